@@ -1,0 +1,49 @@
+"""The exception tree: every message says what was given, what was expected and what to do."""
+
+__all__ = [
+    "DataFormatError",
+    "InputError",
+    "MetaSegError",
+    "MissingDependencyError",
+    "NetworkError",
+    "RunError",
+    "SettingsMismatchError",
+    "ShapeError",
+    "UnsafeGraphError",
+]
+
+
+class MetaSegError(Exception):
+    """Base of all errors that this package raises on purpose; the command line shows one line."""
+
+
+class InputError(MetaSegError, ValueError):
+    """An argument or the content of an array is outside of what the function accepts."""
+
+
+class ShapeError(InputError):
+    """An array has the wrong number of dimensions or the wrong size."""
+
+
+class DataFormatError(MetaSegError, OSError):
+    """A file or folder is missing, truncated, or lacks what its format promises."""
+
+
+class NetworkError(MetaSegError, ValueError):
+    """A network file does not hold what is needed to compute class probabilities."""
+
+
+class UnsafeGraphError(NetworkError):
+    """A graph holds operations that touch files, the network or Python."""
+
+
+class RunError(MetaSegError, OSError):
+    """A run folder is missing, broken, busy or cannot be written to."""
+
+
+class SettingsMismatchError(RunError):
+    """A run folder was made with other settings than those asked for now."""
+
+
+class MissingDependencyError(MetaSegError, ImportError):
+    """An optional package or program is needed for this and not installed."""

@@ -1,0 +1,208 @@
+"""The segment table: what each column holds, its dtype, unit, range, symbol and source.
+
+The segment table is a pandas DataFrame with one row a predicted segment k. It is all that passes
+from measuring to analysing. Its column names are those of the authors' code.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from metaseg_tf.errors import InputError
+
+__all__ = [
+    "BOX",
+    "CONVENTIONS",
+    "IOU_COLUMNS",
+    "MAX_CLASSES",
+    "METRICS",
+    "METRIC_COLUMNS",
+    "Column",
+    "check_convention",
+    "class_columns",
+    "columns",
+    "count_classes",
+    "empty_table",
+]
+
+#: "reference" made the published numbers (the authors' code); "paper" is the printed text.
+CONVENTIONS = ("reference", "paper")
+
+#: Class ids are stored in 8 bits, with 255 for void and at least two classes.
+MAX_CLASSES = 254
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the segment table.
+
+    ``range`` is the closed interval of possible values; ``source`` the place in the paper.
+    """
+
+    name: str
+    dtype: str
+    unit: str
+    range: tuple[float, float]
+    symbol: str
+    source: str
+    meaning: str
+
+
+_INF = float("inf")
+_SECTION = "section 2"
+
+
+def _dispersion(name: str, symbol: str, word: str, equation: str) -> list[Column]:
+    bound = (0.0, 1.0)
+    return [
+        Column(name, "float64", "1", bound, f"\\bar {symbol}", equation, f"mean {word}"),
+        Column(
+            f"{name}_in",
+            "float64",
+            "1",
+            bound,
+            f"\\bar {symbol}_{{in}}",
+            equation,
+            f"mean {word} of the interior; 0 where it is empty",
+        ),
+        Column(
+            f"{name}_bd",
+            "float64",
+            "1",
+            bound,
+            f"\\bar {symbol}_{{bd}}",
+            equation,
+            f"mean {word} of the boundary; 0 where it is empty",
+        ),
+        Column(
+            f"{name}_rel",
+            "float64",
+            "1",
+            (0.0, _INF),
+            f"\\tilde{{\\bar {symbol}}}",
+            _SECTION,
+            f"{name} * S_rel",
+        ),
+        Column(
+            f"{name}_rel_in",
+            "float64",
+            "1",
+            (0.0, _INF),
+            f"\\tilde{{\\bar {symbol}}}_{{in}}",
+            _SECTION,
+            f"{name}_in * S_rel_in",
+        ),
+    ]
+
+
+_SIZES = [
+    Column("S", "int64", "pixel", (1, _INF), "S", _SECTION, "size"),
+    Column("S_in", "int64", "pixel", (0, _INF), "S_{in}", _SECTION, "size of the interior"),
+    Column("S_bd", "int64", "pixel", (0, _INF), "S_{bd}", _SECTION, "size of the boundary"),
+    Column(
+        "S_rel",
+        "float64",
+        "1",
+        (1.0, _INF),
+        "\\tilde S",
+        _SECTION,
+        "S / S_bd, with S_bd at least 1",
+    ),
+    Column(
+        "S_rel_in",
+        "float64",
+        "1",
+        (0.0, _INF),
+        "\\tilde S_{in}",
+        _SECTION,
+        "S_in / S_bd, with S_bd at least 1",
+    ),
+]
+
+#: The 15 metrics of section 2, in the order of the table.
+METRICS = (
+    *_dispersion("E", "E", "entropy", "eq. (2)"),
+    *_dispersion("D", "D", "probability difference", "eq. (3)"),
+    *_SIZES,
+)
+METRIC_COLUMNS = tuple(column.name for column in METRICS)
+
+_HEAD = (
+    Column(
+        "segment", "int32", "1", (1, _INF), "k", _SECTION, "number in raster order of first pixel"
+    ),
+    Column("class_id", "int16", "1", (0, MAX_CLASSES - 1), "\\hat y", "eq. (1)", "predicted class"),
+)
+_IOU = (
+    Column("iou", "float64", "1", (0.0, 1.0), "IoU", _SECTION, "intersection over union"),
+    Column(
+        "iou_adj", "float64", "1", (0.0, 1.0), "IoU_{adj}", "section 2, appendix", "adjusted IoU"
+    ),
+)
+IOU_COLUMNS = tuple(column.name for column in _IOU)
+
+_BOX = tuple(
+    Column(name, "int32", "pixel", (0, _INF), "", "", f"{side} of the bounding box, {bound}")
+    for name, side, bound in (
+        ("top", "first row", "inclusive"),
+        ("left", "first column", "inclusive"),
+        ("bottom", "last row", "exclusive"),
+        ("right", "last column", "exclusive"),
+    )
+)
+#: Bounding box of a segment, half open: ``image[top:bottom, left:right]`` holds it.
+BOX = tuple(column.name for column in _BOX)
+
+
+def class_columns(n_classes: int) -> list[str]:
+    """Names of the mean class probability columns, ``cprob0`` ... for ``n_classes`` classes."""
+    return [f"cprob{j}" for j in range(n_classes)]
+
+
+def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
+    """All columns of one image's segment table in order.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of classes q of the network, 2 to 254.
+    with_gt : bool
+        Whether ground truth was given, that is, whether ``iou`` and ``iou_adj`` are there.
+    """
+    cprobs = tuple(
+        Column(
+            name,
+            "float64",
+            "1",
+            (0.0, 1.0),
+            f"C_{{{j}}}",
+            "section 3",
+            f"mean probability of class {j}",
+        )
+        for j, name in enumerate(class_columns(n_classes))
+    )
+    return (*_HEAD, *METRICS, *cprobs, *(_IOU if with_gt else ()), *_BOX)
+
+
+def count_classes(table: pd.DataFrame) -> int:
+    """Number of ``cprob`` columns of a segment table."""
+    n_classes = 0
+    while f"cprob{n_classes}" in table.columns:
+        n_classes += 1
+    return n_classes
+
+
+def empty_table(n_classes: int, *, with_gt: bool = True) -> pd.DataFrame:
+    """A segment table without rows, with all columns and dtypes."""
+    return pd.DataFrame({c.name: np.empty(0, c.dtype) for c in columns(n_classes, with_gt=with_gt)})
+
+
+def check_convention(convention: str) -> str:
+    """Return ``convention`` or raise an InputError that names the two there are."""
+    if convention not in CONVENTIONS:
+        raise InputError(
+            f"convention: expected one of {', '.join(CONVENTIONS)}, got {convention!r}; "
+            "'reference' reproduces the published numbers, 'paper' follows the text"
+        )
+    return convention

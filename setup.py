@@ -1,0 +1,57 @@
+"""Package metadata; build system and tool settings stand in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = (HERE / "metaseg_tf" / "VERSION").read_text(encoding="utf-8").strip()
+
+setup(
+    name="metaseg-tf",
+    version=VERSION,
+    description=(
+        "Which segments of a semantic segmentation can be trusted: a TensorFlow reproduction of "
+        "'Prediction Error Meta Classification in Semantic Segmentation' (Rottmann et al., 2018)"
+    ),
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["metaseg_tf", "metaseg_tf.*"]),
+    include_package_data=True,
+    # tensorflow-addons ended with 0.23.0, which needs TensorFlow 2.15 and so Python 3.11 at most.
+    install_requires=[
+        "tensorflow>=2.15.1,<2.16; python_version < '3.12'",
+        "tensorflow-addons>=0.23.0,<0.24; python_version < '3.12'",
+        "tensorflow>=2.16; python_version >= '3.12'",
+        "numpy>=1.26",
+        "scipy>=1.11",
+        "pandas>=2.1",
+        "pyarrow>=15",
+        "scikit-image>=0.22",
+        "scikit-learn>=1.5",
+        "statsmodels>=0.14.2",
+        "matplotlib>=3.8",
+        "h5py>=3.10",
+        "pillow>=10.1",
+        "pooch>=1.8",
+        "jinja2>=3.1",
+        "typer>=0.15",
+        "rich>=13",
+    ],
+    extras_require={
+        "dev": [
+            "ruff",
+            "pytest>=8",
+            "pytest-benchmark>=5",
+            "pytest-xdist>=3.6",
+            "hypothesis>=6.100",
+            "nbclient>=0.10",
+            "nbformat>=5.10",
+            "ipykernel>=6.29",
+        ],
+    },
+    entry_points={"console_scripts": ["metaseg-tf = metaseg_tf.cli:main"]},
+)
