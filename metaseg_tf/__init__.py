@@ -19,7 +19,7 @@ _HOMES = {
     "segment_metrics": "metaseg_tf.metrics",
 }
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str):
