@@ -1,0 +1,140 @@
+"""Segments: connected components of the predicted classes, their interior and boundary (section 2)."""
+
+import numpy as np
+from skimage import measure
+
+from metaseg_tf.errors import InputError, MissingDependencyError, ShapeError
+from metaseg_tf.schema import check_convention
+
+__all__ = ["CONNECTIVITIES", "LABELLERS", "VOID", "find_interior", "label_components", "run_starts"]
+
+#: Marks pixels outside of every class in the uint8 maps of this package.
+VOID = 255
+
+CONNECTIVITIES = (8, 4)
+LABELLERS = ("skimage", "tfa")
+
+
+def label_components(
+    classes: np.ndarray, *, connectivity: int = 8, labeller: str = "skimage"
+) -> np.ndarray:
+    """Number the connected components of equal class, the segments k of section 2.
+
+    Parameters
+    ----------
+    classes : uint8 array [H, W]
+        Class ids; 255 (void) belongs to no component.
+    connectivity : {8, 4}
+        Neighbours of a pixel: with or without its diagonals.
+    labeller : {"skimage", "tfa"}
+        scikit-image, or tensorflow-addons in the graph, which knows 4 neighbours only.
+
+    Returns
+    -------
+    int32 array [H, W]
+        0 for void, else 1, 2, ... in raster order of a component's first pixel.
+
+    Raises
+    ------
+    InputError
+        If connectivity or labeller is unknown, or "tfa" is asked for 8 neighbours.
+    MissingDependencyError
+        If labeller is "tfa" and tensorflow-addons is not installed.
+    """
+    if classes.ndim != 2:
+        raise ShapeError(f"classes: expected [H, W], got {list(classes.shape)}; pass one image")
+    if connectivity not in CONNECTIVITIES:
+        raise InputError(f"connectivity: expected 8 or 4, got {connectivity!r}; the paper uses 8")
+    if labeller == "skimage":
+        neighbours = 2 if connectivity == 8 else 1
+        labels = measure.label(classes, background=VOID, connectivity=neighbours)
+        return labels.astype(np.int32, copy=False)
+    if labeller == "tfa":
+        return _label_with_tfa(classes, connectivity)
+    raise InputError(f"labeller: expected one of {', '.join(LABELLERS)}, got {labeller!r}")
+
+
+def _label_with_tfa(classes: np.ndarray, connectivity: int) -> np.ndarray:
+    if connectivity != 4:
+        raise InputError(
+            "labeller: 'tfa' knows 4 neighbours only, got connectivity=8; "
+            "use labeller='skimage', or connectivity=4"
+        )
+    try:
+        from tensorflow_addons.image import connected_components
+    except ImportError as error:
+        raise MissingDependencyError(
+            "labeller: 'tfa' needs tensorflow-addons, which is not installed (it ended with "
+            "Python 3.11 and TensorFlow 2.15); use labeller='skimage'"
+        ) from error
+    # Zero is the background of tensorflow-addons and a class of ours, so ids move up by one.
+    shifted = np.where(classes == VOID, 0, classes.astype(np.int32) + 1)
+    return _renumber(connected_components(shifted).numpy())
+
+
+def _renumber(labels: np.ndarray) -> np.ndarray:
+    """Number components in raster order of their first pixel, whatever their numbers were."""
+    ids, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    foreground = ids != 0
+    rank = np.zeros(len(ids), np.int32)
+    rank[np.flatnonzero(foreground)[first[foreground].argsort()]] = np.arange(
+        1, foreground.sum() + 1
+    )
+    return rank[inverse].reshape(labels.shape)
+
+
+def find_interior(classes: np.ndarray, *, convention: str = "reference") -> np.ndarray:
+    """Pixels whose eight neighbours all belong to the same segment (k_in of section 2).
+
+    Parameters
+    ----------
+    classes : integer array [H, W]
+        Predicted classes with void, or the component numbers.
+    convention : {"reference", "paper"}
+        Whether neighbours outside the image are passed over, so that a pixel on the image's edge
+        can be interior ("reference"), or count as another segment ("paper");
+        docs/decisions/0002-edge-pixels.md.
+
+    Returns
+    -------
+    bool array [H, W]
+    """
+    check_convention(convention)
+    row_of_three = np.ones(classes.shape, bool)
+    beside = classes[:, 1:] == classes[:, :-1]
+    row_of_three[:, 1:] &= beside
+    row_of_three[:, :-1] &= beside
+    below = classes[1:] == classes[:-1]
+    interior = row_of_three.copy()
+    interior[1:] &= below & row_of_three[:-1]
+    interior[:-1] &= below & row_of_three[1:]
+    if convention == "paper":
+        interior[[0, -1]] = False
+        interior[:, [0, -1]] = False
+    return interior
+
+
+def run_starts(*maps: np.ndarray, every: int | None = None) -> np.ndarray:
+    """Flat positions at which a run of pixels begins that are equal in all maps.
+
+    A run stays within one row of the image. Sums over segments become sums over runs, of which an
+    image has a hundred times fewer than pixels.
+
+    Parameters
+    ----------
+    maps : arrays [H, W]
+    every : int, optional
+        Begin a new run at each multiple of this flat position, too.
+
+    Returns
+    -------
+    int64 array [R], rising, beginning with 0
+    """
+    begins = np.zeros(maps[0].shape, bool)
+    begins[:, 0] = True
+    for array in maps:
+        begins[:, 1:] |= array[:, 1:] != array[:, :-1]
+    begins = begins.ravel()
+    if every is not None:
+        begins[::every] = True
+    return np.flatnonzero(begins)

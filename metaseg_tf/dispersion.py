@@ -1,0 +1,256 @@
+"""Pixel-wise dispersion heat maps as TF ops: entropy E_z and probability difference D_z (section 2).
+
+``dispersion`` is the definition, on tensors of any leading shape. ``compute_heat_maps`` runs it
+over an image in blocks of fixed shape, so that XLA compiles it once for a number of classes and not
+once for every image size, and so that all cores work on blocks that fit their caches.
+"""
+
+import functools
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from metaseg_tf.errors import InputError, ShapeError
+from metaseg_tf.schema import MAX_CLASSES, check_convention
+
+__all__ = [
+    "SUM_TOLERANCE",
+    "HeatMaps",
+    "compute_heat_maps",
+    "count_threads",
+    "difference",
+    "dispersion",
+    "entropy",
+]
+
+#: How far a pixel's probabilities may sum from 1; softmax stored as float16 stays within.
+SUM_TOLERANCE = 1e-2
+
+_BLOCK_ELEMENTS = 1 << 20
+_FLOAT_TYPES = (np.float16, np.float32, np.float64)
+_LOG = logging.getLogger(__name__)
+
+
+class HeatMaps(NamedTuple):
+    """One image's predicted class and dispersion.
+
+    Attributes
+    ----------
+    pred : uint8 [H, W]
+        Predicted class (eq. 1); the lowest id where probabilities are equal.
+    entropy, difference : float32 [H, W]
+        E_z (eq. 2) and D_z (eq. 3), unitless, in [0, 1].
+    """
+
+    pred: np.ndarray
+    entropy: np.ndarray
+    difference: np.ndarray
+
+
+def dispersion(
+    probs: tf.Tensor, *, convention: str = "reference"
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Predicted class (eq. 1), entropy (eq. 2) and probability difference (eq. 3) of each pixel.
+
+    Parameters
+    ----------
+    probs : float16, float32 or float64 tensor [..., C]
+        Class probabilities; the last axis sums to 1. Computed in float32.
+    convention : {"reference", "paper"}
+        The authors' code adds the float32 epsilon inside the logarithm, which takes up to 1e-6 off
+        the entropy; docs/decisions/0001-entropy-epsilon.md.
+
+    Returns
+    -------
+    pred : int32 tensor [...]
+        The class of the largest probability; the lowest id among equal ones.
+    entropy : float32 tensor [...]
+        Unitless, in [0, 1]: 0 where one class is certain, 1 where all are equal. 0 log 0 := 0.
+    difference : float32 tensor [...]
+        1 - p_(1) + p_(2), unitless, in [0, 1]: 1 where the two largest are equal.
+
+    Raises
+    ------
+    ShapeError
+        If C is unknown or outside 2..254.
+    """
+    probs = tf.cast(probs, tf.float32)
+    pred, gap = _two_largest(probs)
+    return pred, _clip(_entropy(probs, convention)), _clip(gap)
+
+
+def entropy(probs: tf.Tensor, *, convention: str = "reference") -> tf.Tensor:
+    """Normalised entropy E_z of each pixel's class distribution (eq. 2), as in `dispersion`."""
+    return dispersion(probs, convention=convention)[1]
+
+
+def difference(probs: tf.Tensor) -> tf.Tensor:
+    """Difference D_z of the two largest probabilities (eq. 3), as in `dispersion`."""
+    return dispersion(probs)[2]
+
+
+def _entropy(probs: tf.Tensor, convention: str) -> tf.Tensor:
+    """E_z without clipping: NaN where a probability is negative or NaN."""
+    n_classes = _check_classes(probs.shape[-1])
+    inside = np.finfo(np.float32).eps if convention == "reference" else np.finfo(np.float32).tiny
+    plogp = tf.reduce_sum(probs * tf.math.log(probs + inside), axis=-1)
+    return -plogp / np.float32(np.log(n_classes))
+
+
+def _two_largest(probs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Class of the largest probability, and D_z without clipping.
+
+    The classes are folded one by one: a chain of element-wise ops, which XLA fuses into one loop.
+    """
+    _check_classes(probs.shape[-1])
+    largest, *others = tf.unstack(probs, axis=-1)
+    pred, second = tf.zeros_like(largest, tf.int32), tf.zeros_like(largest)
+    for class_id, p in enumerate(others, start=1):
+        pred = tf.where(p > largest, class_id, pred)
+        second = tf.maximum(second, tf.minimum(p, largest))
+        largest = tf.maximum(largest, p)
+    return pred, 1.0 - largest + second
+
+
+def _clip(values: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(values, 0.0, 1.0)
+
+
+def _check_classes(n_classes: int | None) -> int:
+    if n_classes is None or not 2 <= n_classes <= MAX_CLASSES:
+        raise ShapeError(
+            f"probs: expected 2 to {MAX_CLASSES} classes in the last axis, got {n_classes}; "
+            "transpose to channels last if the classes stand first"
+        )
+    return n_classes
+
+
+@functools.lru_cache(maxsize=32)
+def _block_function(rows: int, n_classes: int, dtype: str, convention: str, xla: bool):
+    """Heat maps of a block [rows, C], unclipped, and whether all its rows sum to 1.
+
+    Compiled by XLA, or the same ops uncompiled where XLA is missing.
+    """
+
+    def block(probs):
+        probs = tf.cast(probs, tf.float32)
+        pred, gap = _two_largest(probs)
+        off = tf.abs(tf.reduce_sum(probs, axis=-1) - 1.0)
+        normalised = tf.reduce_all(off <= SUM_TOLERANCE)
+        return tf.cast(pred, tf.uint8), _entropy(probs, convention), gap, normalised
+
+    spec = [tf.TensorSpec([rows, n_classes], dtype)]
+    if xla:
+        compiled = tf.function(block, input_signature=spec, jit_compile=True)
+        try:
+            compiled(tf.zeros(spec[0].shape, dtype))
+            return compiled
+        except (tf.errors.UnimplementedError, tf.errors.NotFoundError) as error:
+            _LOG.warning("XLA cannot compile the heat maps here (%s); using plain ops", error)
+    return tf.function(block, input_signature=spec)
+
+
+def count_threads() -> int:
+    """Threads that image kernels use: TensorFlow's intra-op setting, else the cores at hand."""
+    return tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))
+
+
+def compute_heat_maps(
+    probs: np.ndarray, *, convention: str = "reference", xla: bool = True
+) -> HeatMaps:
+    """Predicted class, entropy and probability difference of every pixel of an image.
+
+    Parameters
+    ----------
+    probs : float16, float32 or float64 array [H, W, C]
+        Class probabilities; every pixel's sum to 1 within 1e-2.
+    convention : {"reference", "paper"}
+        As in `dispersion`.
+    xla : bool
+        Compile with XLA where it is available; the plain ops agree within 1e-6.
+
+    Raises
+    ------
+    ShapeError
+        If ``probs`` is not [H, W, C] with at least one pixel and C in 2..254.
+    InputError
+        If ``probs`` is not floating point, or holds NaN, negative values, or pixels that do not
+        sum to 1.
+    """
+    check_convention(convention)
+    probs = _check_array(probs)
+    height, width, n_classes = probs.shape
+    pixels = probs.reshape(-1, n_classes)
+    rows = _block_rows(len(pixels), n_classes)
+    function = _block_function(rows, n_classes, probs.dtype.name, convention, xla)
+    maps = HeatMaps(*(np.empty(len(pixels), t) for t in (np.uint8, np.float32, np.float32)))
+
+    def run(start: int) -> bool:
+        block = pixels[start : start + rows]
+        inside = slice(start, start + len(block))
+        if len(block) < rows:
+            block = np.pad(block, [(0, rows - len(block)), (0, 0)], mode="edge")
+        *results, normalised = function(tf.convert_to_tensor(block))
+        for target, result in zip(maps, results, strict=True):
+            target[inside] = result.numpy()[: inside.stop - inside.start]
+        usable = bool(normalised) and np.isfinite(maps.entropy[inside].sum())
+        for heat_map in maps[1:]:
+            np.clip(heat_map[inside], 0.0, 1.0, out=heat_map[inside])
+        return usable
+
+    with ThreadPoolExecutor(count_threads()) as pool:
+        if not all(pool.map(run, range(0, len(pixels), rows))):
+            _raise_not_a_distribution(probs)
+    return HeatMaps(*(m.reshape(height, width) for m in maps))
+
+
+def _block_rows(n_pixels: int, n_classes: int) -> int:
+    """A power of two: few shapes to compile, whatever the image sizes."""
+    largest = 1 << (_BLOCK_ELEMENTS // n_classes).bit_length()
+    return min(largest, 1 << max(n_pixels - 1, 0).bit_length())
+
+
+def _check_array(probs: np.ndarray) -> np.ndarray:
+    probs = np.asarray(probs)
+    if probs.ndim != 3 or probs.size == 0:
+        raise ShapeError(
+            f"probs: expected [H, W, C] with at least one pixel, got {list(probs.shape)}; "
+            "pass one image at a time, channels last"
+        )
+    if probs.dtype not in _FLOAT_TYPES:
+        raise InputError(
+            f"probs: expected float16, float32 or float64, got {probs.dtype}; "
+            "divide integer scores by their sum over the classes"
+        )
+    _check_classes(probs.shape[-1])
+    return np.ascontiguousarray(probs)
+
+
+def _raise_not_a_distribution(probs: np.ndarray) -> None:
+    """Say what is wrong with an array in which the fused pass found a bad pixel."""
+    if not np.isfinite(probs).all():
+        row, column, class_id = np.argwhere(~np.isfinite(probs))[0]
+        raise InputError(
+            f"probs: expected finite values, got {probs[row, column, class_id]} at pixel "
+            f"({row}, {column}) of class {class_id}; the network or the dump is broken"
+        )
+    if probs.min() < 0:
+        raise InputError(
+            f"probs: expected values in [0, 1], got {probs.min():.6g}; "
+            "apply softmax to the logits first"
+        )
+    if np.abs(probs.sum(0, dtype=np.float64) - 1).max() <= SUM_TOLERANCE:
+        raise ShapeError(
+            f"probs: expected [H, W, C] with rows summing to 1, got {list(probs.shape)} with "
+            "classes first; transpose to channels last"
+        )
+    total = probs.sum(-1, dtype=np.float64)
+    row, column = np.unravel_index(np.abs(total - 1).argmax(), total.shape)
+    raise InputError(
+        f"probs: expected rows summing to 1 within {SUM_TOLERANCE:g}, got {total[row, column]:.6g} "
+        f"at pixel ({row}, {column}); apply softmax over the last axis first"
+    )
