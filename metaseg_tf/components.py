@@ -1,4 +1,4 @@
-"""Segments: connected components of the predicted classes, their interior and boundary (section 2)."""
+"""Segments: connected components of the predicted classes; interior and boundary (section 2)."""
 
 import numpy as np
 from skimage import measure

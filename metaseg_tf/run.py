@@ -12,7 +12,6 @@ A file is written aside and renamed, so that what bears its final name is whole.
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -231,9 +230,7 @@ def write_aside(target: Path) -> Iterator[Path]:
     """Give a temporary path beside ``target`` that takes its name once written without error."""
     with _translated(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             yield temporary
             _flush_to_disk(temporary)
