@@ -1,0 +1,134 @@
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from scenes import make_scene
+
+from metaseg_tf import load_run, segment_metrics
+from metaseg_tf.errors import InputError, MetaSegError, RunError
+from metaseg_tf.extraction import ImageJob, MeasureSettings, dump_jobs, extract
+from metaseg_tf.run import Run
+from metaseg_tf.softmax import SoftmaxDump, find_dumps, save_dump
+
+SETTINGS = MeasureSettings()
+
+
+@pytest.fixture
+def dumps(tmp_path):
+    folder = tmp_path / "dumps"
+    folder.mkdir()
+    for i in range(4):
+        save_dump(folder / f"{i}.npz", SoftmaxDump(*make_scene(seed=i), f"image{i}"))
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.create(tmp_path / "run", vars(SETTINGS))
+
+
+def extract_all(folder, run, **options):
+    return list(extract(dump_jobs(find_dumps(folder)), run, SETTINGS, **options))
+
+
+def test_a_run_holds_each_images_table(dumps, run):
+    results = extract_all(dumps, run)
+    assert [r.name for r in results] == [f"image{i}" for i in range(4)]
+    loaded = load_run(run.path)
+    expected = pd.concat([segment_metrics(*make_scene(seed=i)) for i in range(4)])
+    pd.testing.assert_frame_equal(loaded.drop(columns="image"), expected.reset_index(drop=True))
+    assert Run(run.path).manifest.n_classes == 5
+
+
+def test_a_stopped_run_goes_on_where_it_stopped(dumps, run):
+    jobs = extract(dump_jobs(find_dumps(dumps)), run, SETTINGS)
+    next(jobs), next(jobs)
+    jobs.close()
+    outcomes = [r.outcome for r in extract_all(dumps, Run(run.path))]
+    assert outcomes == ["kept", "kept", "measured", "measured"]
+
+
+def test_a_bad_image_stops_and_is_named_but_costs_nothing(dumps, run):
+    (dumps / "2.npz").write_bytes(b"broken")
+    with pytest.raises(MetaSegError, match=r"2\.npz"):
+        extract_all(dumps, run)
+    assert run.done() == {"image0", "image1"}
+
+
+def test_bad_images_can_be_skipped_and_are_listed(dumps, run):
+    (dumps / "1.npz").write_bytes(b"broken")
+    probs, gt = make_scene()
+    save_dump(dumps / "2.npz", SoftmaxDump(probs * 2, gt, "image2"))
+    results = extract_all(dumps, run, skip_errors=True)
+    assert [r.outcome for r in results] == ["measured", "failed", "failed", "measured"]
+    failed = Run(run.path).manifest.failed
+    assert [name[-5:] for name in failed] == ["1.npz", "2.npz"]
+    assert "summing to 1" in list(failed.values())[1]
+
+
+def test_a_repaired_image_is_no_longer_listed(dumps, run):
+    whole = (dumps / "1.npz").read_bytes()
+    (dumps / "1.npz").write_bytes(b"broken")
+    extract_all(dumps, run, skip_errors=True)
+    (dumps / "1.npz").write_bytes(whole)
+    extract_all(dumps, run, skip_errors=True)
+    assert Run(run.path).manifest.failed == {}
+    assert len(run.done()) == 4
+
+
+def test_two_images_of_one_name_are_refused(dumps, run):
+    save_dump(dumps / "9.npz", SoftmaxDump(*make_scene(), "image0"))
+    with pytest.raises(InputError, match=r"9\.npz.*'image0' twice"):
+        extract_all(dumps, run)
+
+
+def test_another_number_of_classes_is_refused(dumps, run):
+    save_dump(dumps / "9.npz", SoftmaxDump(*make_scene(n_classes=3), "other"))
+    with pytest.raises(InputError, match="expected 5 classes"):
+        extract_all(dumps, run)
+
+
+def test_a_full_disk_stops_even_where_errors_are_skipped(dumps, run, monkeypatch):
+    def full(*args):
+        raise RunError("disk full")
+
+    monkeypatch.setattr(Run, "write_segments", full)
+    with pytest.raises(RunError, match="disk full"):
+        extract_all(dumps, run, skip_errors=True)
+
+
+def test_the_next_image_is_loaded_while_one_is_measured(run):
+    """Each image waits, while it is measured, for the loading of the next to have begun."""
+    begun = [threading.Event() for _ in range(4)]
+
+    class WaitingDump(SoftmaxDump):
+        @property
+        def probs(self):
+            index = int(self.name)
+            assert begun[min(index + 1, 3)].wait(10)
+            return self[0]
+
+    def job(index):
+        def load():
+            begun[index].set()
+            return WaitingDump(*make_scene(seed=index), str(index))
+
+        return ImageJob(lambda: str(index), str(index), load)
+
+    assert len(list(extract(map(job, range(4)), run, SETTINGS))) == 4
+
+
+@pytest.mark.parametrize(
+    "options", [{"convention": "mine"}, {"connectivity": 5}, {"labeller": "opencv"}]
+)
+def test_settings_are_checked(options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        MeasureSettings(**options)
+
+
+def test_ground_truth_is_optional(tmp_path, run):
+    save_dump(tmp_path / "a.npz", SoftmaxDump(make_scene()[0], None, "a"))
+    extract_all(tmp_path, run)
+    assert "iou_adj" not in load_run(run.path)
+    assert np.isfinite(load_run(run.path).E).all()
