@@ -84,7 +84,7 @@ def test_a_missing_data_set_is_named(tmp_path, suffix):
     else:
         with h5py.File(path, "w") as file:
             file["scores"] = 1
-    with pytest.raises(DataFormatError, match="expected a data set 'prob.*found scores"):
+    with pytest.raises(DataFormatError, match=r"expected a data set 'prob.*found scores"):
         load_dump(path)
 
 

@@ -55,7 +55,6 @@ def test_segment_metrics_against_its_floor(scene, benchmark):
     with np.errstate(divide="ignore"):
         logarithm = best(lambda: np.log(probs, out=buffer))
     labelling = best(lambda: [label(m, background=255, connectivity=2) for m in (pred, gt)])
-    del buffer
     table = benchmark(lambda: segment_metrics(probs, gt))
     total = best(lambda: segment_metrics(probs, gt))
     ratio = total / (logarithm + labelling)
