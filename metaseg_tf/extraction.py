@@ -3,20 +3,34 @@
 While one image is measured the next is loaded, or predicted, in another thread.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from metaseg_tf.components import CONNECTIVITIES, LABELLERS
+import numpy as np
+
+from metaseg_tf.cityscapes import Pair, read_pairs
+from metaseg_tf.components import CONNECTIVITIES, LABELLERS, VOID
 from metaseg_tf.errors import InputError, MetaSegError, RunError
+from metaseg_tf.iou import compute_class_iou, count_confusions
 from metaseg_tf.metrics import measure_image
 from metaseg_tf.run import Run
 from metaseg_tf.schema import check_convention
 from metaseg_tf.softmax import SoftmaxDump, load_dump, read_name
 
-__all__ = ["ImageJob", "ImageResult", "MeasureSettings", "dump_jobs", "extract"]
+__all__ = [
+    "ImageJob",
+    "ImageResult",
+    "MeasureSettings",
+    "dump_jobs",
+    "extract",
+    "network_jobs",
+]
+
+_CONFUSIONS = "confusions"
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,29 @@ def dump_jobs(paths: Iterable[Path]) -> list[ImageJob]:
     ]
 
 
+def network_jobs(network, pairs: Sequence[Pair], done: set[str]) -> list[ImageJob]:
+    """One job for each Cityscapes image; images that are ``done`` are not read.
+
+    Parameters
+    ----------
+    network : object
+        With ``probabilities(image)``, as `metaseg_tf.load_network` gives it.
+    pairs : sequence of Pair
+    done : set of str
+        Names of the images that the run holds already.
+    """
+    pending = read_pairs([pair for pair in pairs if pair.name not in done])
+
+    def predict(pair: Pair) -> SoftmaxDump:
+        image, gt = next(pending)
+        return SoftmaxDump(network.probabilities(image), gt, pair.name)
+
+    return [
+        ImageJob(lambda p=pair: p.name, str(pair.image), lambda p=pair: predict(p))
+        for pair in pairs
+    ]
+
+
 def extract(
     jobs: Iterable[ImageJob],
     run: Run,
@@ -105,7 +142,7 @@ def extract(
                 if dump is None:
                     yield ImageResult(name, "kept")
                     continue
-                table = measure_image(dump.probs, dump.gt, **asdict(settings)).table
+                table, extra = _measure(dump, settings)
                 _check_classes(run, name, dump.probs.shape[-1])
             except RunError:
                 raise
@@ -117,9 +154,36 @@ def extract(
                 continue
             # Let this image's memory go before the one after next is loaded.
             del loaded, dump
-            run.write_segments(name, table)
+            run.write_segments(name, table, extra)
             yield ImageResult(name, "measured", len(table))
+    run.manifest.results = _summarise(run)
     run.write_manifest()
+
+
+def _measure(dump: SoftmaxDump, settings: MeasureSettings):
+    """The segment table of an image, and its confusion matrix where the truth is known."""
+    measured = measure_image(dump.probs, dump.gt, **asdict(settings))
+    if dump.gt is None:
+        return measured.table, {}
+    gt = np.where(dump.gt == settings.void, VOID, dump.gt).astype(np.uint8)
+    confusions = count_confusions(measured.heat.pred, gt, dump.probs.shape[-1])
+    return measured.table, {_CONFUSIONS: zlib.compress(confusions.astype("<i8").tobytes())}
+
+
+def _summarise(run: Run) -> dict:
+    """Class-wise IoU and mIoU over all images of the run, as fractions."""
+    n_classes = run.manifest.n_classes
+    parts = [np.frombuffer(zlib.decompress(v), "<i8") for _, v in run.extras(_CONFUSIONS)]
+    if not parts:
+        return {}
+    confusions = np.sum(parts, axis=0).reshape(n_classes, n_classes)
+    ious = compute_class_iou(confusions)
+    return {
+        "images": len(parts),
+        "miou": float(np.nanmean(ious)),
+        "class_iou": [None if np.isnan(iou) else float(iou) for iou in ious],
+        "pixel_accuracy": float(np.trace(confusions) / max(confusions.sum(), 1)),
+    }
 
 
 def _load(job: ImageJob, done: set[str], seen: set[str]) -> tuple[str, SoftmaxDump | None]:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaseg_tf.components import VOID, label_components, run_starts
+from metaseg_tf.components import VOID, RunSpans, label_components, run_starts
 from metaseg_tf.schema import check_convention
 
-__all__ = ["Truth", "compute_iou", "label_truth"]
+__all__ = ["Truth", "compute_class_iou", "compute_iou", "count_confusions", "label_truth"]
 
 
 class Truth(NamedTuple):
@@ -38,8 +38,8 @@ def label_truth(pred: np.ndarray, gt: np.ndarray, *, connectivity: int = 8) -> T
     missed = np.where(pred == gt, np.uint8(VOID), gt)
     return Truth(
         gt,
-        label_components(gt, connectivity=connectivity),
-        label_components(missed, connectivity=connectivity),
+        label_components(gt, connectivity=connectivity, labeller="runs"),
+        label_components(missed, connectivity=connectivity, labeller="runs"),
     )
 
 
@@ -81,11 +81,7 @@ def compute_iou(
     """
     check_convention(convention)
     runs = _Runs.of(pred, segments, truth)
-    touching = (
-        _touching(pred, segments, truth, connectivity)
-        if convention == "reference"
-        else np.empty((3, 0), np.int32)
-    )
+    touching = runs.touching(connectivity) if convention == "reference" else np.empty((3, 0), int)
     area, shared, pairs = runs.areas(), runs.intersections(), runs.pairs()
     grown = _grow_by_components(runs, pairs, touching)
     grown_adj = (
@@ -96,22 +92,68 @@ def compute_iou(
     return _ratio(shared, area + grown), _ratio(shared, area + grown_adj)
 
 
+def count_confusions(pred: np.ndarray, gt: np.ndarray, n_classes: int) -> np.ndarray:
+    """Pixels of each true class (row) that were predicted as each class (column), void left out.
+
+    Parameters
+    ----------
+    pred, gt : uint8 arrays [H, W]
+        Class ids; pixels where ``gt`` is 255 do not count.
+    n_classes : int
+
+    Returns
+    -------
+    int64 array [C, C]
+    """
+    starts = run_starts(pred, gt)
+    true, predicted = (m.ravel()[starts].astype(np.int64) for m in (gt, pred))
+    lengths = np.diff(starts, append=pred.size)
+    known = true != VOID
+    cells = true[known] * n_classes + predicted[known]
+    counts = np.bincount(cells, lengths[known], minlength=n_classes**2)
+    return counts.astype(np.int64).reshape(n_classes, n_classes)
+
+
+def compute_class_iou(confusions: np.ndarray) -> np.ndarray:
+    """IoU of each class over a whole data set; their mean without NaN is the mIoU.
+
+    Parameters
+    ----------
+    confusions : int64 array [C, C]
+        Sum of `count_confusions` over images.
+
+    Returns
+    -------
+    float64 array [C]
+        In [0, 1]; NaN for classes that are neither true nor predicted anywhere.
+    """
+    shared = np.diag(confusions).astype(float)
+    union = confusions.sum(0) + confusions.sum(1) - shared
+    return np.divide(shared, union, out=np.full(len(shared), np.nan), where=union > 0)
+
+
 class _Runs(NamedTuple):
     """One entry a run: its segment k, ground truth component g, missed component m, and length."""
 
     n_segments: int
+    pred: np.ndarray
+    gt: np.ndarray
     segment: np.ndarray
     component: np.ndarray
     missed: np.ndarray
-    hit: np.ndarray
+    start: np.ndarray
     length: np.ndarray
+    hit: np.ndarray
+    width: int
 
     @classmethod
-    def of(cls, pred, segments, truth) -> "_Runs":
+    def of(cls, pred, segments, truth: Truth) -> "_Runs":
         starts = run_starts(pred, truth.gt)
-        flat = [m.ravel()[starts] for m in (segments, truth.components, truth.missed)]
-        hit = (pred == truth.gt).ravel()[starts] & (flat[0] > 0)
-        return cls(int(segments.max()), *flat, hit, np.diff(starts, append=pred.size))
+        maps = (pred, truth.gt, segments, truth.components, truth.missed)
+        flat = [m.ravel()[starts] for m in maps]
+        hit = (flat[0] == flat[1]) & (flat[2] > 0)
+        lengths = np.diff(starts, append=pred.size)
+        return cls(int(segments.max()), *flat, starts, lengths, hit, pred.shape[1])
 
     def areas(self) -> np.ndarray:
         return _sum_by(self.segment, self.length, self.n_segments)
@@ -122,6 +164,20 @@ class _Runs(NamedTuple):
     def pairs(self) -> np.ndarray:
         """Pairs (k, g) that share pixels, int [2, P]."""
         return _distinct(self.segment[self.hit], self.component[self.hit])
+
+    def touching(self, connectivity: int) -> np.ndarray:
+        """Triples (k, g, m) of a segment and a run of missed pixels of its class beside it."""
+        lost = np.flatnonzero(self.missed)
+        everything = RunSpans.of(self.start, self.length, self.width)
+        missed = RunSpans.of(self.start[lost], self.length[lost], self.width)
+        found = []
+        for down in (-1, 0, 1):
+            own, other = missed.touching(everything, down=down, connectivity=connectivity)
+            own = lost[own]
+            same = self.gt[own] == self.pred[other]
+            own, other = own[same], other[same]
+            found.append(np.stack([self.segment[other], self.component[own], self.missed[own]]))
+        return np.concatenate(found, axis=1)
 
 
 def _sum_by(ids: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
@@ -135,31 +191,6 @@ def _distinct(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     keys = first.astype(np.int64) * base + second
     keys = keys[np.flatnonzero(np.diff(keys, prepend=-1))]
     return np.stack(np.divmod(np.unique(keys), base))
-
-
-def _touching(pred, segments, truth: Truth, connectivity: int) -> np.ndarray:
-    """Triples (k, g, m) of a segment and a missed pixel of its class beside it, int32 [3, T]."""
-    width = pred.shape[1] + 2
-    # A frame of void makes every neighbour of every pixel addressable.
-    padded_pred, padded_segments = (
-        np.pad(a, 1, constant_values=v).ravel() for a, v in ((pred, VOID), (segments, 0))
-    )
-    missed = np.flatnonzero(truth.missed)
-    row, column = np.divmod(missed, pred.shape[1])
-    centre = (row + 1) * width + column + 1
-    gt, component, part = (a.ravel()[missed] for a in truth)
-    found = []
-    for offset in _neighbour_offsets(width, connectivity):
-        beside = np.flatnonzero(padded_pred[centre + offset] == gt)
-        segment = padded_segments[centre[beside] + offset]
-        found.append(np.stack([segment, component[beside], part[beside]]))
-    return np.concatenate(found, axis=1)
-
-
-def _neighbour_offsets(width: int, connectivity: int) -> tuple[int, ...]:
-    straight = (-width, -1, 1, width)
-    diagonal = (-width - 1, -width + 1, width - 1, width + 1)
-    return straight if connectivity == 4 else straight + diagonal
 
 
 def _grow_by_components(runs: _Runs, pairs, touching) -> np.ndarray:

@@ -1,7 +1,6 @@
 """One image: class probabilities, with or without ground truth, become its segment table."""
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -113,19 +112,23 @@ def measure_image(
     heat = compute_heat_maps(probs, convention=convention)
     if gt is not None:
         heat = heat._replace(pred=np.where(gt == VOID, gt, heat.pred))
-    with ThreadPoolExecutor(2) as pool:
-        segments = pool.submit(
+    with ThreadPoolExecutor(1) as pool:
+        labelled = pool.submit(
             label_components, heat.pred, connectivity=connectivity, labeller=labeller
         )
-        ious = gt is not None and pool.submit(
-            _measure_iou, heat.pred, gt, segments, convention, connectivity
+        truth = None if gt is None else label_truth(heat.pred, gt, connectivity=connectivity)
+        # With 4 neighbours a diagonal neighbour of the same class can be another segment.
+        same = heat.pred if connectivity == 8 else labelled.result()
+        sums = _sum_runs(probs, heat, same, convention)
+        segments = labelled.result()
+    table = _measure(heat.pred, segments, sums)
+    if truth is not None:
+        table["iou"], table["iou_adj"] = compute_iou(
+            heat.pred, segments, truth, convention=convention, connectivity=connectivity
         )
-        table = _measure(probs, heat, segments.result(), convention, connectivity)
-        if ious:
-            table |= ious.result()
     order = columns(probs.shape[-1], with_gt=gt is not None)
     frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
-    return Measurement(frame, segments.result(), heat)
+    return Measurement(frame, segments, heat)
 
 
 def check_ground_truth(gt: np.ndarray, shape: tuple[int, ...], void: int = 255) -> np.ndarray:
@@ -169,137 +172,128 @@ def check_ground_truth(gt: np.ndarray, shape: tuple[int, ...], void: int = 255) 
     return np.where(is_void, np.uint8(VOID), gt).astype(np.uint8, copy=False)
 
 
-def _measure_iou(
-    pred: np.ndarray, gt: np.ndarray, segments: Future, convention: str, connectivity: int
-) -> dict[str, np.ndarray]:
-    """The columns that need ground truth; its components are found while ``segments`` are."""
-    truth = label_truth(pred, gt, connectivity=connectivity)
-    iou, iou_adj = compute_iou(
-        pred, segments.result(), truth, convention=convention, connectivity=connectivity
-    )
-    return {"iou": iou, "iou_adj": iou_adj}
+class _RunSums(NamedTuple):
+    """Sums over runs of pixels that lie in one row, segment, and side of it (interior or boundary).
+
+    Attributes
+    ----------
+    starts, lengths : int64 [R]
+    interior : bool [R]
+    heat : {"E": float64 [R], "D": float64 [R]}
+    prob_starts : int64 [Q]
+        Starts of shorter runs, over which the probabilities are summed.
+    probs : float32 [Q, C]
+    """
+
+    starts: np.ndarray
+    lengths: np.ndarray
+    interior: np.ndarray
+    heat: dict[str, np.ndarray]
+    prob_starts: np.ndarray
+    probs: np.ndarray
 
 
-def _measure(
-    probs: np.ndarray, heat: HeatMaps, segments: np.ndarray, convention: str, connectivity: int
-) -> dict[str, np.ndarray]:
-    """All columns of the table that need no ground truth."""
-    # With 4 neighbours a diagonal neighbour of the same class can be another segment.
-    same = heat.pred if connectivity == 8 else segments
+def _sum_runs(probs: np.ndarray, heat: HeatMaps, same: np.ndarray, convention: str) -> _RunSums:
+    """Everything that is summed over pixels; ``same`` [H, W] is constant within a segment only."""
     interior = find_interior(same, convention=convention)
     starts = run_starts(same, interior)
-    total = _Totals(segments, interior, starts)
-    first = np.flatnonzero(np.diff(np.maximum.accumulate(total.segment), prepend=0))
-    table = {
-        "segment": np.arange(1, total.n + 1),
-        "class_id": heat.pred.ravel()[starts[first]],
-        **_sizes(total),
-        **_boxes(total, segments.shape),
+    prob_starts = run_starts(same, every=_FLOAT32_RUN)
+    heat_sums = {
+        name: np.add.reduceat(heat_map.ravel().astype(np.float64), starts)
+        for name, heat_map in (("E", heat.entropy), ("D", heat.difference))
     }
-    for name, heat_map in (("E", heat.entropy), ("D", heat.difference)):
-        table |= _dispersion_metrics(name, heat_map, total, table)
-    means = _sum_probabilities(probs, same, segments, total.n) / table["S"][:, None]
-    return table | dict(zip(class_columns(probs.shape[-1]), means.T, strict=True))
+    return _RunSums(
+        starts,
+        np.diff(starts, append=same.size),
+        interior.ravel()[starts],
+        heat_sums,
+        prob_starts,
+        _sum_probabilities(probs.reshape(-1, probs.shape[-1]), prob_starts),
+    )
 
 
-class _Totals:
-    """Sums over segments, their interior and boundary, by way of runs."""
+def _sum_probabilities(pixels: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Sums over runs of the rows of [N, C], float32 [Q, C], by a sparse matrix of ones."""
+    sums = np.empty((len(starts), pixels.shape[1]), np.float32)
 
-    def __init__(self, segments: np.ndarray, interior: np.ndarray, starts: np.ndarray):
-        self.starts = starts
-        self.segment = segments.ravel()[starts]
-        self.interior = interior.ravel()[starts]
-        self.length = np.diff(starts, append=segments.size)
-        self.n = int(self.segment.max())
+    def sum_block(begin: int) -> None:
+        block = pixels[begin : begin + _BLOCK_PIXELS].astype(np.float32, copy=False)
+        runs = slice(*np.searchsorted(starts, (begin, begin + len(block))))
+        bounds = np.append(starts[runs] - begin, len(block))
+        entries = (np.ones(len(block), np.float32), np.arange(len(block)), bounds)
+        sums[runs] = sparse.csr_matrix(entries, shape=(len(bounds) - 1, len(block))) @ block
 
-    def __call__(self, run_sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sums over the interior and over the boundary of each segment from sums over runs."""
-        side = 2 * self.segment + self.interior
-        sums = np.bincount(side, run_sums, minlength=2 * self.n + 2).reshape(-1, 2)[1:]
-        return sums[:, 1], sums[:, 0]
+    with ThreadPoolExecutor(count_threads()) as pool:
+        list(pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)))
+    return sums
 
 
-def _sizes(total: _Totals) -> dict[str, np.ndarray]:
-    inner, boundary = (sums.astype(np.int64) for sums in total(total.length))
+def _measure(pred: np.ndarray, segments: np.ndarray, sums: _RunSums) -> dict[str, np.ndarray]:
+    """All columns of the table that need no ground truth."""
+    segment = segments.ravel()[sums.starts]
+    n = int(segments.max())
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(segment), prepend=0))
+    inner, boundary = _sum_sides(segment, sums, sums.lengths, n)
     # A segment that fills the image has no boundary in convention "reference".
-    divisor = np.maximum(boundary, 1)
-    size = inner + boundary
-    return {
-        "S": size,
+    rel, rel_in = (area / np.maximum(boundary, 1) for area in (inner + boundary, inner))
+    table = {
+        "segment": np.arange(1, n + 1),
+        "class_id": pred.ravel()[sums.starts[first]],
+        "S": inner + boundary,
         "S_in": inner,
         "S_bd": boundary,
-        "S_rel": size / divisor,
-        "S_rel_in": inner / divisor,
+        "S_rel": rel,
+        "S_rel_in": rel_in,
+        **_boxes(segment, sums, segments.shape, n),
     }
+    for name, values in sums.heat.items():
+        heat_in, heat_bd = _sum_sides(segment, sums, values, n)
+        mean, mean_in = (heat_in + heat_bd) / table["S"], heat_in / np.maximum(inner, 1)
+        table |= {
+            name: mean,
+            f"{name}_in": mean_in,
+            f"{name}_bd": heat_bd / np.maximum(boundary, 1),
+            f"{name}_rel": mean * rel,
+            f"{name}_rel_in": mean_in * rel_in,
+        }
+    means = _sum_by_segment(segments.ravel()[sums.prob_starts], sums.probs, n)
+    means /= table["S"][:, None]
+    return table | dict(zip(class_columns(means.shape[1]), means.T, strict=True))
 
 
-def _dispersion_metrics(
-    name: str, heat_map: np.ndarray, total: _Totals, sizes: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    run_sums = np.add.reduceat(heat_map.ravel().astype(np.float64), total.starts)
-    inner, boundary = total(run_sums)
-    mean = (inner + boundary) / sizes["S"]
-    mean_in = inner / np.maximum(sizes["S_in"], 1)
-    return {
-        name: mean,
-        f"{name}_in": mean_in,
-        f"{name}_bd": boundary / np.maximum(sizes["S_bd"], 1),
-        f"{name}_rel": mean * sizes["S_rel"],
-        f"{name}_rel_in": mean_in * sizes["S_rel_in"],
-    }
+def _sum_sides(segment: np.ndarray, sums: _RunSums, values: np.ndarray, n: int):
+    """Sums over the interior and over the boundary of each segment, float64 [n] each."""
+    side = 2 * segment + sums.interior
+    both = np.bincount(side, values, minlength=2 * n + 2).reshape(-1, 2)[1:]
+    return both[:, 1], both[:, 0]
 
 
-def _boxes(total: _Totals, shape: tuple[int, int]) -> dict[str, np.ndarray]:
+def _sum_by_segment(owner: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """Sum of the rows [Q, C] of each owner 1..n in float64; a block at a time for memory's sake."""
+    totals = np.zeros((n + 1, values.shape[1]))
+    for begin in range(0, len(owner), _BLOCK_PIXELS):
+        block = values[begin : begin + _BLOCK_PIXELS]
+        owners = owner[begin : begin + len(block)]
+        present = np.zeros(n + 1, bool)
+        present[owners] = True
+        ids, position = np.flatnonzero(present), np.cumsum(present) - 1
+        ones = (np.ones(len(block)), position[owners], np.arange(len(block) + 1))
+        totals[ids] += sparse.csc_matrix(ones, shape=(len(ids), len(block))) @ block
+    return totals[1:]
+
+
+def _boxes(segment: np.ndarray, sums: _RunSums, shape: tuple[int, int], n: int):
     """Half-open bounding boxes; a run lies within one row."""
-    row, left = np.divmod(total.starts, shape[1])
+    row, left = np.divmod(sums.starts, shape[1])
 
-    def extreme(ufunc: Callable, values: np.ndarray, initial: int) -> np.ndarray:
-        result = np.full(total.n + 1, initial, np.int32)
-        ufunc.at(result, total.segment, values.astype(np.int32))
+    def extreme(ufunc: np.ufunc, values: np.ndarray, initial: int) -> np.ndarray:
+        result = np.full(n + 1, initial, np.int32)
+        ufunc.at(result, segment, values.astype(np.int32))
         return result[1:]
 
     return {
         "top": extreme(np.minimum, row, shape[0]),
         "left": extreme(np.minimum, left, shape[1]),
         "bottom": extreme(np.maximum, row + 1, 0),
-        "right": extreme(np.maximum, left + total.length, 0),
+        "right": extreme(np.maximum, left + sums.lengths, 0),
     }
-
-
-def _sum_probabilities(
-    probs: np.ndarray, same: np.ndarray, segments: np.ndarray, n: int
-) -> np.ndarray:
-    """Sum of each class's probability over each segment, float64 [n, C].
-
-    Short runs are summed in float32, the sums of runs in float64; both sums are products with
-    sparse matrices of ones.
-    """
-    pixels = probs.reshape(-1, probs.shape[-1])
-    starts = run_starts(same, every=_FLOAT32_RUN)
-    owner = segments.ravel()[starts]
-
-    def sum_block(begin: int) -> tuple[np.ndarray, np.ndarray]:
-        block = pixels[begin : begin + _BLOCK_PIXELS].astype(np.float32, copy=False)
-        runs = slice(*np.searchsorted(starts, (begin, begin + len(block))))
-        run_sums = _row_sums(np.append(starts[runs] - begin, len(block))) @ block
-        ids, position = np.unique(owner[runs], return_inverse=True)
-        return ids, _selector(position) @ run_sums
-
-    sums = np.zeros((n + 1, pixels.shape[1]))
-    with ThreadPoolExecutor(count_threads()) as pool:
-        for ids, part in pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)):
-            sums[ids] += part
-    return sums[1:]
-
-
-def _row_sums(bounds: np.ndarray) -> sparse.csr_matrix:
-    """The float32 matrix that sums the rows bounds[i]..bounds[i + 1] of what it is applied to."""
-    n = bounds[-1]
-    entries = (np.ones(n, np.float32), np.arange(n), bounds)
-    return sparse.csr_matrix(entries, shape=(len(bounds) - 1, n))
-
-
-def _selector(position: np.ndarray) -> sparse.csc_matrix:
-    """The float64 matrix that adds row i of what it is applied to into row position[i]."""
-    n = len(position)
-    return sparse.csc_matrix((np.ones(n), position, np.arange(n + 1)))

@@ -122,9 +122,9 @@ class Run:
         self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None = None
     ) -> None:
         """Store one image's segment table; ``extra`` goes into the file's metadata."""
-        content = pa.Table.from_pandas(table.assign(image=image), preserve_index=False)
-        order = ["image", *table.columns]
-        content = content.select(order).replace_schema_metadata(dict(extra or {}))
+        content = pa.Table.from_pandas(table, preserve_index=False)
+        images = pa.array([image] * len(table), pa.string())
+        content = content.add_column(0, "image", images).replace_schema_metadata(extra)
         target = self.path / _SEGMENTS / f"{image}.parquet"
         with write_aside(target) as temporary:
             pq.write_table(content, temporary, compression="zstd")

@@ -12,12 +12,23 @@ from metaseg_tf.errors import InputError, MissingDependencyError, ShapeError
 from metaseg_tf.schema import CONVENTIONS
 
 
-@given(class_maps(), st.sampled_from([8, 4]))
-def test_labels_equal_a_flood_fill(classes, connectivity):
+@given(class_maps(), st.sampled_from([8, 4]), st.sampled_from(["skimage", "runs"]))
+def test_labels_equal_a_flood_fill(classes, connectivity, labeller):
     expected = np.zeros(classes.shape, int)
     for number, component in enumerate(slow_components(classes, connectivity), start=1):
         expected[tuple(zip(*component, strict=True))] = number
-    np.testing.assert_array_equal(label_components(classes, connectivity=connectivity), expected)
+    labels = label_components(classes, connectivity=connectivity, labeller=labeller)
+    np.testing.assert_array_equal(labels, expected)
+    assert labels.dtype == np.int32
+
+
+@pytest.mark.parametrize("connectivity", [8, 4])
+def test_labellers_agree_on_a_large_image(connectivity):
+    classes = np.random.default_rng(0).integers(0, 3, (301, 211)).astype(np.uint8)
+    np.testing.assert_array_equal(
+        label_components(classes, connectivity=connectivity, labeller="runs"),
+        label_components(classes, connectivity=connectivity),
+    )
 
 
 def test_class_zero_is_a_class_and_void_is_none():
@@ -58,7 +69,7 @@ def test_tensorflow_addons_missing_is_said(monkeypatch):
     ("options", "words"),
     [
         ({"labeller": "tfa"}, "4 neighbours only"),
-        ({"labeller": "opencv"}, "skimage, tfa"),
+        ({"labeller": "opencv"}, "skimage, runs, tfa"),
         ({"connectivity": 6}, "expected 8 or 4"),
     ],
 )

@@ -4,10 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scenes import make_scene
+from sklearn.metrics import jaccard_score
+from test_cityscapes import write_pair
 
 from metaseg_tf import load_run, segment_metrics
+from metaseg_tf.cityscapes import find_pairs, read_pairs
 from metaseg_tf.errors import InputError, MetaSegError, RunError
-from metaseg_tf.extraction import ImageJob, MeasureSettings, dump_jobs, extract
+from metaseg_tf.extraction import ImageJob, MeasureSettings, dump_jobs, extract, network_jobs
 from metaseg_tf.run import Run
 from metaseg_tf.softmax import SoftmaxDump, find_dumps, save_dump
 
@@ -132,3 +135,67 @@ def test_ground_truth_is_optional(tmp_path, run):
     extract_all(tmp_path, run)
     assert "iou_adj" not in load_run(run.path)
     assert np.isfinite(load_run(run.path).E).all()
+
+
+def test_the_miou_is_that_of_all_images_whenever_they_were_measured(dumps, run):
+    jobs = extract(dump_jobs(find_dumps(dumps)), run, SETTINGS)
+    next(jobs)
+    jobs.close()
+    extract_all(dumps, Run(run.path))
+    pred, gt = (np.concatenate(x) for x in zip(*(labels_of(i) for i in range(4)), strict=True))
+    scores = jaccard_score(gt, pred, average=None)
+    results = Run(run.path).manifest.results
+    np.testing.assert_allclose(results["class_iou"], scores)
+    assert results["miou"] == pytest.approx(scores.mean())
+    assert results["pixel_accuracy"] == pytest.approx((pred == gt).mean())
+    assert results["images"] == 4
+
+
+def labels_of(seed):
+    probs, gt = make_scene(seed=seed)
+    return probs.argmax(-1)[gt != 255], gt[gt != 255]
+
+
+class PixelNetwork:
+    """A network whose prediction can be read off the image: its red channel."""
+
+    def __init__(self, n_classes=19):
+        self.seen = 0
+        self.n_classes = n_classes
+
+    def probabilities(self, image):
+        self.seen += 1
+        return np.eye(self.n_classes, dtype=np.float32)[image[..., 0] % self.n_classes]
+
+
+def test_images_go_through_a_network(tmp_path, run):
+    images = [write_pair(tmp_path, f"ulm_{i}")[0] for i in range(3)]
+    pairs = find_pairs(tmp_path)
+    network = PixelNetwork()
+    first = extract(network_jobs(network, pairs, run.done()), run, SETTINGS)
+    next(first)
+    first.close()
+    list(extract(network_jobs(network, pairs, run.done()), run, SETTINGS))
+    assert run.done() == {"ulm_0", "ulm_1", "ulm_2"}
+    assert network.seen <= 4
+    table = load_run(run.path)
+    (_, gt), *_ = read_pairs(pairs)
+    probs = PixelNetwork().probabilities(images[0])
+    expected = segment_metrics(probs, gt)
+    pd.testing.assert_frame_equal(
+        table[table.image == "ulm_0"].drop(columns="image").reset_index(drop=True), expected
+    )
+
+
+def test_a_bad_image_between_good_ones_shifts_no_labels(tmp_path, run):
+    for i in range(3):
+        write_pair(tmp_path, f"ulm_{i}", labels=np.full((8, 10), 7 + i, np.uint8))
+    pairs = find_pairs(tmp_path)
+    pairs[1].image.write_bytes(b"")
+    jobs = network_jobs(PixelNetwork(), pairs, set())
+    outcomes = [r.outcome for r in extract(jobs, run, SETTINGS, skip_errors=True)]
+    assert outcomes == ["measured", "failed", "measured"]
+    (_, gt), *_ = read_pairs(pairs[2:])
+    probs = PixelNetwork().probabilities(next(read_pairs(pairs[2:])).image)
+    last = load_run(run.path).query("image == 'ulm_2'").iou_adj.reset_index(drop=True)
+    pd.testing.assert_series_equal(last, segment_metrics(probs, gt).iou_adj)

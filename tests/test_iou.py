@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import class_maps, slow_components, slow_iou
+from sklearn import metrics
 
 from metaseg_tf.components import label_components
 from metaseg_tf.errors import InputError
-from metaseg_tf.iou import compute_iou, label_truth
+from metaseg_tf.iou import compute_class_iou, compute_iou, count_confusions, label_truth
 from metaseg_tf.schema import CONVENTIONS
 
 
@@ -93,3 +94,20 @@ def test_everything_void_has_no_segment():
 def test_unknown_convention_is_refused():
     with pytest.raises(InputError, match="convention"):
         iou_of(np.zeros((2, 2)), np.zeros((2, 2)), "mine")
+
+
+@given(pairs_of_maps())
+def test_confusions_and_class_iou_equal_sklearns(maps):
+    pred, gt = maps
+    pred = np.where(pred == 255, 0, pred)
+    known = gt != 255
+    if not known.any():
+        assert count_confusions(pred, gt, 3).sum() == 0
+        return
+    expected = metrics.confusion_matrix(gt[known], pred[known], labels=range(3))
+    counted = count_confusions(pred, gt, 3)
+    np.testing.assert_array_equal(counted, expected)
+    scores = metrics.jaccard_score(
+        gt[known], pred[known], labels=range(3), average=None, zero_division=np.nan
+    )
+    np.testing.assert_allclose(compute_class_iou(counted), scores)

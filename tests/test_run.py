@@ -31,6 +31,12 @@ def test_what_is_written_is_loaded_in_the_order_of_names(made):
     pd.testing.assert_frame_equal(loaded, expected[list(loaded)])
 
 
+def test_an_image_without_segments_fits_in(made):
+    created, tables = made
+    created.write_segments("c", tables["a"].iloc[:0])
+    assert len(load_run(created.path)) == sum(map(len, tables.values()))
+
+
 def test_some_columns_only(made):
     assert list(load_run(made[0].path, ["S", "iou_adj"])) == ["S", "iou_adj"]
 

@@ -20,6 +20,7 @@ class Labeller(str, Enum):
     """What numbers the components."""
 
     skimage = "skimage"
+    runs = "runs"
     tfa = "tfa"
 
 
