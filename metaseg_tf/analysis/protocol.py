@@ -4,15 +4,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metaseg_tf.analysis.design import CLASS_CHOICES, FIT_CHOICES, Design, check_choice
+from metaseg_tf.analysis.design import (
+    CLASS_CHOICES,
+    FIT_CHOICES,
+    Design,
+    check_choice,
+    standardise,
+)
+from metaseg_tf.analysis.lasso import ENGINES
 from metaseg_tf.analysis.splits import image_splits, reference_splits
 from metaseg_tf.errors import InputError
 
-__all__ = ["ENGINES", "PAPER_PROTOCOL", "SPLIT_CHOICES", "Protocol"]
+__all__ = ["PAPER_PROTOCOL", "SPLIT_CHOICES", "Protocol"]
 
 SPLIT_CHOICES = ("reference", "image")
-#: "newton" solves to a certified gap; "reference" makes the authors' own scikit-learn calls.
-ENGINES = ("newton", "reference")
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,10 @@ class Protocol:
         if self.splits == "image":
             return image_splits(design.image, self.runs, seed=self.seed)
         return reference_splits(len(design), self.runs)
+
+    def features(self, design: Design, train: np.ndarray) -> np.ndarray:
+        """Features [n, p] standardised over all rows or over the mask ``train``, as set."""
+        return design.X if self.fit_on == "all" else standardise(design.X, train)[0]
 
 
 PAPER_PROTOCOL = Protocol()
