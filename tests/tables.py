@@ -44,7 +44,7 @@ def _places(rng, n, n_images):
 
 def _sizes(rng, quality, empty_interior):
     S_bd = 1 + np.floor(np.exp(rng.normal(4, 0.9, len(quality)) + 0.5 * quality))
-    S_in = 1 + np.floor(S_bd ** rng.normal(1.3, 0.25, len(quality)) / 6)
+    S_in = 1 + np.floor(S_bd ** (rng.normal(1.3, 0.2, len(quality)) + 0.15 * quality) / 6)
     S_in[rng.random(len(quality)) < empty_interior] = 0
     return {
         "S": S_in + S_bd,
@@ -57,9 +57,9 @@ def _sizes(rng, quality, empty_interior):
 
 def _dispersion(rng, name, quality, shift, sizes):
     noise = rng.normal(size=(3, len(quality)))
-    inner = expit(shift - 0.9 * quality + 0.7 * noise[0] + 0.3 * noise[1])
+    inner = expit(shift - 1.1 * quality + 0.5 * noise[0] + 0.2 * noise[1])
     inner = np.where(sizes["S_in"] > 0, inner, 0.0)
-    border = expit(shift + 0.9 - 0.4 * quality + 0.3 * noise[0] + 0.3 * noise[2])
+    border = expit(shift + 0.9 - 0.5 * quality + 0.3 * noise[0] + 0.2 * noise[2])
     mean = (sizes["S_in"] * inner + sizes["S_bd"] * border) / sizes["S"]
     return {
         name: mean,
@@ -78,8 +78,8 @@ def _class_probabilities(rng, quality, class_id, n_classes):
 
 
 def _ious(rng, quality, class_id):
-    latent = quality + 0.5 * np.sin(class_id) + rng.normal(0, 0.75, len(quality))
-    iou_adj = np.where(latent < -0.5, 0.0, expit(latent + 0.3))
+    latent = quality + 0.5 * np.sin(class_id) + rng.normal(0, 0.7, len(quality))
+    iou_adj = np.where(latent < -0.5, 0.0, expit(1.2 * latent + 0.4))
     return {"iou": iou_adj * (1 - 0.3 * rng.beta(1, 5, len(quality))), "iou_adj": iou_adj}
 
 

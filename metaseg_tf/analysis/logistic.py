@@ -26,14 +26,14 @@ _MAX_STEPS = 50
 class Point:
     """Coefficients with the loss there and its derivatives.
 
-    ``residual`` [n] is probability minus label, ``gradient`` [p] and ``slope`` are the loss's
-    derivatives by the coefficients ``w`` [p] and by the intercept ``b``.
+    ``miss`` [n] is the probability given to the outcome that did not occur; ``gradient`` [p] and
+    ``slope`` are the loss's derivatives by the coefficients ``w`` [p] and by the intercept ``b``.
     """
 
     w: np.ndarray
     b: float
     loss: float
-    residual: np.ndarray
+    miss: np.ndarray
     gradient: np.ndarray
     slope: float
 
@@ -50,28 +50,29 @@ class LogisticLoss:
 
     def __init__(self, X: np.ndarray, y: np.ndarray):
         self.XT = np.ascontiguousarray(X.T)
-        self.y = np.asarray(y, np.float64)
-        share = self.y.mean()
-        if not 0 < share < 1:
+        self.signs = np.where(y, 1.0, -1.0)
+        positives = np.count_nonzero(y)
+        if not 0 < positives < len(y):
             raise InputError(
-                f"logistic fit: expected both outcomes (IoU_adj = 0 and > 0) among the "
-                f"{len(self.y)} rows, got only {'> 0' if share else '= 0'}; extract more images"
+                f"logistic fit: expected both outcomes (IoU_adj = 0 and > 0) among the {len(y)} "
+                f"training rows, got {positives} with IoU_adj > 0; extract more images"
             )
+        share = positives / len(y)
         self.null = self.at(np.zeros(X.shape[1]), float(np.log(share / (1 - share))))
 
     def at(self, w: np.ndarray, b: float) -> Point:
         """Loss and gradient at (w, b)."""
-        logit = w @ self.XT + b
-        tail = np.exp(-np.abs(logit))
-        loss = np.mean(np.maximum(logit, 0) - self.y * logit + np.log1p(tail))
-        residual = np.where(logit >= 0, 1.0, tail) / (1 + tail) - self.y
+        margin = self.signs * (w @ self.XT + b)
+        tail = np.exp(-np.abs(margin))
+        loss = np.mean(np.maximum(-margin, 0) + np.log1p(tail))
+        miss = np.where(margin >= 0, tail, 1.0) / (1 + tail)
+        residual = -self.signs * miss
         gradient = self.XT @ residual / len(residual)
-        return Point(w, b, float(loss), residual, gradient, float(residual.mean()))
+        return Point(w, b, float(loss), miss, gradient, float(residual.mean()))
 
     def hessian(self, point: Point, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Second derivatives: by ``columns`` [k, k], by those and the intercept [k], by it."""
-        probability = point.residual + self.y
-        root = np.sqrt(probability * (1 - probability))
+        root = np.sqrt(point.miss * (1 - point.miss))
         matrix, mixed = np.zeros((len(columns), len(columns))), np.zeros(len(columns))
         for start in range(0, len(root), _BLOCK):
             rows = slice(start, start + _BLOCK)
@@ -83,13 +84,12 @@ class LogisticLoss:
     def gap(self, point: Point, alpha: float) -> float:
         """Duality gap: how far the objective at ``point`` can lie above its minimum.
 
-        The dual objective is the mean entropy of q = y + s (probability - y), with s as large as
-        keeps |gradient| <= alpha. A slope that is not quite 0 is charged to the gap.
+        The dual objective is the mean entropy (in nats) of probabilities s * miss, with s as large
+        as keeps |s * gradient| <= alpha. A slope that is not quite 0 is charged to the gap.
         """
         steepest = np.abs(point.gradient).max(initial=0.0)
         s = min(1.0, alpha / steepest) if steepest > 0 else 1.0
-        q = self.y + s * point.residual
-        dual = np.mean(entr(q) + entr(1 - q))
+        dual = np.mean(entr(s * point.miss) + entr(1 - s * point.miss))
         return float(objective(point, alpha) - dual + s * abs(point.b * point.slope))
 
 

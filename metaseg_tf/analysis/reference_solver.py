@@ -19,7 +19,7 @@ class ReferenceSolver:
     def penalised(self, C: float) -> Fit:
         """Fit with an l1 penalty; the gap is an upper bound, loose where saga stopped early."""
         coef, intercept = self._fit(slice(None), **_l1_options(C))
-        alpha = 1 / (C * len(self._loss.y))
+        alpha = 1 / (C * len(self._loss.signs))
         point = self._loss.at(coef, intercept)
         return Fit(coef, intercept, self._loss.gap(point, alpha) / objective(point, alpha))
 
@@ -32,7 +32,7 @@ class ReferenceSolver:
     def _fit(self, columns, **options):
         model = LogisticRegression(
             solver="saga", max_iter=1000, tol=1e-3, random_state=0, **options
-        ).fit(self._X[:, columns], self._loss.y)
+        ).fit(self._X[:, columns], self._loss.signs > 0)
         coef = np.zeros(self._X.shape[1])
         coef[columns] = model.coef_[0]
         return coef, float(model.intercept_[0])

@@ -38,14 +38,13 @@ class NewtonSolver:
         self._shares = share_duplicates(X)
         # The first column of each group stands for it: an l1 penalty cannot tell them apart.
         first = (self._shares != 0).argmax(axis=1)
-        self._signs = np.sign(self._shares[np.arange(len(first)), first])
         self._loss = LogisticLoss(X[:, first], y)
         self._point = self._loss.null
         self._refits = {}
 
     def penalised(self, C: float) -> Fit:
         """Minimise the loss with penalty 1/C to a relative gap of 1e-9."""
-        alpha = 1 / (C * len(self._loss.y))
+        alpha = 1 / (C * len(self._loss.signs))
         self._point = minimise_l1_logistic(self._loss, alpha, self._point)
         gap = self._loss.gap(self._point, alpha) / objective(self._point, alpha)
         return Fit(self._point.w @ self._shares, self._point.b, gap)
