@@ -1,0 +1,76 @@
+"""The sections of the one-page summary: what was found, and what follows from it."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from metaseg_tf.analysis.diagnostics.report import Diagnostics
+
+__all__ = ["describe"]
+
+
+def describe(found: "Diagnostics") -> Iterator[tuple[str, str]]:
+    """Title and text of each section, in reading order; an empty text if there is none."""
+    yield "Data and fit", _data(found)
+    yield "Columns", f"{found.aliases}\n{_inflation(found)}"
+    yield "Assumptions of the linear model", "\n".join(str(test) for test in found.tests)
+    yield "Standard errors", _standard_errors(found)
+    yield "Influence", _influence(found)
+    yield "Metric groups in the logistic model", _groups(found)
+    yield "Calibration", _calibration(found)
+    yield "Not made", "\n".join(found.missing)
+
+
+def _data(found):
+    results = found.linear.results
+    return (
+        f"{len(found.design)} segments with interior from {len(set(found.design.image))} images, "
+        f"{np.mean(~found.design.y):.1%} of them false positives.\n"
+        f"{found.linear.results.model.endog_names} on {len(found.linear.columns)} columns: "
+        f"R2 {results.rsquared:.2%}, sigma {np.sqrt(results.mse_resid):.3f}."
+    )
+
+
+def _inflation(found):
+    worst = ", ".join(f"{row.column} {row.vif:.0f}" for row in found.vif.head(5).itertuples())
+    high = int((found.vif["vif"] > 10).sum())
+    return (
+        f"{high} of the kept columns have a variance inflation factor above 10 (largest: {worst}): "
+        "their single coefficients are poorly determined, sums of them and predictions are not."
+    )
+
+
+def _standard_errors(found):
+    frame = found.coefficients
+    if frame["se_cluster"].isna().all():
+        return "All segments are of one image: errors clustered by image cannot be computed."
+    ratio = frame["se_cluster"] / frame["se_plain"]
+    lost = frame.index[(frame["p_plain"] < 0.01) & (frame["p_cluster"] >= 0.01)]
+    return (
+        f"Clustered by image, standard errors are {ratio.median():.2f} times the plain ones in "
+        f"the median and {ratio.max():.2f} times at most ({ratio.idxmax()}).\n"
+        f"Significant at 1% by plain errors only: {', '.join(lost) or 'none'}."
+    )
+
+
+def _influence(found):
+    first, cook = found.influential.iloc[0], found.points["cook"]
+    limit = 4 / len(cook)
+    return (
+        f"{np.mean(cook > limit):.1%} of the segments have a Cook's distance above 4/n; the "
+        f"largest is {first['cook']:.3g}, segment {first['segment']} of image {first['image']} "
+        f"(above 1 a single segment would move the fit)."
+    )
+
+
+def _groups(found):
+    if found.logit is None:
+        return ""
+    tests = "\n".join(str(test) for test in found.logit.group_tests)
+    return f"McFadden's R2 {found.logit.results.prsquared:.2%}.\n{tests}"
+
+
+def _calibration(found):
+    return f"{found.calibration}.\n{found.calibration.test}" if found.calibration else ""
