@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from metaseg_tf.analysis.design import Design
 from metaseg_tf.analysis.lasso import LassoPath, fit_logistic, fit_path
@@ -125,7 +126,7 @@ def fit_classification(design: Design, protocol: Protocol = PAPER_PROTOCOL) -> C
         baseline,
         np.array([run.detected for run in runs]),
         np.array([run.undetected for run in runs]),
-        1 / (1 + np.exp(-logit)),
+        expit(logit),
     )
 
 

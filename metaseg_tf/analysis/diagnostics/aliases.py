@@ -102,7 +102,8 @@ def _equation(design, j, kept, combination):
     ]
     # A level of this size is what rounding leaves of means that cancel.
     if not terms or abs(level) > _NOISE * design.scale[j]:
-        terms.append((level, ""))
+        # In front where it spares a leading minus: 1 - cprob0 - ..., but S_rel - 1.
+        terms.insert(0 if level > 0 and terms and terms[0][0] < 0 else len(terms), (level, ""))
     return f"{design.columns[j]} = {_sum(terms)}"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.special import expit
 
 from metaseg_tf.analysis.design import Design
 from metaseg_tf.analysis.diagnostics.hypothesis import HypothesisTest
@@ -48,7 +49,7 @@ def calibrate(design: Design, columns: tuple[str, ...]) -> Calibration:
     X = design.X[:, [design.columns.index(name) for name in columns]]
     held_out = reference_splits(len(design), 1)[0]
     fit = fit_logistic(X[~held_out], design.y[~held_out])
-    probability = 1 / (1 + np.exp(-(X[held_out] @ fit.coef + fit.intercept)))
+    probability = expit(X[held_out] @ fit.coef + fit.intercept)
     y = design.y[held_out]
     table = reliability(probability, y)
     distance = (table["observed"] - table["predicted"]).abs()

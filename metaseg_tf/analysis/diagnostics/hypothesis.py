@@ -43,9 +43,10 @@ class HypothesisTest:
 
     def __str__(self) -> str:
         verdict = "rejected" if self.rejected else "not rejected"
+        p = f"p = {self.pvalue:.2g}" if self.pvalue >= 1e-16 else "p < 1e-16"
         return (
             f"{self.name}: '{self.null}' is {verdict} ({self.distribution} = "
-            f"{self.statistic:.4g}, p = {self.pvalue:.2g}); {self.effect}"
+            f"{self.statistic:.4g}, {p}); {self.effect}."
         )
 
 

@@ -1,18 +1,17 @@
 """The sections of the one-page summary: what was found, and what follows from it."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from metaseg_tf.analysis.diagnostics.report import Diagnostics
 
 __all__ = ["describe"]
 
 
-def describe(found: "Diagnostics") -> Iterator[tuple[str, str]]:
-    """Title and text of each section, in reading order; an empty text if there is none."""
+def describe(found) -> Iterator[tuple[str, str]]:
+    """Title and text of each section of a ``Diagnostics``, in reading order.
+
+    The text is empty where there is nothing to say.
+    """
     yield "Data and fit", _data(found)
     yield "Columns", f"{found.aliases}\n{_inflation(found)}"
     yield "Assumptions of the linear model", "\n".join(str(test) for test in found.tests)
@@ -20,6 +19,7 @@ def describe(found: "Diagnostics") -> Iterator[tuple[str, str]]:
     yield "Influence", _influence(found)
     yield "Metric groups in the logistic model", _groups(found)
     yield "Calibration", _calibration(found)
+    yield "What follows", "\n".join(_consequences(found))
     yield "Not made", "\n".join(found.missing)
 
 
@@ -48,9 +48,11 @@ def _standard_errors(found):
         return "All segments are of one image: errors clustered by image cannot be computed."
     ratio = frame["se_cluster"] / frame["se_plain"]
     lost = frame.index[(frame["p_plain"] < 0.01) & (frame["p_cluster"] >= 0.01)]
+    images = len(set(found.design.image))
+    few = f" With {images} images only they are rough." if images < 50 else ""
     return (
         f"Clustered by image, standard errors are {ratio.median():.2f} times the plain ones in "
-        f"the median and {ratio.max():.2f} times at most ({ratio.idxmax()}).\n"
+        f"the median and {ratio.max():.2f} times at most ({ratio.idxmax()}).{few}\n"
         f"Significant at 1% by plain errors only: {', '.join(lost) or 'none'}."
     )
 
@@ -74,3 +76,22 @@ def _groups(found):
 
 def _calibration(found):
     return f"{found.calibration}.\n{found.calibration.test}" if found.calibration else ""
+
+
+#: Test -> what to do about it where its hypothesis is rejected.
+_CONSEQUENCES = {
+    "White": "Plain standard errors and p-values are not valid: read the clustered ones.",
+    "Omnibus": "Intervals that take residuals for normal are off; coefficients are not affected.",
+    "RESET": "A straight line misses some curvature, as for any target that is bound to [0, 1]: "
+    "coefficients are average slopes.",
+    "Hosmer-Lemeshow": "Probabilities rank segments; as frequencies they are good to about the "
+    "error given under Calibration.",
+}
+
+
+def _consequences(found):
+    rejected = {test.name for test in found.all_tests() if test.rejected}
+    lines = [text for name, text in _CONSEQUENCES.items() if name in rejected]
+    if found.aliases.equations:
+        lines.append("Coefficients hold for the kept columns; another choice gives other ones.")
+    return [f"- {line}" for line in lines]
