@@ -94,14 +94,7 @@ def fit_classification(design: Design, protocol: Protocol = PAPER_PROTOCOL) -> C
     """
     validation = protocol.draw_splits(design)
     runs = map_runs(lambda mask: _fit_run(design, mask, protocol), validation)
-    for number, run in enumerate(runs):
-        if not run.path.refit_converged.all():
-            _LOGGER.warning(
-                "run %d: the outcomes are separable by the columns active from C = %.3g on; the "
-                "unpenalised coefficients there are large and arbitrary",
-                number,
-                protocol.C[int(run.path.refit_converged.argmin())],
-            )
+    _warn_of_separation([run.path for run in runs])
     curves = tabulate(
         np.stack([run.scores for run in runs]),
         split=range(len(runs)),
@@ -128,6 +121,19 @@ def fit_classification(design: Design, protocol: Protocol = PAPER_PROTOCOL) -> C
         np.array([run.undetected for run in runs]),
         expit(logit),
     )
+
+
+def _warn_of_separation(paths):
+    fits = ((path.C, path.refit_converged) for path in paths)
+    stuck = [C[~converged].min() for C, converged in fits if not converged.all()]
+    if stuck:
+        _LOGGER.warning(
+            "in %d of %d runs the active columns separate the outcomes, from C = %.3g on; the "
+            "unpenalised coefficients there are large and arbitrary: extract more images",
+            len(stuck),
+            len(paths),
+            min(stuck),
+        )
 
 
 def _fit_run(design, validation, protocol):

@@ -18,9 +18,6 @@ __all__ = ["Regression", "fit_regression", "least_squares"]
 _MODELS = ("all", "entropy")
 _SCORES = {"sigma": sigma, "r2": r2}
 
-#: Directions whose singular value is smaller than this share of the largest are aliases.
-_RANK_TOLERANCE = 1e-10
-
 
 @dataclass(frozen=True, eq=False)
 class Regression:
@@ -78,9 +75,14 @@ def fit_regression(
 
 
 def least_squares(X: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
-    """Shortest least squares coefficients [p] and the intercept, whatever the rank of X [n, p]."""
+    """Shortest least squares coefficients [p] and the intercept, whatever the rank of X [n, p].
+
+    Rank is what float64 can tell, as in scikit-learn's LinearRegression: identities that hold to
+    float32 only are noise columns to it. Only the fitted values are to be read; for coefficients
+    see ``metaseg_tf.analysis.diagnostics``.
+    """
     mean, level = X.mean(axis=0), target.mean()
-    coef, *_ = np.linalg.lstsq(X - mean, target - level, rcond=_RANK_TOLERANCE)
+    coef, *_ = np.linalg.lstsq(X - mean, target - level, rcond=None)
     return coef, float(level - mean @ coef)
 
 

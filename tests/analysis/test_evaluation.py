@@ -194,7 +194,7 @@ def test_separable_outcomes_are_logged(caplog):
     table["E"] = np.where(table["iou_adj"] > 0, 0.2, 0.8) + 0.1 * table["E"]
     with caplog.at_level(logging.WARNING):
         fit_classification(build_design(table), Protocol(runs=1, C=(0.1, 1.0)))
-    assert "separable" in caplog.text
+    assert "in 1 of 1 runs the active columns separate the outcomes" in caplog.text
 
 
 def test_targets_are_two():

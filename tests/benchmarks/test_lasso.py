@@ -86,14 +86,19 @@ def relative_gaps(path, coef, intercept, halves):
     return np.array(gaps)
 
 
+def cpu_seconds(function, *args):
+    """What a function returns and the processor time that it took, which neighbours leave alone."""
+    start = time.process_time()
+    result = function(*args)
+    return result, time.process_time() - start
+
+
 def test_a_run_is_40_times_as_fast_as_the_authors_calls(benchmark, halves):
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        start = time.perf_counter()
-        theirs = run_authors(halves)
-        authors_seconds = time.perf_counter() - start
+        theirs, authors_seconds = cpu_seconds(run_authors, halves)
         path = benchmark.pedantic(run_ours, args=(halves,), rounds=5, warmup_rounds=1)
-    seconds = benchmark.stats.stats.median
+        seconds = np.median([cpu_seconds(run_ours, halves)[1] for _ in range(5)])
     gaps = relative_gaps(path, *theirs, halves)
     benchmark.extra_info |= {
         "authors_seconds": authors_seconds,

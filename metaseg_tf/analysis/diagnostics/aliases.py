@@ -14,11 +14,11 @@ from metaseg_tf.analysis.design import Design
 
 __all__ = ["Aliases", "find_aliases", "variance_inflation"]
 
-#: A column is aliased if less than this share of its length is not explained by others. Softmax
-#: values are float32, so that identities between their means hold to about 1e-7.
-_TOLERANCE = 1e-5
+#: A column is aliased if less than this share of its length is not explained by others, that is,
+#: with a variance inflation above 1e6. Stored as float16, probabilities sum to 1 within some 1e-4.
+_TOLERANCE = 1e-3
 #: Standardised coefficients below this are noise and are left out of an equation.
-_NOISE = 1e-4
+_NOISE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)

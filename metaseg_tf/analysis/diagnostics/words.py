@@ -59,11 +59,10 @@ def _standard_errors(found):
 
 def _influence(found):
     first, cook = found.influential.iloc[0], found.points["cook"]
-    limit = 4 / len(cook)
+    place = ", ".join(f"{name} {first[name]}" for name in ("image", "segment") if name in first)
     return (
-        f"{np.mean(cook > limit):.1%} of the segments have a Cook's distance above 4/n; the "
-        f"largest is {first['cook']:.3g}, segment {first['segment']} of image {first['image']} "
-        f"(above 1 a single segment would move the fit)."
+        f"{np.mean(cook > 4 / len(cook)):.1%} of the segments have a Cook's distance above 4/n; "
+        f"the largest is {first['cook']:.3g} ({place}); above 1 a single segment moves the fit."
     )
 
 
