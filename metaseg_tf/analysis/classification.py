@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -59,6 +60,11 @@ class Classification:
         """The C with the best validation accuracy in one run: Figure 4's dashed line for run 0."""
         return best_c(self.curves[self.curves["split"] == run])
 
+    def coefficients(self, run: int = 0) -> pd.DataFrame:
+        """Penalised coefficients of one run: a row a C, a column a feature (Figure 4, top)."""
+        path = self.paths[run]
+        return pd.DataFrame(path.coef, pd.Index(path.C, name="C"), list(self.columns))
+
     def tidy(self) -> pd.DataFrame:
         """Rows of ``evaluation.csv``: the path models at ``best_c``, and the baseline."""
         chosen = self.curves[self.curves["C"] == self.best_c].drop(columns="C")
@@ -73,17 +79,6 @@ def best_c(curves: pd.DataFrame) -> float:
     return float(accuracies.idxmax())
 
 
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """One run: its path, scores [model, part, score, C] and [part, score], counts."""
-
-    path: LassoPath
-    scores: np.ndarray
-    baseline: np.ndarray
-    detected: int
-    undetected: int
-
-
 def fit_classification(design: Design, protocol: Protocol = PAPER_PROTOCOL) -> Classification:
     """Fit and score the l1 path, its refits and the entropy baseline in every run.
 
@@ -95,32 +90,65 @@ def fit_classification(design: Design, protocol: Protocol = PAPER_PROTOCOL) -> C
     validation = protocol.draw_splits(design)
     runs = map_runs(lambda mask: _fit_run(design, mask, protocol), validation)
     _warn_of_separation([run.path for run in runs])
-    curves = tabulate(
-        np.stack([run.scores for run in runs]),
-        split=range(len(runs)),
-        model=_PATH_MODELS,
-        part=PARTS,
-        score=tuple(_SCORES),
-        C=protocol.C,
-    )
-    baseline = tabulate(
-        np.stack([run.baseline for run in runs]),
-        split=range(len(runs)),
-        model=("entropy",),
-        part=PARTS,
-        score=tuple(_SCORES),
-    )
+    curves = _tidy([run.scores for run in runs], _PATH_MODELS, C=protocol.C)
     best = protocol.C.index(best_c(curves))
-    logit = _log_odds(protocol.features(design, ~validation[0]), runs[0].path, best)
     return Classification(
         design.columns,
         tuple(run.path for run in runs),
         curves,
-        baseline,
+        _tidy([run.baseline for run in runs], ("entropy",)),
         np.array([run.detected for run in runs]),
         np.array([run.undetected for run in runs]),
-        expit(logit),
+        expit(_log_odds(protocol.features(design, ~validation[0]), runs[0].path, best)),
     )
+
+
+class _Run(NamedTuple):
+    """One run: scores of the path [model, part, score, C] and of the baseline [1, part, score]."""
+
+    path: LassoPath
+    scores: np.ndarray
+    baseline: np.ndarray
+    detected: int
+    undetected: int
+
+
+def _fit_run(design, validation, protocol):
+    X = protocol.features(design, ~validation)
+    halves = [(X[half], design.y[half]) for half in (~validation, validation)]
+    path = fit_path(*halves[0], protocol.C, engine=protocol.engine)
+    models = (path.coef, path.intercept), (path.refit_coef, path.refit_intercept)
+    scores = np.array([[_score(*half, *model) for half in halves] for model in models])
+    best = int(scores[0, 1, 0].argmax())
+    false_positive, predicted = ~design.y, _log_odds(X, path, best) > 0
+    return _Run(
+        path,
+        scores,
+        _score_baseline(halves, design.columns.index("E"), protocol.engine),
+        int(np.sum(false_positive & ~predicted)),
+        int(np.sum(false_positive & predicted)),
+    )
+
+
+def _score_baseline(halves, column, engine):
+    halves = [(X[:, [column]], y) for X, y in halves]
+    fit = fit_logistic(*halves[0], engine=engine)
+    return np.array([[_score(*half, fit.coef, np.float64(fit.intercept)) for half in halves]])
+
+
+def _score(X, y, coef, intercept):
+    """Scores [score, ...] of models with coefficients [..., p] and intercepts [...]."""
+    logits = coef @ X.T + intercept[..., None]
+    return np.stack([score(logits, y) for score in _SCORES.values()])
+
+
+def _log_odds(X, path, index):
+    return X @ path.coef[index] + path.intercept[index]
+
+
+def _tidy(scores, models, **more):
+    levels = {"model": models, "part": PARTS, "score": tuple(_SCORES), **more}
+    return tabulate(np.stack(scores), split=range(len(scores)), **levels)
 
 
 def _warn_of_separation(paths):
@@ -134,40 +162,3 @@ def _warn_of_separation(paths):
             len(paths),
             min(stuck),
         )
-
-
-def _fit_run(design, validation, protocol):
-    X = protocol.features(design, ~validation)
-    halves = (~validation, validation)
-    path = fit_path(X[~validation], design.y[~validation], protocol.C, engine=protocol.engine)
-    models = (path.coef, path.intercept), (path.refit_coef, path.refit_intercept)
-    scores = np.array(
-        [[_score(X[half], design.y[half], *model) for half in halves] for model in models]
-    )
-    best = int(scores[0, 1, 0].argmax())
-    predicted = _log_odds(X, path, best) > 0
-    return _Run(
-        path,
-        scores,
-        _score_baseline(design, X, halves, protocol.engine),
-        int(np.sum(~design.y & ~predicted)),
-        int(np.sum(~design.y & predicted)),
-    )
-
-
-def _score_baseline(design, X, halves, engine):
-    E = X[:, [design.columns.index("E")]]
-    fit = fit_logistic(E[halves[0]], design.y[halves[0]], engine=engine)
-    return np.array(
-        [_score(E[half], design.y[half], fit.coef, np.float64(fit.intercept)) for half in halves]
-    )[None]
-
-
-def _score(X, y, coef, intercept):
-    """Scores [score, ...] of models with coefficients [..., p] and intercepts [...]."""
-    logits = coef @ X.T + intercept[..., None]
-    return np.stack([score(logits, y) for score in _SCORES.values()])
-
-
-def _log_odds(X, path, index):
-    return X @ path.coef[index] + path.intercept[index]

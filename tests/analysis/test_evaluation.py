@@ -136,6 +136,21 @@ def test_counts_are_those_of_each_runs_best_model(evaluation):
         assert classification.undetected[run] == np.sum(false_positives & predicted)
 
 
+def test_curves_are_scores_of_the_coefficients(evaluation):
+    design, classification = evaluation.design, evaluation.classification
+    held_out = PROTOCOL.draw_splits(design)[1]
+    coef = classification.coefficients(run=1)
+    assert list(coef.columns) == list(design.columns)
+    curves = classification.curves.query("split == 1 and model == 'penalized'")
+    for index, C in enumerate(PROTOCOL.C):
+        logit = design.X @ coef.loc[C].to_numpy() + classification.paths[1].intercept[index]
+        for part, half in (("train", ~held_out), ("validation", held_out)):
+            rows = curves[(curves["C"] == C) & (curves["part"] == part)]
+            scores = rows.set_index("score")["value"]
+            assert scores["acc"] == np.mean((logit > 0)[half] == design.y[half])
+            assert scores["auroc"] == pytest.approx(roc_auc_score(design.y[half], logit[half]))
+
+
 def test_clipping_helps_and_stands_beside(evaluation):
     clipped = evaluation.clipped().set_index(KEYS)["value"]
     plain = evaluation.tidy().set_index(KEYS)["value"].reindex(clipped.index)

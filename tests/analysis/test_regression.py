@@ -49,7 +49,7 @@ def test_halves_are_swapped(design):
     train = protocol.draw_splits(design)[0]
     model = LinearRegression().fit(design.X[train], design.iou_adj[train])
     for part, half in (("train", train), ("validation", ~train)):
-        row = scores.query("model == 'all' and score == 'r2' and part == @part")
+        row = scores.query(f"model == 'all' and score == 'r2' and part == '{part}'")
         expected = model.score(design.X[half], design.iou_adj[half])
         assert row["value"].item() == pytest.approx(expected, abs=1e-10)
 
