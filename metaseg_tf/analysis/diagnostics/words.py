@@ -28,7 +28,7 @@ def _data(found):
     return (
         f"{len(found.design)} segments with interior from {len(set(found.design.image))} images, "
         f"{np.mean(~found.design.y):.1%} of them false positives.\n"
-        f"{found.linear.results.model.endog_names} on {len(found.linear.columns)} columns: "
+        f"{results.model.endog_names} on {len(found.linear.columns)} columns: "
         f"R2 {results.rsquared:.2%}, sigma {np.sqrt(results.mse_resid):.3f}."
     )
 
@@ -77,20 +77,26 @@ def _calibration(found):
     return f"{found.calibration}.\n{found.calibration.test}" if found.calibration else ""
 
 
-#: Test -> what to do about it where its hypothesis is rejected.
+#: Tests -> what to do about it where the hypothesis of one of them is rejected.
 _CONSEQUENCES = {
-    "White": "Plain standard errors and p-values are not valid: read the clustered ones.",
-    "Omnibus": "Intervals that take residuals for normal are off; coefficients are not affected.",
-    "RESET": "A straight line misses some curvature, as for any target that is bound to [0, 1]: "
+    (
+        "Breusch-Pagan",
+        "White",
+    ): "Plain standard errors and p-values are not valid: read the clustered ones.",
+    (
+        "Jarque-Bera",
+        "Omnibus",
+    ): "Intervals that take residuals for normal are off; coefficients are not affected.",
+    ("RESET",): "A straight line misses some curvature, as for any target that is bound to [0, 1]: "
     "coefficients are average slopes.",
-    "Hosmer-Lemeshow": "Probabilities rank segments; as frequencies they are good to about the "
+    ("Hosmer-Lemeshow",): "Probabilities rank segments; as frequencies they are good to about the "
     "error given under Calibration.",
 }
 
 
 def _consequences(found):
     rejected = {test.name for test in found.all_tests() if test.rejected}
-    lines = [text for name, text in _CONSEQUENCES.items() if name in rejected]
+    lines = [text for names, text in _CONSEQUENCES.items() if rejected & set(names)]
     if found.aliases.equations:
         lines.append("Coefficients hold for the kept columns; another choice gives other ones.")
     return [f"- {line}" for line in lines]

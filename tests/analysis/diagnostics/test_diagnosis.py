@@ -41,6 +41,7 @@ def test_the_page_in_words_names_every_test(diagnostics):
     for equation in diagnostics.aliases.equations.values():
         assert equation in page
     assert "Clustered by image" in page
+    assert "read the clustered ones" in page
     assert "Not made" not in page
 
 
