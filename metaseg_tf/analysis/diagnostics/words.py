@@ -77,26 +77,32 @@ def _calibration(found):
     return f"{found.calibration}.\n{found.calibration.test}" if found.calibration else ""
 
 
-#: Tests -> what to do about it where the hypothesis of one of them is rejected.
-_CONSEQUENCES = {
+#: What follows, and the tests of which one rejected hypothesis is enough for it.
+_CONSEQUENCES = (
     (
-        "Breusch-Pagan",
-        "White",
-    ): "Plain standard errors and p-values are not valid: read the clustered ones.",
+        "Plain standard errors and p-values are not valid: read the clustered ones.",
+        {"Breusch-Pagan", "White"},
+    ),
     (
-        "Jarque-Bera",
-        "Omnibus",
-    ): "Intervals that take residuals for normal are off; coefficients are not affected.",
-    ("RESET",): "A straight line misses some curvature, as for any target that is bound to [0, 1]: "
-    "coefficients are average slopes.",
-    ("Hosmer-Lemeshow",): "Probabilities rank segments; as frequencies they are good to about the "
-    "error given under Calibration.",
-}
+        "Intervals that take residuals for normal are off; coefficients are not affected.",
+        {"Jarque-Bera", "Omnibus"},
+    ),
+    (
+        "A straight line misses some curvature, as for any target that is bound to [0, 1]: "
+        "coefficients are average slopes.",
+        {"RESET"},
+    ),
+    (
+        "Probabilities rank segments; as frequencies they are good to about the error given "
+        "under Calibration.",
+        {"Hosmer-Lemeshow"},
+    ),
+)
 
 
 def _consequences(found):
     rejected = {test.name for test in found.all_tests() if test.rejected}
-    lines = [text for names, text in _CONSEQUENCES.items() if rejected & set(names)]
+    lines = [text for text, tests in _CONSEQUENCES if rejected & tests]
     if found.aliases.equations:
         lines.append("Coefficients hold for the kept columns; another choice gives other ones.")
     return [f"- {line}" for line in lines]
