@@ -1,9 +1,9 @@
 """A small design shared by the tests of the analysis."""
 
 import pytest
+from tables import make_table
 
 from metaseg_tf.analysis.design import build_design
-from tests.tables import make_table
 
 
 @pytest.fixture(scope="session")

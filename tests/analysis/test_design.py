@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from tables import make_table
 
 from metaseg_tf.analysis.design import build_design, standardise
 from metaseg_tf.errors import InputError
 from metaseg_tf.schema import empty_table
-from tests.tables import make_table
 
 
 def test_rows_and_columns_are_those_of_the_authors(table, design):

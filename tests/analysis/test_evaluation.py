@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import r2_score, roc_auc_score
+from tables import make_table
 
 from metaseg_tf.analysis.classification import fit_classification
 from metaseg_tf.analysis.design import build_design
@@ -14,7 +15,6 @@ from metaseg_tf.analysis.evaluation import evaluate, summarise
 from metaseg_tf.analysis.protocol import Protocol
 from metaseg_tf.analysis.regression import fit_regression
 from metaseg_tf.errors import InputError
-from tests.tables import make_table
 
 PROTOCOL = Protocol(runs=3, C=(0.05, 0.1, 0.3, 1.0))
 KEYS = ["split", "target", "model", "score", "part"]

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
+from tables import make_table
 
 from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.protocol import Protocol
 from metaseg_tf.analysis.regression import fit_regression, least_squares
 from metaseg_tf.errors import InputError
-from tests.tables import make_table
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import auc, roc_curve
+from tables import make_table
 from threadpoolctl import threadpool_limits
 
 from metaseg_tf.analysis.design import build_design
@@ -19,7 +20,6 @@ from metaseg_tf.analysis.logistic import LogisticLoss, objective
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.analysis.reference_solver import ReferenceSolver
 from metaseg_tf.analysis.scores import accuracy, auroc
-from tests.tables import make_table
 
 PAPER_SIZE = 45_194
 C = PAPER_PROTOCOL.C

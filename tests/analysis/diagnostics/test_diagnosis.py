@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from tables import make_table
 
 from metaseg_tf.analysis.diagnostics import diagnose, summary_text
 from metaseg_tf.errors import InputError
-from tests.tables import make_table
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from statsmodels.regression.linear_model import OLS
+from tables import make_table
 
 from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.diagnostics.linear import fit_linear, most_influential
 from metaseg_tf.errors import InputError
-from tests.tables import make_table
 
 COLUMNS = ("D_in", "E", "S_bd", "cprob1", "cprob2")
 
