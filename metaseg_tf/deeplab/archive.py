@@ -72,8 +72,9 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
         with tarfile.open(path) as archive:
             yield archive
     except _BROKEN as error:
+        reason = str(error).splitlines()[0].rstrip(":")
         raise DataFormatError(
-            f"{path}: expected a whole .tar.gz archive, got a broken one ({error}); "
+            f"{path}: expected a whole .tar.gz archive, got a broken one ({reason}); "
             "download it again"
         ) from error
 

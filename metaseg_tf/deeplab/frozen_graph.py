@@ -7,14 +7,15 @@ feeds ArgMax, still padded to the crop. It is found by structure, see `graph_str
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.deeplab.graph import Graph
 from metaseg_tf.deeplab.graph_file import load_graph_def
 from metaseg_tf.deeplab.graph_function import GraphFunctions
 from metaseg_tf.deeplab.graph_safety import check_ops
 from metaseg_tf.deeplab.graph_structure import (
-    Graph,
     find_branches,
     find_image,
     find_output_stride,
+    find_padding,
     find_tail,
 )
 from metaseg_tf.deeplab.image import check_image
@@ -59,6 +60,7 @@ class FrozenGraph:
         self._run = self._functions.function([self._tail.scores, self._tail.labels])
         self.classes = _count_classes(self._functions.tensor(self._tail.scores))
         self.crop = self._fixed_size(self._tail.resize)
+        self._check_crop(find_padding(graph))
         self.settings = self._read_settings(graph)
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
@@ -123,6 +125,17 @@ class FrozenGraph:
             flip=any(branch.flipped for branch in branches),
             crop=self.crop,
         )
+
+    def _check_crop(self, padding: str | None) -> None:
+        if padding is None:
+            return
+        padded, *_ = self._functions.function([padding])(_black(1))
+        size = tuple(padded.shape[-3:-1])
+        if size != self.crop:
+            raise NetworkError(
+                f"graph: expected scores of the crop's size {size} in front of ArgMax, got "
+                f"{self.crop}; export it with prediction_with_upsampled_logits"
+            )
 
     def _fixed_size(self, tensor: str) -> tuple[int, int]:
         """The height and width in ``tensor``; they must not depend on the image's size."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from metaseg_tf.deeplab.frozen_graph import FrozenGraph
+from metaseg_tf.deeplab.graph import Graph
 from metaseg_tf.deeplab.graph_structure import (
     CONVOLUTIONS,
-    Graph,
     find_backbone,
     find_image,
     find_tail,
