@@ -71,10 +71,12 @@ def _as_dict(entry, here: bool) -> dict:
 
 
 def _print_catalogue(entries, here: dict[str, bool]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("name", "backbone", "OS", "scales", "flip", "mIoU", "size", "here")
+    headers = ("name", "OS", "scales", "flip", "mIoU", "size", "here")
+    table = Table(*headers, box=box.SIMPLE)
     for entry in entries:
         for row in entry.zoo:
             table.add_row(*_zoo_cells(entry, row, here[entry.name]))
@@ -83,24 +85,24 @@ def _print_catalogue(entries, here: dict[str, bool]) -> None:
 
 
 def _zoo_cells(entry, row, here: bool) -> tuple[str, ...]:
-    mark = "*" if row.miou == entry.paper_miou else ""
+    mark = " *" if row.miou == entry.paper_miou else ""
     return (
-        entry.name + mark,
-        entry.backbone,
+        entry.name,
         str(row.output_stride),
         ", ".join(f"{scale:g}" for scale in row.scales),
         "yes" if row.flip else "no",
-        f"{row.miou:.2%}",
+        f"{row.miou:.2%}{mark}",
         f"{entry.size} MB",
         "yes" if here else "no",
     )
 
 
 def _print_rows(title: str, rows: dict[str, str]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", title, highlight=False)
+    table = Table("", title, box=box.SIMPLE)
     for name, text in rows.items():
         table.add_row(name, text)
     Console().print(table)
