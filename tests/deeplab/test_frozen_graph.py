@@ -84,7 +84,9 @@ def test_settings_are_read_from_the_structure(network, export):
     assert (network.crop, network.classes) == (export.crop, export.classes)
 
 
-def test_names_of_nodes_do_not_matter(export):
+@pytest.mark.parametrize("name", ["february 2018", "november 2019", "three scales and flip"])
+def test_names_of_nodes_do_not_matter(name):
+    export = EXPORTS[name]
     graph = graph_def(export)
     names = {node.name: f"n{i}" for i, node in enumerate(graph.node)}
     for node in graph.node:

@@ -20,7 +20,9 @@ ANY_SIZE = tf.TensorSpec([1, None, None, 3], tf.uint8, name="image")
 
 def save(path, call, *specs, module=None):
     module = module or Segmenter()
-    function = tf.function(lambda *inputs: call(module, *inputs), input_signature=specs)
+    function = tf.function(
+        lambda *inputs: call(module, *inputs), input_signature=specs, autograph=False
+    )
     tf.saved_model.save(module, str(path), signatures=function.get_concrete_function())
     return path
 

@@ -14,7 +14,9 @@ SIZE = (8, 10)
 def convert(path, call, *, size=SIZE, dtype=tf.float32, integer=None, flex=False):
     module = Segmenter()
     spec = tf.TensorSpec([1, *size, 3], dtype)
-    function = tf.function(lambda image: call(module, image), input_signature=[spec])
+    function = tf.function(
+        lambda image: call(module, image), input_signature=[spec], autograph=False
+    )
     concrete = function.get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
     if integer:
