@@ -71,14 +71,14 @@ def test_download_says_where_it_is(run, tmp_path, monkeypatch):
 
 def test_inspect(run, graph_file):
     shown = run("inspect", graph_file).output
-    for words in ("65 x 97 pixels", "Mean (probabilities)", "0.75, 1", "525"):
+    for words in ("65 x 97 pixels", "Mean (probabilities)", "0.75, 1", "parameters"):
         assert words in shown
 
 
 def test_inspect_as_json(run, graph_file):
     found = json.loads(run("inspect", graph_file, "--json").output)
     assert found["settings"]["crop"] == [65, 97]
-    assert found["parameters"] == 525
+    assert found["classes"] == 5
 
 
 @pytest.mark.parametrize(

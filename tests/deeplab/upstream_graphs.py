@@ -34,15 +34,15 @@ def weights(seed=0, classes=5):
     rng = np.random.default_rng(seed)
     shapes = {
         "MobilenetV2/Conv/weights": (3, 3, 3, 4),
-        "MobilenetV2/expanded_conv/project/weights": (3, 3, 4, 6),
-        "MobilenetV2/expanded_conv_1/depthwise/depthwise_weights": (3, 3, 6, 1),
-        "image_pooling/weights": (1, 1, 6, 4),
-        "aspp0/weights": (1, 1, 6, 4),
+        "MobilenetV2/expanded_conv/project/weights": (3, 3, 4, 32),
+        "MobilenetV2/expanded_conv_1/depthwise/depthwise_weights": (3, 3, 32, 1),
+        "image_pooling/weights": (1, 1, 32, 4),
+        "aspp0/weights": (1, 1, 32, 4),
         "concat_projection/weights": (1, 1, 8, 6),
         "logits/semantic/weights": (1, 1, 6, classes),
         "logits/semantic/biases": (classes,),
     }
-    drawn = {name: rng.normal(0, 0.9, shape) for name, shape in shapes.items()}
+    drawn = {name: rng.normal(0, 0.5, shape) for name, shape in shapes.items()}
     for moment, low, high in (("gamma", 0.5, 2), ("beta", -1, 1), ("moving_variance", 0.5, 2)):
         drawn[f"aspp0/BatchNorm/{moment}"] = rng.uniform(low, high, 4)
     drawn["aspp0/BatchNorm/moving_mean"] = rng.normal(0, 0.1, 4)
@@ -150,7 +150,9 @@ def graph_def(export, seed=0, **changes):
 
         def read(name):
             if name not in reads:
-                reads[name] = tf.identity(tf.constant(drawn[name], name=name), f"{name}/read")
+                constant = tf.constant(drawn[name], name=name)
+                with tf.compat.v1.colocate_with(constant):
+                    reads[name] = tf.identity(constant, f"{name}/read")
             return reads[name]
 
         _build(export, read)
