@@ -4,7 +4,7 @@ The list names what inference needs. Everything else is refused, whether known t
 the network, Python, other processes) or not known at all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from metaseg_tf.errors import UnsafeGraphError
 
@@ -42,23 +42,26 @@ _LAYERS = """
 ALLOWED_OPS = frozenset((_VALUES + _SHAPES + _ARITHMETIC + _LOGIC + _LAYERS).split())
 
 
-def check_ops(graph_def) -> None:
+def check_ops(graph_def, more: Set[str] = frozenset()) -> None:
     """Refuse a graph that holds an op which is not on the list.
 
     Parameters
     ----------
     graph_def : tf.compat.v1.GraphDef
         All its nodes are read, those of its function library as well.
+    more : set of str
+        Ops that are allowed besides.
 
     Raises
     ------
     UnsafeGraphError
         Naming the op, its node and the function that the node stands in.
     """
+    # A node may call a function of the graph's own library by its name instead of by an op.
     functions = {function.signature.name for function in graph_def.library.function}
+    allowed = ALLOWED_OPS | functions | more
     for place, node in _all_nodes(graph_def):
-        # A node may call a function of the graph's own library by its name instead of by an op.
-        if node.op not in ALLOWED_OPS and node.op not in functions:
+        if node.op not in allowed:
             raise UnsafeGraphError(
                 f"{place}: expected only ops that inference needs, got op {node.op!r}; such a "
                 "graph may touch files, the network or Python: use one from a source you trust"

@@ -104,7 +104,7 @@ def _entries(config) -> Iterator[dict]:
             yield from _entries(value)
 
 
-def _is_of_keras(module: str | None) -> bool:
+def _is_of_keras(module) -> bool:
     # The utilities of Keras can fetch and unpack files.
-    parts = (module or "keras").split(".")
+    parts = str(module or "keras").split(".")
     return parts[0] in ("keras", "builtins") and "utils" not in parts

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_networks import CLASSES, TAILS, Segmenter, draw, logits, probabilities
+from small_networks import CLASSES, TAILS, Segmenter, draw, kernel, logits, probabilities
 
 from metaseg_tf.deeplab.saved_model import load_saved_model
 from metaseg_tf.deeplab.settings import NetworkSettings
@@ -120,6 +120,41 @@ def test_ops_that_touch_files_are_refused(tmp_path):
     with pytest.raises(UnsafeGraphError, match="WriteFile"):
         load_saved_model(save(tmp_path / "model", call, ANY_SIZE))
     assert not target.exists()
+
+
+def save_of_tensorflow_1(path, more=lambda: None):
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        image = v1.placeholder(tf.uint8, [1, None, None, 3])
+        weights = v1.get_variable("kernel", initializer=kernel(), use_resource=False)
+        out = tf.nn.conv2d(tf.cast(image, tf.float32) * (2 / 255) - 1, weights, 1, "SAME")
+        more()
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, str(path), {"image": image}, {"out": out})
+    return path
+
+
+def test_the_format_of_tensorflow_1(tmp_path):
+    network, image = load_saved_model(save_of_tensorflow_1(tmp_path / "model")), draw()
+    np.testing.assert_allclose(network.probabilities(image), probabilities(image), atol=1e-5)
+
+
+def test_the_format_of_tensorflow_1_is_read_before_it_is_loaded(tmp_path):
+    path = save_of_tensorflow_1(tmp_path / "model", lambda: tf.io.read_file("/etc/hostname"))
+    with pytest.raises(UnsafeGraphError, match="ReadFile"):
+        load_saved_model(path)
+
+
+def test_tables_are_refused_before_they_are_filled(tmp_path):
+    module = Segmenter()
+    pairs = tf.lookup.KeyValueTensorInitializer([1], [2.0])
+    module.table = tf.lookup.StaticHashTable(pairs, 0.0)
+
+    def call(module, image):
+        return {"out": module.logits(image) * module.table.lookup(tf.constant(1))}
+
+    with pytest.raises(UnsafeGraphError, match="tables or assets"):
+        load_saved_model(save(tmp_path, call, ANY_SIZE, module=module))
 
 
 def test_broken_folders_give_one_line(tmp_path):
