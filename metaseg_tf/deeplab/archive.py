@@ -67,7 +67,9 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> N
 @contextmanager
 def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     if not path.is_file():
-        raise DataFormatError(f"{path}: expected a .tar.gz archive, found no such file")
+        raise DataFormatError(
+            f"{path}: expected a .tar.gz archive, found no such file; check the path"
+        )
     try:
         with tarfile.open(path) as archive:
             yield archive

@@ -26,7 +26,7 @@ class Graph:
     Raises
     ------
     NetworkError
-        If the graph runs in a circle.
+        If the graph runs in a circle, or a node reads one that is not there.
     """
 
     def __init__(self, graph_def):
@@ -50,7 +50,13 @@ class Graph:
     def inputs(self, node) -> list:
         """The nodes that feed ``node``, in the order of its inputs."""
         names = (node_name(tensor) for tensor in node.input if not tensor.startswith("^"))
-        return [self.nodes[name] for name in names if name in self.nodes]
+        try:
+            return [self.nodes[name] for name in names]
+        except KeyError as error:
+            raise NetworkError(
+                f"graph: expected all nodes that {node.name!r} reads, got none named {error}; "
+                "the file is cut off or was taken apart: copy it again"
+            ) from error
 
     def of(self, *ops: str) -> list:
         """All nodes whose op is among ``ops``."""

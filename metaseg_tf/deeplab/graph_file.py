@@ -38,7 +38,9 @@ def load_graph_def(path: Path) -> tf.compat.v1.GraphDef:
 
 def _read_pb(path: Path) -> tf.compat.v1.GraphDef:
     if not path.is_file():
-        raise DataFormatError(f"{path}: expected a frozen graph, found no such file")
+        raise DataFormatError(
+            f"{path}: expected a frozen graph, found no such file; check the path"
+        )
     if path.stat().st_size >= _MAX_BYTES:
         raise DataFormatError(f"{path}: expected a frozen graph below 2 GB, got a larger file")
     graph_def = _parse(path.read_bytes())

@@ -65,7 +65,7 @@ def _load(path: Path):
 
 def _read_config(path: Path) -> dict:
     if not path.is_file():
-        raise DataFormatError(f"{path}: expected a Keras model, found no such file")
+        raise DataFormatError(f"{path}: expected a Keras model, found no such file; check the path")
     try:
         return json.loads(_config_of_zip(path) if path.suffix == ".keras" else _config_of_h5(path))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:

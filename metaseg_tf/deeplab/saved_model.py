@@ -58,7 +58,9 @@ def load_saved_model(path: Path, *, normalise: str = "0..255") -> GraphNetwork:
 def _read(path: Path) -> SavedModel:
     file = path / "saved_model.pb"
     if not file.is_file():
-        raise DataFormatError(f"{path}: expected a SavedModel, found no saved_model.pb in it")
+        raise DataFormatError(
+            f"{path}: expected a SavedModel, found no saved_model.pb in it; check the path"
+        )
     try:
         return SavedModel.FromString(file.read_bytes())
     except DecodeError as error:

@@ -63,7 +63,9 @@ class TFLiteNetwork(ImageNetwork):
 
 def _open(path: Path) -> tf.lite.Interpreter:
     if not path.is_file():
-        raise DataFormatError(f"{path}: expected a TensorFlow Lite file, found no such file")
+        raise DataFormatError(
+            f"{path}: expected a TensorFlow Lite file, found no such file; check the path"
+        )
     try:
         interpreter = _keeping_all_tensors(path)
     except ValueError as error:

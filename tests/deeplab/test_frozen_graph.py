@@ -217,6 +217,14 @@ def test_a_loop_is_refused():
         FrozenGraph(graph)
 
 
+def test_missing_nodes_are_named():
+    graph = graph_def(Export())
+    (place,) = (i for i, node in enumerate(graph.node) if node.op == "Pad")
+    del graph.node[place]
+    with pytest.raises(NetworkError, match="none named 'Pad'"):
+        FrozenGraph(graph)
+
+
 def test_ops_are_checked_here_too():
     graph = graph_def(Export())
     graph.node.add(name="spy", op="ReadFile")

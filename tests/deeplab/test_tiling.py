@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_networks import CLASSES, draw, logits, probabilities
 
@@ -49,6 +49,7 @@ def slow_starts(side, tile, overlap):
     return [round(i * step) for i in range(count)]
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     tile=st.integers(1, 7),
     overlap=st.integers(0, 6),
