@@ -207,7 +207,7 @@ def _xception_module(layers, x, scope, unit, stride, rate):
 
 def _separable_conv(layers, x, scope, depth, stride, rate, *, inside):
     """ReLU in front, or with ``inside`` after each of the two normalisations."""
-    activation = tf.nn.relu if inside else tf.identity
+    activation = tf.nn.relu if inside else None
     x = x if inside else tf.nn.relu(x)
     padding = "SAME"
     if stride > 1:

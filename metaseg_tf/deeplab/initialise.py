@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.deeplab.layers import TrainingLayers
+from metaseg_tf.deeplab.layers import InferenceLayers, TrainingLayers
 from metaseg_tf.deeplab.model import Architecture, compute_logits, variable_shapes
 from metaseg_tf.deeplab.resizing import resize_bilinear
 
@@ -54,12 +54,20 @@ def random_weights(architecture: Architecture, seed: int) -> dict[str, np.ndarra
     for name, value in weights.items():
         if name.endswith(("/gamma", "/beta", "/biases")):
             weights[name] = value + rng.normal(0, 0.1, value.shape).astype(np.float32)
+    images = _random_images(rng)
+    weights = _calibrated(architecture, weights, images)
+    logits = compute_logits(architecture, InferenceLayers(weights), images, 16)
+    weights["logits/semantic/weights"] *= LOGITS_STD / np.std(logits)
+    return weights
+
+
+def _calibrated(architecture, weights, images):
+    """The weights with moving statistics near those of ``images``."""
     variables = make_variables(weights)
-    layers = TrainingLayers(variables, momentum=0.0)
-    logits = compute_logits(architecture, layers, _random_images(rng), 16)
-    calibrated = {name: variable.numpy() for name, variable in variables.items()}
-    calibrated["logits/semantic/weights"] *= LOGITS_STD / np.std(logits)
-    return calibrated
+    # Some of the initial variance 1 stays, so that channels without signal are not blown up.
+    layers = TrainingLayers(variables, momentum=0.1)
+    compute_logits(architecture, layers, images, 16)
+    return {name: variable.numpy() for name, variable in variables.items()}
 
 
 def _initial(rng, name, shape):
@@ -71,7 +79,8 @@ def _initial(rng, name, shape):
 
 
 def _random_images(rng):
-    """Eight 65x65 images in [-1, 1], each a smooth coloured pattern under noise."""
+    """Eight 65x65 images in [-1, 1]: smooth coloured patterns under ever more noise."""
     patterns = resize_bilinear(rng.normal(0, 0.5, (8, 5, 5, 3)).astype(np.float32), (65, 65))
-    images = patterns + rng.normal(0, 0.2, patterns.shape).astype(np.float32)
-    return tf.clip_by_value(images, -1.0, 1.0)
+    levels = np.linspace(0, 0.5, 8, dtype=np.float32).reshape(8, 1, 1, 1)
+    noise = rng.normal(0, 1, patterns.shape).astype(np.float32)
+    return tf.clip_by_value(patterns + levels * noise, -1.0, 1.0)

@@ -52,7 +52,7 @@ class Layers(ABC):
         stride: int = 1,
         padding: str = "SAME",
         epsilon: float = BACKBONE_EPSILON,
-        activation: Activation = tf.identity,
+        activation: Activation | None = None,
     ) -> tf.Tensor:
         """A convolution without bias, batch normalisation and an activation: [N, H', W', depth]."""
 
@@ -62,7 +62,7 @@ class Layers(ABC):
         shape = (size, size, x.shape[-1], depth)
         with tf.name_scope(f"{scope}/"):
             y = self._normalised(scope, "weights", shape, convolve, epsilon)
-            return activation(y)
+            return activation(y) if activation else y
 
     def depthwise(
         self,
@@ -73,7 +73,7 @@ class Layers(ABC):
         rate: int = 1,
         padding: str = "SAME",
         epsilon: float = BACKBONE_EPSILON,
-        activation: Activation = tf.identity,
+        activation: Activation | None = None,
     ) -> tf.Tensor:
         """A 3x3 convolution of each channel by itself, ``rate`` pixels between its taps."""
 
@@ -84,7 +84,7 @@ class Layers(ABC):
         shape = (3, 3, x.shape[-1], 1)
         with tf.name_scope(f"{scope}/"):
             y = self._normalised(scope, "depthwise_weights", shape, convolve, epsilon)
-            return activation(y)
+            return activation(y) if activation else y
 
     def classify(self, x: tf.Tensor, scope: str, n_classes: int) -> tf.Tensor:
         """The last layer, 1x1 with bias and without batch normalisation: [N, H, W, n_classes]."""
