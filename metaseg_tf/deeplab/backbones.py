@@ -115,8 +115,8 @@ class Xception:
     """The modified aligned Xception of DeepLabv3+ (Chen et al., 2018, figure 4).
 
     ``stem`` are the depths of the first two convolutions, ``entry`` those of the three strided
-    blocks, ``middle`` and ``middle_units`` depth and number of the middle flow's units, ``exit``
-    the depths of the last two blocks.
+    blocks, ``middle_units`` the number of units in between, which add to what they are given and
+    so keep its depth, ``exit`` the depths of the last two blocks.
     """
 
     scope: ClassVar[str] = "xception_65"
@@ -125,7 +125,6 @@ class Xception:
 
     stem: tuple[int, int]
     entry: tuple[int, int, int]
-    middle: int
     middle_units: int
     exit: tuple[tuple[int, int, int], tuple[int, int, int]]
 
@@ -138,7 +137,6 @@ class Xception:
         return Xception(
             scale(self.stem),
             scale(self.entry),
-            round_depth(self.middle * multiplier),
             self.middle_units if middle_units is None else middle_units,
             tuple(map(scale, self.exit)),
         )
@@ -149,7 +147,7 @@ class Xception:
             yield XceptionUnit(f"entry_flow/block{number}/unit_1", (depth,) * 3, stride=2)
         for number in range(1, self.middle_units + 1):
             scope = f"middle_flow/block1/unit_{number}"
-            yield XceptionUnit(scope, (self.middle,) * 3, shortcut="sum")
+            yield XceptionUnit(scope, self.entry[-1:] * 3, shortcut="sum")
         yield XceptionUnit("exit_flow/block1/unit_1", self.exit[0], stride=2)
         yield XceptionUnit("exit_flow/block2/unit_1", self.exit[1], shortcut="none")
 

@@ -8,11 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.deeplab.layers import Layers, batch_norm_names
-from metaseg_tf.deeplab.model import compute_logits, variable_shapes
+from metaseg_tf.deeplab.model import compute_logits
 from metaseg_tf.deeplab.multiscale import full_logits, pad_to_crop, scale_probabilities
-from metaseg_tf.deeplab.recognise import infer_architecture
-from metaseg_tf.deeplab.settings import NetworkSettings
-from metaseg_tf.deeplab.weights import check_weights
+from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.errors import DataFormatError
 
 __all__ = ["build_frozen_graph", "export_frozen_graph"]
@@ -40,30 +38,23 @@ class ConstantLayers(Layers):
         )[0]
 
 
-def export_frozen_graph(
-    weights: Mapping[str, np.ndarray], settings: NetworkSettings, path: Path
-) -> None:
+def export_frozen_graph(network: RebuiltNetwork, path: Path) -> None:
     """Write ``path``, a frozen graph that tools made for upstream's graphs take.
 
     Parameters
     ----------
-    weights : mapping of str to float32 array
-        Every variable of a MobileNetV2 or Xception65 DeepLabv3+ under upstream's name, whatever
-        its depths.
-    settings : NetworkSettings
-        All of them fixed in the graph; output stride and crop must be given.
+    network : RebuiltNetwork
+        Its weights become constants, each held once, and its settings are fixed in the graph.
     path : Path
         Where the ``.pb`` goes; an existing file is replaced in one step.
 
     Raises
     ------
-    NetworkError
-        If weights are missing, left over or of the wrong shape.
     DataFormatError
         If the file cannot be written.
     """
     path = Path(path)
-    content = build_frozen_graph(weights, settings).SerializeToString(deterministic=True)
+    content = build_frozen_graph(network).SerializeToString(deterministic=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         partial.write_bytes(content)
@@ -76,34 +67,31 @@ def export_frozen_graph(
         ) from error
 
 
-def build_frozen_graph(
-    weights: Mapping[str, np.ndarray], settings: NetworkSettings
-) -> tf.compat.v1.GraphDef:
+def build_frozen_graph(network: RebuiltNetwork) -> tf.compat.v1.GraphDef:
     """The graph of `export_frozen_graph`.
 
     ``ImageTensor:0`` uint8 [1, ?, ?, 3], RGB, not larger than the crop; ``SemanticPredictions:0``
     int64 [1, h, w], the class of each pixel. ArgMax is fed by resized logits where there is one
     scale and no flip, else by the mean of the probabilities.
     """
-    architecture = infer_architecture({name: value.shape for name, value in weights.items()})
-    check_weights(variable_shapes(architecture), weights)
-    layers = ConstantLayers(weights)
-    stride = architecture.logits_stride(settings.output_stride)
-
-    def network(images):
-        return compute_logits(architecture, layers, images, settings.output_stride)
-
     with tf.Graph().as_default() as graph:
         image = tf.compat.v1.placeholder(tf.uint8, (1, None, None, 3), name="ImageTensor")
         _, height, width, _ = tf.unstack(tf.shape(image))
-        scores = _scores(network, pad_to_crop(image, settings.crop), stride, settings)
+        scores = _scores(network, pad_to_crop(image, network.crop))
         classes = tf.argmax(scores, 3, name="ArgMax")
         tf.slice(classes, [0, 0, 0], [1, height, width], name="SemanticPredictions")
     return graph.as_graph_def(add_shapes=True)
 
 
-def _scores(network, image, stride, settings):
+def _scores(network, image):
+    architecture, settings = network.architecture, network.settings
+    layers = ConstantLayers(network.weights)
+    stride = architecture.logits_stride(settings.output_stride)
+
+    def run(images):
+        return compute_logits(architecture, layers, images, settings.output_stride)
+
     if settings.scales == (1.0,) and not settings.flip:
-        return full_logits(network, image, stride)
-    probs = scale_probabilities(network, image, stride, settings)
-    return tf.reduce_mean(tf.concat([p[..., tf.newaxis] for p in probs], 4), 4, name="Mean")
+        return full_logits(run, image, stride)
+    probs = scale_probabilities(run, image, stride, settings)
+    return tf.reduce_mean(tf.concat([tf.expand_dims(p, 4) for p in probs], 4), 4, name="Mean")

@@ -85,7 +85,6 @@ XCEPTION65 = Architecture(
     Xception(
         stem=(32, 64),
         entry=(128, 256, 728),
-        middle=728,
         middle_units=16,
         exit=((728, 1024, 1024), (1536, 1536, 2048)),
     ),

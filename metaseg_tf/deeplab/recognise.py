@@ -55,13 +55,14 @@ def infer_architecture(shapes: Shapes) -> Architecture:
         backbone=_infer_backbone(shapes, published.backbone),
         n_classes=_depth(shapes, "logits/semantic", published.n_classes),
         head_depth=_depth(shapes, "aspp0", published.head_depth),
+        atrous_branches=any(name.startswith("aspp1_") for name in shapes),
         decoder=_infer_decoder(shapes, published.decoder),
     )
 
 
 def _depth(shapes, scope, default):
     shape = shapes.get(f"{scope}/weights")
-    return shape[-1] if shape else default
+    return shape[-1] if shape and shape[-1] else default
 
 
 def _infer_backbone(shapes, published):
@@ -92,7 +93,6 @@ def _infer_xception(shapes, published):
             _depth(shapes, f"{entry}/conv1_{i}", depth) for i, depth in enumerate(known.stem, 1)
         ),
         entry=tuple(unit[-1] for unit in depths[: len(known.entry)]),
-        middle=depths[len(known.entry)][-1] if known.middle_units else known.middle,
         exit=tuple(depths[-2:]),
     )
 
@@ -106,7 +106,7 @@ def _unit_depths(shapes: Shapes, network: Xception, unit) -> tuple[int, ...]:
 
 
 def _infer_decoder(shapes, published):
-    if published is None:
+    if published is None or not any(name.startswith("decoder/") for name in shapes):
         return None
     return Decoder(
         _depth(shapes, "decoder/feature_projection0", published.low_level_depth),

@@ -8,11 +8,16 @@ import tensorflow as tf
 
 from metaseg_tf.errors import DataFormatError, NetworkError
 
-__all__ = ["check_weights", "load_weights", "weights_from_graph_def"]
+__all__ = ["check_weights", "is_graph_file", "load_weights", "weights_from_graph_def"]
 
 #: Last part of a variable's name, by which it is told from optimiser slots and graph constants.
 KINDS = frozenset(
     {"weights", "depthwise_weights", "biases", "gamma", "beta", "moving_mean", "moving_variance"}
+)
+#: What the names of a DeepLab network's variables begin with.
+SCOPES = (
+    *("MobilenetV2/", "xception_65/", "image_pooling/", "aspp", "concat_projection/"),
+    *("decoder/", "logits/"),
 )
 #: Number of weights that an error message names before it only counts.
 NAMED_AT_MOST = 3
@@ -38,11 +43,16 @@ def load_weights(source: Path) -> dict[str, np.ndarray]:
         If the file is missing or truncated.
     """
     source = Path(source)
-    if source.name.endswith((".pb", ".tar.gz", ".tgz")):
+    if is_graph_file(source):
         from metaseg_tf.deeplab.frozen_graph import load_graph_def
 
         return weights_from_graph_def(load_graph_def(source))
     return _weights_from_checkpoint(source)
+
+
+def is_graph_file(path: Path) -> bool:
+    """Whether a name is that of a frozen graph or an archive; if not, it is a checkpoint's."""
+    return path.name.endswith((".pb", ".tar.gz", ".tgz"))
 
 
 def weights_from_graph_def(graph_def: tf.compat.v1.GraphDef) -> dict[str, np.ndarray]:
@@ -62,10 +72,9 @@ def check_weights(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, n
     expected : mapping of str to tuple of int
         Shape of each variable of the network.
     given : mapping of str to array
-        The weights at hand. Those outside of the network's own top-level scopes are not looked at.
+        The weights at hand. Those outside of the scopes of DeepLab networks are not looked at.
     """
-    scopes = {name.split("/")[0] for name in expected}
-    own = {name: given[name] for name in given if name.split("/")[0] in scopes}
+    own = {name: given[name] for name in given if name.startswith(SCOPES)}
     problems = [
         _listed("missing", [name for name in expected if name not in own]),
         _listed("left over", [name for name in own if name not in expected]),
@@ -102,7 +111,7 @@ def _is_weight(name):
 
 
 def _wrong_shapes(expected, own) -> Iterator[str]:
-    for name in expected.keys() & own.keys():
+    for name in filter(own.__contains__, expected):
         given = list(np.shape(own[name]))
         if given != list(expected[name]):
             yield f"{name} (given {given}, expected {list(expected[name])})"
@@ -113,4 +122,4 @@ def _listed(problem, names):
         return ""
     more = len(names) - NAMED_AT_MOST
     tail = f" and {more} more" if more > 0 else ""
-    return f"{problem} {', '.join(sorted(names)[:NAMED_AT_MOST])}{tail}"
+    return f"{problem} {', '.join(names[:NAMED_AT_MOST])}{tail}"
