@@ -30,6 +30,11 @@ def small_weights(name):
     return random_weights(SMALL[name], seed=0)
 
 
+@cache
+def full_weights(architecture):
+    return random_weights(architecture, seed=1)
+
+
 def smooth_image(height, width, seed=0):
     """A uint8 [height, width, 3] image with coloured patches and a little noise."""
     rng = np.random.default_rng(seed)
