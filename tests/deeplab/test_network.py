@@ -119,6 +119,15 @@ def test_a_missing_checkpoint(tmp_path):
         load_network(tmp_path / "model.ckpt")
 
 
-def test_a_crop_that_does_not_fit_the_stride(checkpoint):
-    with pytest.raises(InputError, match="crop: expected sides"):
-        load_network(checkpoint, crop=(1024, 2048))
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"crop": (1024, 2048)}, "crop: expected sides"),
+        ({"crop": 1025}, "crop: expected .height, width"),
+        ({"scales": 0}, "scales: expected"),
+        ({"output_stride": 4}, "output_stride: expected"),
+    ],
+)
+def test_settings_that_cannot_be_built(checkpoint, settings, message):
+    with pytest.raises(InputError, match=message):
+        load_network(checkpoint, **settings)
