@@ -13,6 +13,10 @@ __all__ = ["SUPERSAMPLING", "Canvas", "Stamp"]
 SUPERSAMPLING = 2
 
 
+#: Grey value of a stamp's mask -> painted or not.
+_INK = [0] * 128 + [255] * 128
+
+
 class Stamp(NamedTuple):
     """A ragged shape to be painted at any size: both are 8-bit grey PIL images of one size."""
 
@@ -89,20 +93,17 @@ class Canvas:
 
     def stamp(self, centre, width, height, stamp, colour, label):
         """Paint a stamp upright at the world point ``centre``, ``width`` x ``height`` metres."""
-        (u, v), = self.camera.project([centre])
+        ((u, v),) = self.camera.project([centre])
         scale = self.camera.pixels_per_metre(centre[2])
         size = (max(2, round(width * scale)), max(2, round(height * scale)))
         left, top = round(u - size[0] / 2), round(v - size[1] / 2)
-        window = self._visible_box(
-            [(left, top), (left + size[0] - 1, top + size[1] - 1)]
-        )
+        window = self._visible_box([(left, top), (left + size[0] - 1, top + size[1] - 1)])
         if window is None:
             return
         part = _cut(stamp, size, (left, top), window)
         dark, bright = (self.fade([c * k for c in colour], centre[2]) for k in (0.25, 1.6))
-        ramp = [np.linspace(a, b, 256).astype(int).tolist() for a, b in zip(dark, bright, strict=True)]
-        painted = Image.merge("RGB", [part.shade.point(channel) for channel in ramp])
-        self.image.paste(painted, window, part.mask)
+        part.shade.putpalette(np.linspace(dark, bright, 256).astype(np.uint8).tobytes())
+        self.image.paste(part.shade.convert("RGB"), window, part.mask)
         self.labels.paste(LABEL_IDS[label], window, part.mask)
 
     def arrays(self):
@@ -135,23 +136,22 @@ class Canvas:
 
 
 def _normal(points):
-    """Unit normal of a face, turned towards the camera at the origin's height."""
-    a, b, c = np.asarray(points[:3], float)
-    normal = np.cross(b - a, c - a)
-    length = float(np.sqrt(normal @ normal))
+    """Unit normal of a face, turned towards the camera."""
+    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = points[:3]
+    ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
+    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    length = (nx * nx + ny * ny + nz * nz) ** 0.5
     if length == 0:
         return (0.0, 1.0, 0.0)
-    if normal @ (a - (0.0, 1.3, 0.0)) > 0:
-        normal = -normal
-    return tuple((normal / length).tolist())
+    if nx * ax + ny * (ay - 1.3) + nz * az > 0:
+        length = -length
+    return (nx / length, ny / length, nz / length)
 
 
 def _cut(stamp, size, corner, window):
     """The part of ``stamp``, scaled to ``size`` at ``corner``, that the window shows."""
     scale = [side / full for side, full in zip(stamp.mask.size, size, strict=True)]
-    box = tuple(
-        (window[i] - corner[i % 2]) * scale[i % 2] for i in range(4)
-    )
+    box = tuple((window[i] - corner[i % 2]) * scale[i % 2] for i in range(4))
     shape = (window[2] - window[0], window[3] - window[1])
-    mask, shade = (layer.resize(shape, Image.Resampling.BILINEAR, box=box) for layer in stamp)
-    return Stamp(mask.point(lambda value: 255 * (value > 127), "1"), shade)
+    mask, shade = (layer.resize(shape, Image.Resampling.BILINEAR, box, 1.5) for layer in stamp)
+    return Stamp(mask.point(_INK, "1"), shade)

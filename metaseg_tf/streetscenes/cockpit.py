@@ -10,7 +10,7 @@ __all__ = ["paint_own_car"]
 def paint_own_car(canvas, rng):
     """Paint the bonnet over the lower edge and the border that rectification leaves void."""
     width, height = canvas.camera.width, canvas.camera.height
-    _paint_bonnet(canvas, width, height, rng.uniform(0.05, 0.09), rng.uniform(14, 40))
+    _paint_bonnet(canvas, width, height, rng.uniform(0.05, 0.09), rng.uniform(20, 70))
     border = max(2, round(height / 200))
     for box in (
         (0, 0, width, border),
@@ -23,7 +23,7 @@ def paint_own_car(canvas, rng):
 
 def _paint_bonnet(canvas, width, height, share, tone):
     """A dark arc that mirrors the sky along its upper edge."""
-    reflection = tone + 0.25 * canvas.light.haze[0] * canvas.light.ambient
+    reflection = tone + 0.3 * canvas.light.haze[0] * canvas.light.ambient
     layers = 6
     for k in range(layers):
         rise = share * (1 - 0.14 * k)

@@ -14,7 +14,14 @@ _PLASTER = (
 )  # fmt: skip
 _BRICK = ((142, 78, 62), (126, 92, 72), (160, 104, 80), (112, 78, 66))
 _GLASS = ((52, 60, 70), (70, 82, 94), (38, 42, 48), (120, 128, 134))
-_SIGNS = ((176, 36, 40), (36, 70, 140), (30, 110, 70), (220, 180, 40), (60, 60, 64), (230, 230, 226))
+_SIGNS = (
+    (176, 36, 40),
+    (36, 70, 140),
+    (30, 110, 70),
+    (220, 180, 40),
+    (60, 60, 64),
+    (230, 230, 226),
+)
 _WALL, _TRIM, _FRAME, _GLASS_AT, _SIGN, _DOOR = 0, 1, 2, 3, 7, 8
 
 
@@ -124,6 +131,8 @@ class Facade:
         shade = 1 + 0.05 * sample_noise(1.0, up * 12 + self.seed, along * 12 + self.seed)
         shade *= np.clip(0.8 + 0.12 * up, 0.6, 1.0)
         shade -= 0.12 * (within > 0.95)
+        shade -= 0.22 * ((within > self.window_high - 0.05) & (within < self.window_high))
+        shade += 0.25 * (within - np.float32(0.5)) * (np.abs(within - np.float32(0.5)) < 0.3)
         if self.brick:
             shade += 0.1 * sample_noise(0.0, up * 13, along * 4 + np.floor(up * 13) % 2 * 0.5)
         return shade

@@ -45,7 +45,10 @@ def paint_bollard(canvas, rng, x, z):
 
 def _triangle(radius, up):
     return [
-        (radius * 1.1 * cos(pi / 2 + 2 * pi * k / 3), up + radius * 1.1 * sin(pi / 2 + 2 * pi * k / 3))
+        (
+            radius * 1.1 * cos(pi / 2 + 2 * pi * k / 3),
+            up + radius * 1.1 * sin(pi / 2 + 2 * pi * k / 3),
+        )
         for k in range(3)
     ]
 
@@ -73,9 +76,12 @@ def _mandatory(up, r):
 
 
 def _parking(up, r):
-    return ((rectangle(-r, up - r, r, up + r), _BLUE),
-            (rectangle(-r * 0.45, up - r * 0.65, -r * 0.15, up + r * 0.65), _WHITE),
-            (disc(0, up + r * 0.25, r * 0.42), _WHITE), (disc(0, up + r * 0.25, r * 0.2), _BLUE))
+    return (
+        (rectangle(-r, up - r, r, up + r), _BLUE),
+        (rectangle(-r * 0.45, up - r * 0.65, -r * 0.15, up + r * 0.65), _WHITE),
+        (disc(0, up + r * 0.25, r * 0.42), _WHITE),
+        (disc(0, up + r * 0.25, r * 0.2), _BLUE),
+    )
 
 
 def _priority(up, r):
@@ -95,7 +101,8 @@ def _direction(up, r):
             (rectangle(-wide * 0.7, up - 0.18, wide * 0.3, up - 0.08), _BLACK))  # fmt: skip
 
 
-_SIGNS = (_warning, _limit, _no_stopping, _mandatory, _parking, _priority, _stop, _direction)
+_COMMON_SIGNS = (_warning, _limit, _no_stopping, _mandatory, _parking, _priority, _stop)
+_SIGNS = _COMMON_SIGNS * 2 + (_direction,)
 
 
 def paint_sign(canvas, rng, x, z):
@@ -137,7 +144,9 @@ def _signal(canvas, x, z, up, phase):
 
 def _bin(canvas, rng, x, z):
     colour = ((60, 80, 56), (200, 120, 40), (70, 70, 74), (60, 84, 120))[rng.integers(4)]
-    canvas.polygon(upright(x, z, [(-0.26, 0), (-0.32, 1.0), (0.32, 1.0), (0.26, 0)]), colour, "static")
+    canvas.polygon(
+        upright(x, z, [(-0.26, 0), (-0.32, 1.0), (0.32, 1.0), (0.26, 0)]), colour, "static"
+    )
     lid = tuple(c * 0.7 for c in colour)
     canvas.polygon(upright(x, z, rectangle(-0.34, 1.0, 0.34, 1.08)), lid, "static")
 
@@ -145,7 +154,9 @@ def _bin(canvas, rng, x, z):
 def _bench(canvas, rng, x, z):
     wood = tuple(c * rng.uniform(0.7, 1.1) for c in (132, 98, 62))
     for across in (-0.75, 0.7):
-        canvas.polygon(upright(x, z, rectangle(across, 0, across + 0.08, 0.45)), (50, 50, 52), "static")
+        canvas.polygon(
+            upright(x, z, rectangle(across, 0, across + 0.08, 0.45)), (50, 50, 52), "static"
+        )
     for low in (0.4, 0.55, 0.72):
         canvas.polygon(upright(x, z, rectangle(-0.85, low, 0.85, low + 0.1)), wood, "static")
 
@@ -153,7 +164,9 @@ def _bench(canvas, rng, x, z):
 def _cabinet(canvas, rng, x, z):
     grey = rng.uniform(120, 170)
     wide, high = rng.uniform(0.4, 0.8), rng.uniform(0.9, 1.4)
-    canvas.polygon(upright(x, z, rectangle(-wide, 0, wide, high)), (grey, grey, grey * 0.95), "static")
+    canvas.polygon(
+        upright(x, z, rectangle(-wide, 0, wide, high)), (grey, grey, grey * 0.95), "static"
+    )
     canvas.polygon(upright(x, z, rectangle(-0.02, 0.1, 0.02, high)), (90, 90, 88), "static")
 
 
@@ -185,7 +198,9 @@ def _pushchair(canvas, rng, x, z):
     colour = tuple(rng.uniform(30, 150, 3).tolist())
     for across in (-0.25, 0.3):
         canvas.polygon(upright(x, z, disc(across, 0.14, 0.14, corners=8)), _BLACK, "dynamic")
-    canvas.polygon(upright(x, z, [(-0.35, 0.35), (-0.4, 0.9), (0.2, 1.0), (0.4, 0.35)]), colour, "dynamic")
+    canvas.polygon(
+        upright(x, z, [(-0.35, 0.35), (-0.4, 0.9), (0.2, 1.0), (0.4, 0.35)]), colour, "dynamic"
+    )
 
 
 #: What stands about and is void in the evaluation.

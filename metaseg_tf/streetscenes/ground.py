@@ -5,6 +5,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from metaseg_tf.streetscenes.labels import LABEL_IDS
 from metaseg_tf.streetscenes.noise import sample_noise
+from metaseg_tf.streetscenes.solid import disc
 
 __all__ = ["finish_ground", "paint_ground", "paint_patch"]
 
@@ -14,10 +15,13 @@ _STATIONS = (1.0, 1.5, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 110, 150, 
 #: What lies on the ground: base colour and Cityscapes label.
 KINDS = {
     "asphalt": ((84, 86, 90), "road"),
-    "patch": ((70, 72, 76), "road"),
     "cobbles": ((112, 108, 102), "road"),
     "parking": ((98, 96, 96), "parking"),
     "rails": ((100, 98, 94), "rail track"),
+    "gutter": ((62, 62, 64), "road"),
+    "worn": ((77, 79, 83), "road"),
+    "cover": ((52, 50, 48), "road"),
+    "leaf": ((128, 98, 54), "road"),
     "kerb": ((158, 156, 150), "sidewalk"),
     "slabs": ((138, 136, 132), "sidewalk"),
     "cyclepath": ((140, 92, 80), "sidewalk"),
@@ -40,10 +44,7 @@ def paint_ground(canvas, rng, plan):
         _paint_strip(canvas, strip.left, strip.right, strip.kind, tone, far)
     for street in plan.side_streets:
         _paint_side_street(canvas, street, tone)
-    for _ in range(rng.integers(0, 5)):
-        x, z = rng.uniform(plan.left_kerb, plan.right_kerb), rng.uniform(5, 30)
-        width, length = rng.uniform(0.5, 2.0), rng.uniform(1, 6)
-        paint_patch(canvas, x, x + width, z, z + length, tone=tone * rng.uniform(0.75, 1.0))
+    _paint_wear(canvas, rng, plan, tone)
     for mark in plan.marks:
         worn = rng.uniform(0.75, 1.0)
         points = [(x, 0, z) for x, z in mark]
@@ -100,6 +101,23 @@ def _paint_side_street(canvas, street, tone):
     edges = sorted((street.kerb, street.end))
     paint_patch(canvas, *edges, street.near - pavement, street.far + pavement, kind="slabs")
     paint_patch(canvas, *edges, street.near, street.far, tone=tone)
+
+
+def _paint_wear(canvas, rng, plan, tone):
+    """Mended places, manhole covers and fallen leaves on the road."""
+    for _ in range(rng.integers(0, 5)):
+        x, z = rng.uniform(plan.left_kerb, plan.right_kerb - 2), rng.uniform(5, 30)
+        width, length = rng.uniform(0.5, 2.0), rng.uniform(1, 6)
+        paint_patch(canvas, x, x + width, z, z + length, tone=tone * rng.uniform(0.8, 1.0))
+    for _ in range(rng.integers(0, 4)):
+        x, z = rng.uniform(plan.left_kerb + 1, plan.right_kerb - 1), rng.uniform(4, 30)
+        outline = [(a, 0, b) for a, b in disc(x, z, 0.35)]
+        colour, label = KINDS["cover"]
+        canvas.flat(canvas.camera.project(outline), _scaled(colour, tone), label)
+    for _ in range(rng.integers(0, 120) * (rng.uniform() < 0.3)):
+        kerb = plan.left_kerb if rng.uniform() < 0.5 else plan.right_kerb
+        x, z = kerb - np.sign(kerb) * rng.exponential(0.5), 3 + rng.exponential(8)
+        paint_patch(canvas, x, x + 0.1, z, z + 0.12, kind="leaf", tone=rng.uniform(0.7, 1.3))
 
 
 def _grain(x, z, offset):

@@ -16,6 +16,7 @@ _HABITS = {
     "suburb": ((4.5, 9), 0.03),
     "park": ((5, 12), 0.05),
     "works": ((5, 11), 0.1),
+    "square": ((11, 22), 0.6),
 }
 
 
@@ -72,7 +73,7 @@ def _paint_chimneys(canvas, rng, x, near, far, top, colour):
 
 def paint_view_end(canvas, rng, left, right, z):
     """Houses across the end of the street, facing the camera."""
-    at = left - canvas.camera.bend * 0
+    at = left
     while at < right:
         width, height = rng.uniform(8, 18), rng.uniform(8, 20)
         facade = Facade.draw(rng, height, canvas.light, (0.0, 0.0, -1.0), ground="doors")

@@ -8,7 +8,14 @@ import numpy as np
 __all__ = ["Plan", "Side", "SideStreet", "Strip", "draw_plan"]
 
 #: Characters of a side of a street with their frequency.
-_CHARACTERS = {"town": 0.36, "boulevard": 0.2, "suburb": 0.2, "park": 0.12, "works": 0.12}
+_CHARACTERS = {
+    "town": 0.34,
+    "boulevard": 0.2,
+    "suburb": 0.18,
+    "park": 0.1,
+    "works": 0.1,
+    "square": 0.08,
+}
 
 
 class Strip(NamedTuple):
@@ -69,22 +76,40 @@ def draw_plan(rng):
     left_lanes = 1 + (rng.uniform() < 0.3)
     tram = -lane * 1.2 - 0.4 if rng.uniform() < 0.28 else None
     left_kerb = -lane / 2 - lane * (left_lanes + (tram is not None)) - rng.uniform(0.2, 0.8)
-    sides, strips = [], [Strip(left_kerb, right_kerb, "asphalt")]
+    sides, strips = [], list(_carriageway(left_kerb, right_kerb, lane))
     for sign, kerb in ((-1, -left_kerb), (1, right_kerb)):
         side, ground = _draw_side(rng, sign, kerb)
         sides.append(side)
         strips += ground
     if tram is not None:
         strips += _track(rng, tram)
-    end = rng.uniform(70, 170)
+    end = rng.uniform(70, 170) if rng.uniform() < 0.75 else rng.uniform(28, 60)
     streets = tuple(s for side in sides for s in _draw_side_streets(rng, side, end))
+    streets += tuple(_across_end(side, end) for side in sides if rng.uniform() < 0.8)
     crossing = streets[0].near - 2.5 if streets and rng.uniform() < 0.8 else None
-    if crossing is not None and crossing < 9:
-        crossing = None
     marks = _draw_marks(rng, lane, left_kerb, right_kerb, crossing)
     return Plan(
-        left_kerb, right_kerb, tuple(strips), tuple(sides), streets, marks, end, lane, crossing, tram
+        left_kerb,
+        right_kerb,
+        tuple(strips),
+        tuple(sides),
+        streets,
+        marks,
+        end,
+        lane,
+        crossing,
+        tram,
     )
+
+
+def _carriageway(left_kerb, right_kerb, lane):
+    """Asphalt, darker where wheels run and in the gutters."""
+    yield Strip(left_kerb, right_kerb, "asphalt")
+    for centre in np.arange(0, left_kerb + 1, -lane).tolist():
+        for wheel in (-0.75, 0.75):
+            yield Strip(centre + wheel - 0.22, centre + wheel + 0.22, "worn")
+    for kerb in (left_kerb, right_kerb):
+        yield Strip(kerb - 0.12, kerb + 0.12, "gutter")
 
 
 def _draw_side(rng, sign, kerb):
@@ -98,7 +123,7 @@ def _draw_side(rng, sign, kerb):
         strips.append(Strip(*edges, kind))
         at += width
 
-    parking = rng.uniform() < 0.55
+    parking = rng.uniform() < 0.45
     if parking:
         lay(2.2, rng.choice(["asphalt", "parking", "cobbles"], p=[0.7, 0.15, 0.15]))
     lay(0.2, "kerb")
@@ -109,10 +134,12 @@ def _draw_side(rng, sign, kerb):
     if rng.uniform() < 0.25:
         lay(1.5, "cyclepath")
     pavement = at
-    lay(rng.uniform(1.6, 4.2), "slabs")
+    lay(rng.uniform(2.0, 5.0), "slabs")
     facade = at + rng.uniform(0.0, 0.4)
     if character in ("suburb", "park", "works"):
         facade = at + rng.uniform(2, 7)
+    elif character == "square":
+        facade = at + rng.uniform(8, 22)
     lay(60, "grass" if character in ("suburb", "park") else rng.choice(["slabs", "plaza", "soil"]))
     return Side(sign, str(character), kerb, parking, pavement, facade, verge), strips
 
@@ -135,6 +162,11 @@ def _draw_side_streets(rng, side, end):
                 side.sign,
             )  # fmt: skip
         near += rng.uniform(30, 70)
+
+
+def _across_end(side, end):
+    """The arm towards this side of the street that runs across the end of this one."""
+    return SideStreet(end, end + 9, 0.0, side.at(90.0), side.sign)
 
 
 def _draw_marks(rng, lane, left_kerb, right_kerb, crossing):

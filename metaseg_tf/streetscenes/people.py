@@ -96,7 +96,9 @@ def paint_motorcycle(canvas, rng, x, z, *, turn=1.0):
     part([(0.4, 0.75), (0.45, 1.15), (0.6, 1.1), (0.66, 0.6)], tuple(c * 0.8 for c in paint))
     part(disc(0.62, 0.86, 0.1 * wide, height=0.1, corners=8), (232, 230, 214))
     if turn < 0.5:
-        canvas.polygon(upright(x, z, rectangle(-0.38, 0.98, 0.38, 1.04)), (40, 40, 42), "motorcycle")
+        canvas.polygon(
+            upright(x, z, rectangle(-0.38, 0.98, 0.38, 1.04)), (40, 40, 42), "motorcycle"
+        )
 
 
 def paint_rider(canvas, rng, x, z, *, turn=1.0, motor=False):

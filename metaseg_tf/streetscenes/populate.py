@@ -2,7 +2,15 @@
 
 from math import pi
 
-from metaseg_tf.streetscenes import barriers, furniture, houses, people, vegetation, vehicles
+from metaseg_tf.streetscenes import (
+    barriers,
+    furniture,
+    houses,
+    people,
+    vegetation,
+    vehicle_shapes,
+    vehicles,
+)
 from metaseg_tf.streetscenes.items import item
 from metaseg_tf.streetscenes.solid import Frame
 
@@ -37,8 +45,8 @@ def populate(plan, rng, conditions):
 
 def _view_end(plan, rng, season):
     """Trees and houses that close the view."""
-    z = plan.end + 25
-    if rng.uniform() < 0.75:
+    z = plan.end + 13
+    if rng.uniform() < 0.8:
         yield item(z + 1, houses.paint_view_end, -90, 90, z)
     for x in range(-70, 71, 9):
         if rng.uniform() < 0.5:
@@ -51,12 +59,12 @@ def _plots(plan, rng, side, streets, season, conditions):
     """Houses, gardens and parks behind the pavement, interrupted by side streets."""
     start = 2.0
     for street in [*streets, None]:
-        stop = plan.end + 20 if street is None else street.near - 2
+        stop = plan.end - 2 if street is None else min(street.near, plan.end) - 2
         if side.character == "park" or rng.uniform() < 0.08:
             yield from _park(rng, side, start, stop, season)
         else:
             yield from houses.house_row(rng, side, start, stop, conditions.oddity)
-        if side.facade - side.pavement > 4.5 or rng.uniform() < 0.1:
+        if side.character in ("suburb", "park", "works") or rng.uniform() < 0.1:
             yield from _garden(rng, side, start, stop, season)
         start = stop if street is None else street.far + 2
 
@@ -96,14 +104,14 @@ def _hedge(rng, x, near, far, height, season):
     z = near
     while z < far:
         yield item(z, vegetation.paint_bush, x, z, 1.8, height, colour)
-        z += 0.8
+        z += 1.1
 
 
 def _kerbside(plan, rng, side, streets, season, conditions):
     """Along the kerb: parked vehicles, trees, lamps and signs."""
     z = rng.uniform(3, 9)
     while side.parking and z < 100:
-        if rng.uniform() < 0.72 * conditions.traffic and _is_clear(z, streets):
+        if rng.uniform() < 0.66 * conditions.traffic and _is_clear(z, streets):
             yield _parked(rng, side, z, conditions)
         z += rng.uniform(5.3, 7.0)
     trees = side.verge if side.verge is not None else side.pavement + 0.5
@@ -125,18 +133,18 @@ def _parked(rng, side, z, conditions):
     if kind < 0.05:
         return item(z, people.paint_motorcycle, x, z, turn=rng.uniform(0.3, 1.0),
                     shadow=(x, z, 0.6, 0.3, 0.9))  # fmt: skip
-    shape = vehicles.CARS[rng.integers(5)]
+    shape = _pick(rng, vehicle_shapes.CARS)
     if kind > 0.97:
-        shape = vehicles.TRUCK
+        shape = _pick(rng, vehicle_shapes.TRUCKS)
     elif kind > 0.9:
-        shape = vehicles.VAN
+        shape = vehicle_shapes.VAN
     heading = 0.0 if side.sign > 0 else pi * (rng.uniform() < 0.7)
     return vehicle_item(rng, shape, x, z, heading + rng.uniform(-0.03, 0.03), conditions)
 
 
 def vehicle_item(rng, shape, x, z, yaw, conditions, *, braking=False):
     """A vehicle of the given shape, in a colour of its kind, with its shadow."""
-    paint = vehicles.draw_paint(rng, shape.label, conditions.oddity)
+    paint = vehicles.draw_paint(rng, shape, conditions.oddity)
     crosswise = abs(yaw % pi - pi / 2) < 0.8
     half = (shape.half_width, shape.half_length)
     shadow = (x, z, *(half[::-1] if crosswise else half), shape.height)
@@ -166,8 +174,12 @@ def _posts(plan, rng, side, streets, conditions):
     while z < 90:
         x = edge + rng.uniform(-0.2, 0.4) * side.sign
         yield item(z, furniture.paint_sign, x, z, shadow=(x, z, 0.06, 0.06, 2.3))
-        z += rng.uniform(9, 30)
-    if rng.uniform() < 0.3:
+        z += rng.uniform(15, 45)
+    if rng.uniform() < 0.2:
+        near = rng.uniform(6, 25)
+        ends = (edge, near), (edge, near + rng.uniform(6, 20))
+        yield item(ends[1][1], barriers.paint_fence, *ends, rng.uniform(0.9, 1.2))
+    elif rng.uniform() < 0.3:
         first = rng.uniform(5, 30)
         for k in range(rng.integers(4, 12)):
             yield item(first + 2 * k, furniture.paint_bollard, edge, first + 2 * k)
@@ -181,7 +193,7 @@ def _pavement(plan, rng, side, conditions):
         z = 4 + 70 * rng.uniform() ** 1.5
         return side.at(side.pavement + 0.3 + width * rng.uniform()), z
 
-    for _ in range(rng.poisson(2.6 * conditions.crowd)):
+    for _ in range(rng.poisson(5.0 * conditions.crowd)):
         x, z = spot()
         height = rng.uniform(1.1, 1.4) if rng.uniform() < 0.08 else rng.uniform(1.58, 1.92)
         yield item(z, people.paint_person, x, z, height, shadow=(x, z, 0.2, 0.15, 1.7))
@@ -212,10 +224,12 @@ def _traffic(plan, rng, conditions):
             shape = _draw_shape(rng)
             yield vehicle_item(rng, shape, lane, z + shape.half_length, pi, conditions)
         z += rng.uniform(12, 35)
-    if plan.tram is not None and rng.uniform() < 0.65:
-        z = rng.uniform(12, 60) + vehicles.TRAM.half_length
-        yield vehicle_item(rng, vehicles.TRAM, plan.tram, z, pi * (rng.uniform() < 0.5), conditions)
-    for _ in range(rng.poisson(0.7)):
+    if plan.tram is not None and rng.uniform() < 0.55:
+        z = rng.uniform(14, 60) + vehicle_shapes.TRAM.half_length
+        yield vehicle_item(
+            rng, vehicle_shapes.TRAM, plan.tram, z, pi * (rng.uniform() < 0.5), conditions
+        )
+    for _ in range(rng.poisson(0.45)):
         x, z = plan.right_kerb - rng.uniform(0.4, 0.9), rng.uniform(6, 40)
         motor = bool(rng.uniform() < 0.3)
         yield item(z, people.paint_rider, x, z, turn=rng.uniform(0.15, 0.5), motor=motor,
@@ -224,13 +238,13 @@ def _traffic(plan, rng, conditions):
 
 def _draw_shape(rng):
     kind = rng.uniform()
-    if kind < 0.07:
-        return vehicles.BUS
-    if kind < 0.14:
-        return vehicles.TRUCK
-    if kind < 0.22:
-        return vehicles.VAN
-    return vehicles.CARS[rng.integers(len(vehicles.CARS))]
+    if kind < 0.05:
+        return vehicle_shapes.BUS
+    if kind < 0.1:
+        return _pick(rng, vehicle_shapes.TRUCKS)
+    if kind < 0.18:
+        return vehicle_shapes.VAN
+    return _pick(rng, vehicle_shapes.CARS)
 
 
 def _junction(plan, rng, conditions):
@@ -241,7 +255,9 @@ def _junction(plan, rng, conditions):
             yield item(z - 1, furniture.paint_traffic_light, x, z - 1, towards)
     for _ in range(rng.poisson(1.4 * conditions.crowd)):
         x, at = rng.uniform(plan.left_kerb, plan.right_kerb), z - rng.uniform(0.3, 2.7)
-        yield item(at, people.paint_person, x, at, rng.uniform(1.6, 1.9), shadow=(x, at, 0.2, 0.15, 1.7))
+        yield item(
+            at, people.paint_person, x, at, rng.uniform(1.6, 1.9), shadow=(x, at, 0.2, 0.15, 1.7)
+        )
     street = plan.side_streets[0]
     if rng.uniform() < 0.5:
         at = (street.near + street.far) / 2
@@ -250,4 +266,10 @@ def _junction(plan, rng, conditions):
         yield vehicle_item(rng, shape, x, at, pi / 2 * street.sign, conditions)
     if rng.uniform() < 0.4:
         x, at = rng.uniform(plan.left_kerb, plan.right_kerb), z + rng.uniform(0.5, 3)
-        yield item(at, people.paint_rider, x, at, turn=rng.uniform(0.7, 1.0), shadow=(x, at, 0.8, 0.2, 1.5))
+        yield item(
+            at, people.paint_rider, x, at, turn=rng.uniform(0.7, 1.0), shadow=(x, at, 0.8, 0.2, 1.5)
+        )
+
+
+def _pick(rng, choices):
+    return choices[rng.integers(len(choices))]

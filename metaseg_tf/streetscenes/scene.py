@@ -7,13 +7,13 @@ import numpy as np
 from metaseg_tf.errors import InputError
 from metaseg_tf.streetscenes.camera import Camera
 from metaseg_tf.streetscenes.canvas import SUPERSAMPLING, Canvas
+from metaseg_tf.streetscenes.cockpit import paint_own_car
 from metaseg_tf.streetscenes.conditions import TRAINING, Light
 from metaseg_tf.streetscenes.ground import finish_ground, paint_ground
 from metaseg_tf.streetscenes.layout import draw_plan
 from metaseg_tf.streetscenes.optics import reduce, take_photograph
 from metaseg_tf.streetscenes.populate import populate
 from metaseg_tf.streetscenes.sky import paint_sky
-from metaseg_tf.streetscenes.cockpit import paint_own_car
 
 __all__ = ["MIN_SIZE", "Scene", "draw_scene", "draw_scenes"]
 

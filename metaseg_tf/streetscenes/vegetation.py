@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from metaseg_tf.streetscenes.canvas import Stamp
 from metaseg_tf.streetscenes.noise import SIDE, noise_tile
@@ -13,6 +14,7 @@ __all__ = ["draw_foliage_colour", "paint_bush", "paint_tree"]
 
 _N_CROWNS = 12
 _CROWN_SIDE = 192
+_SMALL_GAP = 150
 
 
 @lru_cache(maxsize=1)
@@ -29,8 +31,16 @@ def _make_crown(rng):
     dome[np.hypot(x, y) > 0.97] = -1
     clumps = _crop(noise_tile(1.3, 3), rng)
     shade = 0.5 - 0.22 * y - 0.12 * x + 0.16 * clumps + 0.1 * leaves
-    mask, shade = (255 * (dome > 0)), np.clip(shade, 0, 1) * 255
+    mask, shade = 255 * _largest_part(dome > 0), np.clip(shade, 0, 1) * 255
     return Stamp(*(Image.fromarray(layer.astype(np.uint8)) for layer in (mask, shade)))
+
+
+def _largest_part(mask):
+    """The largest connected part without its small holes: leaves hang together."""
+    parts, _ = ndimage.label(mask)
+    whole = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+    gaps, _ = ndimage.label(~whole)
+    return whole | (np.bincount(gaps.ravel()) < _SMALL_GAP)[gaps]
 
 
 def _crop(tile, rng):

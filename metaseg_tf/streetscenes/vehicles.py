@@ -1,138 +1,33 @@
-"""Cars, vans, trucks, buses and trams: profiles extruded across and dressed with details."""
+"""Painting vehicles: panels with bevelled corners, windows that mirror the sky, wheels, lamps."""
 
-from typing import NamedTuple
+from itertools import pairwise
 
-from metaseg_tf.streetscenes.solid import Frame, disc
+from metaseg_tf.streetscenes.solid import disc
 
-__all__ = ["BUS", "CARS", "TRAM", "TRUCK", "VAN", "Shape", "draw_paint", "paint_vehicle"]
+__all__ = ["draw_paint", "paint_vehicle"]
 
-
-class Shape(NamedTuple):
-    """A vehicle's side view in metres, rear to front.
-
-    ``profile`` holds (along, up, half_width, material of the panel to the next point);
-    ``panes`` the side windows as outlines of (along, up).
-    """
-
-    label: str
-    profile: tuple
-    panes: tuple
-    wheels: tuple
-    radius: float
-
-    @property
-    def half_length(self):
-        """Half of the length in metres."""
-        return max(point[0] for point in self.profile)
-
-    @property
-    def half_width(self):
-        """Half of the width in metres."""
-        return max(point[2] for point in self.profile)
-
-    @property
-    def height(self):
-        """Height in metres."""
-        return max(point[1] for point in self.profile)
-
-
-def _car(boot, roof_rear, roof_front, screen, height):
-    """A car from where boot, roof and windscreen begin and end along it, in metres."""
-    profile = (
-        (-2.1, 0.28, 0.84, "paint"),
-        (-2.15, 0.72, 0.87, "paint"),
-        (-2.05, 0.94, 0.86, "paint"),
-        (boot, 0.98, 0.84, "glass"),
-        (roof_rear, height - 0.03, 0.62, "paint"),
-        (roof_front, height, 0.62, "glass"),
-        (screen, 0.96, 0.84, "paint"),
-        (1.95, 0.8, 0.82, "paint"),
-        (2.15, 0.62, 0.84, "paint"),
-        (2.12, 0.28, 0.84, "dark"),
-    )
-    middle = (roof_rear + roof_front) / 2
-    panes = (
-        ((boot + 0.2, 0.98), (roof_rear + 0.05, height - 0.1), (middle - 0.05, height - 0.08),
-         (middle - 0.05, 0.98)),
-        ((middle + 0.05, 0.98), (middle + 0.05, height - 0.08), (roof_front, height - 0.08),
-         (screen - 0.2, 0.96)),
-    )  # fmt: skip
-    return Shape("car", profile, panes, (-1.3, 1.3), 0.31)
-
-
-def _box(label, length, width, height, floor, panes, wheels, rear="paint", radius=0.46):
-    """A box on wheels with a glazed front."""
-    back, front, half = -length / 2, length / 2, width / 2
-    profile = (
-        (back, floor, half, rear),
-        (back, height, half, "paint"),
-        (front - 0.15, height, half, "glass"),
-        (front, height * 0.42, half, "paint"),
-        (front, floor, half, "dark"),
-    )
-    return Shape(label, profile, panes, wheels, radius)
-
-
-def _row_of_panes(start, end, low, high, count):
-    step = (end - start) / count
-    return tuple(
-        ((a, low), (a, high), (a + step * 0.93, high), (a + step * 0.93, low))
-        for a in (start + k * step for k in range(count))
-    )
-
-
-#: Saloon, hatchback, estate, small car, off-roader.
-CARS = (
-    _car(-1.45, -0.85, 0.35, 1.15, 1.42),
-    _car(-1.95, -1.45, 0.3, 1.1, 1.48),
-    _car(-2.0, -1.75, 0.35, 1.2, 1.46),
-    _car(-1.85, -1.3, 0.45, 1.3, 1.55),
-    _car(-2.02, -1.8, 0.5, 1.15, 1.75),
-)
-VAN = _box(
-    "car", 5.0, 1.95, 2.1, 0.3, (((0.9, 1.15), (0.9, 1.85), (1.9, 1.8), (2.2, 1.15)),), (-1.6, 1.6)
-)
-TRUCK = _box(
-    "truck", 8.2, 2.5, 3.5, 0.6, (((3.0, 1.7), (3.0, 2.5), (3.8, 2.5), (3.9, 1.7)),),
-    (-2.8, -1.7, 3.0), rear="box",
-)  # fmt: skip
-BUS = _box(
-    "bus", 11.8, 2.55, 3.05, 0.3, _row_of_panes(-5.5, 5.4, 1.25, 2.5, 8), (-3.4, 3.2), rear="bus"
-)
-TRAM = _box(
-    "train", 24.0, 2.4, 3.5, 0.25, _row_of_panes(-11.6, 11.4, 1.4, 2.7, 14), (), rear="glass"
-)
-
-_PAINTS = (
-    (46, 48, 52), (58, 60, 66), (150, 152, 156), (182, 184, 186), (214, 214, 212), (36, 44, 64),
-    (108, 110, 112), (110, 28, 32), (40, 66, 104), (70, 74, 64),
-)  # fmt: skip
-_FLEET = {
-    "truck": ((220, 220, 216), (60, 90, 150), (200, 150, 40), (140, 40, 40), (100, 120, 90)),
-    "bus": ((196, 40, 36), (226, 220, 200), (220, 180, 40), (56, 90, 150), (230, 230, 228)),
-    "train": ((200, 44, 40), (232, 228, 216), (226, 190, 60), (70, 120, 80), (60, 96, 150)),
-}
 _MATERIALS = {
-    "glass": (44, 52, 60),
     "dark": (30, 30, 32),
-    "tyre": (26, 26, 28),
-    "hub": (130, 132, 136),
-    "red": (170, 26, 24),
-    "lamp": (236, 234, 220),
-    "plate": (230, 230, 224),
+    "tyre": (24, 24, 26),
+    "hub": (128, 130, 134),
+    "steel": (120, 122, 126),
+    "red": (150, 22, 22),
+    "lamp": (232, 230, 220),
+    "plate": (226, 226, 220),
+    "board": (24, 22, 18),
 }
 
 
-def draw_paint(rng, label, oddity):
-    """A colour in which this kind of vehicle is usually, or with ``oddity`` never, painted."""
+def draw_paint(rng, shape, oddity):
+    """A colour in which this kind of vehicle usually, or with ``oddity`` never, is painted."""
     if rng.uniform() < oddity:
         return tuple(rng.uniform(20, 240, 3).tolist())
-    paints = _FLEET.get(label, _PAINTS)
-    return tuple(c * rng.uniform(0.9, 1.1) for c in paints[rng.integers(len(paints))])
+    paint = shape.paints[rng.integers(len(shape.paints))]
+    return tuple(c * rng.uniform(0.9, 1.1) for c in paint)
 
 
 def paint_vehicle(canvas, shape, frame, paint, *, braking=False):
-    """Paint a vehicle: far panels first, then the side, wheels, lamps and plate.
+    """Paint a vehicle: tyres, panels from far to near, the side, then what is on its ends.
 
     Parameters
     ----------
@@ -145,87 +40,122 @@ def paint_vehicle(canvas, shape, frame, paint, *, braking=False):
     braking : bool
         Whether the tail lamps shine.
     """
-    colours = {**_MATERIALS, "paint": paint, "box": [c * 0.92 for c in paint], "bus": paint}
+    colours = {**_MATERIALS, "paint": paint, "glass": _glass(canvas.light)}
+    if braking:
+        colours["red"] = (252, 62, 48)
+    elif canvas.light.dusk:
+        colours["red"], colours["lamp"] = (216, 40, 34), (255, 250, 226)
+    camera, half, end = canvas.camera, shape.half_width, shape.half_length
     _paint_tyres(canvas, shape, frame)
-    side = 1 if frame.faces(canvas.camera, 1, 0, shape.half_width) else -1
     _paint_panels(canvas, shape, frame, colours)
-    if frame.faces(canvas.camera, side, 0, shape.half_width):
-        _paint_side(canvas, shape, frame, side, colours)
-    if frame.faces(canvas.camera, 0, -1, shape.half_length):
-        _paint_rear(canvas, shape, frame, braking)
-    if frame.faces(canvas.camera, 0, 1, shape.half_length):
-        _paint_front(canvas, shape, frame)
+    for side in (-1, 1):
+        if frame.faces(camera, side, 0, half):
+            _paint_side(canvas, shape, frame, side, colours)
+    for direction, marks in ((-1, shape.rear), (1, shape.front)):
+        if frame.faces(camera, 0, direction, end):
+            for mark in marks:
+                _paint_mark(canvas, shape, frame, mark, direction, colours[mark.material])
+
+
+def _glass(light):
+    """Colour of a window: dark inside with some of the sky upon it."""
+    return tuple(24 + 0.16 * c for c in light.haze)
 
 
 def _paint_tyres(canvas, shape, frame):
-    """The lower halves of the tyres as seen from the front or the rear."""
-    half, low = shape.half_width, shape.radius
-    for along in (-shape.half_length * 0.7, shape.half_length * 0.7):
-        for a, b in ((-half, -half + 0.24), (half - 0.24, half)):
-            quad = [(a, 0, along), (a, low, along), (b, low, along), (b, 0, along)]
+    """The tyres as seen below the front and the rear, in the shade of the body."""
+    half, width = shape.half_width - 0.04, 0.22
+    for along in (-shape.half_length * 0.72, shape.half_length * 0.72):
+        for a, b in ((-half, width - half), (half - width, half)):
+            quad = [
+                (a, 0, along),
+                (a, shape.radius, along),
+                (b, shape.radius, along),
+                (b, 0, along),
+            ]
             canvas.polygon(frame.place(quad), _MATERIALS["tyre"], shape.label)
+    floor = shape.profile[0].up
+    shade = [(-half, 0.1, 0), (-half, floor + 0.1, 0), (half, floor + 0.1, 0), (half, 0.1, 0)]
+    canvas.polygon(frame.place(shade), (14, 14, 15), shape.label)
 
 
 def _paint_panels(canvas, shape, frame, colours):
-    """Rear, roof, windows and front, the farthest first."""
-    points = shape.profile
-    panels = []
-    for (l0, u0, h0, material), (l1, u1, h1, _) in zip(points, points[1:], strict=False):
-        corners = [(-h0, u0, l0), (-h1, u1, l1), (h1, u1, l1), (h0, u0, l0)]
-        panels.append((frame.place(corners), colours[material]))
-    panels.sort(key=lambda panel: -sum(p[2] for p in panel[0]))
-    for corners, colour in panels:
-        canvas.lit(corners, colour, shape.label)
+    """Rear, boot, roof, screens and front, the farthest first, each with bevelled corners."""
+    faces = []
+    for a, b in pairwise(shape.profile):
+        for outline, inside in _panel(a, b):
+            colour = colours["paint" if a.material == "glass" and not inside else a.material]
+            faces.append((frame.place(outline), colour))
+        if a.material == "glass":
+            faces.append((frame.place(_inset(a, b)), colours["glass"]))
+    faces.sort(key=lambda face: -max(point[2] for point in face[0]))
+    for outline, colour in faces:
+        canvas.lit(outline, colour, shape.label)
+
+
+def _panel(a, b):
+    """The panel between two corners of the profile: a middle and, if bevelled, two corners."""
+    inner_a, inner_b = (p.half_width - (0.2 if p.bevel else 0.0) for p in (a, b))
+    yield [(-inner_a, a.up, a.along), (-inner_b, b.up, b.along),
+           (inner_b, b.up, b.along), (inner_a, a.up, a.along)], False  # fmt: skip
+    if a.bevel or b.bevel:
+        for side in (-1, 1):
+            yield [(side * inner_a, a.up, a.along), (side * inner_b, b.up, b.along),
+                   (side * b.half_width, b.up, _set_back(b)),
+                   (side * a.half_width, a.up, _set_back(a))], False  # fmt: skip
+
+
+def _set_back(point):
+    """Where the side begins behind a bevelled corner."""
+    return point.along - point.bevel if point.along > 0 else point.along + point.bevel
+
+
+def _inset(a, b):
+    """The pane within a glazed panel, with a frame of paint around it."""
+    corners = []
+    for p, q in ((a, b), (b, a)):
+        share = 0.1
+        along, up = p.along + share * (q.along - p.along), p.up + share * (q.up - p.up)
+        half = 0.88 * (p.half_width + share * (q.half_width - p.half_width))
+        corners.append((half, up, along))
+    (ha, ua, la), (hb, ub, lb) = corners
+    return [(-ha, ua, la), (-hb, ub, lb), (hb, ub, lb), (ha, ua, la)]
 
 
 def _paint_side(canvas, shape, frame, side, colours):
-    outline = [(side * h, up, along) for along, up, h, _ in shape.profile]
+    """The side's body and windows, the sill's shadow and the wheels."""
+    outline = [(side * p.half_width, p.up, _set_back(p)) for p in shape.profile]
     canvas.lit(frame.place(outline), colours["paint"], shape.label)
     for pane in shape.panes:
         lean = [(side * _half_at(shape, up), up, along) for along, up in pane]
         canvas.lit(frame.place(lean), colours["glass"], shape.label)
-    sill = [(side * shape.half_width, up, along) for along, up in (
-        (-shape.half_length, 0.28), (-shape.half_length, 0.4),
-        (shape.half_length, 0.4), (shape.half_length, 0.28))]  # fmt: skip
-    canvas.lit(frame.place(sill), colours["dark"], shape.label)
+    low, high = shape.stripe
+    end = shape.half_length - 0.4
+    sill = [(-end, low), (-end, high), (end, high), (end, low)]
+    canvas.lit(_on_side(shape, frame, side, sill), colours["dark"], shape.label)
     for along in shape.wheels:
-        for radius, material in ((shape.radius * 1.15, "dark"), (shape.radius, "tyre"),
-                                 (shape.radius * 0.62, "hub")):  # fmt: skip
-            rim = [(side * shape.half_width, up, a) for a, up in disc(along, shape.radius, radius)]
-            canvas.lit(frame.place(rim), colours[material], shape.label)
+        for share, material in ((1.18, "dark"), (1.0, "tyre"), (0.64, "hub"), (0.2, "dark")):
+            rim = disc(along, shape.radius, shape.radius * share, corners=14)
+            canvas.lit(_on_side(shape, frame, side, rim), colours[material], shape.label)
+
+
+def _on_side(shape, frame, side, points):
+    return frame.place([(side * shape.half_width, max(up, 0.0), along) for along, up in points])
 
 
 def _half_at(shape, up):
-    """Half width at a height: cars lean in above the shoulder."""
-    half = shape.half_width
-    return half if shape.label != "car" or up < 1 else half - 0.24 * (up - 0.96) / 0.46
+    """Half width at a height, interpolated along the profile; the sides of cars lean in."""
+    for a, b in pairwise(shape.profile):
+        if a.up <= up <= b.up and b.up > a.up:
+            return a.half_width + (b.half_width - a.half_width) * (up - a.up) / (b.up - a.up)
+    return shape.half_width
 
 
-def _paint_rear(canvas, shape, frame, braking):
-    half, back = shape.half_width, -shape.half_length - 0.02
-    colour = (250, 60, 48) if braking else _MATERIALS["red"]
-    for side in (-1, 1):
-        _plate(canvas, frame, shape.label, side * half * 0.82, 0.78, 0.15, 0.14, back, colour)
-    _plate(canvas, frame, shape.label, 0, 0.62, 0.26, 0.06, back, _MATERIALS["plate"])
-    if shape.label == "bus":
-        _plate(canvas, frame, "bus", 0, 2.1, half * 0.8, 0.4, back, _MATERIALS["glass"])
-    if shape.label == "truck":
-        for across in (-0.5, 0.5):
-            _plate(canvas, frame, "truck", across * half, 2.1, 0.03, 1.2, back, _MATERIALS["dark"])
-
-
-def _paint_front(canvas, shape, frame):
-    half, front = shape.half_width, shape.half_length + 0.02
-    for side in (-1, 1):
-        lamp = _MATERIALS["lamp"]
-        _plate(canvas, frame, shape.label, side * half * 0.78, 0.7, 0.19, 0.09, front, lamp)
-    _plate(canvas, frame, shape.label, 0, 0.62, half * 0.45, 0.1, front, _MATERIALS["dark"])
-    _plate(canvas, frame, shape.label, 0, 0.42, 0.26, 0.055, front, _MATERIALS["plate"])
-
-
-def _plate(canvas, frame, label, across, up, half_width, half_height, along, colour):
-    """A small upright rectangle on the front or rear."""
-    left, right = across - half_width, across + half_width
-    low, high = up - half_height, up + half_height
-    corners = [(left, low, along), (left, high, along), (right, high, along), (right, low, along)]
-    canvas.polygon(frame.place(corners), colour, label)
+def _paint_mark(canvas, shape, frame, mark, direction, colour):
+    """A lamp, plate or board on the end that looks in ``direction``."""
+    along = direction * (shape.half_length + 0.01)
+    low, high = mark.up - mark.half_height, mark.up + mark.half_height
+    for centre in {mark.across, -mark.across}:
+        left, right = centre - mark.half_width, centre + mark.half_width
+        corners = [(left, low), (left, high), (right, high), (right, low)]
+        canvas.polygon(frame.place([(a, up, along) for a, up in corners]), colour, shape.label)
