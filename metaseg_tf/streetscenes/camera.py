@@ -36,7 +36,7 @@ class Camera:
             centre=rng.uniform(0.44, 0.56) * width,
             horizon=rng.uniform(0.38, 0.46) * height,
             eye=rng.uniform(1.15, 1.45),
-            bend=rng.choice([0.0, rng.uniform(-1, 1)], p=[0.45, 0.55]) * 9e-4,
+            bend=rng.uniform(-9e-4, 9e-4) * float(rng.uniform() < 0.55),
         )
 
     def bent(self, x, z):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from metaseg_tf.streetscenes.colours import scaled
 from metaseg_tf.streetscenes.labels import LABEL_IDS
 
 __all__ = ["SUPERSAMPLING", "Canvas", "Stamp"]
@@ -59,7 +60,7 @@ class Canvas:
         """Fill a flat face of world points in the light that its normal gives it."""
         normal = _normal(points)
         brightness = self.light.on(normal)
-        self.polygon(points, tuple(c * brightness for c in colour), label)
+        self.polygon(points, scaled(colour, brightness), label)
 
     def wall(self, start, end, bottom, top, shader, label):
         """Paint a vertical wall over the ground line from ``start`` to ``end`` with a texture.
@@ -101,7 +102,7 @@ class Canvas:
         if window is None:
             return
         part = _cut(stamp, size, (left, top), window)
-        dark, bright = (self.fade([c * k for c in colour], centre[2]) for k in (0.25, 1.6))
+        dark, bright = (self.fade(scaled(colour, k), centre[2]) for k in (0.25, 1.6))
         part.shade.putpalette(np.linspace(dark, bright, 256).astype(np.uint8).tobytes())
         self.image.paste(part.shade.convert("RGB"), window, part.mask)
         self.labels.paste(LABEL_IDS[label], window, part.mask)

@@ -2,6 +2,7 @@
 
 from math import cos, pi, sin
 
+from metaseg_tf.streetscenes.colours import draw_any, draw_near, pick, scaled
 from metaseg_tf.streetscenes.solid import disc, rectangle, upright
 
 __all__ = [
@@ -26,8 +27,7 @@ def _post(canvas, x, z, height, thick, colour=_STEEL, label="pole"):
 def paint_lamp(canvas, rng, x, z, towards):
     """A street lamp whose arm reaches to the side given by the sign of ``towards``."""
     height, reach = rng.uniform(5.5, 9.5), towards * rng.uniform(0.0, 2.2)
-    dark = rng.uniform(0.5, 1.2)
-    colour = tuple(c * dark for c in _STEEL)
+    colour = draw_near(rng, _STEEL, 0.4)
     _post(canvas, x, z, height, 0.15, colour)
     arm = [(0, height - 0.1), (0, height), (reach, height + 0.35), (reach, height + 0.25)]
     canvas.polygon(upright(x, z, arm), colour, "pole")
@@ -111,7 +111,7 @@ def paint_sign(canvas, rng, x, z):
     _post(canvas, x, z, height + 0.35, 0.07)
     behind = rng.uniform() < 0.2
     for _ in range(1 + (rng.uniform() < 0.3)):
-        kind, radius = _SIGNS[rng.integers(len(_SIGNS))], rng.uniform(0.28, 0.4)
+        kind, radius = pick(rng, _SIGNS), rng.uniform(0.28, 0.4)
         for points, colour in kind(height, radius):
             seen = (128, 130, 130) if behind else colour
             canvas.polygon(upright(x, z, points), seen, "traffic sign")
@@ -137,22 +137,22 @@ def _signal(canvas, x, z, up, phase):
                    "traffic light")  # fmt: skip
     bright = ((240, 50, 40), (244, 190, 50), (60, 220, 130))
     for k, colour in enumerate(bright):
-        shine = colour if k == phase else tuple(c * 0.25 for c in colour)
+        shine = colour if k == phase else scaled(colour, 0.25)
         spot = disc(0, up + 0.3 - 0.3 * k, 0.11, corners=8)
         canvas.polygon(upright(x, z, spot), shine, "traffic light")
 
 
 def _bin(canvas, rng, x, z):
-    colour = ((60, 80, 56), (200, 120, 40), (70, 70, 74), (60, 84, 120))[rng.integers(4)]
+    colour = pick(rng, ((60, 80, 56), (200, 120, 40), (70, 70, 74), (60, 84, 120)))
     canvas.polygon(
         upright(x, z, [(-0.26, 0), (-0.32, 1.0), (0.32, 1.0), (0.26, 0)]), colour, "static"
     )
-    lid = tuple(c * 0.7 for c in colour)
+    lid = scaled(colour, 0.7)
     canvas.polygon(upright(x, z, rectangle(-0.34, 1.0, 0.34, 1.08)), lid, "static")
 
 
 def _bench(canvas, rng, x, z):
-    wood = tuple(c * rng.uniform(0.7, 1.1) for c in (132, 98, 62))
+    wood = draw_near(rng, (120, 90, 58))
     for across in (-0.75, 0.7):
         canvas.polygon(
             upright(x, z, rectangle(across, 0, across + 0.08, 0.45)), (50, 50, 52), "static"
@@ -173,7 +173,7 @@ def _cabinet(canvas, rng, x, z):
 def _column(canvas, rng, x, z):
     canvas.polygon(upright(x, z, rectangle(-0.6, 0, 0.6, 2.9)), (150, 146, 136), "static")
     for low in (0.5, 1.3, 2.0):
-        colour = tuple(rng.uniform(60, 230, 3).tolist())
+        colour = draw_any(rng, 60, 230)
         left = rng.uniform(-0.55, 0.0)
         poster = rectangle(left, low, left + 0.5, low + 0.6)
         canvas.polygon(upright(x, z, poster), colour, "static")
@@ -182,20 +182,20 @@ def _column(canvas, rng, x, z):
 
 def _shelter(canvas, rng, x, z):
     canvas.polygon(upright(x, z, rectangle(-1.8, 0.1, 1.8, 2.3)), (120, 136, 142), "static")
-    poster = tuple(rng.uniform(60, 230, 3).tolist())
+    poster = draw_any(rng, 60, 230)
     canvas.polygon(upright(x, z, rectangle(-1.7, 0.5, -0.7, 2.1)), poster, "static")
     canvas.polygon(upright(x, z, rectangle(-2.0, 2.3, 2.0, 2.5)), (70, 74, 76), "static")
 
 
 def _parasol(canvas, rng, x, z):
-    colour = tuple(rng.uniform(90, 240, 3).tolist())
+    colour = draw_any(rng, 90, 240)
     canvas.polygon(upright(x, z, rectangle(-0.03, 0, 0.03, 2.2)), _STEEL, "static")
     canvas.polygon(upright(x, z, [(-1.4, 2.1), (0, 2.8), (1.4, 2.1)]), colour, "static")
     canvas.polygon(upright(x, z, rectangle(-0.5, 0.7, 0.5, 0.76)), (150, 140, 130), "dynamic")
 
 
 def _pushchair(canvas, rng, x, z):
-    colour = tuple(rng.uniform(30, 150, 3).tolist())
+    colour = draw_any(rng, 30, 150)
     for across in (-0.25, 0.3):
         canvas.polygon(upright(x, z, disc(across, 0.14, 0.14, corners=8)), _BLACK, "dynamic")
     canvas.polygon(
@@ -209,4 +209,4 @@ CLUTTER = (_bin, _bin, _bench, _cabinet, _column, _shelter, _parasol, _pushchair
 
 def paint_clutter(canvas, rng, x, z):
     """Some piece of ``CLUTTER``."""
-    CLUTTER[rng.integers(len(CLUTTER))](canvas, rng, x, z)
+    pick(rng, CLUTTER)(canvas, rng, x, z)

@@ -11,6 +11,7 @@ from metaseg_tf.streetscenes import (
     vehicle_shapes,
     vehicles,
 )
+from metaseg_tf.streetscenes.colours import pick
 from metaseg_tf.streetscenes.items import item
 from metaseg_tf.streetscenes.solid import Frame
 
@@ -89,10 +90,10 @@ def _garden(rng, side, start, stop, season):
     z = start
     while z < stop - 2:
         far = min(stop, z + rng.uniform(8, 22))
-        kind, height = rng.uniform(), rng.uniform(0.8, 2.2)
-        if kind < 0.34:
+        kind, height = rng.uniform(), rng.uniform(0.9, 2.5)
+        if kind < 0.42:
             yield item(far, barriers.paint_wall, (x, z), (x, far), height)
-        elif kind < 0.72:
+        elif kind < 0.75:
             yield item(far, barriers.paint_fence, (x, z), (x, far), height)
         else:
             yield from _hedge(rng, x, z, far, height, season)
@@ -133,9 +134,9 @@ def _parked(rng, side, z, conditions):
     if kind < 0.05:
         return item(z, people.paint_motorcycle, x, z, turn=rng.uniform(0.3, 1.0),
                     shadow=(x, z, 0.6, 0.3, 0.9))  # fmt: skip
-    shape = _pick(rng, vehicle_shapes.CARS)
+    shape = pick(rng, vehicle_shapes.CARS)
     if kind > 0.97:
-        shape = _pick(rng, vehicle_shapes.TRUCKS)
+        shape = pick(rng, vehicle_shapes.TRUCKS)
     elif kind > 0.9:
         shape = vehicle_shapes.VAN
     heading = 0.0 if side.sign > 0 else pi * (rng.uniform() < 0.7)
@@ -241,10 +242,10 @@ def _draw_shape(rng):
     if kind < 0.05:
         return vehicle_shapes.BUS
     if kind < 0.1:
-        return _pick(rng, vehicle_shapes.TRUCKS)
+        return pick(rng, vehicle_shapes.TRUCKS)
     if kind < 0.18:
         return vehicle_shapes.VAN
-    return _pick(rng, vehicle_shapes.CARS)
+    return pick(rng, vehicle_shapes.CARS)
 
 
 def _junction(plan, rng, conditions):
@@ -269,7 +270,3 @@ def _junction(plan, rng, conditions):
         yield item(
             at, people.paint_rider, x, at, turn=rng.uniform(0.7, 1.0), shadow=(x, at, 0.8, 0.2, 1.5)
         )
-
-
-def _pick(rng, choices):
-    return choices[rng.integers(len(choices))]
