@@ -45,15 +45,14 @@ class Camera:
 
     def project(self, points):
         """Pixel positions (column, row) of world points (x, y, z)."""
+        focal, centre, horizon = self.focal, self.centre, self.horizon
+        eye, bend = self.eye, self.bend
         pixels = []
         for x, y, z in points:
-            scale = self.focal / max(z, NEAR)
-            pixels.append(
-                (
-                    self.centre + scale * self.bent(x, max(z, NEAR)),
-                    self.horizon + scale * (self.eye - y),
-                )
-            )
+            if z < NEAR:
+                z = NEAR
+            scale = focal / z
+            pixels.append((centre + scale * (x + bend * z * z), horizon + scale * (eye - y)))
         return pixels
 
     def pixels_per_metre(self, z):

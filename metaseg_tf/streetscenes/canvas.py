@@ -1,5 +1,6 @@
 """Image and labels painted together, from far to near, so that they agree pixel by pixel."""
 
+from math import exp
 from typing import NamedTuple
 
 import numpy as np
@@ -39,11 +40,10 @@ class Canvas:
 
     def fade(self, colour, z):
         """``colour`` (r, g, b in 0..255) seen through ``z`` metres of air, as integers."""
-        clear = self.light.clearness(z)
-        return tuple(
-            min(255, max(0, round(c * clear + h * (1 - clear))))
-            for c, h in zip(colour, self.light.haze, strict=True)
-        )
+        clear = exp(-z / self.light.visibility)
+        (r, g, b), (hr, hg, hb), hazy = colour, self.light.haze, 1 - clear
+        r, g, b = r * clear + hr * hazy, g * clear + hg * hazy, b * clear + hb * hazy
+        return min(255, int(r)), min(255, int(g)), min(255, int(b))
 
     def polygon(self, points, colour, label=None):
         """Fill a polygon of world points; without ``label`` the labels below stay."""

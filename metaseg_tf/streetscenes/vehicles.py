@@ -142,7 +142,7 @@ def _paint_side(canvas, shape, frame, side, colours):
             (along + 0.012, 0.94),
             (along + 0.012, 0.35),
         ]
-        canvas.lit(_on_side(shape, frame, side, seam), scaled(colours["paint"], 0.6))
+        canvas.lit(_on_side(shape, frame, side, seam), scaled(colours["paint"], 0.6), shape.label)
     for along in shape.wheels:
         for share, material in ((1.18, "dark"), (1.0, "tyre"), (0.64, "hub"), (0.2, "dark")):
             rim = disc(along, shape.radius, shape.radius * share, corners=14)
