@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 from metaseg_tf.streetscenes.colours import draw_any, draw_near, pick, scaled
-from metaseg_tf.streetscenes.facades import Facade
+from metaseg_tf.streetscenes.facades import Facade, masonry
 from metaseg_tf.streetscenes.items import item
 
-__all__ = ["house_row", "paint_house", "paint_view_end"]
+__all__ = ["house_row", "paint_bridge", "paint_house", "paint_view_end"]
 
 _ROOFS = ((122, 66, 52), (84, 80, 82), (104, 60, 48), (70, 68, 72), (140, 84, 62))
+
+_STONE = ((128, 118, 104), (132, 84, 66), (140, 140, 136))
 
 #: Lowest and highest eaves in metres and share of shops by a side's character.
 _HABITS = {
@@ -121,3 +123,16 @@ def paint_view_end(canvas, rng, left, right, z):
         canvas.polygon(slope, scaled(roof, brightness), "building")
         canvas.wall((at, z), (at + width, z), 0, height, facade, "building")
         at += width
+
+
+def paint_bridge(canvas, rng, span, z, *, train):
+    """A railway bridge across the street whose opening spans (left, right), with a train or not."""
+    light = canvas.light.on((0.0, 0.0, -1.0))
+    stone = masonry(draw_near(rng, pick(rng, _STONE)), light)
+    if train:
+        wagons = Facade.draw(rng, 9.9, canvas.light, (0.0, 0.0, -1.0), ground="plain", odd=True)
+        wagons = replace(wagons, floor=3.2, bay=2.4, window_width=0.8, balconies=False, brick=False)
+        canvas.wall((-70, z + 2), (70, z + 2), 6.0, 9.4, wagons, "train")
+    for pier in ((-80, span[0]), (span[1], 80)):
+        canvas.wall((pier[0], z), (pier[1], z), 0, 4.8, stone, "bridge")
+    canvas.wall((-80, z), (80, z), 4.6, 6.4, stone, "bridge")

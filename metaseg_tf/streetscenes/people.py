@@ -13,6 +13,11 @@ _CLOTHES = (
 )  # fmt: skip
 
 
+_MOTORCYCLE_BODY = (
+    (-0.7, 0.55), (-0.4, 0.85), (0.1, 0.8), (0.5, 0.9), (0.55, 0.5), (0.1, 0.25), (-0.4, 0.3),
+)  # fmt: skip
+
+
 def _draw(rng, colours):
     return draw_near(rng, pick(rng, colours))
 
@@ -37,6 +42,7 @@ def paint_person(canvas, rng, x, z, height, *, label="person"):
         part([(-0.16, 0.95), (-0.24, 0.5), (0.24, 0.5), (0.16, 0.95)], jacket)
     part([(-0.17, 0.82), (-breadth, 1.4), (-0.1, 1.5), (0.1, 1.5), (breadth, 1.4), (0.17, 0.82)],
          jacket)  # fmt: skip
+    part([(0.17, 0.82), (breadth, 1.4), (0.1, 1.5), (0.06, 0.82)], scaled(jacket, 0.8))
     for side in (-1, 1):
         swing = side * (breadth + stride * 0.5)
         sleeve = scaled(jacket, 0.85)
@@ -91,8 +97,7 @@ def paint_motorcycle(canvas, rng, x, z, *, turn=1.0):
     for across in (-0.62, 0.66):
         part(disc(across, 0.31, 0.31 * wide, height=0.31), (26, 26, 28))
         part(disc(across, 0.31, 0.16 * wide, height=0.16), (140, 142, 146))
-    part([(-0.7, 0.55), (-0.4, 0.85), (0.1, 0.8), (0.5, 0.9), (0.55, 0.5), (0.1, 0.25), (-0.4, 0.3)],
-         paint)  # fmt: skip
+    part(_MOTORCYCLE_BODY, paint)
     part([(-0.75, 0.8), (-0.7, 0.92), (0.05, 0.86), (0.05, 0.78)], (30, 28, 28))
     part([(0.4, 0.75), (0.45, 1.15), (0.6, 1.1), (0.66, 0.6)], scaled(paint, 0.8))
     part(disc(0.62, 0.86, 0.1 * wide, height=0.1, corners=8), (232, 230, 214))
@@ -125,8 +130,8 @@ def paint_rider(canvas, rng, x, z, *, turn=1.0, motor=False):
           (shoulder[0] + broad, shoulder[1]), (seat + broad, low - 0.08)], jacket)  # fmt: skip
     for side in (-1, 1):
         hand = (0.33 * turn + side * 0.28 * (1.1 - turn), low + 0.12)
-        part(_tube((shoulder[0] + side * broad * 0.8 * (1.1 - turn), shoulder[1] - 0.06), hand, 0.1),
-             scaled(jacket, 0.85))  # fmt: skip
+        joint = (shoulder[0] + side * broad * 0.8 * (1.1 - turn), shoulder[1] - 0.06)
+        part(_tube(joint, hand, 0.1), scaled(jacket, 0.85))
     head = (shoulder[0] + 0.05 * turn, shoulder[1] + 0.17)
     part(disc(*head, 0.11, height=0.14, corners=10), skin)
     part(disc(head[0], head[1] + 0.05, 0.13, height=0.1, corners=10), helmet)

@@ -31,7 +31,7 @@ _HABITS = (
     ),
 )
 _HABIT_SHARES = (0.4, 0.25, 0.15, 0.1, 0.1)
-_SMALL_GAP = 150
+_SMALL_GAP = 500
 
 
 @lru_cache(maxsize=1)

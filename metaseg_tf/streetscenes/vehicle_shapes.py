@@ -109,10 +109,11 @@ def _car(boot, roof_rear, roof_front, screen, height, shoulder=0.94):
 def _car_panes(boot, roof_rear, roof_front, screen, height, low):
     """Rear and front side window, with the pillar between them."""
     top, pillar = height - 0.12, (roof_rear + roof_front) / 2 + 0.1
+    behind, before = pillar - 0.05, pillar + 0.05
     return (
-        ((boot + 0.3, low), (roof_rear + 0.12, top), (pillar - 0.05, top + 0.03), (pillar - 0.05, low)),
-        ((pillar + 0.05, low), (pillar + 0.05, top + 0.03), (roof_front - 0.05, top), (screen - 0.2, low)),
-    )  # fmt: skip
+        ((boot + 0.3, low), (roof_rear + 0.12, top), (behind, top + 0.03), (behind, low)),
+        ((before, low), (before, top + 0.03), (roof_front - 0.05, top), (screen - 0.2, low)),
+    )
 
 
 def _box(label, size, floor, panes, wheels, rear, front, paints, *, bevel=0.1, stripe=(0.3, 0.5)):

@@ -48,11 +48,11 @@ def paint_vehicle(canvas, shape, frame, paint, *, braking=False):
         colours["red"], colours["lamp"] = (216, 40, 34), (255, 250, 226)
     camera, half, end = canvas.camera, shape.half_width, shape.half_length
     _paint_tyres(canvas, shape, frame)
+    _paint_mirrors(canvas, shape, frame, paint)
     _paint_panels(canvas, shape, frame, colours)
     for side in (-1, 1):
         if frame.faces(camera, side, 0, half):
             _paint_side(canvas, shape, frame, side, colours)
-    _paint_mirrors(canvas, shape, frame, paint)
     for direction, marks in ((-1, shape.rear), (1, shape.front)):
         if frame.faces(camera, 0, direction, end):
             for mark in marks:

@@ -5,9 +5,10 @@ import pytest
 from PIL import Image
 
 from metaseg_tf.errors import DataFormatError, InputError
-from metaseg_tf.streetscenes import VALIDATION, draw_scene, write_dataset
+from metaseg_tf.streetscenes import VALIDATION, Scene, draw_scene, write_dataset
 
 SIZE = (48, 64)
+FLAT = Scene(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))
 
 
 def write(root, n_images=2, **settings):
