@@ -95,7 +95,7 @@ class Facade:
         half = self.window_width / 2
         glass = (_GLASS_AT + self._hash(storey, number) % 4).astype(np.uint8)
         tall = (within > self.window_low) & (within < self.window_high)
-        top = (np.floor(self.height / self.floor) * self.floor) - 0.2
+        top = self.height // self.floor * self.floor - 0.2
         upper = (storey >= 1) & (up < top)
         framed = (within > self.window_low - 0.04) & (within < self.window_high + 0.03) & upper
         layer[framed & (across < half + 0.035)] = _FRAME

@@ -72,12 +72,12 @@ def finish_ground(canvas, rng, shadows):
     image, labels = canvas.arrays()
     first, z = canvas.camera.ground_rows()
     x = canvas.camera.ground_x(z)
-    offset = rng.uniform(0, 512, 2)
+    offset = rng.uniform(0, 512, 2).tolist()
     grain = _grain(x, z[:, None], offset) * _GRAIN[labels[first:]]
     grain += _joints(x, z[:, None]) * (labels[first:] == LABEL_IDS["sidewalk"])
     light = np.float32(canvas.light.on((0.0, 1.0, 0.0)))
     bright = (1 + grain) * light * _shadow_map(canvas, shadows)[first:]
-    clear = np.asarray(canvas.light.clearness(z), np.float32)[:, None]
+    clear = canvas.light.clearness(z)[:, None]
     haze = np.array(canvas.light.haze, np.float32)
     ground = image[first:] * (bright * clear)[..., None] + haze * (1 - clear)[..., None]
     image[first:] = np.clip(ground, 0, 255)

@@ -3,18 +3,17 @@
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
-from metaseg_tf.streetscenes.canvas import Stamp
 from metaseg_tf.streetscenes.colours import draw_near, pick, scaled
 from metaseg_tf.streetscenes.noise import SIDE, noise_tile
 from metaseg_tf.streetscenes.solid import upright
+from metaseg_tf.streetscenes.stamps import make_stamp
 
 __all__ = ["draw_foliage_colour", "paint_bush", "paint_tree"]
 
 _N_CROWNS = 12
-_CROWN_SIDE = 192
+_CROWN_SIDE = 384
 
 #: The clumps of a crown, (across, up, width, height) in shares of the tree's height: broad,
 #: round, of two heads, slender and pointed.
@@ -31,7 +30,7 @@ _HABITS = (
     ),
 )
 _HABIT_SHARES = (0.4, 0.25, 0.15, 0.1, 0.1)
-_SMALL_GAP = 500
+_SMALL_GAP = 1500
 
 
 @lru_cache(maxsize=1)
@@ -48,8 +47,7 @@ def _make_crown(rng):
     dome[np.hypot(x, y) > 0.97] = -1
     clumps = _crop(noise_tile(1.3, 3), rng)
     shade = 0.5 - 0.22 * y - 0.12 * x + 0.16 * clumps + 0.1 * leaves
-    mask, shade = 255 * _largest_part(dome > 0), np.clip(shade, 0, 1) * 255
-    return Stamp(*(Image.fromarray(layer.astype(np.uint8)) for layer in (mask, shade)))
+    return make_stamp(_largest_part(dome > 0), np.clip(shade, 0, 1))
 
 
 def _largest_part(mask):
@@ -89,7 +87,7 @@ def paint_tree(canvas, rng, x, z, height, colour):
     for across, up, wide, high in _HABITS[rng.choice(len(_HABITS), p=_HABIT_SHARES)]:
         crown = pick(rng, _crowns())
         tone = draw_near(rng, lit, 0.12)
-        shift = rng.uniform(-0.04, 0.04, 2) * height
+        shift = (rng.uniform(-0.04, 0.04, 2) * height).tolist()
         centre = (x + lean + across * height + shift[0], up * height + shift[1], z)
         size = height * rng.uniform(0.85, 1.1)
         canvas.stamp(centre, wide * size, high * size, crown, tone, "vegetation")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from metaseg_tf.streetscenes.camera import Camera
-from metaseg_tf.streetscenes.canvas import Canvas, Stamp
+from metaseg_tf.streetscenes.canvas import Canvas
 from metaseg_tf.streetscenes.conditions import Light
 from metaseg_tf.streetscenes.labels import LABEL_IDS
+from metaseg_tf.streetscenes.stamps import make_stamp
 
 RED = (200.0, 10.0, 10.0)
 CORNERS = st.tuples(st.floats(-3, 3), st.floats(0, 4), st.floats(3, 20))
@@ -81,9 +81,9 @@ def test_a_fence_is_seen_through_yet_labelled_as_a_whole():
 @pytest.mark.parametrize("x", [-3.0, 0.0, 3.0, 4.2])
 def test_a_stamp_covers_the_same_pixels_of_both_even_when_cut(x):
     y, across = np.mgrid[-1:1:64j, -1:1:64j]
-    mask = Image.fromarray((255 * (np.hypot(y, across) < 0.9)).astype(np.uint8))
+    stamp = make_stamp(np.hypot(y, across) < 0.9, np.abs(y))
     canvas = make_canvas()
-    canvas.stamp((x, 1.3, 6.0), 2.0, 2.0, Stamp(mask, mask), RED, "vegetation")
+    canvas.stamp((x, 1.3, 6.0), 2.0, 2.0, stamp, RED, "vegetation")
     image, labels = changed(canvas)
     assert labels.any()
     np.testing.assert_array_equal(image, labels)
