@@ -106,7 +106,7 @@ def _paint_side_street(canvas, street, tone):
 def _paint_wear(canvas, rng, plan, tone):
     """Mended places, manhole covers and fallen leaves on the road."""
     for _ in range(rng.integers(0, 5)):
-        x, z = rng.uniform(plan.left_kerb, plan.right_kerb - 2), rng.uniform(5, 30)
+        x, z = rng.uniform(-plan.lane / 2, plan.right_kerb - 2), rng.uniform(5, 30)
         width, length = rng.uniform(0.5, 2.0), rng.uniform(1, 6)
         paint_patch(canvas, x, x + width, z, z + length, tone=tone * rng.uniform(0.8, 1.0))
     for _ in range(rng.integers(0, 4)):

@@ -74,7 +74,7 @@ def draw_plan(rng):
     lane = rng.uniform(2.9, 3.6)
     right_kerb = lane / 2 + lane * (rng.uniform() < 0.25) + rng.uniform(0.2, 1.0)
     left_lanes = 1 + (rng.uniform() < 0.3)
-    tram = -lane * 1.2 - 0.4 if rng.uniform() < 0.28 else None
+    tram = -lane * 1.2 - 0.4 if rng.uniform() < 0.32 else None
     left_kerb = -lane / 2 - lane * (left_lanes + (tram is not None)) - rng.uniform(0.2, 0.8)
     sides, strips = [], list(_carriageway(left_kerb, right_kerb, lane))
     for sign, kerb in ((-1, -left_kerb), (1, right_kerb)):
@@ -87,7 +87,7 @@ def draw_plan(rng):
     streets = tuple(s for side in sides for s in _draw_side_streets(rng, side, end))
     streets += tuple(_across_end(side, end) for side in sides if rng.uniform() < 0.8)
     crossing = streets[0].near - 2.5 if streets and rng.uniform() < 0.8 else None
-    marks = _draw_marks(rng, lane, left_kerb, right_kerb, crossing)
+    marks = _draw_marks(rng, lane, left_kerb, right_kerb, crossing, tram)
     return Plan(
         left_kerb,
         right_kerb,
@@ -123,18 +123,18 @@ def _draw_side(rng, sign, kerb):
         strips.append(Strip(*edges, kind))
         at += width
 
-    parking = rng.uniform() < 0.45
+    parking = rng.uniform() < 0.4
     if parking:
         lay(2.2, rng.choice(["asphalt", "parking", "cobbles"], p=[0.7, 0.15, 0.15]))
     lay(0.2, "kerb")
     verge = None
-    if rng.uniform() < (0.75 if character in ("boulevard", "park", "suburb") else 0.2):
+    if rng.uniform() < (0.55 if character in ("boulevard", "park", "suburb") else 0.2):
         verge = at + 0.8
         lay(rng.uniform(1.4, 3.0), rng.choice(["grass", "soil"], p=[0.8, 0.2]))
     if rng.uniform() < 0.25:
         lay(1.5, "cyclepath")
     pavement = at
-    lay(rng.uniform(2.0, 5.0), "slabs")
+    lay(rng.uniform(2.4, 6.0), "slabs")
     facade = at + rng.uniform(0.0, 0.4)
     if character in ("suburb", "park", "works"):
         facade = at + rng.uniform(2, 7)
@@ -169,13 +169,14 @@ def _across_end(side, end):
     return SideStreet(end, end + 9, 0.0, side.at(90.0), side.sign)
 
 
-def _draw_marks(rng, lane, left_kerb, right_kerb, crossing):
+def _draw_marks(rng, lane, left_kerb, right_kerb, crossing, tram):
     """Outlines (x, z) of the painted marks: lane lines, a crossing and arrows."""
     marks = []
     dash, period = rng.choice([(3.0, 6.0), (6.0, 12.0), (200.0, 400.0)], p=[0.5, 0.35, 0.15])
     start = rng.uniform(1, period if period < 100 else 2)
     for line in [*np.arange(-lane / 2, left_kerb + 1, -lane).tolist(), lane / 2]:
-        if line < right_kerb - 1.2 and rng.uniform() < 0.85:
+        on_track = tram is not None and abs(line - tram) < 1.4
+        if line < right_kerb - 1.2 and not on_track and rng.uniform() < 0.85:
             for z in np.arange(start, 110, period):
                 marks += _pieces(line - 0.07, line + 0.07, z, min(z + dash, 110))
     if rng.uniform() < 0.3:
