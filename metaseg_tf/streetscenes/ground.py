@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from metaseg_tf.streetscenes.labels import LABEL_IDS
+from metaseg_tf.streetscenes.marks import draw_marks
 from metaseg_tf.streetscenes.noise import sample_noise
 from metaseg_tf.streetscenes.solid import disc, rectangle
 
@@ -45,7 +46,7 @@ def paint_ground(canvas, rng, plan):
     for street in plan.side_streets:
         _paint_side_street(canvas, street, tone)
     _paint_wear(canvas, rng, plan, tone)
-    for mark in plan.marks:
+    for mark in draw_marks(rng, plan):
         worn = rng.uniform(0.75, 1.0)
         points = [(x, 0, z) for x, z in mark]
         canvas.flat(canvas.camera.project(points), _grey(215 * worn * tone), "road")
