@@ -21,6 +21,7 @@ KINDS = {
     "rails": ((100, 98, 94), "rail track"),
     "gutter": ((62, 62, 64), "road"),
     "worn": ((77, 79, 83), "road"),
+    "rail": ((100, 98, 94), "road"),
     "cover": ((52, 50, 48), "road"),
     "leaf": ((128, 98, 54), "road"),
     "kerb": ((158, 156, 150), "sidewalk"),

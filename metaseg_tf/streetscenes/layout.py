@@ -142,10 +142,11 @@ def _draw_side(rng, sign, kerb):
 
 def _track(rng, centre):
     """Bed and rails of a tram track; the bed is asphalt in a street where cars share it."""
-    if rng.uniform() < 0.6:
+    own_bed = rng.uniform() < 0.6
+    if own_bed:
         yield Strip(centre - 1.3, centre + 1.3, "rails" if rng.uniform() < 0.6 else "grass")
     for rail in (-0.72, 0.72):
-        yield Strip(centre + rail - 0.05, centre + rail + 0.05, "rails")
+        yield Strip(centre + rail - 0.05, centre + rail + 0.05, "rails" if own_bed else "rail")
 
 
 def _draw_side_streets(rng, side, end):

@@ -68,7 +68,7 @@ def _legs(rng, stride, jacket):
     trousers = _draw(rng, _CLOTHES)
     for side in (-1, 1):
         foot = side * stride
-        hips = (side * 0.02, 0.9), (side * 0.17, 0.9)
+        hips = sorted([(side * -0.01, 0.9), (side * 0.17, 0.9)])
         yield [hips[0], (foot - 0.07, 0.04), (foot + 0.07, 0.04), hips[1]], trousers
         yield rectangle(foot - 0.08, 0, foot + 0.1, 0.07), _SHOES
     if rng.uniform() < 0.15:
@@ -141,8 +141,10 @@ def _rider(rng, turn, low, lean, helmet):
         knee = (0.16 * turn + side * 0.13 * spread, low - 0.25)
         yield _tube((seat + side * 0.1 * spread, low), knee, 0.16), trousers
         yield _tube(knee, (knee[0] - 0.1 * turn, 0.22 + 0.12 * (side > 0)), 0.12), trousers
-    hips = (seat - broad, low - 0.08), (seat + broad, low - 0.08)
-    yield [hips[0], (neck[0] - broad, neck[1]), (neck[0] + broad, neck[1]), hips[1]], jacket
+    left, right = neck[0] - broad, neck[0] + broad
+    shoulders = (left, neck[1] - 0.1), (left + 0.1, neck[1]), (right - 0.1, neck[1])
+    hips = (seat - broad * 0.8, low - 0.08), (seat + broad * 0.8, low - 0.08)
+    yield [hips[0], *shoulders, (right, neck[1] - 0.1), hips[1]], jacket
     for side in (-1, 1):
         shoulder = (neck[0] + side * broad * 0.8 * spread, neck[1] - 0.06)
         hand = (0.33 * turn + side * 0.28 * spread, low + 0.12)
