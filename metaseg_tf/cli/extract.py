@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from metaseg_tf.cli.console import show_progress, start_tensorflow
-from metaseg_tf.cli.options import Convention, Labeller, OnError, Out, Quiet
+from metaseg_tf.cli.options import Convention, KeepMaps, Labeller, OnError, Out, Quiet
 
 __all__ = ["extract"]
 
@@ -29,6 +29,7 @@ def extract(
         OnError, typer.Option(help="Stop at a bad image, or skip it and list it at the end.")
     ] = OnError.stop,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first images.")] = None,
+    keep_maps: KeepMaps = 20,
     quiet: Quiet = False,
 ) -> None:
     """Measure the segments of every image into a run folder; continues where it stopped."""
@@ -40,7 +41,8 @@ def extract(
     settings = extraction.MeasureSettings(convention.value, void, connectivity, labeller.value)
     jobs = extraction.dump_jobs(find_dumps(softmax)[:limit])
     run = Run.create(out, {"source": "softmax", **vars(settings)})
-    results = extraction.extract(jobs, run, settings, skip_errors=on_error is OnError.skip)
+    skip = on_error is OnError.skip
+    results = extraction.extract(jobs, run, settings, skip_errors=skip, keep_maps=keep_maps)
     try:
         finished = list(show_progress(results, total=len(jobs), what="measuring", quiet=quiet))
     except KeyboardInterrupt:
