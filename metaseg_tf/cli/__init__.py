@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import checkpoints, extract, table
+from metaseg_tf.cli import checkpoints, extract, figure, table
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("extract")(extract.extract)
 app.add_typer(checkpoints.app, name="checkpoints")
+app.command("figure")(figure.figure)
 app.command("table")(table.table)
 
 
