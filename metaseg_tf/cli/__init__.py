@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import extract, table
+from metaseg_tf.cli import diagnose, extract, table, verify
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 app.command("extract")(extract.extract)
 app.command("table")(table.table)
+app.command("verify")(verify.verify)
+app.command("diagnose")(diagnose.diagnose)
 
 
 @app.callback(invoke_without_command=True)

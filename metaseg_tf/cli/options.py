@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Convention", "Labeller", "OnError", "Out", "Quiet", "RunFolders"]
+__all__ = ["AsJson", "Convention", "Labeller", "OnError", "Out", "Quiet", "RunFolder", "RunFolders"]
 
 
 class Convention(str, Enum):
@@ -34,5 +34,7 @@ class OnError(str, Enum):
 RunFolders = Annotated[
     list[Path], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
 ]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by extract.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 Out = Annotated[Path, typer.Option("--out", help="The run folder to make or to continue.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]

@@ -10,6 +10,8 @@ __all__ = ["NETWORKS", "PUBLISHED", "PublishedNumber", "find_published"]
 #: The paper's abbreviations and the networks they stand for.
 NETWORKS = {"XC": "DeepLabv3+ Xception65", "MN": "DeepLabv3+ MobileNetV2"}
 
+_SHARES = ("miou", "acc", "auroc", "r2")
+
 
 @dataclass(frozen=True)
 class PublishedNumber:
@@ -38,6 +40,11 @@ class PublishedNumber:
     value: float
     decimals: int
     deviation: float | None = None
+
+    @property
+    def as_per_cent(self) -> bool:
+        """Whether print shows the number in per cent: mIoU, accuracy, AUROC and R2."""
+        return any(score in self.quantity.split("/") for score in _SHARES)
 
 
 _TABLE_1 = {
