@@ -14,6 +14,8 @@ __all__ = ["print_error", "print_json", "print_paths", "print_table", "show_prog
 
 T = TypeVar("T")
 
+_ANY_WIDTH = 10_000
+
 
 def print_error(error: Exception) -> None:
     """One line on stderr, without markup or wrapping."""
@@ -104,5 +106,6 @@ def print_table(table: PrintedTable) -> None:
     for row in table.rows:
         grid.add_row(*row)
     console = Console()
-    console.print(grid, width=max(console.width, console.measure(grid).maximum), crop=False)
+    needed = Console(width=_ANY_WIDTH).measure(grid).maximum
+    Console(width=max(console.width, needed)).print(grid)
     console.print(table.caption, highlight=False)
