@@ -10,7 +10,14 @@ from typing import TypeVar
 
 from metaseg_tf.paper.layout import PrintedTable
 
-__all__ = ["print_error", "print_json", "print_paths", "print_table", "show_progress", "start_tensorflow"]
+__all__ = [
+    "print_error",
+    "print_json",
+    "print_paths",
+    "print_table",
+    "show_progress",
+    "start_tensorflow",
+]
 
 T = TypeVar("T")
 

@@ -1,9 +1,12 @@
 """What may explain that a run misses the printed numbers: its settings against the paper's."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from metaseg_tf.deeplab.catalogue import find
 from metaseg_tf.paper.comparison import Comparison
+from metaseg_tf.paper.published import CATALOGUE_NAMES
 from metaseg_tf.run import Manifest
 
 __all__ = ["explain"]
@@ -11,19 +14,16 @@ __all__ = ["explain"]
 _IMAGES = 500
 _CLASSES = 19
 
-# Setting -> what the printed numbers were made with, and what another value does.
-_MEASURING = {
-    "convention": ("reference", "interior and IoU of the text move correlations and regressions"),
-    "connectivity": (8, "segments are cut where they hang together by a corner"),
-    "split": ("val", "the paper's images are those of the validation split"),
-}
-_NETWORK = {
-    "output_stride": ({"XC": 8, "MN": 16}, "it changes the mIoU and all after it"),
-    "scales": ({"XC": [0.75, 1.0, 1.25], "MN": [1.0]}, "they change the mIoU and all after it"),
-    "flip": (
-        {"XC": True, "MN": False},
-        "the paper does not name it, but its mIoU is upstream's with this setting",
-    ),
+# How the printed numbers were measured, besides the settings of the networks in the catalogue.
+_MEASURED_WITH = {"convention": "reference", "connectivity": 8, "split": "val"}
+# What another value of a setting does.
+_EFFECTS = {
+    "convention": "interior and IoU of the text move correlations and regressions",
+    "connectivity": "segments are cut where they hang together by a corner",
+    "split": "the paper's images are those of the validation split",
+    "output_stride": "it changes the mIoU and all after it",
+    "scales": "they change the mIoU and all after it",
+    "flip": "the paper does not name it, see docs/decisions/0010-flip.md",
 }
 _FINGERPRINT = ("miou", "segments", "false_positives")
 
@@ -62,13 +62,20 @@ def _data_differences(manifest: Manifest) -> Iterator[str]:
 
 
 def _setting_differences(settings: Mapping[str, Any], role: str) -> Iterator[str]:
-    network = {name: (values[role], why) for name, (values, why) in _NETWORK.items()}
-    unknown = [name for name in network if name not in settings]
-    for name, (published, why) in (_MEASURING | network).items():
-        if name in settings and settings[name] != published:
-            yield f"{name} is {settings[name]!r}, in print {published!r}: {why}"
+    expected = _MEASURED_WITH | _network_settings(role)
+    for name, effect in _EFFECTS.items():
+        if name in settings and settings[name] != expected[name]:
+            yield f"{name} is {settings[name]!r}, in print {expected[name]!r}: {effect}"
+    unknown = [name for name in _EFFECTS if name not in settings and name not in _MEASURED_WITH]
     if unknown:
         yield f"the run does not tell {', '.join(unknown)}: check how its softmax was made"
+
+
+def _network_settings(role: str) -> dict[str, Any]:
+    """The paper's settings of a network, as JSON holds them."""
+    name = next(name for name, known in CATALOGUE_NAMES.items() if known == role)
+    settings = asdict(find(name).settings).items()
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings}
 
 
 def _read_fingerprint(verdicts: Mapping[str, str]) -> Iterator[str]:
