@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import diagnose, extract, table, verify
+from metaseg_tf.cli import diagnose, extract, reproduce, table, verify
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("extract")(extract.extract)
 app.command("table")(table.table)
 app.command("verify")(verify.verify)
+app.command("reproduce")(reproduce.reproduce)
 app.command("diagnose")(diagnose.diagnose)
 
 
