@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from metaseg_tf.cityscapes import Pair, find_pairs, read_pairs
+from metaseg_tf.cityscapes import CLASSES, Pair, find_pairs, read_pairs
 from metaseg_tf.components import CONNECTIVITIES, LABELLERS, VOID
-from metaseg_tf.deeplab.network import describe_network, load_network
-from metaseg_tf.errors import InputError, MetaSegError, RunError
+from metaseg_tf.deeplab.network import describe_network, load_network, paper_options
+from metaseg_tf.errors import InputError, MetaSegError, NetworkError, RunError
 from metaseg_tf.iou import compute_class_iou, count_confusions
 from metaseg_tf.metrics import measure_image
 from metaseg_tf.run import Run
@@ -153,9 +152,15 @@ def open_cityscapes(
         As in `metaseg_tf.cityscapes.find_pairs`.
     """
     pairs = find_pairs(root, split=split, city=city, limit=limit)
+    options = paper_options(network, options)
     loaded = load_network(network, **options)
-    described = {"network": Path(network).name, "split": split, **describe_network(loaded)}
-    return CityscapesSource(loaded, pairs, described)
+    if loaded.classes != len(CLASSES):
+        raise NetworkError(
+            f"{network}: expected {len(CLASSES)} classes as in Cityscapes, got {loaded.classes}; "
+            "use a network trained on Cityscapes"
+        )
+    described = describe_network(network, loaded, **options)
+    return CityscapesSource(loaded, pairs, {"split": split, **described})
 
 
 def open_run(path: str | os.PathLike, source, settings: MeasureSettings) -> Run:

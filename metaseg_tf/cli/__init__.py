@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import diagnose, extract, reproduce, table, verify
+from metaseg_tf.cli import checkpoints, diagnose, extract, reproduce, table, verify
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("extract")(extract.extract)
+app.add_typer(checkpoints.app, name="checkpoints")
 app.command("table")(table.table)
 app.command("verify")(verify.verify)
 app.command("reproduce")(reproduce.reproduce)
