@@ -27,7 +27,8 @@ RANKS = {
     "analysis": 4,
     "paper": 5,
     "report": 6,
-    "cli": 7,
+    "reproduction": 7,
+    "cli": 8,
 }
 #: The rooms that work on tables alone.
 WITHOUT_TENSORFLOW = {"errors", "schema", "streetscenes", "softmax", "iou", "maps", "run"} | {

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import checkpoints, extract, figure, table
+from metaseg_tf.cli import checkpoints, diagnose, extract, figure, reproduce, table, verify
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -23,6 +23,9 @@ app.command("extract")(extract.extract)
 app.add_typer(checkpoints.app, name="checkpoints")
 app.command("figure")(figure.figure)
 app.command("table")(table.table)
+app.command("verify")(verify.verify)
+app.command("reproduce")(reproduce.reproduce)
+app.command("diagnose")(diagnose.diagnose)
 
 
 @app.callback(invoke_without_command=True)
