@@ -15,7 +15,7 @@ def test_cases_pass_fail_and_are_skipped(tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("METASEG_TF_")}
     finished = subprocess.run(
         [sys.executable, "-m", "pytest", HERE / "test_printed_numbers.py", "-m", "published"]
-        + ["-p", "no:cacheprovider", "-k", "miou or XC-segments"],
+        + ["-p", "no:cacheprovider", "-k", "miou or XC-segments"],  # noqa: RUF005
         env=environment | {"METASEG_TF_XC_RUN": str(run.path)},
         cwd=HERE.parents[1],
         capture_output=True,
