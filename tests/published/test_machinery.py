@@ -13,9 +13,9 @@ HERE = Path(__file__).parent
 def test_cases_pass_fail_and_are_skipped(tmp_path):
     run = make_run(tmp_path / "XC", miou=0.80421)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("METASEG_TF_")}
+    tests = [HERE / "test_printed_numbers.py", "-m", "published", "-k", "miou or XC-segments"]
     finished = subprocess.run(
-        [sys.executable, "-m", "pytest", HERE / "test_printed_numbers.py", "-m", "published"]
-        + ["-p", "no:cacheprovider", "-k", "miou or XC-segments"],  # noqa: RUF005
+        [sys.executable, "-m", "pytest", *tests, "-p", "no:cacheprovider"],
         env=environment | {"METASEG_TF_XC_RUN": str(run.path)},
         cwd=HERE.parents[1],
         capture_output=True,
