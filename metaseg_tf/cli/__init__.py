@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import checkpoints, diagnose, extract, reproduce, table, verify
+from metaseg_tf.cli import checkpoints, demo, diagnose, extract, figure, reproduce, table, verify
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -21,9 +21,11 @@ app = typer.Typer(
 )
 app.command("extract")(extract.extract)
 app.add_typer(checkpoints.app, name="checkpoints")
+app.command("figure")(figure.figure)
 app.command("table")(table.table)
 app.command("verify")(verify.verify)
 app.command("reproduce")(reproduce.reproduce)
+app.command("demo")(demo.demo)
 app.command("diagnose")(diagnose.diagnose)
 
 
