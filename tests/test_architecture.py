@@ -24,6 +24,7 @@ RANKS = {
     "run": 3,
     "extraction": 3,
     "analysis": 4,
+    "judging": 4,
     "paper": 5,
     "report": 6,
     "cli": 7,

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import extract, table
+from metaseg_tf.cli import extract, fit, table
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("extract")(extract.extract)
+app.command("fit")(fit.fit)
 app.command("table")(table.table)
 
 

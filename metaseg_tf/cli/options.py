@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Convention", "Labeller", "OnError", "Out", "Quiet", "RunFolders"]
+__all__ = ["Convention", "Labeller", "OnError", "Out", "Quiet", "RunFolder", "RunFolders"]
 
 
 class Convention(str, Enum):
@@ -31,6 +31,7 @@ class OnError(str, Enum):
     skip = "skip"
 
 
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by extract.")]
 RunFolders = Annotated[
     list[Path], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
 ]
