@@ -3,31 +3,38 @@
 While one image is measured the next is loaded, or predicted, in another thread.
 """
 
+import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from metaseg_tf.cityscapes import Pair, read_pairs
+from metaseg_tf.cityscapes import Pair, find_pairs, read_pairs
 from metaseg_tf.components import CONNECTIVITIES, LABELLERS, VOID
+from metaseg_tf.deeplab.network import describe_network, load_network
 from metaseg_tf.errors import InputError, MetaSegError, RunError
 from metaseg_tf.iou import compute_class_iou, count_confusions
 from metaseg_tf.metrics import measure_image
 from metaseg_tf.run import Run
 from metaseg_tf.schema import check_convention
-from metaseg_tf.softmax import SoftmaxDump, load_dump, read_name
+from metaseg_tf.softmax import SoftmaxDump, find_dumps, load_dump, read_name
 
 __all__ = [
+    "CityscapesSource",
+    "DumpSource",
     "ImageJob",
     "ImageResult",
     "MeasureSettings",
-    "dump_jobs",
     "extract",
-    "network_jobs",
+    "open_cityscapes",
+    "open_dumps",
+    "open_run",
 ]
 
 _CONFUSIONS = "confusions"
@@ -73,49 +80,102 @@ class ImageResult(NamedTuple):
     reason: str = ""
 
 
-def dump_jobs(paths: Iterable[Path]) -> list[ImageJob]:
-    """One job for each softmax dump."""
-    return [
-        ImageJob(lambda p=path: read_name(p), str(path), lambda p=path: load_dump(p))
-        for path in paths
-    ]
+class DumpSource:
+    """Softmax dumps of a folder, as a source of images to measure."""
+
+    settings: Mapping[str, Any] = MappingProxyType({"source": "softmax"})
+
+    def __init__(self, folder: str | os.PathLike, *, limit: int | None = None):
+        self._paths = find_dumps(folder)[:limit]
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def jobs(self, done: set[str]) -> Iterator[ImageJob]:
+        """One job for each dump; those that are ``done`` are told by the name they hold."""
+        for path in self._paths:
+            yield ImageJob(partial(read_name, path), str(path), partial(load_dump, path))
 
 
-def network_jobs(network, pairs: Sequence[Pair], done: set[str]) -> list[ImageJob]:
-    """One job for each Cityscapes image; images that are ``done`` are not read.
+class CityscapesSource:
+    """Cityscapes images seen through a network, as a source of images to measure.
 
     Parameters
     ----------
     network : object
         With ``probabilities(image)``, as `metaseg_tf.load_network` gives it.
     pairs : sequence of Pair
-    done : set of str
-        Names of the images that the run holds already.
+    settings : mapping
+        What the probabilities depend on; it goes into the manifest of a run.
     """
-    pending = read_pairs([pair for pair in pairs if pair.name not in done])
 
-    def predict(pair: Pair) -> SoftmaxDump:
-        image, gt = next(pending)
-        return SoftmaxDump(network.probabilities(image), gt, pair.name)
+    def __init__(self, network, pairs: Sequence[Pair], settings: Mapping[str, Any]):
+        self._network, self._pairs = network, pairs
+        self.settings = {"source": "cityscapes", **settings}
 
-    return [
-        ImageJob(lambda p=pair: p.name, str(pair.image), lambda p=pair: predict(p))
-        for pair in pairs
-    ]
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def jobs(self, done: set[str]) -> Iterator[ImageJob]:
+        """One job for each image; those that are ``done`` are not read."""
+        pending = read_pairs([pair for pair in self._pairs if pair.name not in done])
+
+        def predict(pair: Pair) -> SoftmaxDump:
+            image, gt = next(pending)
+            return SoftmaxDump(self._network.probabilities(image), gt, pair.name)
+
+        for pair in self._pairs:
+            yield ImageJob(lambda name=pair.name: name, str(pair.image), partial(predict, pair))
+
+
+def open_dumps(folder: str | os.PathLike, *, limit: int | None = None) -> DumpSource:
+    """The softmax dumps of a folder; errors as `metaseg_tf.softmax.find_dumps`."""
+    return DumpSource(folder, limit=limit)
+
+
+def open_cityscapes(
+    network: str,
+    root: str | os.PathLike,
+    *,
+    split: str = "val",
+    city: str | None = None,
+    limit: int | None = None,
+    **options,
+) -> CityscapesSource:
+    """Cityscapes images seen through a network.
+
+    Parameters
+    ----------
+    network : str
+        As in `metaseg_tf.load_network`, which takes ``options``.
+    root : path
+    split, city, limit
+        As in `metaseg_tf.cityscapes.find_pairs`.
+    """
+    pairs = find_pairs(root, split=split, city=city, limit=limit)
+    loaded = load_network(network, **options)
+    described = {"network": Path(network).name, "split": split, **describe_network(loaded)}
+    return CityscapesSource(loaded, pairs, described)
+
+
+def open_run(path: str | os.PathLike, source, settings: MeasureSettings) -> Run:
+    """Make the run folder of a source, or open it to be continued; errors as `Run.create`."""
+    return Run.create(path, {**source.settings, **asdict(settings)})
 
 
 def extract(
-    jobs: Iterable[ImageJob],
+    source: DumpSource | CityscapesSource,
     run: Run,
     settings: MeasureSettings,
     *,
     skip_errors: bool = False,
 ) -> Iterator[ImageResult]:
-    """Measure all images that the run does not hold yet, in the order of the jobs.
+    """Measure all images that the run does not hold yet, in the order of the source.
 
     Parameters
     ----------
-    jobs : iterable of ImageJob
+    source : object
+        With ``jobs(done)``, which gives an `ImageJob` for each image.
     run : Run
         Open for writing.
     settings : MeasureSettings
@@ -125,7 +185,7 @@ def extract(
     Yields
     ------
     ImageResult
-        One a job, once the image's file is written.
+        One an image, once its file is written.
 
     Raises
     ------
@@ -136,7 +196,7 @@ def extract(
     run.manifest.failed = {}
     done, seen = run.done(), set()
     with ThreadPoolExecutor(1, thread_name_prefix="load") as loader:
-        for job, loaded in _ahead(jobs, lambda job: _load(job, done, seen), loader):
+        for job, loaded in _ahead(source.jobs(done), lambda job: _load(job, done, seen), loader):
             try:
                 name, dump = loaded()
                 if dump is None:

@@ -10,9 +10,15 @@ from test_cityscapes import write_pair
 from metaseg_tf import load_run, segment_metrics
 from metaseg_tf.cityscapes import find_pairs, read_pairs
 from metaseg_tf.errors import InputError, MetaSegError, RunError
-from metaseg_tf.extraction import ImageJob, MeasureSettings, dump_jobs, extract, network_jobs
+from metaseg_tf.extraction import (
+    CityscapesSource,
+    ImageJob,
+    MeasureSettings,
+    extract,
+    open_dumps,
+)
 from metaseg_tf.run import Run
-from metaseg_tf.softmax import SoftmaxDump, find_dumps, save_dump
+from metaseg_tf.softmax import SoftmaxDump, save_dump
 
 SETTINGS = MeasureSettings()
 
@@ -32,7 +38,7 @@ def run(tmp_path):
 
 
 def extract_all(folder, run, **options):
-    return list(extract(dump_jobs(find_dumps(folder)), run, SETTINGS, **options))
+    return list(extract(open_dumps(folder), run, SETTINGS, **options))
 
 
 def test_a_run_holds_each_images_table(dumps, run):
@@ -45,7 +51,7 @@ def test_a_run_holds_each_images_table(dumps, run):
 
 
 def test_a_stopped_run_goes_on_where_it_stopped(dumps, run):
-    jobs = extract(dump_jobs(find_dumps(dumps)), run, SETTINGS)
+    jobs = extract(open_dumps(dumps), run, SETTINGS)
     next(jobs), next(jobs)
     jobs.close()
     outcomes = [r.outcome for r in extract_all(dumps, Run(run.path))]
@@ -119,7 +125,11 @@ def test_the_next_image_is_loaded_while_one_is_measured(run):
 
         return ImageJob(lambda: str(index), str(index), load)
 
-    assert len(list(extract(map(job, range(4)), run, SETTINGS))) == 4
+    class Source:
+        def jobs(self, done):
+            return map(job, range(4))
+
+    assert len(list(extract(Source(), run, SETTINGS))) == 4
 
 
 @pytest.mark.parametrize(
@@ -138,7 +148,7 @@ def test_ground_truth_is_optional(tmp_path, run):
 
 
 def test_the_miou_is_that_of_all_images_whenever_they_were_measured(dumps, run):
-    jobs = extract(dump_jobs(find_dumps(dumps)), run, SETTINGS)
+    jobs = extract(open_dumps(dumps), run, SETTINGS)
     next(jobs)
     jobs.close()
     extract_all(dumps, Run(run.path))
@@ -172,10 +182,11 @@ def test_images_go_through_a_network(tmp_path, run):
     images = [write_pair(tmp_path, f"ulm_{i}")[0] for i in range(3)]
     pairs = find_pairs(tmp_path)
     network = PixelNetwork()
-    first = extract(network_jobs(network, pairs, run.done()), run, SETTINGS)
+    source = CityscapesSource(network, pairs, {})
+    first = extract(source, run, SETTINGS)
     next(first)
     first.close()
-    list(extract(network_jobs(network, pairs, run.done()), run, SETTINGS))
+    list(extract(source, run, SETTINGS))
     assert run.done() == {"ulm_0", "ulm_1", "ulm_2"}
     assert network.seen <= 4
     table = load_run(run.path)
@@ -192,8 +203,8 @@ def test_a_bad_image_between_good_ones_shifts_no_labels(tmp_path, run):
         write_pair(tmp_path, f"ulm_{i}", labels=np.full((8, 10), 7 + i, np.uint8))
     pairs = find_pairs(tmp_path)
     pairs[1].image.write_bytes(b"")
-    jobs = network_jobs(PixelNetwork(), pairs, set())
-    outcomes = [r.outcome for r in extract(jobs, run, SETTINGS, skip_errors=True)]
+    source = CityscapesSource(PixelNetwork(), pairs, {})
+    outcomes = [r.outcome for r in extract(source, run, SETTINGS, skip_errors=True)]
     assert outcomes == ["measured", "failed", "measured"]
     (_, gt), *_ = read_pairs(pairs[2:])
     probs = PixelNetwork().probabilities(next(read_pairs(pairs[2:])).image)

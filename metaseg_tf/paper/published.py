@@ -5,10 +5,13 @@ XC is DeepLabv3+ with Xception65, MN with MobileNetV2, both on the Cityscapes va
 
 from dataclasses import dataclass
 
-__all__ = ["NETWORKS", "PUBLISHED", "PublishedNumber", "find_published"]
+__all__ = ["CATALOGUE_NAMES", "NETWORKS", "PUBLISHED", "PublishedNumber", "find_published"]
 
 #: The paper's abbreviations and the networks they stand for.
 NETWORKS = {"XC": "DeepLabv3+ Xception65", "MN": "DeepLabv3+ MobileNetV2"}
+
+#: Name of the checkpoint in the catalogue -> the paper's abbreviation.
+CATALOGUE_NAMES = {"xception65": "XC", "mobilenetv2": "MN"}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,166 @@
+"""The plan of one street: its cross-section, side streets, tram track and crossing, in metres."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Plan", "Side", "SideStreet", "Strip", "draw_plan"]
+
+#: Characters of a side of a street with their frequency.
+_CHARACTERS = {
+    "town": 0.34,
+    "boulevard": 0.2,
+    "suburb": 0.18,
+    "park": 0.1,
+    "works": 0.1,
+    "square": 0.08,
+}
+
+#: Metres between pavement and houses where these do not stand right behind it.
+_SETBACKS = {"suburb": (2, 7), "park": (2, 7), "works": (2, 7), "square": (8, 22)}
+
+
+class Strip(NamedTuple):
+    """A strip of ground along the street between two positions across it."""
+
+    left: float
+    right: float
+    kind: str
+
+
+class SideStreet(NamedTuple):
+    """A street that joins between the distances ``near`` and ``far``."""
+
+    near: float
+    far: float
+    kerb: float
+    end: float
+    sign: int
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the street: ``sign`` is -1 left, 1 right; positions count outwards from it."""
+
+    sign: int
+    character: str
+    kerb: float
+    parking: bool
+    pavement: float
+    facade: float
+    verge: float | None
+
+    def at(self, outwards):
+        """Position across the street of what lies ``outwards`` metres from the camera's path."""
+        return self.sign * outwards
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is fixed about a street before anything stands in it."""
+
+    left_kerb: float
+    right_kerb: float
+    strips: tuple[Strip, ...]
+    sides: tuple[Side, Side]
+    side_streets: tuple[SideStreet, ...]
+    end: float
+    lane: float
+    crossing: float | None
+    tram: float | None
+
+
+def draw_plan(rng):
+    """Draw a street: lanes, both sides, side streets, crossing and tram track."""
+    lane = rng.uniform(2.9, 3.6)
+    right_kerb = lane / 2 + lane * (rng.uniform() < 0.25) + rng.uniform(0.2, 1.0)
+    left_lanes = 1 + (rng.uniform() < 0.3)
+    tram = -lane * 1.2 - 0.4 if rng.uniform() < 0.32 else None
+    left_kerb = -lane / 2 - lane * (left_lanes + (tram is not None)) - rng.uniform(0.2, 0.8)
+    sides, strips = [], list(_carriageway(left_kerb, right_kerb, lane))
+    for sign, kerb in ((-1, -left_kerb), (1, right_kerb)):
+        side, ground = _draw_side(rng, sign, kerb)
+        sides.append(side)
+        strips += ground
+    if tram is not None:
+        strips += _track(rng, tram)
+    end = rng.uniform(70, 170) if rng.uniform() < 0.75 else rng.uniform(28, 60)
+    streets = tuple(s for side in sides for s in _draw_side_streets(rng, side, end))
+    streets += tuple(_across_end(side, end) for side in sides if rng.uniform() < 0.8)
+    crossing = streets[0].near - 2.5 if streets and rng.uniform() < 0.8 else None
+    return Plan(
+        left_kerb=left_kerb,
+        right_kerb=right_kerb,
+        strips=tuple(strips),
+        sides=tuple(sides),
+        side_streets=streets,
+        end=end,
+        lane=lane,
+        crossing=crossing,
+        tram=tram,
+    )
+
+
+def _carriageway(left_kerb, right_kerb, lane):
+    """Asphalt, darker where wheels run and in the gutters."""
+    yield Strip(left_kerb, right_kerb, "asphalt")
+    for centre in np.arange(0, left_kerb + 1, -lane).tolist():
+        for wheel in (-0.75, 0.75):
+            yield Strip(centre + wheel - 0.22, centre + wheel + 0.22, "worn")
+    for kerb in (left_kerb, right_kerb):
+        yield Strip(kerb - 0.12, kerb + 0.12, "gutter")
+
+
+def _draw_side(rng, sign, kerb):
+    """One side and the strips on it, from the kerb outwards."""
+    character = str(rng.choice(list(_CHARACTERS), p=list(_CHARACTERS.values())))
+    at, strips = kerb, []
+
+    def lay(width, kind):
+        nonlocal at
+        edges = sorted((sign * at, sign * (at + width)))
+        strips.append(Strip(*edges, kind))
+        at += width
+
+    parking = rng.uniform() < 0.4
+    if parking:
+        lay(2.2, rng.choice(["asphalt", "parking", "cobbles"], p=[0.7, 0.15, 0.15]))
+    lay(0.2, "kerb")
+    verge = None
+    if rng.uniform() < (0.55 if character in ("boulevard", "park", "suburb") else 0.2):
+        verge = at + 0.8
+        lay(rng.uniform(1.4, 3.0), rng.choice(["grass", "soil"], p=[0.8, 0.2]))
+    if rng.uniform() < 0.25:
+        lay(1.5, "cyclepath")
+    pavement = at
+    lay(rng.uniform(2.4, 6.0), "slabs")
+    facade = at + rng.uniform(*_SETBACKS.get(character, (0.0, 0.4)))
+    lay(60, "grass" if character in ("suburb", "park") else rng.choice(["slabs", "plaza", "soil"]))
+    return Side(sign, character, kerb, parking, pavement, facade, verge), strips
+
+
+def _track(rng, centre):
+    """Bed and rails of a tram track; the bed is asphalt in a street where cars share it."""
+    own_bed = rng.uniform() < 0.6
+    if own_bed:
+        yield Strip(centre - 1.3, centre + 1.3, "rails" if rng.uniform() < 0.6 else "grass")
+    for rail in (-0.72, 0.72):
+        yield Strip(centre + rail - 0.05, centre + rail + 0.05, "rails" if own_bed else "rail")
+
+
+def _draw_side_streets(rng, side, end):
+    """Side streets of one side, from near to far."""
+    near = rng.uniform(12, 60)
+    while near < end - 25:
+        if rng.uniform() < 0.75:
+            yield SideStreet(
+                near, near + rng.uniform(6, 10), side.at(side.kerb), side.at(side.facade + 40),
+                side.sign,
+            )  # fmt: skip
+        near += rng.uniform(30, 70)
+
+
+def _across_end(side, end):
+    """The arm towards this side of the street that runs across the end of this one."""
+    return SideStreet(end, end + 9, 0.0, side.at(90.0), side.sign)
