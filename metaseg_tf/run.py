@@ -4,6 +4,7 @@
 
     RUN/run.json                settings, versions, failures: the manifest
     RUN/segments/<image>.parquet   the segment table of one image
+    RUN/maps/<image>.npz, .jpg  what pictures of it are made of, for some images
     RUN/tables/, RUN/figures/...   what was made of them
 
 A file is written aside and renamed, so that what bears its final name is whole.
@@ -24,7 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metaseg_tf import __version__
-from metaseg_tf.errors import DataFormatError, RunError, SettingsMismatchError
+from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
+from metaseg_tf.maps import ImageMaps, decode_maps, encode_maps
 from metaseg_tf.schema import columns, count_classes, empty_table
 
 __all__ = ["Manifest", "Run", "load_run"]
@@ -32,6 +34,7 @@ __all__ = ["Manifest", "Run", "load_run"]
 FORMAT = 1
 _MANIFEST = "run.json"
 _SEGMENTS = "segments"
+_MAPS = "maps"
 _PACKAGES = (
     "tensorflow",
     "tensorflow-addons",
@@ -135,10 +138,50 @@ class Run:
 
     def write_text(self, relative: str, text: str) -> Path:
         """Store a text file below the run folder and return where it lies."""
+        return self.write_bytes(relative, text.encode())
+
+    def write_bytes(self, relative: str, content: bytes) -> Path:
+        """Store a file below the run folder and return where it lies."""
         target = self.path / relative
         with write_aside(target) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_bytes(content)
         return target
+
+    def write_maps(self, image: str, maps: ImageMaps) -> None:
+        """Store one image's maps, the npz last: where it is, all is there."""
+        for suffix, content in encode_maps(maps).items():
+            self.write_bytes(f"{_MAPS}/{image}.{suffix}", content)
+
+    def with_maps(self) -> set[str]:
+        """Names of the images whose maps are kept."""
+        return {path.stem for path in (self.path / _MAPS).glob("[!.]*.npz")}
+
+    def load_maps(self, image: str) -> ImageMaps:
+        """The maps of one image.
+
+        Raises
+        ------
+        InputError
+            If the run keeps no maps of it.
+        DataFormatError
+            If a file is broken.
+        """
+        if image not in self.with_maps():
+            raise InputError(
+                f"{self.path}: expected maps of the image {image!r}, found none; choose one of "
+                f"{len(self.with_maps())} in {self.path / _MAPS}, or run extract again with "
+                "--keep-maps all"
+            )
+        npz, photograph = (self.path / _MAPS / f"{image}.{suffix}" for suffix in ("npz", "jpg"))
+        try:
+            shown = photograph.read_bytes() if photograph.exists() else None
+            return decode_maps(npz.read_bytes(), shown, origin=str(npz))
+        except OSError as error:
+            if isinstance(error, DataFormatError):
+                raise
+            raise RunError(
+                f"{npz}: cannot be read ({error.strerror}); check permissions"
+            ) from error
 
     def load(self, only: list[str] | None = None) -> pd.DataFrame:
         """The segment tables of all images, in the order of their names.

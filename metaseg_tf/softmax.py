@@ -46,11 +46,14 @@ class SoftmaxDump(NamedTuple):
         Train ids with 255 for void.
     name : str
         The image's file name without folder and suffix.
+    image : uint8 array [H, W, 3] or None
+        The photograph in RGB, where it is at hand; dumps do not hold it.
     """
 
     probs: np.ndarray
     gt: np.ndarray | None
     name: str
+    image: np.ndarray | None = None
 
 
 def find_dumps(folder: str | os.PathLike) -> list[Path]:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import extract, fit, table
+from metaseg_tf.cli import extract, fit, predict, table
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("extract")(extract.extract)
 app.command("fit")(fit.fit)
+app.command("predict")(predict.predict)
 app.command("table")(table.table)
 
 

@@ -15,6 +15,8 @@ __all__ = ["SCORE_COLUMNS", "Linear", "MetaModel", "Verdict"]
 #: What a model says of each segment, in this order.
 SCORE_COLUMNS = ("iou_adj_predicted", "iou_adj_linear", "false_positive_probability")
 
+_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller")
+
 
 class Linear(NamedTuple):
     """Coefficients float64 [p] of standardised features, and the intercept."""
@@ -157,6 +159,19 @@ class MetaModel:
                 f"meta model: expected a run measured as the model's ({'; '.join(differing)}); "
                 "extract again with the same settings, or fit on this run"
             )
+
+    def other_settings(self, settings: dict[str, Any]) -> list[str]:
+        """Settings of the network that the model was not fitted with, one phrase each.
+
+        A model may well judge a network set up otherwise, but its scores are no longer those to
+        expect. Settings that one side does not know are not compared.
+        """
+        own = self.provenance.get("settings", {})
+        return [
+            f"{key} {own[key]!r} when fitted, {settings[key]!r} now"
+            for key in settings
+            if key in own and key not in _NOT_OF_THE_NETWORK and own[key] != settings[key]
+        ]
 
     def _standardised(self, table: pd.DataFrame) -> np.ndarray:
         self.check_classes(count_classes(table))

@@ -13,7 +13,7 @@ from metaseg_tf.judging.meta_model import Linear, MetaModel, Verdict
 from metaseg_tf.run import write_json
 from metaseg_tf.schema import CONVENTIONS, MAX_CLASSES, empty_table
 
-__all__ = ["FORMAT", "load_model", "save_model"]
+__all__ = ["FORMAT", "load_model", "save_model", "to_json"]
 
 _KIND = "metaseg-tf meta model"
 FORMAT = 1
@@ -28,7 +28,7 @@ def save_model(model: MetaModel, path: str | os.PathLike) -> Path:
         If the file cannot be written.
     """
     path = Path(path)
-    write_json(path, _to_json(model))
+    write_json(path, to_json(model))
     return path
 
 
@@ -52,7 +52,8 @@ def load_model(path: str | os.PathLike) -> MetaModel:
     return model
 
 
-def _to_json(model: MetaModel) -> dict[str, Any]:
+def to_json(model: MetaModel) -> dict[str, Any]:
+    """What the file holds."""
     return {
         "kind": _KIND,
         "format": FORMAT,
