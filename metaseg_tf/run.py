@@ -11,6 +11,7 @@ A file is written aside and renamed, so that what bears its final name is whole.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -206,6 +207,13 @@ class Run:
             return pa.concat_tables(tables).replace_schema_metadata().to_pandas()
         except (pa.ArrowException, OSError, KeyError) as error:
             raise self._find_broken(parts, only) from error
+
+    def fingerprint(self) -> str:
+        """A hash that changes with the manifest and with the files of the segment tables."""
+        stats = [(part.name, part.stat()) for part in self._parts()]
+        files = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+        manifest = (self.path / _MANIFEST).read_bytes()
+        return hashlib.sha256(manifest + repr(files).encode()).hexdigest()
 
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
         """(image, value) of one metadata entry of every image's file that has it."""

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import extract, fit, predict, table
+from metaseg_tf.cli import diagnose, extract, fit, predict, table, verify
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -23,6 +23,8 @@ app.command("extract")(extract.extract)
 app.command("fit")(fit.fit)
 app.command("predict")(predict.predict)
 app.command("table")(table.table)
+app.command("verify")(verify.verify)
+app.command("diagnose")(diagnose.diagnose)
 
 
 @app.callback(invoke_without_command=True)

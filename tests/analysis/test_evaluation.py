@@ -188,12 +188,16 @@ def test_one_outcome_stops_classification_only(small_table):
     with pytest.raises(InputError, match=r"both outcomes .* extract more images"):
         fit_classification(design, PROTOCOL)
     assert np.isfinite(fit_regression(design, "iou_adj", PROTOCOL).scores["value"]).all()
+    evaluation = evaluate(small_table[small_table["iou_adj"] > 0], PROTOCOL)
+    assert set(evaluation.tidy()["target"]) == {"iou_adj", "iou"}
+    with pytest.raises(InputError, match="both outcomes"):
+        evaluation.classification  # noqa: B018
 
 
 def test_one_image_cannot_be_split_by_images(small_table):
     table = small_table[small_table["image"] == small_table["image"].iloc[0]]
     with pytest.raises(InputError, match="at least 2 images, got 1"):
-        evaluate(table, Protocol(runs=2, splits="image"))
+        evaluate(table, Protocol(runs=2, splits="image")).tidy()
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
