@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import diagnose, extract, fit, predict, table, verify
+from metaseg_tf.cli import diagnose, extract, fit, predict, report, table, verify
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("extract")(extract.extract)
 app.command("fit")(fit.fit)
 app.command("predict")(predict.predict)
+app.command("report")(report.report)
 app.command("table")(table.table)
 app.command("verify")(verify.verify)
 app.command("diagnose")(diagnose.diagnose)
