@@ -239,10 +239,11 @@ def read_pairs(pairs: Iterable[Pair], *, prefetch: int = 2) -> Iterator[ImageWit
         ids = tf.image.decode_png(tf.io.read_file(labels), channels=1)[..., 0]
         return pixels, tf.gather(tables[table], tf.cast(ids, tf.int32))
 
+    # With dtypes, so that no pairs are no files, too.
     columns = (
-        [str(pair.image) for pair in pairs],
-        [str(pair.labels) for pair in pairs],
-        [int(pair.has_train_ids) for pair in pairs],
+        np.array([str(pair.image) for pair in pairs], str),
+        np.array([str(pair.labels) for pair in pairs], str),
+        np.array([pair.has_train_ids for pair in pairs], np.int32),
     )
     chain = (
         tf.data.Dataset.from_tensor_slices(columns)

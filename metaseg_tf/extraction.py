@@ -9,23 +9,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from metaseg_tf.cityscapes import Pair, find_pairs, read_pairs
+from metaseg_tf.cityscapes import CLASSES, Pair, find_pairs, read_pairs
 from metaseg_tf.components import CONNECTIVITIES, LABELLERS, VOID
-from metaseg_tf.deeplab.network import describe_network, load_network
-from metaseg_tf.errors import InputError, MetaSegError, RunError
+from metaseg_tf.deeplab.network import describe_network, load_network, paper_options
+from metaseg_tf.errors import InputError, MetaSegError, NetworkError, RunError
 from metaseg_tf.iou import compute_class_iou, count_confusions
-from metaseg_tf.metrics import measure_image
+from metaseg_tf.maps import ImageMaps
+from metaseg_tf.metrics import Measurement, measure_image
 from metaseg_tf.run import Run
 from metaseg_tf.schema import check_convention
 from metaseg_tf.softmax import SoftmaxDump, find_dumps, load_dump, read_name
 
 __all__ = [
+    "KEEP_MAPS",
     "CityscapesSource",
     "DumpSource",
     "ImageJob",
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 _CONFUSIONS = "confusions"
+#: So many images keep their maps by default: enough for figures, some 1 MB each.
+KEEP_MAPS = 20
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,9 @@ class CityscapesSource:
         pending = read_pairs([pair for pair in self._pairs if pair.name not in done])
 
         def predict(pair: Pair) -> SoftmaxDump:
-            image, gt = next(pending)
-            return SoftmaxDump(self._network.probabilities(image), gt, pair.name)
+            # An image that is done comes back where its maps are wanted only now.
+            image, gt = next(read_pairs([pair]) if pair.name in done else pending)
+            return SoftmaxDump(self._network.probabilities(image), gt, pair.name, image)
 
         for pair in self._pairs:
             yield ImageJob(lambda name=pair.name: name, str(pair.image), partial(predict, pair))
@@ -153,9 +157,15 @@ def open_cityscapes(
         As in `metaseg_tf.cityscapes.find_pairs`.
     """
     pairs = find_pairs(root, split=split, city=city, limit=limit)
+    options = paper_options(network, options)
     loaded = load_network(network, **options)
-    described = {"network": Path(network).name, "split": split, **describe_network(loaded)}
-    return CityscapesSource(loaded, pairs, described)
+    if loaded.classes != len(CLASSES):
+        raise NetworkError(
+            f"{network}: expected {len(CLASSES)} classes as in Cityscapes, got {loaded.classes}; "
+            "use a network trained on Cityscapes"
+        )
+    described = describe_network(network, loaded, **options)
+    return CityscapesSource(loaded, pairs, {"split": split, **described})
 
 
 def open_run(path: str | os.PathLike, source, settings: MeasureSettings) -> Run:
@@ -169,6 +179,7 @@ def extract(
     settings: MeasureSettings,
     *,
     skip_errors: bool = False,
+    keep_maps: int = KEEP_MAPS,
 ) -> Iterator[ImageResult]:
     """Measure all images that the run does not hold yet, in the order of the source.
 
@@ -181,6 +192,9 @@ def extract(
     settings : MeasureSettings
     skip_errors : bool
         Carry on past an image that cannot be measured, and note it in the manifest.
+    keep_maps : int
+        Keep the maps of so many images, the first ones, for pictures. Images that were measured
+        without are measured again for their maps.
 
     Yields
     ------
@@ -194,16 +208,17 @@ def extract(
         cannot be written.
     """
     run.manifest.failed = {}
-    done, seen = run.done(), set()
+    held = _Held(run.done(), run.with_maps(), keep_maps)
     with ThreadPoolExecutor(1, thread_name_prefix="load") as loader:
-        for job, loaded in _ahead(source.jobs(done), lambda job: _load(job, done, seen), loader):
+        for (index, job), loaded in _ahead(enumerate(source.jobs(held.done)), held.load, loader):
             try:
                 name, dump = loaded()
                 if dump is None:
                     yield ImageResult(name, "kept")
                     continue
-                table, extra = _measure(dump, settings)
+                measured = measure_image(dump.probs, dump.gt, **asdict(settings))
                 _check_classes(run, name, dump.probs.shape[-1])
+                gt = _truth(dump, settings)
             except RunError:
                 raise
             except MetaSegError as error:
@@ -212,22 +227,34 @@ def extract(
                 run.manifest.failed[job.origin] = str(error)
                 yield ImageResult(job.origin, "failed", reason=str(error))
                 continue
+            if held.wants_maps(index, name):
+                run.write_maps(name, _maps(measured, gt, dump.image))
             # Let this image's memory go before the one after next is loaded.
             del loaded, dump
-            run.write_segments(name, table, extra)
-            yield ImageResult(name, "measured", len(table))
+            run.write_segments(name, measured.table, _confusions(run, measured, gt))
+            yield ImageResult(name, "measured", len(measured.table))
     run.manifest.results = _summarise(run)
     run.write_manifest()
 
 
-def _measure(dump: SoftmaxDump, settings: MeasureSettings):
-    """The segment table of an image, and its confusion matrix where the truth is known."""
-    measured = measure_image(dump.probs, dump.gt, **asdict(settings))
+def _truth(dump: SoftmaxDump, settings: MeasureSettings) -> np.ndarray | None:
+    """Ground truth as uint8 with 255 for void."""
     if dump.gt is None:
-        return measured.table, {}
-    gt = np.where(dump.gt == settings.void, VOID, dump.gt).astype(np.uint8)
-    confusions = count_confusions(measured.heat.pred, gt, dump.probs.shape[-1])
-    return measured.table, {_CONFUSIONS: zlib.compress(confusions.astype("<i8").tobytes())}
+        return None
+    return np.where(dump.gt == settings.void, VOID, dump.gt).astype(np.uint8)
+
+
+def _maps(measured: Measurement, gt: np.ndarray | None, image: np.ndarray | None) -> ImageMaps:
+    heat = measured.heat
+    return ImageMaps(heat.pred, measured.segments, heat.entropy, heat.difference, gt, image)
+
+
+def _confusions(run: Run, measured: Measurement, gt: np.ndarray | None) -> dict[str, bytes]:
+    """The image's confusion matrix, where the truth is known."""
+    if gt is None:
+        return {}
+    confusions = count_confusions(measured.heat.pred, gt, run.manifest.n_classes)
+    return {_CONFUSIONS: zlib.compress(confusions.astype("<i8").tobytes())}
 
 
 def _summarise(run: Run) -> dict:
@@ -246,15 +273,31 @@ def _summarise(run: Run) -> dict:
     }
 
 
-def _load(job: ImageJob, done: set[str], seen: set[str]) -> tuple[str, SoftmaxDump | None]:
-    name = job.name()
-    if name in seen:
-        raise InputError(
-            f"{job.origin}: expected a name of its own for each image, got {name!r} twice; "
-            "rename one"
-        )
-    seen.add(name)
-    return name, None if name in done else job.load()
+class _Held:
+    """What the run held at the start, and so which images need not be loaded."""
+
+    def __init__(self, done: set[str], mapped: set[str], keep_maps: int):
+        self.done = done
+        self._mapped = mapped
+        self._keep_maps = keep_maps
+        self._seen: set[str] = set()
+
+    def wants_maps(self, index: int, name: str) -> bool:
+        """Whether maps are to be written of that image, the index-th of all."""
+        return index < self._keep_maps and name not in self._mapped
+
+    def load(self, item: tuple[int, ImageJob]) -> tuple[str, SoftmaxDump | None]:
+        """The image's name, and its probabilities unless all of it is there."""
+        index, job = item
+        name = job.name()
+        if name in self._seen:
+            raise InputError(
+                f"{job.origin}: expected a name of its own for each image, got {name!r} twice; "
+                "rename one"
+            )
+        self._seen.add(name)
+        finished = name in self.done and not self.wants_maps(index, name)
+        return name, None if finished else job.load()
 
 
 def _ahead(items: Iterable, work: Callable, pool: ThreadPoolExecutor):

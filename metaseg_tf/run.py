@@ -229,7 +229,7 @@ class Run:
         schema = None
         for part in parts:
             try:
-                found = pq.read_table(part, columns=only).schema.remove_metadata()
+                found = pq.read_table(part).schema.remove_metadata()
             except (pa.ArrowException, OSError) as error:
                 reason = " ".join(str(error).split())[:120]
                 return DataFormatError(

@@ -28,7 +28,8 @@ RANKS = {
     "judging": 4,
     "paper": 5,
     "report": 6,
-    "cli": 7,
+    "reproduction": 7,
+    "cli": 8,
 }
 #: The rooms that work on tables alone.
 WITHOUT_TENSORFLOW = {"errors", "schema", "streetscenes", "softmax", "iou", "maps", "run"} | {

@@ -125,3 +125,7 @@ def test_classes_need_no_tensorflow():
     tree = ast.parse(Path(cityscapes.__file__).read_text())
     top = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
     assert "tensorflow" not in ast.dump(ast.Module(top, []))
+
+
+def test_no_pairs_are_no_images():
+    assert list(read_pairs([])) == []

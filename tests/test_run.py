@@ -41,6 +41,24 @@ def test_some_columns_only(made):
     assert list(load_run(made[0].path, ["S", "iou_adj"])) == ["S", "iou_adj"]
 
 
+def test_columns_that_the_run_lacks_are_named(made):
+    with pytest.raises(DataFormatError, match=r"expected columns .*nothing.*without ground truth"):
+        made[0].load(["S", "nothing"])
+
+
+def test_the_fingerprint_changes_with_the_content(made):
+    created, tables = made
+    before = created.fingerprint()
+    created.write_text("tables/other.txt", "not a part of it")
+    created.write_manifest()
+    assert Run(created.path).fingerprint() == before
+    created.write_segments("c", tables["a"])
+    with_image = created.fingerprint()
+    created.manifest.results["miou"] = 0.5
+    created.write_manifest()
+    assert len({before, with_image, created.fingerprint()}) == 3
+
+
 def test_a_run_without_images_gives_an_empty_table(tmp_path):
     created = Run.create(tmp_path / "run", SETTINGS)
     table = load_run(created.path)

@@ -10,6 +10,7 @@ from metaseg_tf.cli.options import (
     Convention,
     Crop,
     Flip,
+    KeepMaps,
     Labeller,
     Network,
     OnError,
@@ -56,6 +57,7 @@ def extract(
     on_error: Annotated[
         OnError, typer.Option(help="Stop at a bad image, or skip it and list it at the end.")
     ] = OnError.stop,
+    keep_maps: KeepMaps = 20,
     quiet: Quiet = False,
 ) -> None:
     """Measure the segments of every image into a run folder; continues where it stopped."""
@@ -76,7 +78,8 @@ def extract(
             **network_settings(output_stride, scales, flip, crop, tile, overlap),
         )
     run = extraction.open_run(out, source, settings)
-    results = extraction.extract(source, run, settings, skip_errors=on_error is OnError.skip)
+    skip = on_error is OnError.skip
+    results = extraction.extract(source, run, settings, skip_errors=skip, keep_maps=keep_maps)
     try:
         finished = list(show_progress(results, total=len(source), what="measuring", quiet=quiet))
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """Arguments and options that several verbs share."""
 
+import sys
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ __all__ = [
     "Convention",
     "Crop",
     "Flip",
+    "KeepMaps",
     "Labeller",
     "Network",
     "OnError",
@@ -50,13 +52,29 @@ class OnError(str, Enum):
     skip = "skip"
 
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by extract.")]
+def parse_keep_maps(text: str | int) -> int:
+    """A number of images; "all" is more than any run has."""
+    if text == "all":
+        return sys.maxsize
+    if not str(text).isdecimal():
+        raise typer.BadParameter(f"expected a number of images or 'all', got {text!r}")
+    return int(text)
+
+
 RunFolders = Annotated[
     list[Path], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 Out = Annotated[Path, typer.Option("--out", help="The run folder to make or to continue.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+KeepMaps = Annotated[
+    int,
+    typer.Option(
+        parser=parse_keep_maps,
+        metavar="N|all",
+        help="Keep the maps of the first N images, for figures and the report.",
+    ),
+]
 
 Network = Annotated[
     str | None,

@@ -6,10 +6,12 @@ and numbering the components of the predicted and the true labels.
 
 import time
 import tracemalloc
+from functools import cache
 
 import numpy as np
 import pytest
 from scenes import make_blobs
+from scipy.ndimage import gaussian_filter
 from skimage.measure import label
 
 from metaseg_tf import segment_metrics
@@ -23,9 +25,12 @@ ROUNDS = 9
 
 @pytest.fixture(scope="module")
 def scene():
-    """A softmax float32 [1024, 2048, 19] with ground truth and about 600 segments."""
-    from scipy.ndimage import gaussian_filter
+    return make_street()
 
+
+@cache
+def make_street():
+    """A softmax float32 [1024, 2048, 19] with ground truth, with segments of all sizes."""
     rng = np.random.default_rng(0)
     gt = make_blobs(1024, 2048, 19, 0, cell=128)
     scores = np.stack([gaussian_filter((gt == j) * 9.0, 6) for j in range(19)], -1)
