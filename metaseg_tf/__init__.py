@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from metaseg_tf.deeplab.network import load_network as load_network
     from metaseg_tf.judging import MetaModel as MetaModel
     from metaseg_tf.judging import fit_meta_model as fit_meta_model
     from metaseg_tf.judging import load_model as load_model
-    from metaseg_tf.deeplab.network import load_network as load_network
     from metaseg_tf.metrics import segment_metrics as segment_metrics
     from metaseg_tf.run import load_run as load_run
 

@@ -64,6 +64,7 @@ def parse_keep_maps(text: str | int) -> int:
 RunFolders = Annotated[
     list[Path], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
 ]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by extract.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 Out = Annotated[Path, typer.Option("--out", help="The run folder to make or to continue.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
