@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
+from metaseg_tf.paper.correlations import compute_correlations
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.style import (
     BLUE,
@@ -18,7 +19,6 @@ from metaseg_tf.paper.figures.style import (
     point_area,
 )
 from metaseg_tf.paper.figures.subject import load_judged, title_of
-from metaseg_tf.paper.tables import compute_correlations
 from metaseg_tf.run import Run
 from metaseg_tf.schema import METRIC_COLUMNS, METRICS, Column
 
