@@ -22,6 +22,7 @@ __all__ = [
     "Label",
     "Pair",
     "find_pairs",
+    "name_classes",
     "read_pairs",
 ]
 
@@ -86,6 +87,14 @@ _EVALUATED = sorted((label for label in LABELS if label.train_id != VOID), key=l
 
 #: Names of the 19 classes by train id.
 CLASSES = tuple(label.name for label in _EVALUATED)
+
+
+def name_classes(n_classes: int) -> tuple[str, ...]:
+    """Names of a network's classes: those of Cityscapes if it has as many, else numbers."""
+    if n_classes == len(CLASSES):
+        return CLASSES
+    return tuple(f"class {j}" for j in range(n_classes))
+
 
 #: Colours by train id, uint8 [256, 3]; black from 19 on.
 PALETTE = np.zeros((256, 3), np.uint8)

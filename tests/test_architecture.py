@@ -25,6 +25,7 @@ RANKS = {
     "run": 3,
     "extraction": 3,
     "analysis": 4,
+    "judging": 4,
     "paper": 5,
     "report": 6,
     "reproduction": 7,

@@ -7,7 +7,19 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import checkpoints, demo, diagnose, extract, figure, reproduce, table, verify
+from metaseg_tf.cli import (
+    checkpoints,
+    demo,
+    diagnose,
+    extract,
+    figure,
+    fit,
+    predict,
+    report,
+    reproduce,
+    table,
+    verify,
+)
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -22,6 +34,9 @@ app = typer.Typer(
 app.command("extract")(extract.extract)
 app.add_typer(checkpoints.app, name="checkpoints")
 app.command("figure")(figure.figure)
+app.command("fit")(fit.fit)
+app.command("predict")(predict.predict)
+app.command("report")(report.report)
 app.command("table")(table.table)
 app.command("verify")(verify.verify)
 app.command("reproduce")(reproduce.reproduce)
