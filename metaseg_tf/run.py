@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from metaseg_tf import __version__
 from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
 from metaseg_tf.maps import ImageMaps, decode_maps, encode_maps
-from metaseg_tf.schema import check_image_name, columns, count_classes, empty_table
+from metaseg_tf.schema import MAX_CLASSES, check_image_name, check_table, empty_table
 
 __all__ = ["Manifest", "Run", "load_run"]
 
@@ -36,6 +36,8 @@ FORMAT = 1
 _MANIFEST = "run.json"
 _SEGMENTS = "segments"
 _MAPS = "maps"
+#: Upper bound of one file's rows, a quarter of the most pixels that an image may have.
+_MAX_ROWS = 2**24
 _PACKAGES = (
     "tensorflow",
     "tensorflow-addons",
@@ -203,9 +205,13 @@ class Run:
             table.insert(0, "image", np.empty(0, object))
             return table if only is None else table[only]
         try:
+            for part in parts:
+                _check_rows(part)
             tables = [pq.read_table(part, columns=only, use_threads=False) for part in parts]
             return pa.concat_tables(tables).replace_schema_metadata().to_pandas()
-        except (pa.ArrowException, OSError, KeyError) as error:
+        except DataFormatError:
+            raise
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise self._find_broken(parts, only) from error
 
     def fingerprint(self) -> str:
@@ -218,7 +224,10 @@ class Run:
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
         """(image, value) of one metadata entry of every image's file that has it."""
         for part in self._parts():
-            values = pq.read_schema(part).metadata or {}
+            try:
+                values = pq.read_schema(part).metadata or {}
+            except (pa.ArrowException, OSError, ValueError) as error:
+                raise _broken_part(part, error) from error
             if key.encode() in values:
                 yield part.stem, values[key.encode()]
 
@@ -230,12 +239,8 @@ class Run:
         for part in parts:
             try:
                 found = pq.read_table(part).schema.remove_metadata()
-            except (pa.ArrowException, OSError) as error:
-                reason = " ".join(str(error).split())[:120]
-                return DataFormatError(
-                    f"{part}: expected a whole segment table, got a file that cannot be read "
-                    f"({reason}); delete it and run extract again"
-                )
+            except (pa.ArrowException, OSError, ValueError) as error:
+                return _broken_part(part, error)
             schema = schema or found
             if found != schema:
                 different = {f.name for f in found} ^ {f.name for f in schema}
@@ -271,9 +276,25 @@ def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataF
     RunError, DataFormatError
         If the folder is no run or a file in it is broken.
     """
-    table = Run(path).load(only)
-    known = {c.name: c.dtype for c in columns(max(count_classes(table), 2))}
-    return table.astype({name: known[name] for name in table.columns if name in known}, copy=False)
+    return check_table(Run(path).load(only), str(path), whole=only is None)
+
+
+def _check_rows(part: Path) -> None:
+    """A file of a few bytes can declare any number of equal rows."""
+    rows = pq.read_metadata(part).num_rows
+    if rows > _MAX_ROWS:
+        raise DataFormatError(
+            f"{part}: expected at most {_MAX_ROWS} segments, got {rows}; "
+            "delete it and run extract again"
+        )
+
+
+def _broken_part(part: Path, error: Exception) -> DataFormatError:
+    reason = " ".join(str(error).split())[:120]
+    return DataFormatError(
+        f"{part}: expected a whole segment table, got a file that cannot be read ({reason}); "
+        "delete it and run extract again"
+    )
 
 
 @contextlib.contextmanager
@@ -335,8 +356,8 @@ def _read_manifest(path: Path) -> Manifest:
                 f"{FORMAT}); update metaseg-tf"
             )
         names = Manifest.__dataclass_fields__
-        return Manifest(**{name: content[name] for name in names})
-    except (ValueError, KeyError, TypeError) as error:
+        return _checked(Manifest(**{name: content[name] for name in names}))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
             f"{file}: expected the manifest of a run, got something else ({error}); "
             "extract into another folder"
@@ -345,6 +366,18 @@ def _read_manifest(path: Path) -> Manifest:
         if isinstance(error, RunError):
             raise
         raise RunError(f"{file}: cannot be read ({error.strerror}); check permissions") from error
+
+
+def _checked(manifest: Manifest) -> Manifest:
+    for name in ("settings", "failed", "versions", "results"):
+        if not isinstance(getattr(manifest, name), dict):
+            raise ValueError(f"{name} is no object")
+    for name in ("miou", "images"):
+        if not isinstance(manifest.results.get(name, 0), int | float):
+            raise ValueError(f"{name} is no number")
+    if manifest.n_classes not in (None, *range(2, MAX_CLASSES + 1)):
+        raise ValueError(f"{manifest.n_classes!r} classes")
+    return manifest
 
 
 def _check_settings(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
