@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from metaseg_tf.errors import DataFormatError
+from metaseg_tf.errors import DataFormatError, in_one_line
 from metaseg_tf.stored_arrays import READ_ERRORS, open_npz
 
 __all__ = ["ImageMaps", "decode_maps", "encode_maps"]
@@ -104,7 +104,7 @@ def _from_jpeg(content: bytes, size: tuple[int, ...], origin: str) -> np.ndarray
     except (*READ_ERRORS, Image.DecompressionBombError) as error:
         if isinstance(error, DataFormatError):
             raise
-        raise _broken(origin, " ".join(str(error).split())[:120]) from error
+        raise _broken(origin, in_one_line(error)) from error
 
 
 def _broken(origin: str, found: str) -> DataFormatError:

@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 import h5py
 import numpy as np
 
-from metaseg_tf.errors import DataFormatError, MetaSegError
+from metaseg_tf.errors import DataFormatError, MetaSegError, in_one_line
 
 __all__ = ["MAX_BYTES", "READ_ERRORS", "StoredArrays", "open_hdf5", "open_npz"]
 
@@ -160,10 +160,9 @@ def _translated(origin: _Origin) -> Iterator[None]:
     except MetaSegError:
         raise
     except READ_ERRORS as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise DataFormatError(
             f"{origin.name}: expected a whole {origin.kind} file, got one that cannot be read "
-            f"({reason}); {origin.remedy}"
+            f"({in_one_line(error)}); {origin.remedy}"
         ) from error
 
 
