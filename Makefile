@@ -52,8 +52,9 @@ demo: $(STAMP)
 	$(BIN)/metaseg-tf demo
 
 bench: $(STAMP)
-	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts= -s --benchmark-disable-gc \
+	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts=--import-mode=importlib -s --benchmark-disable-gc \
 		--benchmark-json=bench.json $(PYTEST_ARGS)
+	$(BIN)/python docs/make_benchmarks.py bench.json
 
 # Build wheel and sdist, install each into a bare environment outside of the checkout, and run it.
 package: $(STAMP)
