@@ -199,7 +199,5 @@ def _plot_trend(x, y, ax, level=None):
 
 
 def _scatter(x, y, ax):
-    alpha = point_alpha(len(x))
-    return ax.scatter(
-        x, y, s=point_area(len(x)), alpha=alpha, color=BLUE, linewidths=0, rasterized=True
-    )
+    look = {"s": point_area(len(x)), "alpha": point_alpha(len(x)), "color": BLUE, "linewidths": 0}
+    return ax.scatter(x, y, rasterized=True, **look)
