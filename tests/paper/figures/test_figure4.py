@@ -52,7 +52,7 @@ def test_four_panels_with_all_columns_and_the_best_c(run, classification):
     drawing = figure4.draw([run])
     metrics, classes, accuracy, area = drawing.figure.axes
     assert len(metrics.get_legend().get_texts()) == 16
-    assert [t.get_text() for t in classes.get_legend().get_texts()][0].startswith("class ")
+    assert classes.get_legend().get_texts()[0].get_text().startswith("class ")
     for ax in (metrics, classes, accuracy, area):
         assert set(ax.lines[-1].get_xdata()) == {classification.best_c_of_run(0)}
         assert ax.lines[-1].get_linestyle() == "--"
