@@ -23,12 +23,13 @@ def demo(
     from metaseg_tf.cli.console import print_table, show_progress
     from metaseg_tf.cli.stages import run_plan
     from metaseg_tf.paper.tables import make_table
-    from metaseg_tf.reproduction.demo import DEMO_IMAGES, demo_plan, draw_scenes
+    from metaseg_tf.reproduction.demo import DEMO_IMAGES, demo_plan, draw_scenes, keep_softmax
 
     images = limit or DEMO_IMAGES
     plan = demo_plan(out, images=images)
     scenes = draw_scenes(plan.cityscapes, images=images)
     for _ in show_progress(scenes, total=images, what="drawing scenes", quiet=quiet):
         pass
+    keep_softmax(plan)
     run_plan(plan, quiet=quiet)
     print_table(make_table(1, list(plan.open_runs().values())))
