@@ -1,6 +1,7 @@
 # make test: install what is missing, run the checks and all tests.
 # make demo: install what is missing, run the whole job on the embedded default.
 # make bench: measure speed as ratios within one run.
+# make docs: write the pages that follow from the code, and build the site into site/.
 
 PYTHON ?= $(shell for p in python3.11 python3.10 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
@@ -12,7 +13,7 @@ PYTEST_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install test lint demo bench clean
+.PHONY: help install test lint demo bench docs clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -40,5 +41,13 @@ bench: $(STAMP)
 	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts= -s --benchmark-disable-gc \
 		--benchmark-json=bench.json $(PYTEST_ARGS)
 
+$(VENV)/.docs-installed: $(STAMP) docs/requirements.txt
+	$(BIN)/python -m pip install --quiet -r docs/requirements.txt
+	@touch $@
+
+docs: $(VENV)/.docs-installed
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --quiet --strict
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info
