@@ -14,6 +14,9 @@ from metaseg_tf.cli import (
     doctor,
     extract,
     figure,
+    fit,
+    predict,
+    report,
     reproduce,
     table,
     verify,
@@ -32,6 +35,9 @@ app = typer.Typer(
 app.command("extract")(extract.extract)
 app.add_typer(checkpoints.app, name="checkpoints")
 app.command("figure")(figure.figure)
+app.command("fit")(fit.fit)
+app.command("predict")(predict.predict)
+app.command("report")(report.report)
 app.command("table")(table.table)
 app.command("verify")(verify.verify)
 app.command("reproduce")(reproduce.reproduce)

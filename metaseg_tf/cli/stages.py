@@ -20,9 +20,12 @@ def run_plan(plan, *, quiet: bool = False) -> None:
         limited to some images.
     """
     start_tensorflow()
+    from metaseg_tf.reproduction.measuring import count_images
+
+    total = count_images(plan)
     with _resumable():
         _fetch(plan)
-        _measure(plan, quiet)
+        _measure(plan, total, quiet)
         results = _make_results(plan, quiet)
     verification = _verify(plan)
     _print_page(plan, results, verification)
@@ -49,15 +52,14 @@ def _fetch(plan) -> None:
             download(entry, progress=bar)
 
 
-def _measure(plan, quiet: bool) -> None:
-    from metaseg_tf.reproduction.measuring import count_images, is_measured, measure
+def _measure(plan, total: int, quiet: bool) -> None:
+    from metaseg_tf.reproduction.measuring import is_measured, measure
 
-    total = count_images(plan)
     for network in plan.networks:
         if is_measured(plan, network):
             continue
         results = measure(plan, network)
-        for _ in show_progress(results, total=total, what=f"{network.name}", quiet=quiet):
+        for _ in show_progress(results, total=total, what=network.name, quiet=quiet):
             pass
 
 

@@ -21,7 +21,6 @@ from metaseg_tf.run import Run, write_json
 __all__ = ["StepResult", "make_results"]
 
 _RECORD = "steps.json"
-_FIGURES = range(1, 8)
 
 
 class StepResult(NamedTuple):
@@ -69,7 +68,7 @@ def _steps(runs: Mapping[str, Run]) -> dict[str, Callable[[], list[Path]]]:
     """Name of a step -> what makes its files; another result is another entry."""
     opened = list(runs.values())
     tables = {f"table {n}": partial(_make_table, n, opened) for n in TABLES}
-    pictures = {f"figure {n}": partial(figures.make_figure, n, opened) for n in _FIGURES}
+    pictures = {f"figure {n}": partial(figures.make_figure, n, opened) for n in figures.FIGURES}
     diagnostics = {f"diagnostics {role}": partial(_diagnose, run) for role, run in runs.items()}
     return tables | pictures | diagnostics
 
@@ -97,6 +96,6 @@ def _fingerprint(runs: Mapping[str, Run]) -> str:
 def _read_record(out: Path) -> dict[str, Any]:
     # A record that cannot be read only means that everything is made anew.
     try:
-        return json.loads((out / _RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return dict(json.loads((out / _RECORD).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         return {}

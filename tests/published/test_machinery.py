@@ -8,14 +8,14 @@ from pathlib import Path
 from runs import make_run
 
 HERE = Path(__file__).parent
+PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "published")
 
 
 def test_cases_pass_fail_and_are_skipped(tmp_path):
     run = make_run(tmp_path / "XC", miou=0.80421)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("METASEG_TF_")}
-    tests = [HERE / "test_printed_numbers.py", "-m", "published", "-k", "miou or XC-segments"]
     finished = subprocess.run(
-        [sys.executable, "-m", "pytest", *tests, "-p", "no:cacheprovider"],
+        [*PYTEST, HERE / "test_printed_numbers.py", "-k", "miou or XC-segments"],
         env=environment | {"METASEG_TF_XC_RUN": str(run.path)},
         cwd=HERE.parents[1],
         capture_output=True,

@@ -1,14 +1,15 @@
 """Pictures of the regression diagnostics: residuals, influence, partial regression, calibration."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from metaseg_tf.analysis.diagnostics import Diagnostics
 from metaseg_tf.paper.figures.drawing import Drawing, store_drawing
 from metaseg_tf.paper.figures.style import (
     BLACK,
@@ -17,10 +18,15 @@ from metaseg_tf.paper.figures.style import (
     VERMILION,
     new_figure,
     point_alpha,
+    point_area,
     styled,
 )
 from metaseg_tf.run import Run
 from metaseg_tf.schema import METRICS
+
+if TYPE_CHECKING:
+    # Loading statsmodels takes a second, which the paper's figures need not wait for.
+    from metaseg_tf.analysis.diagnostics import Diagnostics
 
 __all__ = [
     "make_diagnostic_figures",
@@ -36,7 +42,7 @@ __all__ = [
 _COOK_LEVELS = (0.01, 0.1)
 
 
-def make_diagnostic_figures(diagnostics: Diagnostics, run: Run) -> list[Path]:
+def make_diagnostic_figures(diagnostics: "Diagnostics", run: Run) -> list[Path]:
     """Write all diagnostic pictures as PNG, PDF and CSV into ``diagnostics/`` of the run."""
     paths = []
     with styled():
@@ -47,7 +53,7 @@ def make_diagnostic_figures(diagnostics: Diagnostics, run: Run) -> list[Path]:
 
 def plot_residuals(points: pd.DataFrame, ax: Axes) -> list:
     """Residuals against fitted values with their running mean; functional form."""
-    ax.set(xlabel=f"fitted {IOU_LABEL}", ylabel="residual", title="Residuals against fitted")
+    ax.set(xlabel="fitted value", ylabel="residual", title="Residuals against fitted")
     return _plot_trend(points["fitted"], points["residual"], ax, level=0.0)
 
 
@@ -64,14 +70,14 @@ def plot_normal_quantiles(points: pd.DataFrame, ax: Axes) -> list:
 def plot_scale(points: pd.DataFrame, ax: Axes) -> list:
     """Root of the size of standardised residuals against fitted values; equal variances."""
     ax.set(
-        xlabel=f"fitted {IOU_LABEL}",
+        xlabel="fitted value",
         ylabel=r"$\sqrt{|\mathrm{standardised\ residual}|}$",
         title="Scale-location",
     )
     return _plot_trend(points["fitted"], points["scale"], ax)
 
 
-def plot_leverage(points: pd.DataFrame, n_coefficients: int, ax: Axes) -> list:
+def plot_leverage(points: pd.DataFrame, ax: Axes, *, n_coefficients: int) -> list:
     """Standardised residuals against leverage, with lines of equal Cook's distance; influence."""
     ax.set(xlabel="leverage", ylabel="standardised residual", title="Leverage against residual")
     dots = _scatter(points["leverage"], points["standardized"], ax)
@@ -139,16 +145,19 @@ def running_mean(x: pd.Series, y: pd.Series, bins: int = 30) -> pd.DataFrame:
     return pd.DataFrame(means, columns=["x", "y"])
 
 
-def _drawings(found: Diagnostics):
+def _drawings(found: "Diagnostics"):
     n_coefficients = len(found.linear.columns) + 1
-    plots: dict[str, Callable] = {
-        "residuals_fitted": plot_residuals,
-        "normal_quantiles": plot_normal_quantiles,
-        "scale_location": plot_scale,
-        "leverage_residual": lambda points, ax: plot_leverage(points, n_coefficients, ax),
+    plots: dict[str, tuple[Callable, list[str]]] = {
+        "residuals_fitted": (plot_residuals, ["fitted", "residual"]),
+        "normal_quantiles": (plot_normal_quantiles, ["quantile", "standardized"]),
+        "scale_location": (plot_scale, ["fitted", "scale"]),
+        "leverage_residual": (
+            partial(plot_leverage, n_coefficients=n_coefficients),
+            ["leverage", "standardized", "cook"],
+        ),
     }
-    for name, plot in plots.items():
-        yield name, _single(found.points, plot)
+    for name, (plot, columns) in plots.items():
+        yield name, _single(found.points[columns], plot)
     yield "partial_regression", _draw_partial_regression(found)
     if found.calibration:
         yield "calibration", _single(found.calibration.table, plot_calibration)
@@ -174,7 +183,7 @@ def _draw_partial_regression(found):
         plot_partial_regression(frame, symbols[name], ax)
     for ax in axes.flat[len(frames) :]:
         ax.remove()
-    figure.supylabel(f"{IOU_LABEL} given the others", size=9)
+    figure.supylabel("target given the others", size=9)
     joined = pd.concat(frames, names=["column", None]).reset_index(level=0) if frames else {}
     return Drawing(figure, {"": pd.DataFrame(joined)})
 
@@ -191,4 +200,6 @@ def _plot_trend(x, y, ax, level=None):
 
 def _scatter(x, y, ax):
     alpha = point_alpha(len(x))
-    return ax.scatter(x, y, s=3, alpha=alpha, color=BLUE, linewidths=0, rasterized=True)
+    return ax.scatter(
+        x, y, s=point_area(len(x)), alpha=alpha, color=BLUE, linewidths=0, rasterized=True
+    )

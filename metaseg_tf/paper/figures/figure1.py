@@ -15,6 +15,8 @@ from metaseg_tf.run import Run
 __all__ = ["draw", "frame", "plot"]
 
 _ISOLINES = np.linspace(0.1, 0.9, 9)
+_ISOLINE_COLOURS = ["white"] * 5 + ["black"] * 4
+_LABELLED = _ISOLINES[2::2]
 _TITLES = {"E": "entropy $E$, eq. (2)", "D": "probability difference $D$, eq. (3)"}
 
 
@@ -50,8 +52,10 @@ def plot(values: pd.DataFrame, column: str, ax: Axes) -> TriMesh | PolyCollectio
     mesh = ax.tripcolor(
         lattice, values[column], cmap=HEAT_MAP, vmin=0, vmax=1, shading="gouraud", rasterized=True
     )
-    lines = ax.tricontour(lattice, values[column], _ISOLINES, colors="white", linewidths=0.7)
-    ax.clabel(lines, fmt="%.1f", fontsize=7)
+    lines = ax.tricontour(
+        lattice, values[column], _ISOLINES, colors=_ISOLINE_COLOURS, linewidths=0.7
+    )
+    ax.clabel(lines, fmt="%.1f", fontsize=7, manual=_label_places(values, column))
     ax.set(title=_TITLES[column], xlabel="$p_1$", ylabel="$p_2$", aspect="equal")
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.text(0.98, 0.94, "$p_3 = 1 - p_1 - p_2$", ha="right", transform=ax.transAxes)
@@ -66,3 +70,10 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
     meshes = [plot(values, column, ax) for column, ax in zip("ED", axes, strict=True)]
     figure.colorbar(meshes[0], ax=axes, label="dispersion", shrink=0.85)
     return Drawing(figure, {"": values})
+
+
+def _label_places(values, column):
+    """Where the labelled isolines cross the line p1 = p2 < 1/3, on which E and D rise."""
+    rising = values[(values["p1"] == values["p2"]) & (values["p1"] <= 1 / 3)]
+    places = np.interp(_LABELLED, rising[column], rising["p1"])
+    return list(zip(places, places, strict=True))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -72,29 +73,33 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
     """The image with most false positives of the first run, or the one asked for."""
     tables = {run.name: load_run(run.path) for run in runs}
     image = choose_image(runs, image, lambda: _rate(tables[runs[0].name]))
-    maps = {run.name: run.load_maps(image) for run in runs}
-    values = frame(tables, image)
+    values, maps = frame(tables, image), {run.name: run.load_maps(image) for run in runs}
     photograph = next((m.image for m in maps.values() if m.image is not None), None)
-    height, width = next(iter(maps.values())).pred.shape
-    panel = 7.4 / max(len(runs), 2)
-    n_rows = 2 + (photograph is not None)
-    figure = new_figure(7.4, n_rows * (panel * height / width + 0.25) + 0.9)
-    grid = figure.add_gridspec(n_rows, len(runs))
-    if photograph is not None:
-        show_picture(figure.add_subplot(grid[0, :]), photograph, image)
-    pairs = []
-    for column, run in enumerate(runs):
-        axes = [figure.add_subplot(grid[n_rows - 2 + i, column]) for i in (0, 1)]
-        names = class_names(count_classes(tables[run.name]))
+    figure, axes = _lay_out(len(runs), next(iter(maps.values())).pred.shape, photograph, image)
+    names = class_names(count_classes(tables[runs[0].name]))
+    for run, (upper, lower) in zip(runs, axes.T, strict=True):
         own = values[values["network"] == run.name]
-        artists = plot(own, maps[run.name], names, *axes)
-        axes[0].set_title(f"{title_of(run)}: segmentation")
-        pairs.append((axes, artists))
-    heat_axes = [axes[1] for axes, _ in pairs]
-    figure.colorbar(pairs[0][1][1], ax=heat_axes, label="$D_z$", shrink=0.9, aspect=15)
+        _, heat, *_ = plot(own, maps[run.name], names, upper, lower)
+        upper.set_title(f"{title_of(run)}: segmentation", size=9)
+    figure.colorbar(heat, ax=axes, label="$D_z$", shrink=0.6, aspect=25)
     patches = class_patches([m.pred for m in maps.values()], names)
-    figure.legend(handles=patches, loc="outside lower center", ncols=6)
+    figure.legend(handles=patches, loc="outside lower center", ncols=4 + len(runs))
     return Drawing(figure, {"": values})
+
+
+def _lay_out(n_runs, shape, photograph, image):
+    """A figure with axes [2, n_runs], below the photograph where there is one."""
+    width = {1: 4.8}.get(n_runs, 3.4 * n_runs)
+    panel = (width - 0.8) / n_runs * shape[0] / shape[1] + 0.25
+    n_rows = 2 + (photograph is not None)
+    figure = new_figure(width, n_rows * panel + 0.8)
+    grid = figure.add_gridspec(n_rows, n_runs)
+    if photograph is None:
+        figure.suptitle(image, size=10)
+    else:
+        show_picture(figure.add_subplot(grid[0, :]), photograph, image)
+    cells = [[grid[row, column] for column in range(n_runs)] for row in (n_rows - 2, n_rows - 1)]
+    return figure, np.array([[figure.add_subplot(cell) for cell in row] for row in cells])
 
 
 def _rate(table: pd.DataFrame) -> pd.Series:

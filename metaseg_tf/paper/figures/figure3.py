@@ -24,7 +24,7 @@ __all__ = ["FIRST_RUN", "draw", "frame", "plot"]
 FIRST_RUN = replace(PAPER_PROTOCOL, runs=1)
 
 #: Area in points squared of the largest dot, and the least that can be seen.
-_LARGEST, _SMALLEST = 400.0, 0.4
+_LARGEST, _SMALLEST = 400.0, 0.8
 
 
 def frame(table: pd.DataFrame) -> pd.DataFrame:
@@ -50,44 +50,48 @@ def frame(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def plot(segments: pd.DataFrame, ax: Axes) -> PathCollection:
+def plot(segments: pd.DataFrame, largest: int, ax: Axes) -> PathCollection:
     """Scatter plot with dot areas proportional to S, the largest at the back.
 
-    Areas below what can be seen are raised to it.
+    Parameters
+    ----------
+    segments : DataFrame
+        As `frame` gives it.
+    largest : int
+        The S in pixels of the largest dot. Areas below what can be seen are raised to it.
     """
     ordered = segments.sort_values("S", ascending=False, kind="stable")
     points = ax.scatter(
         ordered["iou_adj"],
         ordered["predicted"],
-        s=_areas(ordered["S"], segments["S"].max()),
-        alpha=point_alpha(len(segments)),
+        s=_areas(ordered["S"], largest),
+        alpha=min(1.5 * point_alpha(len(segments)), 0.7),
         color=BLUE,
         linewidths=0,
         rasterized=True,
     )
     ax.plot([0, 1], [0, 1], color=BLACK, linewidth=0.8, linestyle="--")
-    ax.set(xlabel=IOU_LABEL, ylabel=f"predicted {IOU_LABEL}", xlim=(-0.03, 1.03))
+    ax.set(xlabel=IOU_LABEL, ylabel=f"predicted {IOU_LABEL}", xlim=(-0.05, 1.08))
     held_out = segments[segments["part"] == "validation"]
     scores = (s(held_out["predicted"].to_numpy(), held_out["iou_adj"]) for s in (r2, sigma))
-    ax.set_title("validation: $R^2$ = {:.2%}, $\\sigma$ = {:.3f}".format(*scores), size=8)
+    title = "validation: $R^2$ = {:.2%}, $\\sigma$ = {:.3f}".format(*scores)
+    ax.set_title(title.replace("-", "\N{MINUS SIGN}"), size=8)
     return points
 
 
 def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
     """One panel a network, on common axes."""
     frames = {run.name: frame(load_judged(run)) for run in runs}
+    largest = max(segments["S"].max() for segments in frames.values())
     figure = new_figure(0.4 + 3.6 * len(runs), 4.4)
     axes = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
     for ax, run in zip(axes, runs, strict=True):
-        plot(frames[run.name], ax)
+        plot(frames[run.name], largest, ax)
         ax.set_title(f"{title_of(run)}\n{ax.get_title()}", size=9)
-        ax.legend(
-            handles=_size_legend(frames[run.name]["S"].max()),
-            title="$S$ in pixels",
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.13),
-            ncols=4,
-        )
+        ax.label_outer()
+    figure.legend(
+        handles=_size_legend(largest), title="$S$ in pixels", loc="outside lower center", ncols=4
+    )
     return Drawing(figure, {"": pd.concat(frames, names=["network", None]).reset_index(level=0)})
 
 
@@ -104,6 +108,7 @@ def _size_legend(largest):
             linestyle="",
             marker="o",
             color=BLUE,
+            alpha=0.6,
             markeredgewidth=0,
             markersize=float(_areas(size, largest) ** 0.5),
             label=f"$10^{{{np.log10(size):.0f}}}$",

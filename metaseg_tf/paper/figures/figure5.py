@@ -87,7 +87,7 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
     image = choose_image(runs, image, lambda: count_false_positives(table))
     maps, segments = run.load_maps(image), frame(table, image)
     height, width = maps.pred.shape
-    figure = new_figure(10, 10 / 2 * height / width * 2 + 1.4)
+    figure = new_figure(10, 8.7 * height / width + 1.4)
     axes = figure.subplots(2, 2)
     names = class_names(count_classes(table))
     plot(segments, maps, names, axes.ravel())

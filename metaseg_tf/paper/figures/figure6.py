@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
+from metaseg_tf.paper.correlations import compute_correlations
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.style import (
     BLUE,
@@ -14,11 +16,11 @@ from metaseg_tf.paper.figures.style import (
     VERMILION,
     new_figure,
     point_alpha,
+    point_area,
 )
 from metaseg_tf.paper.figures.subject import load_judged, title_of
-from metaseg_tf.paper.tables import compute_correlations
 from metaseg_tf.run import Run
-from metaseg_tf.schema import METRIC_COLUMNS, METRICS
+from metaseg_tf.schema import METRIC_COLUMNS, METRICS, Column
 
 __all__ = ["draw", "frame", "plot"]
 
@@ -38,12 +40,12 @@ def frame(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(segments: pd.DataFrame, metric: str, rho: float, ax: Axes) -> PathCollection:
-    """One scatter plot; sizes are on a logarithmic axis, which rho does not see."""
+    """One scatter plot; what has no upper bound is on a logarithmic axis, which rho is not."""
     column = next(c for c in METRICS if c.name == metric)
     points = ax.scatter(
         segments[metric],
         segments["iou_adj"],
-        s=2.5,
+        s=point_area(len(segments)),
         alpha=point_alpha(len(segments)) / 2,
         color=_COLOURS[metric[0]],
         linewidths=0,
@@ -51,9 +53,8 @@ def plot(segments: pd.DataFrame, metric: str, rho: float, ax: Axes) -> PathColle
     )
     unit = f" in {column.unit}s" if column.unit != "1" else ""
     ax.set(xlabel=f"${column.symbol}${unit}", ylim=(-0.03, 1.03))
-    ax.set_title(rf"$\rho$ = {rho:.5f}" if rho == rho else r"$\rho$ undefined", size=8.5)
-    if metric.startswith("S"):
-        ax.set_xscale("log")
+    ax.set_title(rf"$\rho = {rho:.5f}$" if np.isfinite(rho) else r"$\rho$ undefined", size=8.5)
+    _scale(ax, column, segments[metric].min())
     return points
 
 
@@ -70,3 +71,14 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
         ax.set_ylabel(IOU_LABEL)
     figure.suptitle(f"{title_of(run)}, {len(segments)} segments", size=10)
     return Drawing(figure, {"": segments, "rho": rho.rename_axis("metric").reset_index()})
+
+
+def _scale(ax: Axes, column: Column, lowest: float) -> None:
+    """Logarithmic axes, for relative dispersions, which can be 0, with a linear part below 0.1."""
+    if not np.isinf(column.range[1]):
+        return
+    if column.name.startswith("S"):
+        ax.set_xscale("log")
+    else:
+        ax.set_xscale("symlog", linthresh=0.1)
+        ax.set_xlim(left=0.9 * lowest if lowest > 0 else -0.01)

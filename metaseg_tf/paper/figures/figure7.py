@@ -25,12 +25,12 @@ __all__ = ["crucial_segment", "difference", "draw", "frame", "plot", "window_aro
 
 
 def difference(table: pd.DataFrame) -> pd.Series:
-    """How telling a segment is: (IoU_adj - IoU) times the root of its size.
+    """How telling a segment is: (IoU_adj - IoU) times the logarithm of its size.
 
-    The root lets neither a sliver nor a slight difference on a road be the largest. Segments
+    The logarithm lets neither a sliver nor a slight difference on a road be the largest. Segments
     without interior, which are not analysed, have 0.
     """
-    gap = (table["iou_adj"] - table["iou"]) * np.sqrt(table["S"])
+    gap = (table["iou_adj"] - table["iou"]) * np.log(table["S"])
     return gap.where(table["S_in"] > 0, 0.0)
 
 
@@ -88,8 +88,8 @@ def plot(segments: pd.DataFrame, maps: ImageMaps, axes: Sequence[Axes]) -> list:
         (paint_values(maps.segments, values["iou_adj"])[outer], IOU_LABEL),
         (paint_values(maps.segments, values["iou"])[outer], "$IoU$"),
         (truth[outer], "ground truth"),
-        (prediction[inner], "prediction"),
-        (truth[inner], "ground truth"),
+        (prediction[inner], "detail: prediction"),
+        (truth[inner], "detail: ground truth"),
     )
     artists = [show_picture(ax, *panel) for ax, panel in zip(axes, panels, strict=True)]
     return artists + [_mark(ax, outer, inner) for ax in axes[:3]]
@@ -109,7 +109,14 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
     plot(segments, maps, list(axes.values()))
     scale = ScalarMappable(cmap=IOU_MAP)
     scale.set_clim(0, 1)
-    figure.colorbar(scale, ax=[axes["adj"], axes["iou"]], location="bottom", aspect=40)
+    figure.colorbar(
+        scale,
+        ax=list(axes.values()),
+        location="bottom",
+        shrink=0.5,
+        aspect=50,
+        label=f"{IOU_LABEL}, $IoU$",
+    )
     names = class_names(count_classes(table))
     figure.legend(
         handles=class_patches([maps.pred, maps.gt], names), loc="outside lower center", ncols=9
@@ -131,9 +138,9 @@ def _span(middle, size, side):
 
 
 def _detail_side(box, largest):
-    """Twice the box, but not less than a sixth of the image's height."""
+    """Twice the box, between a sixth and a half of the image's height."""
     extent = max(box[2] - box[0], box[3] - box[1])
-    return int(min(max(2 * extent, largest / 6), largest))
+    return int(min(max(2 * extent, largest / 6), largest / 2))
 
 
 def _mark(ax, outer, inner):

@@ -24,8 +24,11 @@ __all__ = [
 
 VOID = 255
 _OPACITY = 0.65
+# At most so many segments bear their name, of at least this share of the image, and so far apart
+# (in shares of height and width) that names do not overlap.
 _NAMED = 7
 _NAMED_SHARE = 0.004
+_NAME_SPACE = np.array([0.08, 0.2])
 
 
 def overlay_classes(classes: np.ndarray, photograph: np.ndarray | None) -> np.ndarray:
@@ -110,20 +113,23 @@ def name_segments(
     sizes = np.bincount(segments.ravel())
     sizes[0] = 0
     largest = np.argsort(-sizes, kind="stable")[:_NAMED]
-    texts = []
+    texts, taken = [], []
     for number in largest[sizes[largest] > _NAMED_SHARE * segments.size]:
-        row, column = _deepest(segments == number)
+        place = _deepest(segments == number).clip(_NAME_SPACE / 2, 1 - _NAME_SPACE / 2)
+        if any((np.abs(place - other) < _NAME_SPACE).all() for other in taken):
+            continue
+        taken.append(place)
+        row, column = place * segments.shape
         text = ax.text(column, row, names[class_ids[number]], size=6, ha="center", va="center")
         text.set_bbox({"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.75})
         texts.append(text)
     return texts
 
 
-def _deepest(mask: np.ndarray) -> tuple[int, int]:
-    """The pixel of the mask that is farthest from what lies outside."""
+def _deepest(mask: np.ndarray) -> np.ndarray:
+    """The place in the mask farthest from what lies outside, in shares of height and width."""
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    row, column = np.unravel_index(depth.argmax(), mask.shape)
-    return int(row), int(column)
+    return np.array(np.unravel_index(depth.argmax(), mask.shape)) / mask.shape
 
 
 def _edges(segments: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ __all__ = [
     "VERMILION",
     "new_figure",
     "point_alpha",
+    "point_area",
     "styled",
 ]
 
@@ -79,3 +80,8 @@ def new_figure(width: float, height: float) -> Figure:
 def point_alpha(n: int) -> float:
     """Opacity at which n points of a scatter plot show where they are dense, in [0.08, 0.7]."""
     return float(min(0.7, max(0.08, 25 / max(n, 1) ** 0.5)))
+
+
+def point_area(n: int) -> float:
+    """Area in points squared of each of n dots of a scatter plot, in [2, 10]."""
+    return float(min(10.0, max(2.0, 2000 / max(n, 1))))
