@@ -16,7 +16,7 @@ from metaseg_tf.run import Run, load_run
 
 __all__ = ["PARTS", "Measured", "Value", "collect", "evaluate_run"]
 
-# Two runs stand side by side: their tables and fits are 50 MB at the paper's size.
+# Two runs stand side by side; table and fits of each take less than 100 MB at the paper's size.
 _KEPT_RUNS = 2
 
 
