@@ -22,7 +22,7 @@ from metaseg_tf.iou import compute_class_iou, count_confusions
 from metaseg_tf.maps import ImageMaps
 from metaseg_tf.metrics import Measurement, measure_image
 from metaseg_tf.run import Run
-from metaseg_tf.schema import check_convention
+from metaseg_tf.schema import check_convention, check_image_name
 from metaseg_tf.softmax import SoftmaxDump, find_dumps, load_dump, read_name
 
 __all__ = [
@@ -289,7 +289,7 @@ class _Held:
     def load(self, item: tuple[int, ImageJob]) -> tuple[str, SoftmaxDump | None]:
         """The image's name, and its probabilities unless all of it is there."""
         index, job = item
-        name = job.name()
+        name = check_image_name(job.name())
         if name in self._seen:
             raise InputError(
                 f"{job.origin}: expected a name of its own for each image, got {name!r} twice; "

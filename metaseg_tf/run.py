@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from metaseg_tf import __version__
 from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
 from metaseg_tf.maps import ImageMaps, decode_maps, encode_maps
-from metaseg_tf.schema import columns, count_classes, empty_table
+from metaseg_tf.schema import check_image_name, columns, count_classes, empty_table
 
 __all__ = ["Manifest", "Run", "load_run"]
 
@@ -129,7 +129,7 @@ class Run:
         content = pa.Table.from_pandas(table, preserve_index=False)
         images = pa.array([image] * len(table), pa.string())
         content = content.add_column(0, "image", images).replace_schema_metadata(extra)
-        target = self.path / _SEGMENTS / f"{image}.parquet"
+        target = self.path / _SEGMENTS / f"{check_image_name(image)}.parquet"
         with write_aside(target) as temporary:
             pq.write_table(content, temporary, compression="zstd")
 
@@ -151,7 +151,7 @@ class Run:
     def write_maps(self, image: str, maps: ImageMaps) -> None:
         """Store one image's maps, the npz last: where it is, all is there."""
         for suffix, content in encode_maps(maps).items():
-            self.write_bytes(f"{_MAPS}/{image}.{suffix}", content)
+            self.write_bytes(f"{_MAPS}/{check_image_name(image)}.{suffix}", content)
 
     def with_maps(self) -> set[str]:
         """Names of the images whose maps are kept."""

@@ -13,6 +13,7 @@ PACKAGE = Path(metaseg_tf.__file__).parent
 RANKS = {
     "errors": 0,
     "schema": 0,
+    "stored_arrays": 0,
     "cityscapes": 1,
     "streetscenes": 1,
     "softmax": 1,
@@ -32,9 +33,16 @@ RANKS = {
     "cli": 8,
 }
 #: The rooms that work on tables alone.
-WITHOUT_TENSORFLOW = {"errors", "schema", "streetscenes", "softmax", "iou", "maps", "run"} | {
-    room for room, rank in RANKS.items() if rank in (4, 5, 6)
-}
+WITHOUT_TENSORFLOW = {
+    "errors",
+    "schema",
+    "stored_arrays",
+    "streetscenes",
+    "softmax",
+    "iou",
+    "maps",
+    "run",
+} | {room for room, rank in RANKS.items() if rank in (4, 5, 6)}
 ROOMS = sorted(
     path for path in PACKAGE.iterdir() if path.stem in RANKS or (path / "__init__.py").exists()
 )

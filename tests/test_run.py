@@ -6,7 +6,7 @@ import pytest
 from scenes import make_scene
 
 from metaseg_tf import load_run, run, segment_metrics
-from metaseg_tf.errors import DataFormatError, RunError, SettingsMismatchError
+from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
 from metaseg_tf.run import Run
 from metaseg_tf.schema import columns
 
@@ -151,3 +151,12 @@ def test_a_folder_that_is_no_run(tmp_path, content, words):
 def test_a_missing_folder(tmp_path):
     with pytest.raises(RunError, match="metaseg-tf extract"):
         load_run(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b", ".hidden", "a" * 300])
+def test_an_image_s_name_cannot_leave_the_run(made, name):
+    created, tables = made
+    before = sorted(created.path.parent.rglob("*"))
+    with pytest.raises(InputError, match="rename it"):
+        created.write_segments(name, tables["a"])
+    assert sorted(created.path.parent.rglob("*")) == before

@@ -24,7 +24,7 @@ T = TypeVar("T")
 _ANY_WIDTH = 10_000
 
 
-def print_error(error: Exception) -> None:
+def print_error(error: Exception | str) -> None:
     """One line on stderr, without markup or wrapping."""
     sys.stderr.write(f"metaseg-tf: {' '.join(str(error).split())}\n")
 

@@ -31,4 +31,5 @@ def reproduce(
     from metaseg_tf.cli.stages import run_plan
     from metaseg_tf.reproduction import Plan, choose_networks
 
-    run_plan(Plan(choose_networks(networks), cityscapes, out, limit=limit), quiet=quiet)
+    plan = Plan(choose_networks(networks), cityscapes, out, limit=limit)
+    raise typer.Exit(run_plan(plan, quiet=quiet))

@@ -10,14 +10,19 @@ from metaseg_tf.cli.progress import DownloadBar
 __all__ = ["run_plan"]
 
 
-def run_plan(plan, *, quiet: bool = False) -> None:
+def run_plan(plan, *, quiet: bool = False) -> int:
     """Take all stages of a `metaseg_tf.reproduction.Plan`; done ones are passed over.
+
+    Returns
+    -------
+    int
+        Exit code: 1 if a result could not be made or a number is off, unless the plan is limited
+        to some images; else 0.
 
     Raises
     ------
     typer.Exit
-        130 if interrupted; 1 if a result could not be made or a number is off, unless the plan is
-        limited to some images.
+        130 if interrupted.
     """
     start_tensorflow()
     from metaseg_tf.reproduction.measuring import count_images
@@ -27,11 +32,10 @@ def run_plan(plan, *, quiet: bool = False) -> None:
         _fetch(plan)
         _measure(plan, total, quiet)
         results = _make_results(plan, quiet)
-    verification = _verify(plan)
+        verification = _verify(plan)
     _print_page(plan, results, verification)
     failed = any(result.outcome == "failed" for result in results)
-    if failed or not (verification.passed or plan.limit):
-        raise typer.Exit(1)
+    return int(failed or not (verification.passed or plan.limit))
 
 
 @contextmanager
