@@ -7,7 +7,6 @@ python docs/pictures/overview.py runs/demo/demo_xception_fresh \\
 import sys
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from metaseg_tf.judging import load_model
@@ -53,7 +52,7 @@ def _arrange(panels):
 
 
 def choose(run, model):
-    """The middling image: as many have a smaller mean error of the predicted IoU_adj as a larger."""
+    """The middling image by the mean error of its segments' predicted IoU_adj."""
     table = load_run(run.path)
     table["predicted"] = model.score(table)["iou_adj_predicted"]
     kept = table[table["image"].isin(run.with_maps()) & (table["S_in"] > 0)]
