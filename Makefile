@@ -53,8 +53,9 @@ demo: $(STAMP)
 	$(BIN)/metaseg-tf demo
 
 bench: $(STAMP)
-	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts= -s --benchmark-disable-gc \
+	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts=--import-mode=importlib -s --benchmark-disable-gc \
 		--benchmark-json=bench.json $(PYTEST_ARGS)
+	$(BIN)/python docs/make_benchmarks.py bench.json
 
 $(VENV)/.docs-installed: $(STAMP) docs/requirements.txt
 	$(BIN)/python -m pip install --quiet -r docs/requirements.txt

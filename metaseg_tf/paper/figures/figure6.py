@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
+from matplotlib.ticker import SymmetricalLogLocator
 
 from metaseg_tf.paper.correlations import compute_correlations
 from metaseg_tf.paper.figures.drawing import Drawing
@@ -81,4 +82,6 @@ def _scale(ax: Axes, column: Column, lowest: float) -> None:
         ax.set_xscale("log")
     else:
         ax.set_xscale("symlog", linthresh=0.1)
+        ax.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=0.1, subs=(1, 3)))
+        ax.xaxis.set_major_formatter("{x:g}")
         ax.set_xlim(left=0.9 * lowest if lowest > 0 else -0.01)
