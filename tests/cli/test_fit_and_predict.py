@@ -69,6 +69,12 @@ def test_fit_writes_a_model_with_its_scores(metaseg, made, tmp_path):
     assert (tmp_path / "m.json").read_text() == (made / "model.json").read_text()
 
 
+def test_fit_tells_what_it_fitted_on_as_json(metaseg, made, tmp_path):
+    code, output, _ = metaseg("fit", made / "XC", "--out", tmp_path / "m.json", "--json")
+    assert code == 0
+    assert json.loads(output) == load_model(tmp_path / "m.json").provenance
+
+
 def test_dumps_are_judged_into_tables_and_pictures(metaseg, made, tmp_path):
     dumps, out = write_dumps(tmp_path / "new", (20, 21)), tmp_path / "out"
     words = ("predict", made / "model.json", "--softmax", dumps, "--out", out)
