@@ -13,6 +13,8 @@ PACKAGE = Path(metaseg_tf.__file__).parent
 RANKS = {
     "errors": 0,
     "schema": 0,
+    "storage": 1,
+    "cluster": 1,
     "cityscapes": 1,
     "streetscenes": 1,
     "softmax": 1,
@@ -21,7 +23,9 @@ RANKS = {
     "iou": 1,
     "metrics": 2,
     "deeplab": 2,
+    "parts": 3,
     "run": 3,
+    "sources": 3,
     "extraction": 3,
     "analysis": 4,
     "paper": 5,
@@ -29,8 +33,9 @@ RANKS = {
     "cli": 7,
 }
 #: The rooms that work on tables alone.
-WITHOUT_TENSORFLOW = {"errors", "schema", "streetscenes", "softmax", "iou", "run"} | {
-    room for room, rank in RANKS.items() if rank in (4, 5, 6)
+WITHOUT_TENSORFLOW = {
+    *("errors", "schema", "storage", "streetscenes", "softmax", "iou", "parts", "run"),
+    *(room for room, rank in RANKS.items() if rank in (4, 5, 6)),
 }
 ROOMS = sorted(
     path for path in PACKAGE.iterdir() if path.stem in RANKS or (path / "__init__.py").exists()

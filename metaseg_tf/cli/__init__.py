@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import checkpoints, extract, table
+from metaseg_tf.cli import checkpoints, compact, extract, table
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -19,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command("compact")(compact.compact)
 app.command("extract")(extract.extract)
 app.add_typer(checkpoints.app, name="checkpoints")
 app.command("table")(table.table)

@@ -1,7 +1,6 @@
 """Arguments and options that several verbs share."""
 
 from enum import Enum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,7 +20,10 @@ __all__ = [
     "Quiet",
     "RunFolders",
     "Scales",
+    "Scheduler",
     "Tile",
+    "WorkerResources",
+    "Workers",
     "network_settings",
 ]
 
@@ -49,9 +51,24 @@ class OnError(str, Enum):
 
 
 RunFolders = Annotated[
-    list[Path], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
+    list[str], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
 ]
-Out = Annotated[Path, typer.Option("--out", help="The run folder to make or to continue.")]
+Out = Annotated[
+    str,
+    typer.Option(
+        "--out", help="The run folder to make or to continue; also an address like s3://bucket/XC."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Measure in so many processes, which share the cores.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Measure on the workers of the Dask scheduler at this address.")
+]
+WorkerResources = Annotated[
+    str | None,
+    typer.Option(help="What an image occupies of what Dask workers declare, such as GPU=1."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
 Network = Annotated[
