@@ -29,15 +29,23 @@ class Cluster:
     client : distributed.Client
     resources : mapping, optional
         What a task occupies of what workers were started with, such as ``{"GPU": 1}``.
+    prepare : callable, optional
+        Called without arguments by each worker before its first task.
     """
 
     backlog = _BACKLOG
 
-    def __init__(self, client, resources: Mapping[str, float] | None = None):
+    def __init__(
+        self,
+        client,
+        resources: Mapping[str, float] | None = None,
+        prepare: Callable[[], None] | None = None,
+    ):
         from distributed import as_completed
 
         self._client = client
         self._resources = dict(resources or {})
+        self._prepare = prepare
         self._completed = as_completed()
         self._running: dict[Any, Any] = {}
 
@@ -55,7 +63,7 @@ class Cluster:
         function, args
             Sent to the worker. It works on one task at a time, with as many threads as it has.
         """
-        task = functools.partial(_call, function, *args)
+        task = functools.partial(_call, self._prepare, function, *args)
         future = self._client.submit(task, pure=False, resources=self._resources)
         self._running[future] = label
         self._completed.add(future)
@@ -80,6 +88,7 @@ def connect(
     scheduler: str | None = None,
     workers: int | None = None,
     resources: Mapping[str, float] | None = None,
+    prepare: Callable[[], None] | None = None,
 ) -> Iterator[Cluster | None]:
     """A cluster at an address, or of this machine's processes; None where neither is asked for.
 
@@ -89,7 +98,7 @@ def connect(
         Address of a Dask scheduler, such as ``tcp://10.0.0.1:8786``.
     workers : int, optional
         Start so many processes here, which share the cores.
-    resources : mapping, optional
+    resources, prepare
         As in `Cluster`.
 
     Raises
@@ -110,7 +119,7 @@ def connect(
         yield None
         return
     with _client(scheduler, workers, dict(resources or {})) as client:
-        cluster = Cluster(client, resources)
+        cluster = Cluster(client, resources, prepare)
         try:
             yield cluster
         finally:
@@ -160,23 +169,25 @@ def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iter
         yield client
 
 
-def _call(function: Callable, *args) -> Any:
+def _call(prepare: Callable[[], None] | None, function: Callable, *args) -> Any:
     """On a worker: one task at a time, so that it has the memory and the threads for itself."""
     from distributed import get_worker
 
     with _ONE_AT_A_TIME:
-        _limit_tensorflow(get_worker().state.nthreads)
+        _prepare_process(get_worker().state.nthreads, prepare)
         return function(*args)
 
 
 @functools.lru_cache
-def _limit_tensorflow(threads: int) -> None:
+def _prepare_process(threads: int, prepare: Callable[[], None] | None) -> None:
     import tensorflow as tf
 
     # Where TensorFlow has started already, as in the caller's own process, its setting stays.
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
+    if prepare is not None:
+        prepare()
 
 
 def _result(future) -> Any:

@@ -174,7 +174,7 @@ class LocalFolder(Folder):
     def _open_lock(self) -> BinaryIO:
         with self._translated(_LOCK):
             self.path.mkdir(parents=True, exist_ok=True)
-            return open(self.path / _LOCK, "a+b")
+            return open(self.path / _LOCK, "a+b", buffering=0)
 
     def _lock(self, file: BinaryIO) -> None:
         try:
@@ -188,10 +188,10 @@ class LocalFolder(Folder):
             ) from error
         except OSError as error:
             _LOG.warning("%s: this file system has no locks (%s)", self.path, error.strerror)
-        with self._translated(_LOCK):
+        # On a full disk it goes without saying who holds the lock.
+        with contextlib.suppress(OSError):
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
-            file.flush()
 
     def tidy(self) -> None:
         for path in self.path.rglob(f".*{_TEMPORARY}"):

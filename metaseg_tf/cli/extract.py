@@ -85,7 +85,7 @@ def extract(
     resources = worker_resources and cluster.parse_resources(worker_resources)
     skip_errors = on_error is OnError.skip
     try:
-        with cluster.connect(scheduler, workers, resources) as connected:
+        with cluster.connect(scheduler, workers, resources, start_tensorflow) as connected:
             results = extraction.extract(
                 source, run, settings, skip_errors=skip_errors, cluster=connected
             )
