@@ -153,7 +153,7 @@ def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iter
                 LocalCluster(
                     n_workers=workers,
                     threads_per_worker=max(1, len(os.sched_getaffinity(0)) // workers),
-                    dashboard_address=None,
+                    dashboard_address=":0",
                     silence_logs=logging.CRITICAL,
                     resources=resources,
                 )
