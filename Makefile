@@ -1,9 +1,16 @@
 # make test: install what is missing, run the checks and all tests.
 # make demo: install what is missing, run the whole job on the embedded default.
 # make bench: measure speed as ratios within one run.
+# make test-current: the tests where Python 3.12 or 3.13 and the current TensorFlow are found.
+# make test-all: the tests, the demo and the built package, in the reference environment and, where
+#   Python 3.12 or 3.13 is found, in a current one.
 
 PYTHON ?= $(shell for p in python3.11 python3.10 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$p && break; done)
+CURRENT_PYTHON ?= $(shell for p in python3.13 python3.12 \
+	$(HOME)/.pyenv/versions/3.13.*/bin/python $(HOME)/.pyenv/versions/3.12.*/bin/python; do \
+	$$p -c 'import sys; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -12,7 +19,7 @@ PYTEST_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install test lint demo bench clean
+.PHONY: help install test test-current lint demo bench package test-all clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -33,12 +40,34 @@ lint: $(STAMP)
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+test-current:
+ifneq ($(CURRENT_PYTHON),)
+	$(MAKE) test VENV=.venv-current PYTHON=$(CURRENT_PYTHON)
+	@echo "ran in a current environment, too ($(CURRENT_PYTHON))"
+else
+	@echo "ran in the reference environment only: found no Python 3.12 or 3.13"
+endif
+
 demo: $(STAMP)
 	$(BIN)/metaseg-tf demo
 
 bench: $(STAMP)
-	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts= -s --benchmark-disable-gc \
+	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts=--import-mode=importlib -s --benchmark-disable-gc \
 		--benchmark-json=bench.json $(PYTEST_ARGS)
+	$(BIN)/python docs/make_benchmarks.py bench.json
+
+# Build wheel and sdist, install each into a bare environment outside of the checkout, and run it.
+package: $(STAMP)
+	$(BIN)/python tests/packaging/try_package.py $(PACKAGE_ARGS)
+
+test-all:
+	$(MAKE) test demo package
+ifneq ($(CURRENT_PYTHON),)
+	$(MAKE) test demo package VENV=.venv-current PYTHON=$(CURRENT_PYTHON)
+	@echo "ran in the reference environment ($(PYTHON)) and in a current one ($(CURRENT_PYTHON))"
+else
+	@echo "ran in the reference environment ($(PYTHON)) only: found no Python 3.12 or 3.13"
+endif
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf .venv .venv-current build dist *.egg-info

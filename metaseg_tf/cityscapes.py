@@ -4,6 +4,7 @@ TensorFlow is imported where images are read only: tables and reports need the c
 """
 
 import os
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = [
     "Label",
     "Pair",
     "find_pairs",
+    "name_classes",
     "read_pairs",
 ]
 
@@ -30,6 +32,12 @@ _UNKNOWN = 254
 _IMAGES, _TRUTH = "leftImg8bit", "gtFine"
 _IMAGE_SUFFIX = "_leftImg8bit.png"
 _LABEL_SUFFIXES = ("_gtFine_labelIds.png", "_gtFine_labelTrainIds.png")
+_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+_PNG_HEADER = struct.Struct(">16s2I2B")
+#: Upper bound of an image's pixels, 32 times those of Cityscapes.
+_MAX_PIXELS = 2**26
+#: Bits and colour type of what is asked of a PNG: 8-bit grey for labels, whatever for photographs.
+_GREY = (8, 0)
 _REMEDY = "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip into one folder"
 
 
@@ -86,6 +94,14 @@ _EVALUATED = sorted((label for label in LABELS if label.train_id != VOID), key=l
 
 #: Names of the 19 classes by train id.
 CLASSES = tuple(label.name for label in _EVALUATED)
+
+
+def name_classes(n_classes: int) -> tuple[str, ...]:
+    """Names of a network's classes: those of Cityscapes if it has as many, else numbers."""
+    if n_classes == len(CLASSES):
+        return CLASSES
+    return tuple(f"class {j}" for j in range(n_classes))
+
 
 #: Colours by train id, uint8 [256, 3]; black from 19 on.
 PALETTE = np.zeros((256, 3), np.uint8)
@@ -226,14 +242,16 @@ def read_pairs(pairs: Iterable[Pair], *, prefetch: int = 2) -> Iterator[ImageWit
     tables = tf.constant(np.stack([LABEL_IDS_TO_TRAIN_IDS, _TRAIN_IDS_TO_TRAIN_IDS]))
 
     def decode(image, labels, table):
-        pixels = tf.image.decode_png(tf.io.read_file(image), channels=3)
-        ids = tf.image.decode_png(tf.io.read_file(labels), channels=1)[..., 0]
+        pixels = tf.image.decode_png(tf.numpy_function(_read_image, [image], tf.string), channels=3)
+        packed = tf.numpy_function(_read_labels, [labels], tf.string)
+        ids = tf.image.decode_png(packed, channels=1)[..., 0]
         return pixels, tf.gather(tables[table], tf.cast(ids, tf.int32))
 
+    # With dtypes, so that no pairs are no files, too.
     columns = (
-        [str(pair.image) for pair in pairs],
-        [str(pair.labels) for pair in pairs],
-        [int(pair.has_train_ids) for pair in pairs],
+        np.array([str(pair.image) for pair in pairs], str),
+        np.array([str(pair.labels) for pair in pairs], str),
+        np.array([pair.has_train_ids for pair in pairs], np.int32),
     )
     chain = (
         tf.data.Dataset.from_tensor_slices(columns)
@@ -256,8 +274,49 @@ class _Decoded(Iterator):
         try:
             image, gt = next(self._elements)
         except self._failure as error:
+            # What Python raised within the chain comes out of it without its type.
+            _read_image(pair.image)
+            _read_labels(pair.labels)
             raise _unreadable(pair, error) from error
         return _check(pair, ImageWithLabels(image.numpy(), gt.numpy()))
+
+
+def _read_image(path: str | bytes | os.PathLike) -> bytes:
+    """A PNG file, of which only the header is looked at: decoders allocate what it declares."""
+    path = Path(os.fsdecode(path))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataFormatError(
+            f"{path}: cannot be read ({error.strerror}); unpack it again"
+        ) from error
+    _check_header(path, content)
+    return content
+
+
+def _read_labels(path: str | bytes | os.PathLike) -> bytes:
+    """As `_read_image`; TensorFlow would turn 16 bits, a palette or colours into other ids."""
+    content = _read_image(path)
+    *_, bits, colour = _PNG_HEADER.unpack_from(content)
+    if (bits, colour) != _GREY:
+        raise DataFormatError(
+            f"{os.fsdecode(path)}: expected labels as a PNG of 8-bit grey, got {bits} bits of "
+            f"colour type {colour}; take the file ending in {' or '.join(_LABEL_SUFFIXES)} as it is"
+        )
+    return content
+
+
+def _check_header(path: Path, content: bytes) -> None:
+    if len(content) < _PNG_HEADER.size or not content.startswith(_PNG):
+        raise DataFormatError(
+            f"{path}: expected a whole PNG file, got something else; unpack it again"
+        )
+    _, width, height, *_ = _PNG_HEADER.unpack_from(content)
+    if not 0 < width * height <= _MAX_PIXELS:
+        raise DataFormatError(
+            f"{path}: expected at most {_MAX_PIXELS} pixels, got a PNG file of {height}x{width}; "
+            "it is no image of a street"
+        )
 
 
 def _unreadable(pair: Pair, error: Exception) -> DataFormatError:

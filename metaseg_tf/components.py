@@ -15,6 +15,7 @@ __all__ = [
     "LABELLERS",
     "VOID",
     "RunSpans",
+    "connect_runs",
     "find_interior",
     "label_components",
     "run_starts",
@@ -70,21 +71,41 @@ def label_components(
 
 
 def _label_runs(classes: np.ndarray, connectivity: int) -> np.ndarray:
-    """Join runs of equal class that touch from one row to the next."""
     starts = run_starts(classes)
     lengths = np.diff(starts, append=classes.size)
-    kinds = classes.ravel()[starts]
-    inside = kinds != VOID
-    runs = RunSpans.of(starts[inside], lengths[inside], classes.shape[1])
-    upper, lower = runs.touching(runs, down=1, connectivity=connectivity)
-    equal = kinds[inside][upper] == kinds[inside][lower]
-    joined = (np.ones(np.count_nonzero(equal), bool), (upper[equal], lower[equal]))
-    graph = sparse.coo_matrix(joined, shape=(len(runs.begin),) * 2)
-    # Numbers rise with a component's first run, which holds its first pixel.
-    numbers = connected_components(graph, directed=False)[1]
-    labels = np.zeros(len(starts), np.int32)
-    labels[inside] = numbers + 1
+    spans = RunSpans.of(starts, lengths, classes.shape[1])
+    labels = connect_runs(spans, classes.ravel()[starts], connectivity)
     return np.repeat(labels, lengths).reshape(classes.shape)
+
+
+def connect_runs(spans: "RunSpans", kinds: np.ndarray, connectivity: int) -> np.ndarray:
+    """Number the connected components of runs of equal kind.
+
+    Parameters
+    ----------
+    spans : RunSpans
+        Runs in raster order.
+    kinds : uint8 array [R]
+        Class id of each run; 255 (void) belongs to no component.
+    connectivity : {8, 4}
+
+    Returns
+    -------
+    int32 array [R]
+        0 for void, else 1, 2, ... in raster order of a component's first pixel.
+    """
+    n_runs, inside = len(kinds), np.flatnonzero(kinds != VOID)
+    spans, kinds = spans.take(inside), kinds[inside]
+    first, second = np.concatenate(
+        [spans.touching(spans, down=down, connectivity=connectivity) for down in (0, 1)], axis=1
+    )
+    equal = kinds[first] == kinds[second]
+    joined = (np.ones(np.count_nonzero(equal), bool), (first[equal], second[equal]))
+    graph = sparse.coo_matrix(joined, shape=(len(inside),) * 2)
+    # Numbers rise with a component's first run, which holds its first pixel.
+    labels = np.zeros(n_runs, np.int32)
+    labels[inside] = connected_components(graph, directed=False)[1] + 1
+    return labels
 
 
 class RunSpans(NamedTuple):
@@ -102,6 +123,10 @@ class RunSpans(NamedTuple):
         """Spans of the runs of an image of that width, from flat positions and lengths."""
         begin = starts + 2 * (starts // width)
         return cls(begin, begin + lengths, width + 2)
+
+    def take(self, indices: np.ndarray) -> "RunSpans":
+        """Some of the runs."""
+        return RunSpans(self.begin[indices], self.end[indices], self.width)
 
     def touching(
         self, other: "RunSpans", *, down: int, connectivity: int

@@ -19,15 +19,18 @@ from metaseg_tf.cluster import Cluster
 from metaseg_tf.components import CONNECTIVITIES, LABELLERS, VOID
 from metaseg_tf.errors import ClusterError, InputError, MetaSegError, RunError
 from metaseg_tf.iou import compute_class_iou, count_confusions
-from metaseg_tf.metrics import measure_image
+from metaseg_tf.maps import ImageMaps
+from metaseg_tf.metrics import Measurement, measure_image
 from metaseg_tf.run import Run
-from metaseg_tf.schema import check_convention
+from metaseg_tf.schema import check_convention, check_image_name
 from metaseg_tf.softmax import SoftmaxDump
 from metaseg_tf.sources import CityscapesSource, DumpSource, ImageJob
 
-__all__ = ["ImageResult", "MeasureSettings", "extract", "measure_job", "open_run"]
+__all__ = ["KEEP_MAPS", "ImageResult", "MeasureSettings", "extract", "measure_job", "open_run"]
 
 _CONFUSIONS = "confusions"
+#: So many images keep their maps by default: enough for figures, some 1 MB each.
+KEEP_MAPS = 20
 _LOG = logging.getLogger(__name__)
 
 
@@ -83,6 +86,7 @@ def extract(
     settings: MeasureSettings,
     *,
     skip_errors: bool = False,
+    keep_maps: int = KEEP_MAPS,
     cluster: Cluster | None = None,
 ) -> Iterator[ImageResult]:
     """Measure all images that the run does not hold yet.
@@ -96,6 +100,9 @@ def extract(
     settings : MeasureSettings
     skip_errors : bool
         Carry on past an image that cannot be measured, and note it in the manifest.
+    keep_maps : int
+        Keep the maps of so many images, the first ones, for pictures. Images that were measured
+        without are measured again for their maps.
     cluster : Cluster, optional
         Whose workers measure the images and write into the run; without, this process does.
 
@@ -115,8 +122,7 @@ def extract(
         for path in broken:
             _LOG.warning("%s was cut short; it is made again", path)
         run.manifest.failed = {}
-        done = run.done()
-        plan = _plan(source.jobs(done, apart=cluster is not None), done)
+        plan = _plan(source, run, keep_maps, apart=cluster is not None)
         work = _measure_here if cluster is None else partial(_measure_there, cluster)
         for result in work(plan, run, settings):
             _note(run, result, skip_errors)
@@ -125,22 +131,33 @@ def extract(
         run.write_manifest()
 
 
-def _plan(jobs: Iterable[ImageJob], done: set[str]) -> Iterator[ImageJob | ImageResult]:
+def _plan(
+    source: DumpSource | CityscapesSource, run: Run, keep_maps: int, *, apart: bool
+) -> Iterator[ImageJob | ImageResult]:
     """What is to be measured, and the results of what is not."""
-    seen = set()
-    for job in jobs:
+    done, mapped, seen = run.done(), run.with_maps(), set()
+    for index, job in enumerate(source.jobs(done, apart=apart)):
         try:
-            name = job.name()
-            if name in seen:
-                raise InputError(
-                    f"{job.origin}: expected a name of its own for each image, got {name!r} "
-                    "twice; rename one"
-                )
+            name = _new_name(job, seen)
         except MetaSegError as error:
             yield _failed(job, error)
             continue
-        seen.add(name)
-        yield ImageResult(name, "kept") if name in done else job
+        wants_maps = index < keep_maps and name not in mapped
+        if name in done and not wants_maps:
+            yield ImageResult(name, "kept")
+        else:
+            yield job._replace(keep_maps=wants_maps)
+
+
+def _new_name(job: ImageJob, seen: set[str]) -> str:
+    name = check_image_name(job.name())
+    if name in seen:
+        raise InputError(
+            f"{job.origin}: expected a name of its own for each image, got {name!r} twice; "
+            "rename one"
+        )
+    seen.add(name)
+    return name
 
 
 def _measure_here(plan: Iterable, run: Run, settings: MeasureSettings) -> Iterator[ImageResult]:
@@ -182,18 +199,21 @@ def _collect(cluster: Cluster) -> ImageResult:
 
 
 def measure_job(job: ImageJob, run: Run, settings: MeasureSettings) -> ImageResult:
-    """Load one image, measure it, and store its table in the run."""
+    """Load one image, measure it, and store its table and, where asked for, its maps in the run."""
     try:
         dump = job.load()
-        table, extra = _measure(dump, settings)
+        measured = measure_image(dump.probs, dump.gt, **asdict(settings))
         n_classes = dump.probs.shape[-1]
         _check_classes(run, dump.name, n_classes)
+        gt = _truth(dump, settings)
     except RunError:
         raise
     except MetaSegError as error:
         return _failed(job, error)
-    run.write_segments(dump.name, table, extra)
-    return ImageResult(dump.name, "measured", len(table), n_classes)
+    if job.keep_maps:
+        run.write_maps(dump.name, _maps(measured, gt, dump.image))
+    run.write_segments(dump.name, measured.table, _confusions(measured, gt, n_classes))
+    return ImageResult(dump.name, "measured", len(measured.table), n_classes)
 
 
 def _is_job(item: ImageJob | ImageResult) -> bool:
@@ -217,14 +237,24 @@ def _note(run: Run, result: ImageResult, skip_errors: bool) -> None:
         run.write_manifest()
 
 
-def _measure(dump: SoftmaxDump, settings: MeasureSettings):
-    """The segment table of an image, and its confusion matrix where the truth is known."""
-    measured = measure_image(dump.probs, dump.gt, **asdict(settings))
+def _truth(dump: SoftmaxDump, settings: MeasureSettings) -> np.ndarray | None:
+    """Ground truth as uint8 with 255 for void."""
     if dump.gt is None:
-        return measured.table, {}
-    gt = np.where(dump.gt == settings.void, VOID, dump.gt).astype(np.uint8)
-    confusions = count_confusions(measured.heat.pred, gt, dump.probs.shape[-1])
-    return measured.table, {_CONFUSIONS: zlib.compress(confusions.astype("<i8").tobytes())}
+        return None
+    return np.where(dump.gt == settings.void, VOID, dump.gt).astype(np.uint8)
+
+
+def _maps(measured: Measurement, gt: np.ndarray | None, image: np.ndarray | None) -> ImageMaps:
+    heat = measured.heat
+    return ImageMaps(heat.pred, measured.segments, heat.entropy, heat.difference, gt, image)
+
+
+def _confusions(measured: Measurement, gt: np.ndarray | None, n_classes: int) -> dict[str, bytes]:
+    """The image's confusion matrix, where the truth is known."""
+    if gt is None:
+        return {}
+    confusions = count_confusions(measured.heat.pred, gt, n_classes)
+    return {_CONFUSIONS: zlib.compress(confusions.astype("<i8").tobytes())}
 
 
 def _summarise(run: Run) -> dict:

@@ -8,45 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaseg_tf.components import VOID, RunSpans, label_components, run_starts
+from metaseg_tf.components import VOID, RunSpans, connect_runs, run_starts
 from metaseg_tf.schema import check_convention
 
-__all__ = ["Truth", "compute_class_iou", "compute_iou", "count_confusions", "label_truth"]
-
-
-class Truth(NamedTuple):
-    """Ground truth beside a prediction.
-
-    Attributes
-    ----------
-    gt : uint8 [H, W]
-        Class ids, 255 for void.
-    components : int32 [H, W]
-        Connected components G of equal ground truth class; 0 for void.
-    missed : int32 [H, W]
-        Connected components of the pixels with ``gt != pred``, of equal ground truth class; 0
-        elsewhere.
-    """
-
-    gt: np.ndarray
-    components: np.ndarray
-    missed: np.ndarray
-
-
-def label_truth(pred: np.ndarray, gt: np.ndarray, *, connectivity: int = 8) -> Truth:
-    """Components of the ground truth and of what the prediction missed of it."""
-    missed = np.where(pred == gt, np.uint8(VOID), gt)
-    return Truth(
-        gt,
-        label_components(gt, connectivity=connectivity, labeller="runs"),
-        label_components(missed, connectivity=connectivity, labeller="runs"),
-    )
+__all__ = ["compute_class_iou", "compute_iou", "count_confusions"]
 
 
 def compute_iou(
     pred: np.ndarray,
     segments: np.ndarray,
-    truth: Truth,
+    gt: np.ndarray,
     *,
     convention: str = "reference",
     connectivity: int = 8,
@@ -68,8 +39,8 @@ def compute_iou(
         Predicted classes, 255 where the ground truth is void.
     segments : int32 array [H, W]
         Components of ``pred``, numbered 1..n; 0 for void.
-    truth : Truth
-        From `label_truth`.
+    gt : uint8 array [H, W]
+        True class ids, 255 for void.
     convention : {"reference", "paper"}
     connectivity : {8, 4}
         What it means to touch.
@@ -80,7 +51,7 @@ def compute_iou(
         Unitless, in [0, 1].
     """
     check_convention(convention)
-    runs = _Runs.of(pred, segments, truth)
+    runs = _Runs.of(pred, segments, gt, connectivity)
     touching = runs.touching(connectivity) if convention == "reference" else np.empty((3, 0), int)
     area, shared, pairs = runs.areas(), runs.intersections(), runs.pairs()
     grown = _grow_by_components(runs, pairs, touching)
@@ -133,27 +104,32 @@ def compute_class_iou(confusions: np.ndarray) -> np.ndarray:
 
 
 class _Runs(NamedTuple):
-    """One entry a run: its segment k, ground truth component g, missed component m, and length."""
+    """One entry a run: where it lies, its segment k, its component g of the ground truth, and the
+    component m of missed pixels (``gt != pred``) that it belongs to; 0 for none."""
 
+    spans: RunSpans
     n_segments: int
     pred: np.ndarray
     gt: np.ndarray
     segment: np.ndarray
     component: np.ndarray
     missed: np.ndarray
-    start: np.ndarray
-    length: np.ndarray
     hit: np.ndarray
-    width: int
 
     @classmethod
-    def of(cls, pred, segments, truth: Truth) -> "_Runs":
-        starts = run_starts(pred, truth.gt)
-        maps = (pred, truth.gt, segments, truth.components, truth.missed)
-        flat = [m.ravel()[starts] for m in maps]
-        hit = (flat[0] == flat[1]) & (flat[2] > 0)
-        lengths = np.diff(starts, append=pred.size)
-        return cls(int(segments.max()), *flat, starts, lengths, hit, pred.shape[1])
+    def of(cls, pred, segments, gt, connectivity: int) -> "_Runs":
+        starts = run_starts(pred, gt)
+        spans = RunSpans.of(starts, np.diff(starts, append=pred.size), pred.shape[1])
+        predicted, true, segment = (m.ravel()[starts] for m in (pred, gt, segments))
+        component = connect_runs(spans, true, connectivity)
+        lost = np.where(predicted == true, np.uint8(VOID), true)
+        missed = connect_runs(spans, lost, connectivity)
+        hit = (predicted == true) & (segment > 0)
+        return cls(spans, int(segments.max()), predicted, true, segment, component, missed, hit)
+
+    @property
+    def length(self) -> np.ndarray:
+        return self.spans.end - self.spans.begin
 
     def areas(self) -> np.ndarray:
         return _sum_by(self.segment, self.length, self.n_segments)
@@ -168,11 +144,10 @@ class _Runs(NamedTuple):
     def touching(self, connectivity: int) -> np.ndarray:
         """Triples (k, g, m) of a segment and a run of missed pixels of its class beside it."""
         lost = np.flatnonzero(self.missed)
-        everything = RunSpans.of(self.start, self.length, self.width)
-        missed = RunSpans.of(self.start[lost], self.length[lost], self.width)
+        spans = self.spans.take(lost)
         found = []
         for down in (-1, 0, 1):
-            own, other = missed.touching(everything, down=down, connectivity=connectivity)
+            own, other = spans.touching(self.spans, down=down, connectivity=connectivity)
             own = lost[own]
             same = self.gt[own] == self.pred[other]
             own, other = own[same], other[same]

@@ -10,14 +10,15 @@ from scipy import sparse
 from metaseg_tf.components import VOID, find_interior, label_components, run_starts
 from metaseg_tf.dispersion import HeatMaps, compute_heat_maps, count_threads
 from metaseg_tf.errors import InputError, ShapeError
-from metaseg_tf.iou import compute_iou, label_truth
+from metaseg_tf.iou import compute_iou
 from metaseg_tf.schema import check_convention, class_columns, columns
 
 __all__ = ["Measurement", "check_ground_truth", "measure_image", "segment_metrics"]
 
 # A float32 sum of this many probabilities is exact to 1e-6; longer sums are taken in float64.
 _FLOAT32_RUN = 16
-_BLOCK_PIXELS = 1 << 17
+_BLOCK_PIXELS = 1 << 16
+_BLOCK_RUNS = 1 << 14
 
 
 def segment_metrics(
@@ -116,15 +117,14 @@ def measure_image(
         labelled = pool.submit(
             label_components, heat.pred, connectivity=connectivity, labeller=labeller
         )
-        truth = None if gt is None else label_truth(heat.pred, gt, connectivity=connectivity)
         # With 4 neighbours a diagonal neighbour of the same class can be another segment.
         same = heat.pred if connectivity == 8 else labelled.result()
         sums = _sum_runs(probs, heat, same, convention)
         segments = labelled.result()
     table = _measure(heat.pred, segments, sums)
-    if truth is not None:
+    if gt is not None:
         table["iou"], table["iou_adj"] = compute_iou(
-            heat.pred, segments, truth, convention=convention, connectivity=connectivity
+            heat.pred, segments, gt, convention=convention, connectivity=connectivity
         )
     order = columns(probs.shape[-1], with_gt=gt is not None)
     frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
@@ -173,59 +173,55 @@ def check_ground_truth(gt: np.ndarray, shape: tuple[int, ...], void: int = 255) 
 
 
 class _RunSums(NamedTuple):
-    """Sums over runs of pixels that lie in one row, segment, and side of it (interior or boundary).
+    """Sums over short runs of pixels of one row, segment, and side of it: interior or boundary.
 
     Attributes
     ----------
     starts, lengths : int64 [R]
     interior : bool [R]
-    heat : {"E": float64 [R], "D": float64 [R]}
-    prob_starts : int64 [Q]
-        Starts of shorter runs, over which the probabilities are summed.
-    probs : float32 [Q, C]
+    entropy, difference : float32 [R]
+    probs : float32 [R, C]
     """
 
     starts: np.ndarray
     lengths: np.ndarray
     interior: np.ndarray
-    heat: dict[str, np.ndarray]
-    prob_starts: np.ndarray
+    entropy: np.ndarray
+    difference: np.ndarray
     probs: np.ndarray
 
 
 def _sum_runs(probs: np.ndarray, heat: HeatMaps, same: np.ndarray, convention: str) -> _RunSums:
     """Everything that is summed over pixels; ``same`` [H, W] is constant within a segment only."""
     interior = find_interior(same, convention=convention)
-    starts = run_starts(same, interior)
-    prob_starts = run_starts(same, every=_FLOAT32_RUN)
-    heat_sums = {
-        name: np.add.reduceat(heat_map.ravel().astype(np.float64), starts)
-        for name, heat_map in (("E", heat.entropy), ("D", heat.difference))
-    }
-    return _RunSums(
+    starts = run_starts(same, interior, every=_FLOAT32_RUN)
+    pixels = probs.reshape(-1, probs.shape[-1])
+    sums = _RunSums(
         starts,
         np.diff(starts, append=same.size),
         interior.ravel()[starts],
-        heat_sums,
-        prob_starts,
-        _sum_probabilities(probs.reshape(-1, probs.shape[-1]), prob_starts),
+        *(np.empty(len(starts), np.float32) for _ in range(2)),
+        np.empty((len(starts), pixels.shape[1]), np.float32),
     )
 
-
-def _sum_probabilities(pixels: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Sums over runs of the rows of [N, C], float32 [Q, C], by a sparse matrix of ones."""
-    sums = np.empty((len(starts), pixels.shape[1]), np.float32)
-
     def sum_block(begin: int) -> None:
-        block = pixels[begin : begin + _BLOCK_PIXELS].astype(np.float32, copy=False)
-        runs = slice(*np.searchsorted(starts, (begin, begin + len(block))))
-        bounds = np.append(starts[runs] - begin, len(block))
-        entries = (np.ones(len(block), np.float32), np.arange(len(block)), bounds)
-        sums[runs] = sparse.csr_matrix(entries, shape=(len(bounds) - 1, len(block))) @ block
+        block = slice(begin, min(begin + _BLOCK_PIXELS, len(pixels)))
+        runs = slice(*np.searchsorted(starts, (block.start, block.stop)))
+        rows = _sum_of_rows(np.append(starts[runs], block.stop) - begin)
+        sums.probs[runs] = rows @ pixels[block].astype(np.float32, copy=False)
+        sums.entropy[runs] = rows @ heat.entropy.ravel()[block]
+        sums.difference[runs] = rows @ heat.difference.ravel()[block]
 
     with ThreadPoolExecutor(count_threads()) as pool:
         list(pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)))
     return sums
+
+
+def _sum_of_rows(bounds: np.ndarray) -> sparse.csr_matrix:
+    """The matrix of ones that sums the rows bounds[i]..bounds[i + 1] of what it multiplies."""
+    n = bounds[-1]
+    entries = (np.ones(n, np.float32), np.arange(n), bounds)
+    return sparse.csr_matrix(entries, shape=(len(bounds) - 1, n))
 
 
 def _measure(pred: np.ndarray, segments: np.ndarray, sums: _RunSums) -> dict[str, np.ndarray]:
@@ -246,7 +242,7 @@ def _measure(pred: np.ndarray, segments: np.ndarray, sums: _RunSums) -> dict[str
         "S_rel_in": rel_in,
         **_boxes(segment, sums, segments.shape, n),
     }
-    for name, values in sums.heat.items():
+    for name, values in (("E", sums.entropy), ("D", sums.difference)):
         heat_in, heat_bd = _sum_sides(segment, sums, values, n)
         mean, mean_in = (heat_in + heat_bd) / table["S"], heat_in / np.maximum(inner, 1)
         table |= {
@@ -256,7 +252,7 @@ def _measure(pred: np.ndarray, segments: np.ndarray, sums: _RunSums) -> dict[str
             f"{name}_rel": mean * rel,
             f"{name}_rel_in": mean_in * rel_in,
         }
-    means = _sum_by_segment(segments.ravel()[sums.prob_starts], sums.probs, n)
+    means = _sum_by_segment(segment, sums.probs, n)
     means /= table["S"][:, None]
     return table | dict(zip(class_columns(means.shape[1]), means.T, strict=True))
 
@@ -271,8 +267,8 @@ def _sum_sides(segment: np.ndarray, sums: _RunSums, values: np.ndarray, n: int):
 def _sum_by_segment(owner: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
     """Sum of the rows [Q, C] of each owner 1..n in float64; a block at a time for memory's sake."""
     totals = np.zeros((n + 1, values.shape[1]))
-    for begin in range(0, len(owner), _BLOCK_PIXELS):
-        block = values[begin : begin + _BLOCK_PIXELS]
+    for begin in range(0, len(owner), _BLOCK_RUNS):
+        block = values[begin : begin + _BLOCK_RUNS]
         owners = owner[begin : begin + len(block)]
         present = np.zeros(n + 1, bool)
         present[owners] = True

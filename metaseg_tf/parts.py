@@ -58,6 +58,10 @@ class Parts:
                     found[image] = metadata[entry.encode()]
         return iter(sorted(found.items()))
 
+    def states(self) -> list[tuple[str, str]]:
+        """(file, what changes when it does) of all files."""
+        return [(file, self._folder.state(file)) for file, _ in self._files()]
+
     def load(self, only: Sequence[str] | None = None) -> pa.Table | None:
         """The tables of all images, by name; None where there is no image.
 

@@ -4,12 +4,14 @@
 
     RUN/run.json                   settings, versions, failures: the manifest
     RUN/segments/, RUN/packs/      the segment tables; see metaseg_tf.parts
+    RUN/maps/<image>.npz, .jpg     what pictures of it are made of, for some images
     RUN/tables/, RUN/figures/...   what was made of them
 
 A file that bears its final name is whole; see metaseg_tf.storage.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -22,15 +24,17 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf import __version__
-from metaseg_tf.errors import RunError, SettingsMismatchError
+from metaseg_tf.errors import InputError, RunError, SettingsMismatchError
+from metaseg_tf.maps import ImageMaps, decode_maps, encode_maps
 from metaseg_tf.parts import Parts
-from metaseg_tf.schema import columns, count_classes, empty_table
-from metaseg_tf.storage import Folder, open_folder
+from metaseg_tf.schema import check_image_name, columns, count_classes, empty_table
+from metaseg_tf.storage import Folder, LocalFolder, open_folder
 
 __all__ = ["Manifest", "Run", "load_run"]
 
 FORMAT = 1
 _MANIFEST = "run.json"
+_MAPS = "maps"
 _PACKAGES = (
     "tensorflow",
     "tensorflow-addons",
@@ -118,6 +122,11 @@ class Run:
         return self._folder.path
 
     @property
+    def address(self) -> str:
+        """The absolute path or the address, the same from wherever it is looked at."""
+        return str(self.path.resolve() if isinstance(self.path, Path) else self.path)
+
+    @property
     def name(self) -> str:
         """The name that tables and figures give the run: that of its folder."""
         return self._folder.name
@@ -148,7 +157,7 @@ class Run:
         self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None = None
     ) -> None:
         """Store one image's segment table; ``extra`` is kept with it."""
-        self._parts.write(image, table, extra)
+        self._parts.write(check_image_name(image), table, extra)
 
     def write_manifest(self) -> None:
         """Store the manifest as it now is."""
@@ -162,6 +171,49 @@ class Run:
         """Store a file below the run folder and return where it lies."""
         self._folder.write(relative, content)
         return self._folder.where(relative)
+
+    def write_maps(self, image: str, maps: ImageMaps) -> None:
+        """Store one image's maps, the npz last: where it is, all is there."""
+        for suffix, content in encode_maps(maps).items():
+            self.write_bytes(f"{_MAPS}/{check_image_name(image)}.{suffix}", content)
+
+    def with_maps(self) -> set[str]:
+        """Names of the images whose maps are kept."""
+        return set(self._folder.names(_MAPS, ".npz"))
+
+    def load_maps(self, image: str) -> ImageMaps:
+        """The maps of one image.
+
+        Raises
+        ------
+        InputError
+            If the run keeps no maps of it.
+        DataFormatError
+            If a file is broken.
+        """
+        if image not in self.with_maps():
+            raise InputError(
+                f"{self.path}: expected maps of the image {image!r}, found none; choose one of "
+                f"{len(self.with_maps())} in {self._folder.where(_MAPS)}, or run extract again "
+                "with --keep-maps all"
+            )
+        npz, photograph = (f"{_MAPS}/{image}.{suffix}" for suffix in ("npz", "jpg"))
+        shown = self._read(photograph) if self._folder.exists(photograph) else None
+        return decode_maps(self._read(npz), shown, origin=str(self._folder.where(npz)))
+
+    def _read(self, relative: str) -> bytes:
+        try:
+            return self._folder.read(relative)
+        except OSError as error:
+            raise RunError(
+                f"{self._folder.where(relative)}: cannot be read ({error.strerror or error}); "
+                "check permissions"
+            ) from error
+
+    def fingerprint(self) -> str:
+        """A hash that changes with the manifest and with the files of the segment tables."""
+        manifest = self._folder.read(_MANIFEST)
+        return hashlib.sha256(manifest + repr(self._parts.states()).encode()).hexdigest()
 
     def compact(self, size: int) -> int:
         """Pack the tables of single images into larger files; returns how many were packed."""
@@ -219,9 +271,17 @@ def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataF
     return table.astype({name: known[name] for name in table.columns if name in known}, copy=False)
 
 
+def write_json(target: Path, content: Mapping[str, Any]) -> None:
+    """Store JSON in any folder, whole or not at all; RunError if it cannot be."""
+    LocalFolder(target.parent).write(target.name, _encode(content))
+
+
 def _write_manifest(folder: Folder, manifest: Manifest) -> None:
-    content = {"format": FORMAT, **vars(manifest)}
-    folder.write(_MANIFEST, (json.dumps(content, indent=2) + "\n").encode())
+    folder.write(_MANIFEST, _encode({"format": FORMAT, **vars(manifest)}))
+
+
+def _encode(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2) + "\n").encode()
 
 
 def _read_manifest(folder: Folder) -> Manifest:

@@ -20,6 +20,7 @@ __all__ = [
     "METRIC_COLUMNS",
     "Column",
     "check_convention",
+    "check_image_name",
     "class_columns",
     "columns",
     "count_classes",
@@ -31,6 +32,9 @@ CONVENTIONS = ("reference", "paper")
 
 #: Class ids are stored in 8 bits, with 255 for void and at least two classes.
 MAX_CLASSES = 254
+
+# File systems take 255 bytes; suffixes, and a mark while a file is written, come on top.
+_NAME_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -206,3 +210,19 @@ def check_convention(convention: str) -> str:
             "'reference' reproduces the published numbers, 'paper' follows the text"
         )
     return convention
+
+
+def check_image_name(name: str) -> str:
+    """Return an image's name, which names its files in a run, or raise an InputError.
+
+    Names come from files that anyone may have made: one such as ``../../evil`` would be written
+    outside of the run.
+    """
+    fits = name and len(name.encode(errors="replace")) <= _NAME_BYTES
+    if not fits or not name.isprintable() or name[0] == "." or {"/", "\\"} & set(name):
+        shown = name if len(name) <= 60 else f"{name[:60]}..."
+        raise InputError(
+            f"image: expected a name to store its table by ({_NAME_BYTES} bytes at most, "
+            f"printable, without slashes or a dot in front), got {shown!r}; rename it"
+        )
+    return name

@@ -6,34 +6,20 @@ HDF5 holds ``probabilities`` [1, H, W, C] or [H, W, C], ``ground_truths`` [1, H,
 
 import contextlib
 import os
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from pathlib import Path, PureWindowsPath
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from metaseg_tf.errors import DataFormatError, MetaSegError, ShapeError
+from metaseg_tf.errors import DataFormatError, ShapeError
+from metaseg_tf.stored_arrays import StoredArrays, open_hdf5, open_npz
 
 __all__ = ["SUFFIXES", "SoftmaxDump", "find_dumps", "load_dump", "read_name", "save_dump"]
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
 SUFFIXES = (*HDF5_SUFFIXES, ".npz")
-
-# What h5py, numpy and zipfile raise on files that are truncated or something else.
-_READ_ERRORS = (
-    OSError,
-    EOFError,
-    AttributeError,
-    KeyError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 class SoftmaxDump(NamedTuple):
@@ -46,11 +32,14 @@ class SoftmaxDump(NamedTuple):
         Train ids with 255 for void.
     name : str
         The image's file name without folder and suffix.
+    image : uint8 array [H, W, 3] or None
+        The photograph in RGB, where it is at hand; dumps do not hold it.
     """
 
     probs: np.ndarray
     gt: np.ndarray | None
     name: str
+    image: np.ndarray | None = None
 
 
 def find_dumps(folder: str | os.PathLike) -> list[Path]:
@@ -86,22 +75,19 @@ def load_dump(path: str | os.PathLike) -> SoftmaxDump:
     ShapeError
         If it holds more than one image, or arrays of other dimensions.
     """
-    with _opened(path) as arrays:
-        names = arrays.names
-        if names.probs not in arrays.content:
-            raise _lacks(arrays.path, names.probs, list(arrays.content))
-        probs = arrays.content[names.probs][()]
-        gt = arrays.content[names.gt][()] if names.gt in arrays.content else None
-        name = arrays.name()
-    probs = _single(arrays.path, "probabilities", probs, 3)
-    gt = None if gt is None else _single(arrays.path, "ground truth", gt, 2)
+    with _opened(path) as dump:
+        probs = dump.read(dump.layout.probs, "f")
+        gt = dump.read(dump.layout.gt, "iu") if dump.layout.gt in dump.found else None
+        name = dump.name()
+    probs = _single(dump.path, "probabilities", probs, 3)
+    gt = None if gt is None else _single(dump.path, "ground truth", gt, 2)
     return SoftmaxDump(probs, gt, name)
 
 
 def read_name(path: str | os.PathLike) -> str:
     """The image's name that a dump holds, without reading its arrays; errors as `load_dump`."""
-    with _opened(path) as arrays:
-        return arrays.name()
+    with _opened(path) as dump:
+        return dump.name()
 
 
 def save_dump(path: str | os.PathLike, dump: SoftmaxDump) -> None:
@@ -137,17 +123,24 @@ _NPZ = _Layout("probs", "gt", "name")
 
 class _Opened(NamedTuple):
     path: Path
-    content: Mapping[str, Any]
-    names: _Layout
+    arrays: StoredArrays
+    found: list[str]
+    layout: _Layout
+
+    def read(self, name: str, kinds: str) -> np.ndarray:
+        if name not in self.found:
+            raise _lacks(self.path, name, self.found)
+        return self.arrays.read(name, kinds)
 
     def name(self) -> str:
         """The stored name without folder and suffix, or else the dump's own."""
-        if self.names.name not in self.content:
+        if self.layout.name not in self.found:
             return self.path.stem
-        names = np.atleast_1d(self.content[self.names.name][()])
-        name = names[0] if len(names) else b""
+        names = self.arrays.read(self.layout.name, "SU").ravel()
+        name = names[0] if len(names) else ""
         name = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-        return Path(name).stem or self.path.stem
+        # Windows' rules know both kinds of slash.
+        return PureWindowsPath(name).stem or self.path.stem
 
 
 @contextlib.contextmanager
@@ -156,17 +149,9 @@ def _opened(path: str | os.PathLike) -> Iterator[_Opened]:
     _check_suffix(path)
     if not path.is_file():
         raise DataFormatError(f"{path}: no such file; check the path")
-    try:
-        if path.suffix in HDF5_SUFFIXES:
-            with h5py.File(path, "r") as file:
-                yield _Opened(path, file, _HDF5)
-        else:
-            with np.load(path, allow_pickle=False) as file:
-                yield _Opened(path, file, _NPZ)
-    except MetaSegError:
-        raise
-    except _READ_ERRORS as error:
-        raise _broken(path, error) from error
+    is_hdf5 = path.suffix in HDF5_SUFFIXES
+    with (open_hdf5 if is_hdf5 else open_npz)(path) as arrays:
+        yield _Opened(path, arrays, arrays.names(), _HDF5 if is_hdf5 else _NPZ)
 
 
 def _single(path: Path, what: str, array: np.ndarray, ndim: int) -> np.ndarray:
@@ -192,14 +177,6 @@ def _save_hdf5(path: Path, dump: SoftmaxDump) -> None:
 
 def _lacks(path: Path, name: str, found: list[str]) -> DataFormatError:
     return DataFormatError(
-        f"{path}: expected a data set {name!r}, found {', '.join(found) or 'none'}; "
+        f"{path}: expected a data set {name!r}, found {', '.join(found[:9]) or 'none'}; "
         "write it as MetaSeg does"
-    )
-
-
-def _broken(path: Path, error: Exception) -> DataFormatError:
-    reason = " ".join(str(error).split())[:120]
-    return DataFormatError(
-        f"{path}: expected a whole {path.suffix[1:]} file, got one that cannot be read ({reason}); "
-        "it may be truncated: write or copy it again"
     )

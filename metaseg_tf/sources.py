@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ class ImageJob(NamedTuple):
     name: Callable[[], str]
     origin: str
     load: Callable[[], SoftmaxDump]
+    keep_maps: bool = False
 
 
 class DumpSource:
@@ -81,12 +82,14 @@ class CityscapesSource:
         pending = [pair for pair in self._pairs if pair.name not in done]
         chain = None if apart else read_pairs(pending)
         for pair in self._pairs:
-            load = partial(_predict, self._network, _absolute(pair) if apart else pair, chain)
+            # An image that is done comes back where its maps are wanted only now.
+            ahead = None if pair.name in done else chain
+            load = partial(_predict, self._network, _absolute(pair) if apart else pair, ahead)
             yield ImageJob(partial(str, pair.name), str(pair.image), load)
 
 
 class ProcessNetwork:
-    """A network that each process loads for itself, once, when it is first used.
+    """A network that is loaded when it is first used, and once by a process it is sent to.
 
     Parameters
     ----------
@@ -95,22 +98,26 @@ class ProcessNetwork:
     """
 
     def __init__(self, source: str, **options):
-        # Another process may work elsewhere.
-        self._source = os.path.abspath(source) if os.path.exists(source) else source
-        self._options = tuple(options.items())
+        self._source, self._options = source, options
 
-    def load(self):
+    def __reduce__(self):
+        # The other process may work elsewhere.
+        there = os.path.abspath(self._source) if os.path.exists(self._source) else self._source
+        return _network_of_process, (there, tuple(self._options.items()))
+
+    @cached_property
+    def loaded(self):
         """The network itself."""
-        return _load_network(self._source, self._options)
+        return load_network(self._source, **self._options)
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
         """Class probabilities of each pixel, float32 [H, W, C], of an image uint8 [H, W, 3]."""
-        return self.load().probabilities(image)
+        return self.loaded.probabilities(image)
 
 
 @lru_cache(maxsize=1)
-def _load_network(source: str, options: tuple):
-    return load_network(source, **dict(options))
+def _network_of_process(source: str, options: tuple) -> ProcessNetwork:
+    return ProcessNetwork(source, **dict(options))
 
 
 def _absolute(pair: Pair) -> Pair:
@@ -119,7 +126,7 @@ def _absolute(pair: Pair) -> Pair:
 
 def _predict(network, pair: Pair, chain: Iterator | None) -> SoftmaxDump:
     image, gt = next(read_pairs([pair]) if chain is None else chain)
-    return SoftmaxDump(network.probabilities(image), gt, pair.name)
+    return SoftmaxDump(network.probabilities(image), gt, pair.name, image)
 
 
 def open_dumps(folder: str | os.PathLike, *, limit: int | None = None) -> DumpSource:
@@ -149,7 +156,7 @@ def open_cityscapes(
     pairs = find_pairs(root, split=split, city=city, limit=limit)
     options = paper_options(network, options)
     shared = ProcessNetwork(network, **options)
-    loaded = shared.load()
+    loaded = shared.loaded
     if loaded.classes != len(CLASSES):
         raise NetworkError(
             f"{network}: expected {len(CLASSES)} classes as in Cityscapes, got {loaded.classes}; "

@@ -68,6 +68,10 @@ class Folder(abc.ABC):
             return file.read()
 
     @abc.abstractmethod
+    def state(self, relative: str) -> str:
+        """What changes when the content of a file does, without reading it."""
+
+    @abc.abstractmethod
     def tails(self, relatives: Sequence[str], count: int) -> list[bytes]:
         """The last bytes of each file, or all of a shorter one."""
 
@@ -144,6 +148,10 @@ class LocalFolder(Folder):
 
     def open(self, relative: str) -> BinaryIO:
         return open(self.path / relative, "rb")
+
+    def state(self, relative: str) -> str:
+        found = os.stat(self.path / relative)
+        return f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
 
     def tails(self, relatives: Sequence[str], count: int) -> list[bytes]:
         return [_tail(self.path / relative, count) for relative in relatives]
@@ -236,6 +244,9 @@ class RemoteFolder(Folder):
 
     def open(self, relative: str) -> BinaryIO:
         return self._filesystem.open(self._at(relative), "rb")
+
+    def state(self, relative: str) -> str:
+        return str(self._filesystem.ukey(self._at(relative)))
 
     def tails(self, relatives: Sequence[str], count: int) -> list[bytes]:
         paths = [self._at(relative) for relative in relatives]

@@ -13,6 +13,7 @@ PACKAGE = Path(metaseg_tf.__file__).parent
 RANKS = {
     "errors": 0,
     "schema": 0,
+    "stored_arrays": 0,
     "storage": 1,
     "cluster": 1,
     "cityscapes": 1,
@@ -21,6 +22,7 @@ RANKS = {
     "dispersion": 1,
     "components": 1,
     "iou": 1,
+    "maps": 1,
     "metrics": 2,
     "deeplab": 2,
     "parts": 3,
@@ -28,15 +30,25 @@ RANKS = {
     "sources": 3,
     "extraction": 3,
     "analysis": 4,
+    "judging": 4,
     "paper": 5,
     "report": 6,
-    "cli": 7,
+    "reproduction": 7,
+    "cli": 8,
 }
 #: The rooms that work on tables alone.
 WITHOUT_TENSORFLOW = {
-    *("errors", "schema", "storage", "streetscenes", "softmax", "iou", "parts", "run"),
-    *(room for room, rank in RANKS.items() if rank in (4, 5, 6)),
-}
+    "errors",
+    "schema",
+    "stored_arrays",
+    "streetscenes",
+    "softmax",
+    "iou",
+    "maps",
+    "parts",
+    "run",
+    "storage",
+} | {room for room, rank in RANKS.items() if rank in (4, 5, 6)}
 ROOMS = sorted(
     path for path in PACKAGE.iterdir() if path.stem in RANKS or (path / "__init__.py").exists()
 )

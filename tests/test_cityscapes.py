@@ -1,3 +1,7 @@
+import io
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -85,9 +89,43 @@ def test_an_unknown_city_and_split_are_refused(root):
         find_pairs(root, split="test")
 
 
+def png(width, height, *, bits=8, colour=0, pixels=b""):
+    """A PNG file that may declare more than it holds."""
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(pixels)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def encoded(array, kind="PNG"):
+    content = io.BytesIO()
+    Image.fromarray(array).save(content, kind)
+    return content.getvalue()
+
+
+IDS = np.full((8, 10), 7, np.uint8)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "error", "words"),
     [
+        ("gtFine", encoded(IDS)[:-30], DataFormatError, "whole PNG"),
+        ("gtFine", encoded(IDS)[:20], DataFormatError, "whole PNG"),
+        ("gtFine", encoded(IDS, "JPEG"), DataFormatError, "whole PNG"),
+        ("leftImg8bit", encoded(IDS, "GIF"), DataFormatError, "whole PNG"),
+        ("gtFine", encoded(IDS.astype(np.uint16)), DataFormatError, "8-bit grey, got 16 bits"),
+        ("gtFine", encoded(IDS > 0), DataFormatError, "8-bit grey, got 1 bits"),
+        ("gtFine", encoded(np.dstack([IDS] * 3)), DataFormatError, "got 8 bits of colour type 2"),
+        ("gtFine", png(10, 8, colour=3), DataFormatError, "got 8 bits of colour type 3"),
+        ("gtFine", png(2**31 - 1, 2**31 - 1), DataFormatError, "67108864 pixels"),
+        ("leftImg8bit", png(10**4, 10**4, colour=2), DataFormatError, "67108864 pixels"),
+        ("leftImg8bit", png(0, 0), DataFormatError, "pixels"),
+        ("leftImg8bit", png(10, 8, colour=2), DataFormatError, "whole PNG"),
         ("gtFine", b"not a png", DataFormatError, "whole PNG"),
         ("leftImg8bit", b"", DataFormatError, "whole PNG"),
         ("gtFine", np.full((8, 10), 40, np.uint8), InputError, "label ids 0..33"),
@@ -125,3 +163,7 @@ def test_classes_need_no_tensorflow():
     tree = ast.parse(Path(cityscapes.__file__).read_text())
     top = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
     assert "tensorflow" not in ast.dump(ast.Module(top, []))
+
+
+def test_no_pairs_are_no_images():
+    assert list(read_pairs([])) == []

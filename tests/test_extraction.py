@@ -11,6 +11,7 @@ from metaseg_tf import load_run, segment_metrics
 from metaseg_tf.cityscapes import find_pairs, read_pairs
 from metaseg_tf.errors import InputError, MetaSegError, RunError
 from metaseg_tf.extraction import MeasureSettings, extract
+from metaseg_tf.metrics import measure_image
 from metaseg_tf.run import Run
 from metaseg_tf.softmax import SoftmaxDump, save_dump
 from metaseg_tf.sources import CityscapesSource, ImageJob, open_dumps
@@ -154,6 +155,39 @@ def test_the_miou_is_that_of_all_images_whenever_they_were_measured(dumps, run):
     assert results["miou"] == pytest.approx(scores.mean())
     assert results["pixel_accuracy"] == pytest.approx((pred == gt).mean())
     assert results["images"] == 4
+
+
+def test_maps_of_the_first_images_are_kept(dumps, run):
+    extract_all(dumps, run, keep_maps=2)
+    assert run.with_maps() == {"image0", "image1"}
+    maps, expected = run.load_maps("image1"), measure_image(*make_scene(seed=1))
+    np.testing.assert_array_equal(maps.segments, expected.segments)
+    np.testing.assert_array_equal(maps.pred, expected.heat.pred)
+    np.testing.assert_allclose(maps.difference, expected.heat.difference, atol=0.002)
+    np.testing.assert_array_equal(maps.gt, make_scene(seed=1)[1])
+
+
+def test_maps_can_be_added_later(dumps, run):
+    extract_all(dumps, run, keep_maps=1)
+    table = load_run(run.path)
+    outcomes = [r.outcome for r in extract_all(dumps, Run(run.path), keep_maps=3)]
+    assert outcomes == ["kept", "measured", "measured", "kept"]
+    assert run.with_maps() == {"image0", "image1", "image2"}
+    pd.testing.assert_frame_equal(load_run(run.path), table)
+
+
+def test_maps_of_a_networks_images_hold_the_photograph(tmp_path, run):
+    images = [write_pair(tmp_path, f"ulm_{i}")[0] for i in range(3)]
+    pairs, network = find_pairs(tmp_path), PixelNetwork()
+    for keep_maps in (1, 2):
+        jobs = CityscapesSource(network, pairs, {})
+        list(extract(jobs, run, SETTINGS, keep_maps=keep_maps))
+    assert run.with_maps() == {"ulm_0", "ulm_1"}
+    for name, image in zip(("ulm_0", "ulm_1"), images, strict=False):
+        maps = run.load_maps(name)
+        expected = np.where(maps.gt == 255, 255, image[..., 0] % 19)
+        np.testing.assert_array_equal(maps.pred, expected)
+        assert maps.image.shape == image.shape
 
 
 def labels_of(seed):

@@ -6,14 +6,14 @@ from scenes import class_maps, slow_components, slow_iou
 
 from metaseg_tf.components import label_components
 from metaseg_tf.errors import InputError
-from metaseg_tf.iou import compute_class_iou, compute_iou, count_confusions, label_truth
+from metaseg_tf.iou import compute_class_iou, compute_iou, count_confusions
 from metaseg_tf.schema import CONVENTIONS
 
 
 def iou_of(pred, gt, convention):
     pred, gt = (np.asarray(a, np.uint8) for a in (pred, gt))
     pred = np.where(gt == 255, gt, pred)
-    return compute_iou(pred, label_components(pred), label_truth(pred, gt), convention=convention)
+    return compute_iou(pred, label_components(pred), gt, convention=convention)
 
 
 @st.composite

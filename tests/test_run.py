@@ -6,7 +6,7 @@ import pytest
 from scenes import make_scene
 
 from metaseg_tf import load_run, segment_metrics, storage
-from metaseg_tf.errors import DataFormatError, RunError, SettingsMismatchError
+from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
 from metaseg_tf.run import Run
 from metaseg_tf.schema import columns
 
@@ -39,6 +39,24 @@ def test_an_image_without_segments_fits_in(made):
 
 def test_some_columns_only(made):
     assert list(load_run(made[0].path, ["S", "iou_adj"])) == ["S", "iou_adj"]
+
+
+def test_columns_that_the_run_lacks_are_named(made):
+    with pytest.raises(DataFormatError, match=r"expected columns .*nothing.*without ground truth"):
+        made[0].load(["S", "nothing"])
+
+
+def test_the_fingerprint_changes_with_the_content(made):
+    created, tables = made
+    before = created.fingerprint()
+    created.write_text("tables/other.txt", "not a part of it")
+    created.write_manifest()
+    assert Run(created.path).fingerprint() == before
+    created.write_segments("c", tables["a"])
+    with_image = created.fingerprint()
+    created.manifest.results["miou"] = 0.5
+    created.write_manifest()
+    assert len({before, with_image, created.fingerprint()}) == 3
 
 
 def test_a_run_without_images_gives_an_empty_table(tmp_path):
@@ -133,3 +151,12 @@ def test_a_folder_that_is_no_run(tmp_path, content, words):
 def test_a_missing_folder(tmp_path):
     with pytest.raises(RunError, match="metaseg-tf extract"):
         load_run(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b", ".hidden", "a" * 300])
+def test_an_image_s_name_cannot_leave_the_run(made, name):
+    created, tables = made
+    before = sorted(created.path.parent.rglob("*"))
+    with pytest.raises(InputError, match="rename it"):
+        created.write_segments(name, tables["a"])
+    assert sorted(created.path.parent.rglob("*")) == before

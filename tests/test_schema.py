@@ -34,3 +34,32 @@ def test_conventions_are_checked():
     assert schema.check_convention("paper") == "paper"
     with pytest.raises(InputError, match="reference, paper"):
         schema.check_convention("print")
+
+
+@pytest.mark.parametrize(
+    "name", ["aachen_000000_000019", "Straße 7 (nachts)", "a.b", "图像", "a" * 200]
+)
+def test_names_that_files_can_bear(name):
+    assert schema.check_image_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        ".hidden",
+        "a/b",
+        "/etc/passwd",
+        "..\\evil",
+        "a\0b",
+        "a\nb",
+        "\ud800",
+        "ü" * 101,
+    ],
+)
+def test_names_that_leave_their_folder_or_cannot_be_written_are_refused(name):
+    with pytest.raises(InputError, match="rename it") as caught:
+        schema.check_image_name(name)
+    assert str(caught.value).isprintable()

@@ -127,3 +127,27 @@ def test_another_suffix_is_refused(tmp_path):
         load_dump(tmp_path / "a.npy")
     with pytest.raises(DataFormatError, match="convert it"):
         save_dump(tmp_path / "a", SoftmaxDump(np.zeros((1, 1, 2)), None, "a"))
+
+
+@pytest.mark.parametrize(
+    ("stored", "name"),
+    [
+        ("C:\\data\\ulm.png", "ulm"),
+        ("/data/ulm.png", "ulm"),
+        ("../../ulm.png", "ulm"),
+        ("", "a"),
+        ("..", ".."),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".hdf5", ".npz"])
+def test_folders_of_a_stored_name_are_left_out(tmp_path, suffix, stored, name):
+    path = tmp_path / f"a{suffix}"
+    save_dump(path, SoftmaxDump(make_scene()[0], None, stored))
+    assert read_name(path) == name
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["file_names"] = [1.5]
+    with pytest.raises(DataFormatError, match="'file_names' to hold text"):
+        read_name(tmp_path / "a.h5")

@@ -4,6 +4,7 @@ Section 3 of the paper, as the authors' code does it: segments with interior onl
 and the mean class probabilities, each standardised to mean 0 and population standard deviation 1.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "Design",
     "build_design",
     "check_choice",
+    "check_finite",
     "feature_names",
     "standardise",
 ]
@@ -102,7 +104,7 @@ def build_design(
     _check_columns(table, ("image", *names, *IOU_COLUMNS))
     rows = _rows_with_interior(table)
     kept = table.iloc[rows]
-    _check_finite(kept, (*names, *IOU_COLUMNS))
+    check_finite(kept, (*names, *IOU_COLUMNS))
     X, mean, scale, constant = standardise(
         kept[list(names)].to_numpy(np.float64), _fit_rows(fit_on, train, len(rows))
     )
@@ -154,6 +156,19 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise InputError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
 
 
+def check_finite(table: pd.DataFrame, names: Iterable[str]) -> None:
+    """Raise an InputError that names the first column and image with NaN or infinity."""
+    # A column at a time: a copy of the whole table would double the memory for long ones.
+    for name in names:
+        bad = ~np.isfinite(table[name].to_numpy(np.float64))
+        if bad.any():
+            raise InputError(
+                f"segment table: expected finite numbers, got {int(bad.sum())} NaN or infinite "
+                f"in column {name} (first in image {table['image'].iloc[int(bad.argmax())]!r}); "
+                "extract these images again"
+            )
+
+
 def _fit_rows(fit_on: str, train: np.ndarray | None, n: int) -> np.ndarray | slice:
     if fit_on == "all":
         return slice(None)
@@ -182,15 +197,3 @@ def _rows_with_interior(table: pd.DataFrame) -> np.ndarray:
             f"{len(table)}; extract more images, or images of higher resolution"
         )
     return rows
-
-
-def _check_finite(table: pd.DataFrame, names: tuple[str, ...]) -> None:
-    # A column at a time: a copy of the whole table would double the memory for long ones.
-    for name in names:
-        bad = ~np.isfinite(table[name].to_numpy(np.float64))
-        if bad.any():
-            raise InputError(
-                f"segment table: expected finite numbers, got {int(bad.sum())} NaN or infinite "
-                f"in column {name} (first in image {table['image'].iloc[int(bad.argmax())]!r}); "
-                "extract these images again"
-            )

@@ -1,6 +1,7 @@
 """Tables 2 and 3 from a segment table: classification and both regressions by one protocol."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -8,6 +9,7 @@ from metaseg_tf.analysis.classification import Classification, fit_classificatio
 from metaseg_tf.analysis.design import Design, build_design
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
 from metaseg_tf.analysis.regression import Regression, fit_regression
+from metaseg_tf.errors import InputError
 from metaseg_tf.schema import IOU_COLUMNS
 
 __all__ = ["Evaluation", "evaluate", "summarise"]
@@ -16,6 +18,9 @@ __all__ = ["Evaluation", "evaluate", "summarise"]
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """Everything that Tables 2 and 3 and Figures 3, 4 and 5 are made of.
+
+    Fits are made on first use: a table with one outcome only has regressions although its
+    classification raises an InputError.
 
     Attributes
     ----------
@@ -28,21 +33,40 @@ class Evaluation:
 
     design: Design
     protocol: Protocol
-    classification: Classification
-    regressions: dict[str, Regression]
+
+    @cached_property
+    def classification(self) -> Classification:
+        return fit_classification(self.design, self.protocol)
+
+    @cached_property
+    def regressions(self) -> dict[str, Regression]:
+        targets = reversed(IOU_COLUMNS)
+        return {target: fit_regression(self.design, target, self.protocol) for target in targets}
 
     def tidy(self) -> pd.DataFrame:
         """``evaluation.csv``: columns split, target, model, score, part, value.
 
-        The penalised rows and the refits are those at ``classification.best_c``.
+        The penalised rows and the refits are those at ``classification.best_c``. Where only
+        regression is possible, its rows alone.
         """
-        parts = (self.classification, *self.regressions.values())
-        return pd.concat([part.tidy() for part in parts], ignore_index=True)[_COLUMNS]
+        return pd.concat([part.tidy() for part in self._parts()], ignore_index=True)[_COLUMNS]
 
     def clipped(self) -> pd.DataFrame:
         """The same columns for regression with predictions clipped to [0, 1]."""
         frames = [regression.clipped for regression in self.regressions.values()]
         return pd.concat(frames, ignore_index=True)[_COLUMNS]
+
+    def _parts(self) -> list[Classification | Regression]:
+        made: list[Classification | Regression] = []
+        reasons = []
+        for make in (lambda: [self.classification], lambda: self.regressions.values()):
+            try:
+                made += make()
+            except InputError as error:
+                reasons.append(error)
+        if not made:
+            raise reasons[0]
+        return made
 
 
 _COLUMNS = ["split", "target", "model", "score", "part", "value"]
@@ -60,17 +84,10 @@ def evaluate(table: pd.DataFrame, protocol: Protocol = PAPER_PROTOCOL) -> Evalua
     Raises
     ------
     InputError
-        If the table cannot carry a fit. Where only classification is impossible (one outcome),
-        ``fit_regression`` on the same design still works.
+        If the table has no segments to fit. Whether they carry a fit shows when it is asked for.
     """
     # Training rows differ from run to run, so "train" scales are taken within each of them.
-    design = build_design(table, classes=protocol.classes)
-    return Evaluation(
-        design,
-        protocol,
-        fit_classification(design, protocol),
-        {target: fit_regression(design, target, protocol) for target in reversed(IOU_COLUMNS)},
-    )
+    return Evaluation(build_design(table, classes=protocol.classes), protocol)
 
 
 def summarise(tidy: pd.DataFrame) -> pd.DataFrame:

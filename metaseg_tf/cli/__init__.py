@@ -7,7 +7,21 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import checkpoints, compact, extract, table
+from metaseg_tf.cli import (
+    checkpoints,
+    compact,
+    demo,
+    diagnose,
+    doctor,
+    extract,
+    figure,
+    fit,
+    predict,
+    report,
+    reproduce,
+    table,
+    verify,
+)
 from metaseg_tf.cli.console import print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -22,7 +36,16 @@ app = typer.Typer(
 app.command("compact")(compact.compact)
 app.command("extract")(extract.extract)
 app.add_typer(checkpoints.app, name="checkpoints")
+app.command("figure")(figure.figure)
+app.command("fit")(fit.fit)
+app.command("predict")(predict.predict)
+app.command("report")(report.report)
 app.command("table")(table.table)
+app.command("verify")(verify.verify)
+app.command("reproduce")(reproduce.reproduce)
+app.command("demo")(demo.demo)
+app.command("diagnose")(diagnose.diagnose)
+app.command("doctor")(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)
@@ -37,9 +60,19 @@ def show_version(
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one line on stderr and exit code 2."""
+    """Run the command line; whatever is refused is one line on stderr and exit code 2."""
     try:
-        app()
+        sys.exit(app(prog_name=app.info.name, standalone_mode=False))
     except MetaSegError as error:
         print_error(error)
-        sys.exit(2)
+    except typer.TyperException as error:
+        _print_misuse(error)
+    sys.exit(2)
+
+
+def _print_misuse(error: typer.TyperException) -> None:
+    """An unknown verb, option or value; nothing where help was shown in place of a verb."""
+    message = error.format_message().rstrip(".").replace("Value error, ", "")
+    context = getattr(error, "ctx", None)
+    if message:
+        print_error(f"{message}; see {context.command_path} --help" if context else message)

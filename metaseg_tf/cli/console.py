@@ -1,19 +1,30 @@
 """What all verbs print alike: errors, progress, tables."""
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 from metaseg_tf.paper.layout import PrintedTable
 
-__all__ = ["print_error", "print_table", "show_progress", "start_tensorflow"]
+__all__ = [
+    "print_error",
+    "print_json",
+    "print_paths",
+    "print_table",
+    "show_progress",
+    "start_tensorflow",
+]
 
 T = TypeVar("T")
 
+_ANY_WIDTH = 10_000
 
-def print_error(error: Exception) -> None:
+
+def print_error(error: Exception | str) -> None:
     """One line on stderr, without markup or wrapping."""
     sys.stderr.write(f"metaseg-tf: {' '.join(str(error).split())}\n")
 
@@ -78,14 +89,29 @@ def show_progress(items: Iterable[T], *, total: int, what: str, quiet: bool = Fa
             yield item
 
 
+def print_json(content: object) -> None:
+    """Indented JSON; characters beyond ASCII stay as they are."""
+    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_paths(paths: Iterable[Path]) -> None:
+    """One line for each file that was written."""
+    for path in paths:
+        sys.stdout.write(f"wrote {path}\n")
+
+
 def print_table(table: PrintedTable) -> None:
-    """A printed table on the screen, with its caption below."""
+    """A printed table on the screen, with its caption below; numbers are never cut off."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    grid = Table(caption=table.caption, caption_justify="left")
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(table.header):
         grid.add_column(name, justify="right" if index else "left", no_wrap=True)
     for row in table.rows:
         grid.add_row(*row)
-    Console().print(grid)
+    console = Console()
+    needed = Console(width=_ANY_WIDTH).measure(grid).maximum
+    Console(width=max(console.width, needed)).print(grid)
+    console.print(table.caption, highlight=False)

@@ -10,6 +10,7 @@ from metaseg_tf.cli.options import (
     Convention,
     Crop,
     Flip,
+    KeepMaps,
     Labeller,
     Network,
     OnError,
@@ -59,6 +60,7 @@ def extract(
     on_error: Annotated[
         OnError, typer.Option(help="Stop at a bad image, or skip it and list it at the end.")
     ] = OnError.stop,
+    keep_maps: KeepMaps = 20,
     workers: Workers = None,
     scheduler: Scheduler = None,
     worker_resources: WorkerResources = None,
@@ -83,11 +85,11 @@ def extract(
         )
     run = extraction.open_run(out, source, settings)
     resources = worker_resources and cluster.parse_resources(worker_resources)
-    skip_errors = on_error is OnError.skip
+    skip = on_error is OnError.skip
     try:
         with cluster.connect(scheduler, workers, resources, start_tensorflow) as connected:
             results = extraction.extract(
-                source, run, settings, skip_errors=skip_errors, cluster=connected
+                source, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=connected
             )
             shown = show_progress(results, total=len(source), what="measuring", quiet=quiet)
             finished = list(shown)

@@ -1,5 +1,6 @@
 """Arguments and options that several verbs share."""
 
+import sys
 from enum import Enum
 from typing import Annotated
 
@@ -8,9 +9,11 @@ import typer
 from metaseg_tf.errors import InputError
 
 __all__ = [
+    "AsJson",
     "Convention",
     "Crop",
     "Flip",
+    "KeepMaps",
     "Labeller",
     "Network",
     "OnError",
@@ -18,6 +21,7 @@ __all__ = [
     "OutputStride",
     "Overlap",
     "Quiet",
+    "RunFolder",
     "RunFolders",
     "Scales",
     "Scheduler",
@@ -50,9 +54,20 @@ class OnError(str, Enum):
     skip = "skip"
 
 
+def parse_keep_maps(text: str | int) -> int:
+    """A number of images; "all" is more than any run has."""
+    if text == "all":
+        return sys.maxsize
+    if not str(text).isdecimal():
+        raise typer.BadParameter(f"expected a number of images or 'all', got {text!r}")
+    return int(text)
+
+
 RunFolders = Annotated[
     list[str], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
 ]
+RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, made by extract.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 Out = Annotated[
     str,
     typer.Option(
@@ -70,6 +85,14 @@ WorkerResources = Annotated[
     typer.Option(help="What an image occupies of what Dask workers declare, such as GPU=1."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+KeepMaps = Annotated[
+    int,
+    typer.Option(
+        parser=parse_keep_maps,
+        metavar="N|all",
+        help="Keep the maps of the first N images, for figures and the report.",
+    ),
+]
 
 Network = Annotated[
     str | None,

@@ -40,8 +40,9 @@ class DownloadBar:
             self._progress.reset(self._task)
 
     def close(self) -> None:
-        """Leave the bar as it is."""
-        self._progress.stop()
+        """Leave the bar as it is; where nothing was downloaded, there is none."""
+        if self._task is not None:
+            self._progress.stop()
 
 
 def _stderr():

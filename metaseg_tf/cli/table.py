@@ -4,23 +4,26 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import print_table
-from metaseg_tf.cli.options import RunFolders
+from metaseg_tf.cli.console import print_json, print_paths, print_table
+from metaseg_tf.cli.options import AsJson, RunFolders
 
 __all__ = ["table"]
 
 
 def table(
-    number: Annotated[int, typer.Argument(min=1, max=1, help="The table's number in the paper.")],
+    number: Annotated[int, typer.Argument(min=1, max=3, help="The table's number in the paper.")],
     runs: RunFolders,
+    as_json: AsJson = False,
 ) -> None:
     """Make a table of the paper: on the screen, and as CSV, Markdown and LaTeX in RUN/tables/."""
-    from metaseg_tf.paper.tables import TABLE_1_COLUMNS, table_1
-    from metaseg_tf.run import Run, load_run
+    from metaseg_tf.paper.tables import make_table, store_table
+    from metaseg_tf.run import Run
 
     opened = [Run(path) for path in runs]
-    printed = table_1({run.name: load_run(run.path, TABLE_1_COLUMNS) for run in opened})
-    print_table(printed)
-    for suffix, text in printed.formats().items():
-        path = opened[0].write_text(f"tables/{printed.title}.{suffix}", text)
-        typer.echo(f"wrote {path}")
+    printed = make_table(number, opened)
+    paths = store_table(number, printed, opened)
+    if as_json:
+        print_json({"caption": printed.caption, "rows": printed.to_records()})
+    else:
+        print_table(printed)
+        print_paths(paths)

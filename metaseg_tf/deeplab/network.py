@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from metaseg_tf.deeplab.bundled import BUNDLED, bundled_path
 from metaseg_tf.deeplab.formats import is_other_format, open_network
 from metaseg_tf.deeplab.frozen_graph import FrozenGraph, load_graph_def
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
@@ -54,7 +55,8 @@ def load_network(
     Parameters
     ----------
     source : str or Path
-        A name in the catalogue (``mobilenetv2``, ``xception65``), a frozen graph ``.pb``, a
+        A name in the catalogue (``mobilenetv2``, ``xception65``) or of the demo
+        (``demo_xception``, ``demo_mobilenetv2``), a frozen graph ``.pb``, a
         ``.tar.gz`` that holds one, a checkpoint's prefix, or another format that
         `metaseg_tf.deeplab.formats` opens. Without any setting a frozen graph runs as it is, and a
         network of the catalogue at the paper's settings.
@@ -135,7 +137,7 @@ def paper_options(source: str | Path, options: Mapping[str, Any]) -> dict[str, A
 
     So that to ask for ``flip=False`` alone leaves the paper's scales in force.
     """
-    if not _is_catalogue_name(source):
+    if source in BUNDLED or not _is_catalogue_name(source):
         return dict(options)
     from metaseg_tf.deeplab.catalogue import find
 
@@ -161,6 +163,8 @@ def _hash_files(path: Path) -> str:
 def _resolve(source, asked):
     """The file that ``source`` means, and the settings asked for or implied by it."""
     path = Path(source)
+    if source in BUNDLED:
+        return bundled_path(f"{source}.pb"), asked
     if not _is_catalogue_name(source):
         return path, asked
     # Only here: the catalogue brings the means to download, which no other source needs.

@@ -4,9 +4,15 @@ import csv
 import io
 from dataclasses import dataclass
 
-__all__ = ["PrintedTable"]
+__all__ = ["NOT_AVAILABLE", "PrintedTable"]
 
-_LATEX_SPECIAL = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
+#: The cell of a number that cannot be had.
+NOT_AVAILABLE = "n/a"
+
+_LATEX_SPECIAL = str.maketrans(
+    {c: f"\\{c}" for c in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "σ": r"$\sigma$", "±": r"$\pm$", "–": "--"}
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,18 @@ class PrintedTable:
                 "",
             ]
         )
+
+    def to_records(self) -> list[dict[str, str]]:
+        """One dictionary a row, for JSON; repeated headings are numbered from the second on."""
+        names = [
+            name if name not in self.header[:i] else f"{name} {self.header[:i].count(name) + 1}"
+            for i, name in enumerate(self.header)
+        ]
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
+
+    def _repr_markdown_(self) -> str:
+        """How a notebook shows the table."""
+        return self.to_markdown()
 
     def formats(self) -> dict[str, str]:
         """Suffix -> text, for all formats that are stored."""

@@ -13,6 +13,8 @@ NETWORKS = {"XC": "DeepLabv3+ Xception65", "MN": "DeepLabv3+ MobileNetV2"}
 #: Name of the checkpoint in the catalogue -> the paper's abbreviation.
 CATALOGUE_NAMES = {"xception65": "XC", "mobilenetv2": "MN"}
 
+_SHARES = ("miou", "acc", "auroc", "r2")
+
 
 @dataclass(frozen=True)
 class PublishedNumber:
@@ -41,6 +43,11 @@ class PublishedNumber:
     value: float
     decimals: int
     deviation: float | None = None
+
+    @property
+    def as_per_cent(self) -> bool:
+        """Whether print shows the number in per cent: mIoU, accuracy, AUROC and R2."""
+        return any(score in self.quantity.split("/") for score in _SHARES)
 
 
 _TABLE_1 = {

@@ -1,108 +1,94 @@
-"""The paper's tables, laid out as printed, from the segment tables of one or more runs."""
+"""The paper's tables, laid out as printed, from one or more runs."""
 
-from collections.abc import Mapping
-
-import numpy as np
-import pandas as pd
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
 from metaseg_tf.errors import InputError
+from metaseg_tf.paper import table1, table2, table3
 from metaseg_tf.paper.layout import PrintedTable
-from metaseg_tf.schema import METRIC_COLUMNS
+from metaseg_tf.paper.measured import Measured, collect, evaluate_run
+from metaseg_tf.run import Run
 
-__all__ = ["TABLE_1_COLUMNS", "compute_correlations", "count_segments", "table_1"]
-
-#: The columns of the segment table that table 1 needs.
-TABLE_1_COLUMNS = [*METRIC_COLUMNS, "iou_adj"]
-
-# As printed: each row of table 1 holds two metrics side by side.
-_TABLE_1_PAIRS = (
-    ("E", "D"),
-    ("E_bd", "D_bd"),
-    ("E_in", "D_in"),
-    ("E_rel", "D_rel"),
-    ("E_rel_in", "D_rel_in"),
-    ("S", "S_rel"),
-    ("S_bd", "S_rel_in"),
-    ("S_in", None),
-)
+__all__ = ["TABLES", "Table", "make_table", "name_runs", "store_printed", "store_table"]
 
 
-def compute_correlations(table: pd.DataFrame) -> pd.Series:
-    """Pearson correlation of each metric with IoU_adj over segments with interior (table 1).
+class Table(NamedTuple):
+    """How a table is laid out from the measured numbers of named runs, and which these are."""
 
-    Parameters
-    ----------
-    table : DataFrame
-        A segment table with ground truth.
+    lay_out: Callable[[Mapping[str, Measured]], PrintedTable]
+    parts: tuple[str, ...]
 
-    Returns
-    -------
-    Series
-        Metric -> rho in [-1, 1]; NaN where a metric or IoU_adj is constant.
+
+#: The paper's tables by number; another table is another entry.
+TABLES = {
+    1: Table(table1.lay_out, ("counts", "correlations")),
+    2: Table(table2.lay_out, ("counts", "classification", "regression")),
+    3: Table(table3.lay_out, ("regression",)),
+}
+
+
+def make_table(number: int, runs: Sequence[Run]) -> PrintedTable:
+    """A table of the paper; what a run cannot give is n/a, and the caption says why.
 
     Raises
     ------
     InputError
-        If the table has no ground truth, or fewer than two segments with interior.
+        If there is no such table, or no run gives any number of it.
+    DataFormatError
+        If a run's file is broken or has no ground truth.
     """
-    inner = _with_interior(table)
-    if len(inner) < 2:
-        raise InputError(
-            f"table 1: expected at least 2 segments with interior, got {len(inner)}; "
-            "extract more images"
-        )
-    metrics = inner[list(METRIC_COLUMNS)].to_numpy(float)
-    return pd.Series(_pearson(metrics, inner["iou_adj"].to_numpy()), METRIC_COLUMNS, name="rho")
+    if number not in TABLES:
+        known = ", ".join(map(str, TABLES))
+        raise InputError(f"table: expected one of {known}, got {number}; the paper has no other")
+    table = TABLES[number]
+    measured = {name: collect(run, table.parts) for name, run in name_runs(runs).items()}
+    reasons = {f"{name}: {text}": None for name, m in measured.items() for text in m.missing}
+    if not any(m.values.keys() - table1.COUNTS for m in measured.values()):
+        raise InputError(f"table {number}: {'; '.join(reasons)}")
+    printed = table.lay_out(measured)
+    if not reasons:
+        return printed
+    return replace(printed, caption=f"{printed.caption} Not available: {'; '.join(reasons)}.")
 
 
-def count_segments(table: pd.DataFrame) -> dict[str, int]:
-    """Segments, those with interior, and of these the false positives (IoU_adj = 0)."""
-    inner = _with_interior(table)
-    return {
-        "segments": len(table),
-        "with_interior": len(inner),
-        "false_positives": int((inner["iou_adj"] == 0).sum()),
-    }
+def name_runs(runs: Sequence[Run]) -> dict[str, Run]:
+    """Runs by the names of their folders, with the folder above where two are called the same."""
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        names = ["/".join(run.address.split("/")[-2:]) for run in runs]
+    return dict(zip(names, runs, strict=True))
 
 
-def table_1(runs: Mapping[str, pd.DataFrame]) -> PrintedTable:
-    """Table 1: correlations with IoU_adj, one column a run in each of its two halves.
+def store_printed(printed: PrintedTable, run: Run) -> list[Path]:
+    """Write a table as CSV, Markdown and LaTeX into ``RUN/tables/``."""
+    return [
+        run.write_text(f"tables/{printed.title}.{suffix}", text)
+        for suffix, text in printed.formats().items()
+    ]
 
-    Parameters
-    ----------
-    runs : mapping
-        Name of a run, such as "XC" -> its segment table.
+
+def store_table(number: int, printed: PrintedTable, runs: Sequence[Run]) -> list[Path]:
+    """Write a table into the first run's folder and the scores behind it into each run's own.
+
+    Returns
+    -------
+    list of Path
+        ``tables/table2.csv``, ``.md`` and ``.tex``; for tables of scores also
+        ``tables/evaluation.csv`` and ``evaluation_clipped.csv``.
     """
-    rho = {name: compute_correlations(table) for name, table in runs.items()}
-    header = ("metric", *rho) * 2
-    rows = tuple(_half(left, rho) + _half(right, rho) for left, right in _TABLE_1_PAIRS)
-    counts = "; ".join(
-        f"{name}: {c['segments']} segments, {c['with_interior']} with interior, "
-        f"of these {c['false_positives']} with IoU_adj = 0"
-        for name, c in ((name, count_segments(table)) for name, table in runs.items())
-    )
-    return PrintedTable("table1", f"Correlation with IoU_adj. {counts}.", header, rows)
+    paths = store_printed(printed, runs[0])
+    if "regression" in TABLES[number].parts:
+        scored = [run for run in runs if collect(run, ("regression",)).values]
+        paths += [path for run in scored for path in _store_evaluation(run)]
+    return paths
 
 
-def _half(metric: str | None, rho: Mapping[str, pd.Series]) -> tuple[str, ...]:
-    if metric is None:
-        return ("",) * (len(rho) + 1)
-    values = (series[metric] for series in rho.values())
-    return (metric, *("n/a" if np.isnan(v) else f"{v:.5f}" for v in values))
-
-
-def _with_interior(table: pd.DataFrame) -> pd.DataFrame:
-    if "iou_adj" not in table:
-        raise InputError(
-            "table: expected a column iou_adj, found none; extract with ground truth first"
-        )
-    return table[table["S_in"] > 0]
-
-
-def _pearson(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Correlation of each column of [n, p] with the target [n]; NaN for constants."""
-    centred = columns - columns.mean(0)
-    other = target - target.mean()
-    norms = np.sqrt((centred**2).sum(0) * (other**2).sum())
-    constant = (np.ptp(columns, axis=0) == 0) | (np.ptp(target) == 0)
-    return np.divide(other @ centred, norms, out=np.full(len(norms), np.nan), where=~constant)
+def _store_evaluation(run: Run) -> list[Path]:
+    evaluation = evaluate_run(run)
+    frames = {"evaluation": evaluation.tidy(), "evaluation_clipped": evaluation.clipped()}
+    return [
+        run.write_text(f"tables/{name}.csv", frame.to_csv(index=False))
+        for name, frame in frames.items()
+    ]

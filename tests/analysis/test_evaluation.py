@@ -5,8 +5,8 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.metrics import r2_score, roc_auc_score
+from protocol_twin import transcribe
+from sklearn.metrics import roc_auc_score
 from tables import make_table
 
 from metaseg_tf.analysis.classification import fit_classification
@@ -18,73 +18,6 @@ from metaseg_tf.errors import InputError
 
 PROTOCOL = Protocol(runs=3, C=(0.05, 0.1, 0.3, 1.0))
 KEYS = ["split", "target", "model", "score", "part"]
-
-METRICS = sorted(f"{x}{y}" for x in "EDS" for y in ("", "_in", "_bd", "_rel", "_rel_in"))
-
-
-def transcribe(table):
-    """The protocol as reference.md tells it, one number after the other."""
-    rows = table[table["S_in"] > 0]
-    columns = METRICS + [f"cprob{j}" for j in range(19)]
-    X = rows[columns].to_numpy(float)
-    X = (X - X.mean(axis=0)) / X.std(axis=0)
-    y = (rows["iou"] > 0).to_numpy()
-    fits = []
-    for r in range(PROTOCOL.runs):
-        validation = np.random.RandomState(r).rand(len(X)) < 0.5
-        halves = {"train": ~validation, "validation": validation}
-        fits.append(transcribe_classification(X, y, halves))
-        for target in ("iou_adj", "iou"):
-            swapped = {"train": validation, "validation": ~validation}
-            fits[-1] |= transcribe_regression(X, rows[target].to_numpy(), target, swapped)
-    means = [np.mean([f["penalized", i, "acc", "validation"] for f in fits]) for i in range(4)]
-    best = int(np.argmax(means))
-    chosen = {}
-    for split, fit in enumerate(fits):
-        for (model, target, score, part), value in fit.items():
-            if isinstance(target, str):
-                chosen[split, target, model, score, part] = value
-            elif target == best:
-                chosen[split, "iou_adj", model, score, part] = value
-    return chosen
-
-
-def transcribe_classification(X, y, halves):
-    scores = {}
-    train = halves["train"]
-    tight = {"solver": "saga", "tol": 1e-6, "max_iter": 20_000, "random_state": 0}
-    for i, C in enumerate(PROTOCOL.C):
-        lasso = LogisticRegression(penalty="l1", C=C, **tight).fit(X[train], y[train])
-        used = np.abs(lasso.coef_[0]) > 1e-6
-        refit = LogisticRegression(penalty=None, tol=1e-9, max_iter=5000)
-        refit.fit(X[train][:, used], y[train])
-        for part, half in halves.items():
-            scores |= score_slowly("penalized", i, part, lasso, X[half], y[half])
-            scores |= score_slowly("unpenalized", i, part, refit, X[half][:, used], y[half])
-    E = X[:, [METRICS.index("E")]]
-    baseline = LogisticRegression(penalty=None, tol=1e-9).fit(E[train], y[train])
-    for part, half in halves.items():
-        scores |= score_slowly("entropy", "iou_adj", part, baseline, E[half], y[half])
-    return scores
-
-
-def score_slowly(model, index, part, fit, X, y):
-    return {
-        (model, index, "acc", part): fit.score(X, y),
-        (model, index, "auroc", part): roc_auc_score(y, fit.predict_proba(X)[:, 1]),
-    }
-
-
-def transcribe_regression(X, true, target, halves):
-    scores, train = {}, halves["train"]
-    for model, columns in (("all", X), ("entropy", X[:, [METRICS.index("E")]])):
-        fit = LinearRegression().fit(columns[train], true[train])
-        for part, half in halves.items():
-            predicted = fit.predict(columns[half])
-            error = np.sqrt(np.mean((predicted - true[half]) ** 2))
-            scores[model, target, "sigma", part] = error
-            scores[model, target, "r2", part] = r2_score(true[half], predicted)
-    return scores
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +33,7 @@ def evaluation(small_table):
 @pytest.mark.filterwarnings("ignore::FutureWarning:sklearn")
 def test_the_published_protocol(small_table, evaluation):
     ours = evaluation.tidy().set_index(KEYS)["value"]
-    expected = pd.Series(transcribe(small_table))
+    expected = pd.Series(transcribe(small_table, PROTOCOL))
     assert set(ours.index) == set(expected.index)
     difference = (ours - expected.reindex(ours.index)).abs()
     by_solver = difference.index.get_level_values("model").isin(["penalized", "unpenalized"])
@@ -188,12 +121,16 @@ def test_one_outcome_stops_classification_only(small_table):
     with pytest.raises(InputError, match=r"both outcomes .* extract more images"):
         fit_classification(design, PROTOCOL)
     assert np.isfinite(fit_regression(design, "iou_adj", PROTOCOL).scores["value"]).all()
+    evaluation = evaluate(small_table[small_table["iou_adj"] > 0], PROTOCOL)
+    assert set(evaluation.tidy()["target"]) == {"iou_adj", "iou"}
+    with pytest.raises(InputError, match="both outcomes"):
+        evaluation.classification  # noqa: B018
 
 
 def test_one_image_cannot_be_split_by_images(small_table):
     table = small_table[small_table["image"] == small_table["image"].iloc[0]]
     with pytest.raises(InputError, match="at least 2 images, got 1"):
-        evaluate(table, Protocol(runs=2, splits="image"))
+        evaluate(table, Protocol(runs=2, splits="image")).tidy()
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

@@ -110,3 +110,16 @@ def test_version_and_help(metaseg):
     code, output, _ = metaseg("--help")
     assert code == 0
     assert "extract" in output
+
+
+@pytest.mark.parametrize("stored", ["..", ".hidden", "new\nline", "x" * 10_000])
+def test_a_name_that_no_file_can_bear_is_refused_or_skipped(
+    metaseg, refused, dumps, tmp_path, stored
+):
+    save_dump(dumps / "1.hdf5", SoftmaxDump(*make_scene(seed=1), stored))
+    words = ("extract", "--softmax", dumps, "--out", tmp_path / "run")
+    assert "1.hdf5: image: expected a name" in refused(*words)
+    code, output, _ = metaseg(*words, "--on-error", "skip")
+    assert code == 0
+    assert "1 failed" in output
+    assert Run(tmp_path / "run").done() == {"image0", "image2"}

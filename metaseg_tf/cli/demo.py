@@ -1,0 +1,65 @@
+"""``metaseg-tf demo``: the whole job on drawn street scenes, offline and in minutes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metaseg_tf.cli.options import Quiet
+
+__all__ = ["demo"]
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the scenes and the two runs.")] = Path(
+        "runs/demo"
+    ),
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="Only so many scenes: a trial, not compared.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw street scenes, run both demo networks over them, and make everything of the paper."""
+    from metaseg_tf.cli.console import show_progress
+    from metaseg_tf.cli.stages import run_plan
+    from metaseg_tf.reproduction.demo import DEMO_IMAGES, demo_plan, draw_scenes
+
+    images = limit or DEMO_IMAGES
+    plan = demo_plan(out, images=images)
+    scenes = draw_scenes(plan.cityscapes, images=images)
+    for _ in show_progress(scenes, total=images, what="drawing scenes", quiet=quiet):
+        pass
+    code = run_plan(plan, quiet=quiet)
+    model = _try_on_fresh_scenes(plan, images, quiet)
+    _finish(plan, model)
+    raise typer.Exit(code)
+
+
+def _try_on_fresh_scenes(plan, images: int, quiet: bool):
+    """Keep a meta model, and say how it does where it has never been."""
+    from metaseg_tf.cli.console import show_progress
+    from metaseg_tf.reproduction import fresh
+
+    path = plan.run_folder(plan.networks[0]) / "meta_model.json"
+    model = fresh.fit_demo_model(plan, path)
+    count = min(images, fresh.FRESH_IMAGES)
+    results = fresh.measure_fresh(plan, images=count)
+    for _ in show_progress(results, total=count, what="fresh scenes", quiet=quiet):
+        pass
+    trial = fresh.try_model(plan, model)
+    typer.echo(
+        f"meta model {path}: AUROC {trial.fresh_auroc:.4f} and R2 {trial.fresh_r2:.4f} on {count} "
+        f"fresh scenes; {trial.held_out_auroc:.4f} and {trial.held_out_r2:.4f} on images held out"
+    )
+    return model
+
+
+def _finish(plan, model) -> None:
+    """Table 1 of both networks side by side, and the page to open."""
+    from metaseg_tf.cli.console import print_table
+    from metaseg_tf.paper.tables import make_table
+    from metaseg_tf.report.page import write_report
+
+    runs = list(plan.open_runs().values())
+    print_table(make_table(1, runs))
+    typer.echo(f"everything lies in {plan.out}; open {write_report(runs)} in a browser")

@@ -1,0 +1,33 @@
+"""``metaseg-tf fit``: keep a meta model that judges segments without ground truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metaseg_tf.cli.options import RunFolder
+
+__all__ = ["fit"]
+
+
+def fit(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option("--out", help="The model file to write (JSON).")],
+) -> None:
+    """Fit a meta classifier and a meta regressor on a run and keep them in one JSON file."""
+    from metaseg_tf.judging import fit_meta_model, save_model
+    from metaseg_tf.run import Run, load_run
+
+    opened = Run(run)
+    model = fit_meta_model(load_run(run), manifest=opened.manifest, name=opened.name)
+    save_model(model, out)
+    typer.echo(f"wrote {out}, fitted on {_describe(model.provenance)}")
+    for score, value in model.provenance["held_out"].items():
+        typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f}) on images held out")
+
+
+def _describe(provenance: dict) -> str:
+    return (
+        f"{provenance['with_interior']} segments with interior of {provenance['images']} images, "
+        f"{provenance['false_positives']} of them false positives"
+    )

@@ -1,0 +1,110 @@
+"""``metaseg-tf predict``: judge the segments of images that nobody has labelled."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metaseg_tf.cli.console import show_progress, start_tensorflow
+from metaseg_tf.cli.options import (
+    Crop,
+    Flip,
+    Network,
+    Out,
+    OutputStride,
+    Overlap,
+    Quiet,
+    Scales,
+    Tile,
+    network_settings,
+)
+from metaseg_tf.errors import InputError
+
+__all__ = ["predict"]
+
+
+class Colours(str, Enum):
+    """From low to high predicted quality."""
+
+    red_green = "red-green"
+    orange_blue = "orange-blue"
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A meta model, made by fit.")],
+    out: Out,
+    images: Annotated[
+        list[Path] | None, typer.Option(help="An image or a folder with images; can be repeated.")
+    ] = None,
+    network: Network = None,
+    softmax: Annotated[
+        Path | None, typer.Option(help="Folder with softmax dumps, in place of images.")
+    ] = None,
+    output_stride: OutputStride = None,
+    scales: Scales = None,
+    flip: Flip = None,
+    crop: Crop = None,
+    tile: Tile = None,
+    overlap: Overlap = 0,
+    reject_below: Annotated[
+        float | None,
+        typer.Option(help="Write the prediction with segments of less predicted IoU_adj as void."),
+    ] = None,
+    colours: Annotated[
+        Colours, typer.Option(help="Of the overlays; orange-blue is safe for the colour-blind.")
+    ] = Colours.red_green,
+    quiet: Quiet = False,
+) -> None:
+    """Judge every segment without ground truth; continues where it stopped."""
+    _check_source(softmax, network, images)
+    from metaseg_tf.judging import load_model
+
+    judge = load_model(model)
+    start_tensorflow()
+    from metaseg_tf.judging import prediction
+    from metaseg_tf.judging.photographs import open_photographs
+    from metaseg_tf.sources import open_dumps
+
+    settings = prediction.PredictSettings(reject_below, colours.value)
+    if softmax is not None:
+        source = open_dumps(softmax)
+    else:
+        options = network_settings(output_stride, scales, flip, crop, tile, overlap)
+        source = open_photographs(network, images, **options)
+    _warn_of_other_network(judge.other_settings(source.settings))
+    run = prediction.open_prediction(out, source, judge, settings)
+    results = prediction.predict(source, judge, run, settings)
+    try:
+        finished = list(show_progress(results, total=len(source), what="judging", quiet=quiet))
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; what was judged is kept: repeat the command to go on ({out})")
+        raise typer.Exit(130) from None
+    _print_summary(out, finished, prediction.write_judged(run))
+
+
+def _check_source(softmax: Path | None, network: str | None, images: list[Path] | None) -> None:
+    if (softmax is None) == (network is None) or (network is None) != (not images):
+        raise InputError(
+            "predict: expected either --softmax FOLDER, or --network with --images; give one"
+        )
+
+
+def _warn_of_other_network(differing: list[str]) -> None:
+    if differing:
+        typer.echo(
+            f"note: the model was fitted on a network set up otherwise ({'; '.join(differing)}): "
+            "its held-out scores do not hold here",
+            err=True,
+        )
+
+
+def _print_summary(out: Path, finished: list, written: list[Path]) -> None:
+    outcomes = [result.outcome for result in finished]
+    segments = sum(result.segments for result in finished)
+    typer.echo(
+        f"{out}: {outcomes.count('judged')} images judged ({segments} segments), "
+        f"{outcomes.count('kept')} kept from before"
+    )
+    for path in written:
+        typer.echo(f"wrote {path}")

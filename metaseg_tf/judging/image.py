@@ -1,0 +1,39 @@
+"""Judge the segments of one image from its class probabilities."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from metaseg_tf.judging.meta_model import MetaModel
+from metaseg_tf.metrics import measure_image
+
+__all__ = ["Judgement", "judge_image"]
+
+
+class Judgement(NamedTuple):
+    """The judged segments of one image, and where they are.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A segment table without ground truth, with the columns of ``MetaModel.score``.
+    segments : int32 [H, W]
+        Number of the segment that each pixel belongs to.
+    pred : uint8 [H, W]
+        Predicted class.
+    """
+
+    table: pd.DataFrame
+    segments: np.ndarray
+    pred: np.ndarray
+
+
+def judge_image(model: MetaModel, probs: np.ndarray) -> Judgement:
+    """Measure the segments as the model needs it, and judge each; see ``MetaModel.judge``."""
+    probs = np.asarray(probs)
+    if probs.ndim == 3:
+        model.check_classes(probs.shape[-1])
+    measured = measure_image(probs, convention=model.convention, connectivity=model.connectivity)
+    table = pd.concat([measured.table, model.score(measured.table)], axis=1)
+    return Judgement(table, measured.segments, measured.heat.pred)

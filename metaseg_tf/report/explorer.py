@@ -1,0 +1,139 @@
+"""What the segment explorer shows of an image: its pictures, its segments, their numbers."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from metaseg_tf.cityscapes import PALETTE, name_classes
+from metaseg_tf.judging.meta_model import SCORE_COLUMNS
+from metaseg_tf.maps import ImageMaps
+from metaseg_tf.paper.figures.style import HEAT_MAP
+from metaseg_tf.report.judged import JudgedRun
+from metaseg_tf.report.packing import pack_array
+from metaseg_tf.schema import BOX, IOU_COLUMNS, METRIC_COLUMNS
+
+__all__ = [
+    "ROW_COLUMNS",
+    "choose_images",
+    "class_colours",
+    "draw_pictures",
+    "heat_colours",
+    "list_segments",
+    "pack_segments",
+]
+
+#: What the page tells of a segment, in this order.
+ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
+
+_JPEG_QUALITY = 85
+_HEAT_LEVELS = 32
+_MAX_HEAT_WIDTH = 1024
+
+
+def choose_images(judged: Sequence[JudgedRun], limit: int) -> list[list[str]]:
+    """Images to explore of each run, those with the most false positives first.
+
+    Images that all runs keep maps of come before others, so that networks can be compared.
+
+    Parameters
+    ----------
+    judged : sequence of JudgedRun
+    limit : int
+        At most so many of each run.
+    """
+    shared = set.intersection(*(one.run.with_maps() for one in judged))
+    counts = pd.concat([_count_false_positives(one.table) for one in judged])
+    rank = counts.groupby(level=0).sum()
+
+    def order(name: str) -> tuple:
+        return (name not in shared, -rank.get(name, 0), name)
+
+    return [sorted(one.run.with_maps() & set(rank.index), key=order)[:limit] for one in judged]
+
+
+def list_segments(table: pd.DataFrame) -> list[list[float | int | None]]:
+    """One row a segment with `ROW_COLUMNS`; None where there is no verdict."""
+    rounded = table[list(ROW_COLUMNS)].astype(object)
+    for name in rounded.columns:
+        if table[name].dtype.kind == "f":
+            rounded[name] = [_round(value) for value in table[name].tolist()]
+    return rounded.to_numpy().tolist()
+
+
+def pack_segments(segments: np.ndarray) -> dict[str, Any]:
+    """The map of segment numbers with its size, as ``metaseg.putSegments`` takes it."""
+    dtype = np.uint16 if segments.max(initial=0) < 1 << 16 else np.uint32
+    height, width = segments.shape
+    return {"height": height, "width": width, "numbers": pack_array(segments.astype(dtype))}
+
+
+def draw_pictures(maps: ImageMaps) -> dict[str, bytes]:
+    """File name -> content of the layers that are pictures; a layer that is not at hand is absent.
+
+    Heat maps are reduced to about 1024 columns and 32 levels: they are looked at, not read off.
+    """
+    pictures = {
+        "entropy.png": _heat_to_png(maps.entropy),
+        "difference.png": _heat_to_png(maps.difference),
+    }
+    if maps.gt is not None:
+        pictures["truth.png"] = _to_png(maps.gt, PALETTE)
+    if maps.image is not None:
+        content = io.BytesIO()
+        Image.fromarray(maps.image).save(content, "JPEG", quality=_JPEG_QUALITY)
+        pictures["image.jpg"] = content.getvalue()
+    return pictures
+
+
+def class_colours(n_classes: int) -> list[dict[str, str]]:
+    """Name and colour of each class, as CSS writes it."""
+    colours = PALETTE[:n_classes].copy()
+    if n_classes != len(name_classes(n_classes)) or not colours[-1].any():
+        wheel = mpl.colormaps["turbo"](np.linspace(0.05, 0.95, n_classes))[:, :3]
+        colours = np.rint(wheel * 255).astype(np.uint8)
+    return [
+        {"name": name, "colour": "#" + bytes(colour).hex()}
+        for name, colour in zip(name_classes(n_classes), colours, strict=True)
+    ]
+
+
+def heat_colours(steps: int = 9) -> list[str]:
+    """Colours of the heat maps from 0 to 1, as CSS writes them."""
+    return [
+        mpl.colors.to_hex(colour) for colour in mpl.colormaps[HEAT_MAP](np.linspace(0, 1, steps))
+    ]
+
+
+def _count_false_positives(table: pd.DataFrame) -> pd.Series:
+    return ((table["iou_adj"] == 0) & (table["S_in"] > 0)).groupby(table["image"]).sum()
+
+
+def _round(value: float) -> float | None:
+    return None if np.isnan(value) else float(f"{value:.5g}")
+
+
+def _heat_to_png(heat: np.ndarray) -> bytes:
+    step = -(-heat.shape[1] // _MAX_HEAT_WIDTH)
+    levels = np.rint(_reduce(heat, step) * (_HEAT_LEVELS - 1)).astype(np.uint8)
+    palette = mpl.colormaps[HEAT_MAP](np.linspace(0, 1, _HEAT_LEVELS))[:, :3]
+    return _to_png(levels, np.rint(palette * 255).astype(np.uint8))
+
+
+def _reduce(heat: np.ndarray, step: int) -> np.ndarray:
+    """Means over blocks of ``step`` x ``step`` pixels; what does not fill a block is left out."""
+    height, width = (max(size // step, 1) for size in heat.shape)
+    blocks = heat[: height * step, : width * step]
+    return blocks.reshape(height, blocks.shape[0] // height, width, -1).mean((1, 3))
+
+
+def _to_png(indices: np.ndarray, palette: np.ndarray) -> bytes:
+    picture = Image.fromarray(indices)
+    picture.putpalette(palette.tobytes())
+    content = io.BytesIO()
+    picture.save(content, "PNG", optimize=True)
+    return content.getvalue()

@@ -1,0 +1,175 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scenes import make_scene
+from scipy.special import softmax
+
+from metaseg_tf import load_model, run
+from metaseg_tf.judging.paint import read_numbers
+from metaseg_tf.softmax import SoftmaxDump, save_dump
+
+
+def write_dumps(folder, seeds, n_classes=5):
+    folder.mkdir()
+    for i in seeds:
+        save_dump(
+            folder / f"{i}.npz", SoftmaxDump(*make_scene(seed=i, n_classes=n_classes), f"s{i}")
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run with ground truth, and a model fitted on it by the library."""
+    from metaseg_tf.extraction import MeasureSettings, extract, open_run
+    from metaseg_tf.judging import fit_meta_model, save_model
+    from metaseg_tf.sources import open_dumps
+
+    root = tmp_path_factory.mktemp("made")
+    source = open_dumps(write_dumps(root / "dumps", range(6)))
+    created = open_run(root / "XC", source, MeasureSettings())
+    list(extract(source, created, MeasureSettings()))
+    model = fit_meta_model(run.load_run(root / "XC"), manifest=created.manifest, name="XC")
+    save_model(model, root / "model.json")
+    return root
+
+
+class FakeNetwork:
+    """Sees classes in colours."""
+
+    def probabilities(self, image):
+        return softmax(np.repeat(image, 2, -1)[..., :5] / 20.0, axis=-1).astype(np.float32)
+
+
+@pytest.fixture
+def photographs(tmp_path, monkeypatch):
+    """A folder with two images, and a network that any name loads."""
+    from metaseg_tf.judging import photographs as room
+
+    monkeypatch.setattr(room, "load_network", lambda source, **options: FakeNetwork())
+    monkeypatch.setattr(room, "describe_network", lambda network: {"output_stride": 16})
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        pixels = np.kron(rng.integers(0, 255, (5, 6, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+        Image.fromarray(pixels).save(folder / f"street{i}.png")
+    return folder
+
+
+def test_fit_writes_a_model_with_its_scores(metaseg, made, tmp_path):
+    code, output, _ = metaseg("fit", made / "XC", "--out", tmp_path / "m.json")
+    assert code == 0
+    assert "auroc" in output
+    model = load_model(tmp_path / "m.json")
+    assert model.provenance["run"] == "XC"
+    assert model.provenance["settings"]["source"] == "softmax"
+    assert (tmp_path / "m.json").read_text() == (made / "model.json").read_text()
+
+
+def test_dumps_are_judged_into_tables_and_pictures(metaseg, made, tmp_path):
+    dumps, out = write_dumps(tmp_path / "new", (20, 21)), tmp_path / "out"
+    words = ("predict", made / "model.json", "--softmax", dumps, "--out", out)
+    code, output, _ = metaseg(*words, "--reject-below", 0.5)
+    assert code == 0
+    assert "2 images judged" in output
+    table = pd.read_parquet(out / "judged.parquet")
+    pd.testing.assert_frame_equal(table, pd.read_csv(out / "judged.csv"), check_dtype=False)
+    lines = [json.loads(line) for line in (out / "judged.jsonl").read_text().splitlines()]
+    pd.testing.assert_frame_equal(table, pd.DataFrame(lines), check_dtype=False)
+    assert table.columns[:3].tolist() == ["image", "segment", "class_name"]
+    check_pictures(out, table, load_model(made / "model.json"), dumps)
+
+
+def check_pictures(out, table, model, dumps):
+    probs, _ = make_scene(seed=20, n_classes=5)
+    judged, rows = model.judge(probs), table[table["image"] == "s20"].reset_index()
+    assert np.allclose(judged["iou_adj_predicted"], rows["iou_adj_predicted"])
+    numbers = read_numbers(out / "labels" / "s20.png")
+    assert np.array_equal(np.bincount(numbers.ravel())[1:], rows["area"])
+    trusted = np.asarray(Image.open(out / "trusted" / "s20.png"))
+    doubtful = rows["iou_adj_predicted"].to_numpy() < 0.5
+    assert np.array_equal(trusted == 255, doubtful[numbers - 1])
+    assert np.array_equal(trusted[trusted < 255], probs.argmax(-1)[trusted < 255])
+    assert Image.open(out / "overlays" / "s20.png").size == numbers.shape[::-1]
+
+
+def test_a_prediction_goes_on_where_it_stopped(metaseg, made, tmp_path):
+    dumps, out = write_dumps(tmp_path / "new", (20, 21)), tmp_path / "out"
+    words = ("predict", made / "model.json", "--softmax", dumps, "--out", out)
+    metaseg(*words)
+    (out / "segments" / "s21.parquet").unlink()
+    assert "1 images judged" in metaseg(*words)[1]
+    assert "2 kept" in metaseg(*words)[1]
+    assert not (out / "trusted").exists()
+
+
+def test_other_settings_are_refused(metaseg, refused, made, tmp_path):
+    words = ("predict", made / "model.json", "--softmax", made / "dumps", "--out", tmp_path / "out")
+    metaseg(*words)
+    assert "reject_below" in refused(*words, "--reject-below", 0.5)
+
+
+def test_photographs_are_judged_through_a_network(metaseg, made, photographs, tmp_path):
+    out = tmp_path / "out"
+    words = ("--images", photographs, "--network", "any", "--out", out)
+    code, output, error = metaseg("predict", made / "model.json", *words)
+    assert code == 0, error
+    assert "2 images judged" in output
+    overlay = np.asarray(Image.open(out / "overlays" / "street0.png"))
+    assert overlay.shape == (40, 48, 3)
+    assert set(run.load_run(out)["image"]) == {"street0", "street1"}
+
+
+def test_another_network_than_the_models_is_noted(metaseg, made, photographs, tmp_path):
+    content = json.loads((made / "model.json").read_text())
+    content["provenance"]["settings"]["output_stride"] = 8
+    (tmp_path / "m.json").write_text(json.dumps(content))
+    words = ("--images", photographs / "street0.png", "--network", "any", "--out", tmp_path / "out")
+    code, _, error = metaseg("predict", tmp_path / "m.json", *words)
+    assert code == 0
+    assert "output_stride 8 when fitted, 16 now" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--softmax", "DUMPS", "--reject-below", "1.5"), "[0, 1]"),
+        (("--softmax", "DUMPS", "--reject-below", "nan"), "[0, 1]"),
+        (("--softmax", "nowhere"), "nowhere"),
+        (("--softmax", "DUMPS", "--network", "any"), "either"),
+        (("--network", "any"), "either"),
+        (("--images", "DUMPS"), "either"),
+        (("--images", "DUMPS", "--network", "any"), "found none"),
+        ((), "either"),
+    ],
+)
+def test_bad_words_are_refused_in_one_line(refused, made, tmp_path, words, expected):
+    words = [made / "dumps" if word == "DUMPS" else word for word in words]
+    assert expected in refused("predict", made / "model.json", *words, "--out", tmp_path / "out")
+
+
+def test_an_image_that_cannot_be_read_is_named(refused, made, photographs, tmp_path):
+    (photographs / "street1.png").write_bytes(b"no image")
+    words = ("--images", photographs, "--network", "any", "--out", tmp_path / "out")
+    assert "street1.png" in refused("predict", made / "model.json", *words)
+    assert set(run.load_run(tmp_path / "out")["image"]) == {"street0"}
+
+
+def test_another_class_count_is_refused(refused, made, tmp_path):
+    dumps = write_dumps(tmp_path / "new", (1,), n_classes=3)
+    words = ("--softmax", dumps, "--out", tmp_path / "out")
+    assert "expected 5 classes" in refused("predict", made / "model.json", *words)
+
+
+def test_what_is_no_model_is_refused(refused, made, tmp_path):
+    words = ("--softmax", made / "dumps", "--out", tmp_path / "out")
+    assert "metaseg-tf fit" in refused("predict", made / "dumps" / "0.npz", *words)
+
+
+def test_fit_refuses_a_run_without_images(refused, tmp_path):
+    run.Run.create(tmp_path / "run", {})
+    assert "extract" in refused("fit", tmp_path / "run", "--out", tmp_path / "m.json")

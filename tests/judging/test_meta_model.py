@@ -1,0 +1,129 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scenes import make_scene
+from scipy.special import expit
+from tables import make_table
+
+from metaseg_tf import load_model, segment_metrics
+from metaseg_tf.analysis.protocol import Protocol
+from metaseg_tf.analysis.scores import auroc, r2
+from metaseg_tf.errors import InputError, SettingsMismatchError
+from metaseg_tf.judging import fit_meta_model, save_model
+from metaseg_tf.run import Manifest
+
+FAST = Protocol(runs=3, splits="image", fit_on="train", C=(0.01, 0.1, 1.0))
+
+
+@pytest.fixture(scope="module")
+def table():
+    return make_table(4000, n_classes=5, n_images=40)
+
+
+@pytest.fixture(scope="module")
+def model(table):
+    return fit_meta_model(table, protocol=FAST, name="XC")
+
+
+@pytest.fixture
+def without_truth():
+    """Segments of other images from the same source, and their truth."""
+    fresh = make_table(3000, n_classes=5, n_images=30, seed=9)
+    return fresh.drop(columns=["iou", "iou_adj"]), fresh["iou_adj"].to_numpy()
+
+
+def test_fresh_images_are_judged_as_well_as_held_out_ones(model, without_truth):
+    fresh, iou_adj = without_truth
+    scores, held_out = model.score(fresh), model.provenance["held_out"]
+    inside = fresh["S_in"].to_numpy() > 0
+    area = auroc(-scores["false_positive_probability"][inside], iou_adj[inside] > 0)
+    explained = r2(scores["iou_adj_linear"].to_numpy()[inside], iou_adj[inside])
+    assert area == pytest.approx(held_out["auroc"]["mean"], abs=0.03)
+    assert explained == pytest.approx(held_out["r2"]["mean"], abs=0.05)
+    assert held_out["auroc"]["mean"] > 0.75
+
+
+def test_scores_by_hand(model, without_truth):
+    row = without_truth[0].query("S_in > 0").iloc[7:8]
+    x = (row[list(model.columns)].to_numpy(float)[0] - model.mean) / model.scale
+    linear = sum(x * model.regressor.coef) + model.regressor.intercept
+    logit = sum(x * model.classifier.coef) + model.classifier.intercept
+    got = model.score(row).iloc[0]
+    assert got["iou_adj_linear"] == pytest.approx(linear)
+    assert got["iou_adj_predicted"] == pytest.approx(min(max(linear, 0), 1))
+    assert got["false_positive_probability"] == pytest.approx(expit(-logit))
+
+
+def test_segments_without_interior_get_what_such_segments_had(model, table):
+    small = table[table["S_in"] == 0]
+    scores = model.score(small)
+    assert np.allclose(scores["iou_adj_predicted"], small["iou_adj"].mean())
+    assert np.allclose(scores["false_positive_probability"], (small["iou_adj"] == 0).mean())
+
+
+def test_aliased_columns_get_no_say_in_the_regression(model, without_truth):
+    fresh = without_truth[0]
+    noisy = fresh.assign(S_rel=fresh["S_rel"] * (1 + 1e-5))
+    before, after = (model.score(t)["iou_adj_linear"] for t in (fresh, noisy))
+    assert np.abs(before - after).max() < 1e-3
+
+
+def test_the_model_comes_back_from_disk_to_the_last_bit(model, without_truth, tmp_path):
+    loaded = load_model(save_model(model, tmp_path / "model.json"))
+    pd.testing.assert_frame_equal(
+        model.score(without_truth[0]), loaded.score(without_truth[0]), check_exact=True
+    )
+    assert loaded.provenance == model.provenance
+
+
+def test_judging_is_measuring_and_scoring(model):
+    probs, _ = make_scene(n_classes=5)
+    judged = model.judge(probs)
+    measured = segment_metrics(probs)
+    pd.testing.assert_frame_equal(judged[list(measured)], measured)
+    scores = model.score(measured)
+    pd.testing.assert_frame_equal(judged[list(scores)], scores)
+    assert judged["iou_adj_predicted"].between(0, 1).all()
+
+
+def test_the_convention_of_the_run_is_that_of_the_judgement(table):
+    settings = {"convention": "paper", "connectivity": 4}
+    model = fit_meta_model(table, protocol=FAST, manifest=Manifest(settings))
+    probs, _ = make_scene(n_classes=5)
+    measured = segment_metrics(probs, convention="paper", connectivity=4)
+    pd.testing.assert_frame_equal(model.judge(probs)[list(measured)], measured)
+    model.check_settings(settings | {"source": "other"})
+    with pytest.raises(SettingsMismatchError, match="convention 'paper' in the model, 'reference'"):
+        model.check_settings({"convention": "reference"})
+
+
+def test_an_image_without_segments_gives_an_empty_table(model):
+    assert list(model.score(make_table(0, n_classes=5))) == [
+        "iou_adj_predicted",
+        "iou_adj_linear",
+        "false_positive_probability",
+    ]
+
+
+def test_another_number_of_classes_is_refused(model):
+    with pytest.raises(SettingsMismatchError, match=r"expected 5 classes.*got 3"):
+        model.judge(make_scene(n_classes=3)[0])
+
+
+@pytest.mark.parametrize("spoil", [lambda t: t.drop(columns="D_bd"), lambda t: t.assign(E=np.nan)])
+def test_a_table_that_cannot_be_judged(model, table, spoil):
+    with pytest.raises(InputError, match="segment table"):
+        model.score(spoil(table))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda t: t.drop(columns=["iou", "iou_adj"]), "iou"),
+        (lambda t: t.assign(image="one"), "at least 2 images"),
+        (lambda t: t.assign(iou=0.0, iou_adj=0.0), "outcome"),
+    ],
+)
+def test_a_table_that_cannot_carry_a_fit(table, spoil, words):
+    with pytest.raises(InputError, match=words):
+        fit_meta_model(spoil(table), protocol=FAST)

@@ -1,0 +1,159 @@
+"""What a file declares is bounded, plain, and stored in that file; all else is refused in time."""
+
+import io
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from metaseg_tf import stored_arrays
+from metaseg_tf.errors import DataFormatError
+from metaseg_tf.stored_arrays import open_hdf5, open_npz
+
+VALUES = np.full((4, 4, 3), 1 / 3, np.float32)
+
+
+def write_hdf5(path, fill):
+    with h5py.File(path, "w") as file:
+        fill(file)
+    return path
+
+
+def npy(descr, shape, body=b"", version=(1, 0)):
+    """A npy file with any header."""
+    content = io.BytesIO()
+    write = getattr(np.lib.format, f"write_array_header_{version[0]}_0")
+    write(content, {"descr": descr, "fortran_order": False, "shape": shape})
+    return content.getvalue() + body
+
+
+def npz(content, compression=zipfile.ZIP_DEFLATED):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", compression) as archive:
+        archive.writestr("x.npy", content)
+    return packed
+
+
+def read_hdf5(path, kinds="f"):
+    with open_hdf5(path) as arrays:
+        return arrays.read("x", kinds)
+
+
+def read_npz(content, kinds="f"):
+    with open_npz(content, "a.npz") as arrays:
+        return arrays.read("x", kinds)
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds"),
+    [(VALUES, "f"), (VALUES.T, "f"), (np.arange(3), "iu"), (np.array(1.5), "f")],
+)
+def test_plain_arrays_are_read(tmp_path, values, kinds):
+    path = write_hdf5(tmp_path / "a.h5", lambda file: file.__setitem__("x", values))
+    packed = io.BytesIO()
+    np.savez(packed, x=values)
+    for read in (read_hdf5(path, kinds), read_npz(packed, kinds)):
+        np.testing.assert_array_equal(read, values)
+        assert read.dtype == values.dtype
+
+
+def elsewhere(tmp_path):
+    """Ways to make HDF5 read another file."""
+    secret = write_hdf5(tmp_path / "secret.h5", lambda file: file.__setitem__("x", VALUES))
+    (tmp_path / "password").write_bytes(bytes(VALUES.nbytes))
+    virtual = h5py.VirtualLayout(VALUES.shape, VALUES.dtype)
+    virtual[:] = h5py.VirtualSource(secret, "x", VALUES.shape)
+    external = [(str(tmp_path / "password"), 0, VALUES.nbytes)]
+    return {
+        "link": lambda file: file.__setitem__("x", h5py.ExternalLink(secret, "x")),
+        "virtual": lambda file: file.create_virtual_dataset("x", virtual),
+        "storage": lambda file: file.create_dataset("x", VALUES.shape, "f4", external=external),
+    }
+
+
+@pytest.mark.parametrize("way", ["link", "virtual", "storage"])
+def test_hdf5_reads_no_other_file(tmp_path, way):
+    path = write_hdf5(tmp_path / "a.h5", elsewhere(tmp_path)[way])
+    with pytest.raises(DataFormatError, match=r"'x' to hold numbers of this file"):
+        read_hdf5(path)
+
+
+@pytest.mark.parametrize(
+    "declare",
+    [
+        pytest.param(lambda f: f.create_dataset("x", (10**4, 10**4, 10**4), "f4"), id="contiguous"),
+        pytest.param(lambda f: f.create_dataset("x", (10**6, 10**6), chunks=(9, 9)), id="chunked"),
+        pytest.param(lambda f: f.create_dataset("x", (9000, 9000), chunks=True), id="unwritten"),
+        pytest.param(
+            lambda f: f.create_dataset("x", (2, 2), maxshape=(None, None), chunks=(2**14, 2**15)),
+            id="one large chunk",
+        ),
+    ],
+)
+def test_hdf5_is_bounded_before_it_is_read(tmp_path, declare):
+    with pytest.raises(DataFormatError, match="times what is stored"):
+        read_hdf5(write_hdf5(tmp_path / "a.h5", declare))
+
+
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda f: f.create_dataset("x", (4,), h5py.string_dtype()),
+        lambda f: f.create_dataset("x", (4,), h5py.vlen_dtype("f4")),
+        lambda f: f.create_dataset("x", (4,), h5py.ref_dtype),
+        lambda f: f.create_dataset("x", (4,), [("a", "f4")]),
+        lambda f: f.create_dataset("x", (4,), "i4"),
+        lambda f: f.create_dataset("x", dtype="f4"),
+        lambda f: f.create_group("x"),
+    ],
+    ids=["text", "lists", "references", "records", "integers", "nothing", "group"],
+)
+def test_hdf5_of_other_kinds_is_refused(tmp_path, declare):
+    with pytest.raises(DataFormatError, match="plain array"):
+        read_hdf5(write_hdf5(tmp_path / "a.h5", declare))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        npy("<f4", (10**4, 10**4, 10**4), bytes(8)),
+        npy("<f4", (2**62, 4), bytes(8)),
+        npy("<f4", (-1, 4), bytes(8)),
+        npy("<U999999999", (4,), bytes(8)),
+        npy([("a", "<f4")], (1,), bytes(4)),
+        npy("|O", (1,), b"cos\nsystem\n"),
+        npy("<i4", (1,), bytes(4)),
+        b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535,
+        b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + b"(" * 99,
+        b"\x93NUMPY\x01\x00\x08\x00(((('a' ",
+        b"\x93NUMPY\x09\x00\x08\x00",
+        b"something else",
+        b"",
+    ],
+)
+def test_npy_headers_are_read_before_their_arrays(content):
+    with pytest.raises(DataFormatError, match=r"^a\.npz: ") as caught:
+        read_npz(npz(content))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_is_not_unpacked(compression, monkeypatch):
+    monkeypatch.setattr(stored_arrays, "_SMALL", 2**16)
+    with pytest.raises(DataFormatError, match="times what is stored"):
+        read_npz(npz(npy("<f4", (2**20,), bytes(2**22)), compression))
+
+
+def test_a_size_that_memory_cannot_hold_is_an_error(monkeypatch):
+    def full(*args, **kwargs):
+        raise MemoryError("Unable to allocate")
+
+    monkeypatch.setattr(np.lib.format, "read_array", full)
+    with pytest.raises(DataFormatError, match="Unable to allocate"):
+        read_npz(npz(npy("<f4", (1,), bytes(4))))
+
+
+def test_what_is_no_zip_is_refused():
+    with pytest.raises(DataFormatError, match="whole npz"):
+        read_npz(io.BytesIO(npy("<f4", (10**9, 10**9))))
