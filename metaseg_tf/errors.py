@@ -1,6 +1,7 @@
 """The exception tree: every message says what was given, what was expected and what to do."""
 
 __all__ = [
+    "ClusterError",
     "DataFormatError",
     "InputError",
     "MetaSegError",
@@ -43,6 +44,10 @@ class RunError(MetaSegError, OSError):
 
 class SettingsMismatchError(RunError):
     """A run folder was made with other settings than those asked for now."""
+
+
+class ClusterError(MetaSegError, RuntimeError):
+    """A cluster cannot be reached, or its workers are lost again and again."""
 
 
 class MissingDependencyError(MetaSegError, ImportError):

@@ -25,8 +25,9 @@ def write_dumps(folder, seeds, n_classes=5):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A run with ground truth, and a model fitted on it by the library."""
-    from metaseg_tf.extraction import MeasureSettings, extract, open_dumps, open_run
+    from metaseg_tf.extraction import MeasureSettings, extract, open_run
     from metaseg_tf.judging import fit_meta_model, save_model
+    from metaseg_tf.sources import open_dumps
 
     root = tmp_path_factory.mktemp("made")
     source = open_dumps(write_dumps(root / "dumps", range(6)))
@@ -71,6 +72,12 @@ def test_fit_writes_a_model_with_its_scores(metaseg, made, tmp_path):
     assert model.provenance["run"] == "XC"
     assert model.provenance["settings"]["source"] == "softmax"
     assert (tmp_path / "m.json").read_text() == (made / "model.json").read_text()
+
+
+def test_fit_tells_what_it_fitted_on_as_json(metaseg, made, tmp_path):
+    code, output, _ = metaseg("fit", made / "XC", "--out", tmp_path / "m.json", "--json")
+    assert code == 0
+    assert json.loads(output) == load_model(tmp_path / "m.json").provenance
 
 
 def test_dumps_are_judged_into_tables_and_pictures(metaseg, made, tmp_path):
