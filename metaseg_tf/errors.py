@@ -1,5 +1,8 @@
 """The exception tree: every message says what was given, what was expected and what to do."""
 
+import difflib
+from collections.abc import Iterable
+
 __all__ = [
     "DataFormatError",
     "InputError",
@@ -10,6 +13,7 @@ __all__ = [
     "SettingsMismatchError",
     "ShapeError",
     "UnsafeGraphError",
+    "suggest",
 ]
 
 
@@ -47,3 +51,15 @@ class SettingsMismatchError(RunError):
 
 class MissingDependencyError(MetaSegError, ImportError):
     """An optional package or program is needed for this and not installed."""
+
+
+def suggest(given: str, known: Iterable[str], otherwise: str) -> str:
+    """The end of a message about an unknown name: the nearest known one, else what to do.
+
+    Examples
+    --------
+    >>> suggest("xcption65", ["mobilenetv2", "xception65"], "choose one of them")
+    'did you mean xception65?'
+    """
+    near = difflib.get_close_matches(given.lower(), known, n=1)
+    return f"did you mean {near[0]}?" if near else otherwise
