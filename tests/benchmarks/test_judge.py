@@ -10,7 +10,7 @@ from metaseg_tf import fit_meta_model, segment_metrics
 from metaseg_tf.analysis.protocol import Protocol
 
 FAST = Protocol(runs=2, splits="image", fit_on="train", C=(0.1, 1.0))
-ROUNDS = 7
+ROUNDS = 15
 
 
 def seconds(function):
@@ -25,12 +25,12 @@ def test_judging_against_measuring(benchmark):
     probs = make_probs(pred, 19, np.random.default_rng(0))
     for function in (segment_metrics, model.judge):
         function(probs)
-    # In turns, so that whatever else the machine does hits both.
+    # In turns, so that whatever else the machine does hits both alike.
     pairs = [
         (seconds(lambda: model.judge(probs)), seconds(lambda: segment_metrics(probs)))
         for _ in range(ROUNDS)
     ]
     benchmark.pedantic(model.judge, (probs,), rounds=1)
-    judging, measuring = np.min(pairs, axis=0)
-    print(f"\njudge {judging:.3f} s, segment_metrics {measuring:.3f} s: {judging / measuring:.2f}")
-    assert judging / measuring < 1.15
+    ratio = np.median([judging / measuring for judging, measuring in pairs])
+    print(f"\njudge costs {ratio:.2f} times segment_metrics without ground truth")
+    assert ratio < 1.15

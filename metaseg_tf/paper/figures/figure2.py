@@ -83,7 +83,8 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
         upper.set_title(f"{title_of(run)}: segmentation", size=9)
     figure.colorbar(heat, ax=axes, label="$D_z$", shrink=0.6, aspect=25)
     patches = class_patches([m.pred for m in maps.values()], names)
-    figure.legend(handles=patches, loc="outside lower center", ncols=4 + len(runs))
+    columns = int(figure.get_figwidth() / 1.2)
+    figure.legend(handles=patches, loc="outside lower center", ncols=columns)
     return Drawing(figure, {"": values})
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from metaseg_tf.paper.figures import figure6
-from metaseg_tf.paper.tables import compute_correlations
+from metaseg_tf.paper.correlations import compute_correlations
 from metaseg_tf.schema import METRIC_COLUMNS
 
 
@@ -12,7 +12,7 @@ def test_the_frame_holds_the_segments_with_interior(table):
     assert len(segments) == (table["S_in"] > 0).sum()
 
 
-@pytest.mark.parametrize(("metric", "scale"), [("D", "linear"), ("S", "log"), ("E_rel", "symlog")])
+@pytest.mark.parametrize(("metric", "scale"), [("D", "linear"), ("S", "log"), ("E_rel", "asinh")])
 def test_a_panel_shows_a_metric_and_its_correlation(table, metric, scale, ax):
     segments = figure6.frame(table)
     points = figure6.plot(segments, metric, 0.5, ax)
