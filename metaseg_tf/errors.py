@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "ClusterError",
     "DataFormatError",
     "InputError",
     "MetaSegError",
@@ -47,6 +48,10 @@ class RunError(MetaSegError, OSError):
 
 class SettingsMismatchError(RunError):
     """A run folder was made with other settings than those asked for now."""
+
+
+class ClusterError(MetaSegError, RuntimeError):
+    """A cluster cannot be reached, or its workers are lost again and again."""
 
 
 class MissingDependencyError(MetaSegError, ImportError):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scenes import make_scene
 
-from metaseg_tf import load_run, run, segment_metrics
+from metaseg_tf import load_run, segment_metrics, storage
 from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
 from metaseg_tf.run import Run
 from metaseg_tf.schema import columns
@@ -91,7 +91,7 @@ def test_a_write_that_fails_leaves_nothing_behind(made, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run.pq, "write_table", full)
+    monkeypatch.setattr(storage.os, "fsync", full)
     with pytest.raises(RunError, match="No space left on device"):
         created.write_segments("c", tables["a"])
     assert sorted(created.path.rglob("*")) == before
@@ -134,7 +134,7 @@ def test_a_part_with_other_columns_is_named(made):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "which is missing"),
+        (None, "without run.json"),
         ("{", "expected the manifest"),
         ("[]", "expected the manifest"),
         ('{"format": 1}', "expected the manifest"),

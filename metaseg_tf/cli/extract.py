@@ -19,7 +19,10 @@ from metaseg_tf.cli.options import (
     Overlap,
     Quiet,
     Scales,
+    Scheduler,
     Tile,
+    WorkerResources,
+    Workers,
     network_settings,
 )
 from metaseg_tf.errors import InputError
@@ -58,18 +61,21 @@ def extract(
         OnError, typer.Option(help="Stop at a bad image, or skip it and list it at the end.")
     ] = OnError.stop,
     keep_maps: KeepMaps = 20,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_resources: WorkerResources = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure the segments of every image into a run folder; continues where it stopped."""
     _check_source(softmax, network, cityscapes)
     start_tensorflow()
-    from metaseg_tf import extraction
+    from metaseg_tf import cluster, extraction, sources
 
     settings = extraction.MeasureSettings(convention.value, void, connectivity, labeller.value)
     if softmax is not None:
-        source = extraction.open_dumps(softmax, limit=limit)
+        source = sources.open_dumps(softmax, limit=limit)
     else:
-        source = extraction.open_cityscapes(
+        source = sources.open_cityscapes(
             network,
             cityscapes,
             split=split,
@@ -78,10 +84,15 @@ def extract(
             **network_settings(output_stride, scales, flip, crop, tile, overlap),
         )
     run = extraction.open_run(out, source, settings)
+    resources = worker_resources and cluster.parse_resources(worker_resources)
     skip = on_error is OnError.skip
-    results = extraction.extract(source, run, settings, skip_errors=skip, keep_maps=keep_maps)
     try:
-        finished = list(show_progress(results, total=len(source), what="measuring", quiet=quiet))
+        with cluster.connect(scheduler, workers, resources, start_tensorflow) as connected:
+            results = extraction.extract(
+                source, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=connected
+            )
+            shown = show_progress(results, total=len(source), what="measuring", quiet=quiet)
+            finished = list(shown)
     except KeyboardInterrupt:
         typer.echo(f"stopped; what was measured is kept: repeat the command to go on ({out})")
         raise typer.Exit(130) from None
@@ -102,7 +113,7 @@ def _check_source(softmax: Path | None, network: str | None, cityscapes: Path | 
         )
 
 
-def _print_summary(out: Path, results: list) -> None:
+def _print_summary(out: str, results: list) -> None:
     outcomes = [result.outcome for result in results]
     segments = sum(result.segments for result in results)
     typer.echo(

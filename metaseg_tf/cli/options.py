@@ -2,7 +2,6 @@
 
 import sys
 from enum import Enum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,7 +24,10 @@ __all__ = [
     "RunFolder",
     "RunFolders",
     "Scales",
+    "Scheduler",
     "Tile",
+    "WorkerResources",
+    "Workers",
     "network_settings",
 ]
 
@@ -62,11 +64,26 @@ def parse_keep_maps(text: str | int) -> int:
 
 
 RunFolders = Annotated[
-    list[Path], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
+    list[str], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by extract.")]
+RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, made by extract.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
-Out = Annotated[Path, typer.Option("--out", help="The run folder to make or to continue.")]
+Out = Annotated[
+    str,
+    typer.Option(
+        "--out", help="The run folder to make or to continue; also an address like s3://bucket/XC."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Measure in so many processes, which share the cores.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Measure on the workers of the Dask scheduler at this address.")
+]
+WorkerResources = Annotated[
+    str | None,
+    typer.Option(help="What an image occupies of what Dask workers declare, such as GPU=1."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 KeepMaps = Annotated[
     int,

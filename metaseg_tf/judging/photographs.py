@@ -11,8 +11,8 @@ from PIL import Image, UnidentifiedImageError
 
 from metaseg_tf.deeplab.network import describe_network, load_network
 from metaseg_tf.errors import DataFormatError
-from metaseg_tf.extraction import ImageJob
 from metaseg_tf.softmax import SoftmaxDump
+from metaseg_tf.sources import ImageJob
 
 __all__ = [
     "PhotographSource",

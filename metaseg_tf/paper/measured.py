@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -46,16 +45,16 @@ class Measured:
 
 def evaluate_run(run: Run) -> Evaluation:
     """The published protocol over a run; its fits serve all tables and figures of one process."""
-    return _evaluate(run.path.resolve(), run.fingerprint())
+    return _evaluate(run.address, run.fingerprint())
 
 
 @lru_cache(maxsize=_KEPT_RUNS)
-def _evaluate(path: Path, _fingerprint: str) -> Evaluation:
+def _evaluate(path: str, _fingerprint: str) -> Evaluation:
     return evaluate(load_run(path))
 
 
 @lru_cache(maxsize=_KEPT_RUNS)
-def _load_metrics(path: Path, _fingerprint: str) -> pd.DataFrame:
+def _load_metrics(path: str, _fingerprint: str) -> pd.DataFrame:
     return load_run(path, TABLE_1_COLUMNS)
 
 

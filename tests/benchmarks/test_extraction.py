@@ -13,9 +13,10 @@ from metaseg_tf.deeplab.architecture import MOBILENETV2
 from metaseg_tf.deeplab.initialise import random_weights
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.deeplab.settings import NetworkSettings
-from metaseg_tf.extraction import CityscapesSource, MeasureSettings, extract
+from metaseg_tf.extraction import MeasureSettings, extract
 from metaseg_tf.metrics import measure_image
 from metaseg_tf.run import Run
+from metaseg_tf.sources import CityscapesSource
 
 SIZE = (1024, 2048)
 

@@ -24,8 +24,9 @@ def write_dumps(folder, seeds, n_classes=5):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A run with ground truth, and a model fitted on it by the library."""
-    from metaseg_tf.extraction import MeasureSettings, extract, open_dumps, open_run
+    from metaseg_tf.extraction import MeasureSettings, extract, open_run
     from metaseg_tf.judging import fit_meta_model, save_model
+    from metaseg_tf.sources import open_dumps
 
     root = tmp_path_factory.mktemp("made")
     source = open_dumps(write_dumps(root / "dumps", range(6)))

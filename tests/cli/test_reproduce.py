@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from street import FakeNetwork, write_street
 
-from metaseg_tf import extraction, load_run
+from metaseg_tf import load_run, sources
 from metaseg_tf.cli import stages
 from metaseg_tf.deeplab import download
 from metaseg_tf.deeplab.catalogue import find
@@ -31,8 +31,8 @@ def networks(monkeypatch):
     def describe(source, network, **_):
         return {"network": source.rsplit("/", 1)[-1]}
 
-    monkeypatch.setattr(extraction, "load_network", load)
-    monkeypatch.setattr(extraction, "describe_network", describe)
+    monkeypatch.setattr(sources, "load_network", load)
+    monkeypatch.setattr(sources, "describe_network", describe)
     monkeypatch.setattr(download, "download", lambda entry, progress: fetched.append(entry))
     fetched = loaded["fetched"] = []
     return loaded

@@ -39,9 +39,18 @@ def ax():
 def make_run(path, seed, **options):
     settings = MeasureSettings()
     made = Run.create(path, dataclasses.asdict(settings))
-    jobs = [scene_job(f"image{i}", seed + i, **options) for i in range(N_IMAGES)]
-    list(extract(jobs, made, settings, keep_maps=N_IMAGES - 1))
+    list(extract(Scenes(seed, options), made, settings, keep_maps=N_IMAGES - 1))
     return made
+
+
+class Scenes:
+    """Random scenes as a source of images to measure."""
+
+    def __init__(self, seed, options):
+        self.seed, self.options = seed, options
+
+    def jobs(self, done, *, apart=False):
+        return [scene_job(f"image{i}", self.seed + i, **self.options) for i in range(N_IMAGES)]
 
 
 def scene_job(name, seed, *, with_gt=True):

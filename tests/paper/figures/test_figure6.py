@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from metaseg_tf.paper.figures import figure6
 from metaseg_tf.paper.correlations import compute_correlations
+from metaseg_tf.paper.figures import figure6
 from metaseg_tf.schema import METRIC_COLUMNS
 
 
