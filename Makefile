@@ -1,6 +1,7 @@
 # make test: install what is missing, run the checks and all tests.
 # make demo: install what is missing, run the whole job on the embedded default.
 # make bench: measure speed as ratios within one run.
+# make torture: the tests of faults at full size: killed at 50 random moments, at each step, ...
 # make test-current: the tests where Python 3.12 or 3.13 and the current TensorFlow are found.
 # make test-all: the tests, the demo and the built package, in the reference environment and, where
 #   Python 3.12 or 3.13 is found, in a current one.
@@ -20,7 +21,7 @@ PYTEST_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install test test-current lint demo bench docs package test-all clean
+.PHONY: help install test torture test-current lint demo bench docs package test-all clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -40,6 +41,9 @@ lint: $(STAMP)
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+torture: $(STAMP)
+	METASEG_TF_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/test_cluster.py $(PYTEST_ARGS)
 
 test-current:
 ifneq ($(CURRENT_PYTHON),)

@@ -49,6 +49,7 @@ setup(
         "rich>=13",
     ],
     extras_require={
+        "cluster": ["distributed>=2024.8", "fsspec>=2024.6"],
         "dev": [
             "ruff",
             "pytest>=8",

@@ -232,7 +232,7 @@ class RemoteFolder(Folder):
         return self._filesystem.exists(self._at(relative))
 
     def is_empty(self) -> bool:
-        return not self._filesystem.find(self._root, maxdepth=1)
+        return not self.exists() or not self._filesystem.ls(self._root, detail=False)
 
     def names(self, relative: str, suffix: str) -> list[str]:
         found = (path.rpartition("/")[2] for path in self._filesystem.find(self._at(relative)))

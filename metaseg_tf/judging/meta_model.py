@@ -169,7 +169,7 @@ class MetaModel:
         """
         own = self.provenance.get("settings", {})
         return [
-            f"{key} {own[key]!r} when fitted, {settings[key]!r} now"
+            f"{key} {own[key]!r:.40} when fitted, {settings[key]!r:.40} now"
             for key in settings
             if key in own and key not in _NOT_OF_THE_NETWORK and own[key] != settings[key]
         ]

@@ -78,12 +78,12 @@ def collect(run: Run, parts: Iterable[str] | None = None) -> Measured:
 
 
 def _counts(run: Run) -> dict[str, Value]:
-    counts = count_segments(_load_metrics(run.path.resolve(), run.fingerprint()))
+    counts = count_segments(_load_metrics(run.address, run.fingerprint()))
     return {name: Value(count) for name, count in counts.items()}
 
 
 def _correlations(run: Run) -> dict[str, Value]:
-    table = _load_metrics(run.path.resolve(), run.fingerprint())
+    table = _load_metrics(run.address, run.fingerprint())
     rho = compute_correlations(table).dropna()
     if rho.empty:
         raise InputError(

@@ -51,11 +51,10 @@ def test_every_printed_number_stands_beside_ours(runs):
         assert all(len(row) == len(table.header) for _, row in table.rows)
 
 
-def test_a_run_alone_is_set_beside_the_first_network_unless_it_is_named(runs):
+def test_a_run_alone_is_set_beside_the_first_network_unless_it_is_named(runs, tmp_path):
     assert overview.assign_roles([runs[1]]) == {"MN": runs[1]}
-    other = Run(runs[0].path)
-    other.path = runs[0].path.with_name("mine")
-    assert list(overview.assign_roles([other])) == ["XC"]
+    other = Run.create(tmp_path / "mine", {})
+    assert overview.assign_roles([other]) == {"XC": other}
 
 
 def test_without_a_model_verdicts_are_those_of_the_first_run(runs):
