@@ -174,6 +174,12 @@ def test_pictures_show_cases_where_the_conventions_part():
         assert CONVENTIONS["measure"](case, "reference") != CONVENTIONS["measure"](case, "paper")
 
 
+def test_the_demo_has_as_many_scenes_as_said():
+    from metaseg_tf.reproduction.demo import DEMO_IMAGES
+
+    assert f"draws {DEMO_IMAGES} street scenes" in (DOCS / "demo.md").read_text()
+
+
 def test_expected_times_rest_on_the_networks_own_counts():
     from metaseg_tf.deeplab.architecture import MOBILENETV2, XCEPTION65
     from metaseg_tf.deeplab.model import count_multiply_adds

@@ -225,6 +225,7 @@ def test_a_part_with_other_values_is_refused(made, name, value):
 
 def test_a_part_that_is_no_segment_table_is_refused(tmp_path):
     created = Run.create(tmp_path / "run", SETTINGS)
+    (created.path / "segments").mkdir()
     pq.write_table(pa.table({"x": [1]}), created.path / "segments" / "a.parquet")
     with pytest.raises(DataFormatError, match="one without segment, class_id"):
         load_run(created.path)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from metaseg_tf.cityscapes import CLASSES
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, suggest
 from metaseg_tf.paper.published import NETWORKS
 from metaseg_tf.run import Run, load_run
 from metaseg_tf.schema import IOU_COLUMNS, count_classes
@@ -54,7 +54,8 @@ def segments_of(table: pd.DataFrame, image: str, columns: Sequence[str]) -> pd.D
     own = table.loc[table["image"] == image, [*columns]]
     if own.empty:
         raise InputError(
-            f"image: expected one with segments, got {image!r} without; choose another --image"
+            f"image: expected one with segments, got {image!r} without; "
+            + suggest(image, table["image"].unique(), "choose another --image")
         )
     names = class_names(count_classes(table))
     return own.assign(**{"class": [names[j] for j in own["class_id"]]}).reset_index(drop=True)
