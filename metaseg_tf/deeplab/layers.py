@@ -1,0 +1,200 @@
+"""Convolutions with batch normalisation over named variables: to run, to train, to count.
+
+A network is written once, as a function of a `Layers` object. Which object it is given decides
+what a layer is: batch normalisation folded into the kernel, batch statistics, or names and shapes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from math import prod
+
+import numpy as np
+import tensorflow as tf
+
+__all__ = [
+    "BACKBONE_EPSILON",
+    "HEAD_EPSILON",
+    "InferenceLayers",
+    "Layers",
+    "RecordingLayers",
+    "TrainingLayers",
+    "batch_norm_names",
+]
+
+#: Added to the variance by the batch normalisation of the two backbones.
+BACKBONE_EPSILON = 1e-3
+#: The head asks for 1e-5, which TensorFlow's fused operation has always raised to this.
+HEAD_EPSILON = 1.001e-5
+
+Activation = Callable[[tf.Tensor], tf.Tensor]
+Convolution = Callable[[tf.Tensor], tf.Tensor]
+
+
+def batch_norm_names(scope: str) -> tuple[str, str, str, str]:
+    """Names of gamma, beta, moving mean and moving variance of the layer ``scope``."""
+    parts = ("gamma", "beta", "moving_mean", "moving_variance")
+    return tuple(f"{scope}/BatchNorm/{part}" for part in parts)
+
+
+class Layers(ABC):
+    """The three kinds of layer that a DeepLab network is made of, named as upstream names them.
+
+    ``x`` is float32 [N, H, W, C] throughout, with H, W and C known.
+    """
+
+    def conv(
+        self,
+        x: tf.Tensor,
+        scope: str,
+        depth: int,
+        *,
+        size: int = 1,
+        stride: int = 1,
+        padding: str = "SAME",
+        epsilon: float = BACKBONE_EPSILON,
+        activation: Activation | None = None,
+    ) -> tf.Tensor:
+        """A convolution without bias, batch normalisation and an activation: [N, H', W', depth]."""
+
+        def convolve(kernel):
+            return tf.nn.conv2d(x, kernel, stride, padding)
+
+        shape = (size, size, x.shape[-1], depth)
+        with tf.name_scope(f"{scope}/"):
+            y = self._normalised(scope, "weights", shape, convolve, epsilon)
+            return activation(y) if activation else y
+
+    def depthwise(
+        self,
+        x: tf.Tensor,
+        scope: str,
+        *,
+        stride: int = 1,
+        rate: int = 1,
+        padding: str = "SAME",
+        epsilon: float = BACKBONE_EPSILON,
+        activation: Activation | None = None,
+    ) -> tf.Tensor:
+        """A 3x3 convolution of each channel by itself, ``rate`` pixels between its taps."""
+
+        def convolve(kernel):
+            strides = (1, stride, stride, 1)
+            return tf.nn.depthwise_conv2d(x, kernel, strides, padding, dilations=(rate, rate))
+
+        shape = (3, 3, x.shape[-1], 1)
+        with tf.name_scope(f"{scope}/"):
+            y = self._normalised(scope, "depthwise_weights", shape, convolve, epsilon)
+            return activation(y) if activation else y
+
+    def classify(self, x: tf.Tensor, scope: str, n_classes: int) -> tf.Tensor:
+        """The last layer, 1x1 with bias and without batch normalisation: [N, H, W, n_classes]."""
+        with tf.name_scope(f"{scope}/"):
+            kernel = self._variable(f"{scope}/weights", (1, 1, x.shape[-1], n_classes))
+            biases = self._variable(f"{scope}/biases", (n_classes,))
+            return tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), biases)
+
+    @abstractmethod
+    def _variable(self, name: str, shape: tuple[int, ...]) -> tf.Tensor:
+        """The variable ``name``, which the network expects to be of ``shape``."""
+
+    @abstractmethod
+    def _normalised(
+        self, scope: str, kind: str, shape: tuple[int, ...], convolve: Convolution, epsilon: float
+    ) -> tf.Tensor:
+        """``convolve`` with the kernel ``scope/kind`` of ``shape``, followed by its BatchNorm."""
+
+
+class InferenceLayers(Layers):
+    """Layers with the moving statistics, folded into kernel and bias once for all calls.
+
+    Parameters
+    ----------
+    weights : mapping of str to float32 array
+        Every variable of the network under upstream's name.
+    """
+
+    def __init__(self, weights: Mapping[str, np.ndarray]):
+        self._weights = weights
+        self._constants: dict[str, tf.Tensor] = {}
+
+    def _variable(self, name, shape):
+        return self._constant(name, lambda: self._weights[name])
+
+    def _normalised(self, scope, kind, shape, convolve, epsilon):
+        gamma, beta, mean, variance = (self._weights[name] for name in batch_norm_names(scope))
+        scale = gamma / np.sqrt(variance.astype(np.float64) + epsilon)
+        # The normalised channel is the last axis, or for a depthwise kernel the last but one.
+        per_channel = scale if kind == "weights" else scale[:, np.newaxis]
+        kernel = self._constant(
+            f"{scope}/{kind}", lambda: self._weights[f"{scope}/{kind}"] * per_channel
+        )
+        offset = self._constant(f"{scope}/BatchNorm/beta", lambda: beta - mean * scale)
+        return tf.nn.bias_add(convolve(kernel), offset)
+
+    def _constant(self, name, value):
+        if name not in self._constants:
+            # Lifted out of any function being traced: held once, however often it is traced.
+            with tf.init_scope():
+                self._constants[name] = tf.constant(value(), tf.float32)
+        return self._constants[name]
+
+
+class TrainingLayers(Layers):
+    """Layers that normalise with the batch's own statistics and update the moving ones.
+
+    Parameters
+    ----------
+    variables : mapping of str to tf.Variable
+        Every variable of the network under upstream's name; the moving statistics are assigned to.
+    momentum : float
+        Share of the old moving statistics in the new ones, in [0, 1).
+    """
+
+    def __init__(self, variables: Mapping[str, tf.Variable], *, momentum: float = 0.99):
+        self._variables = variables
+        self._momentum = momentum
+
+    def _variable(self, name, shape):
+        return self._variables[name]
+
+    def _normalised(self, scope, kind, shape, convolve, epsilon):
+        gamma, beta, mean, variance = (self._variables[name] for name in batch_norm_names(scope))
+        y, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
+            convolve(self._variables[f"{scope}/{kind}"]), gamma, beta, epsilon=epsilon
+        )
+        mean.assign_sub((1 - self._momentum) * (mean - batch_mean))
+        variance.assign_sub((1 - self._momentum) * (variance - batch_variance))
+        return y
+
+
+class RecordingLayers(Layers):
+    """Layers that compute nothing and note what a network needs; to be used inside a tf.Graph.
+
+    Attributes
+    ----------
+    shapes : dict of str to tuple of int
+        Shape of every variable, in the order in which the network meets them.
+    multiply_adds : int
+        Multiplications of all convolutions for one image, those with padding included.
+    """
+
+    def __init__(self):
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.multiply_adds = 0
+
+    def classify(self, x, scope, n_classes):
+        """As in `Layers.classify`."""
+        y = super().classify(x, scope, n_classes)
+        self.multiply_adds += prod(y.shape[1:]) * x.shape[-1]
+        return y
+
+    def _variable(self, name, shape):
+        self.shapes[name] = shape
+        return tf.compat.v1.placeholder(tf.float32, shape)
+
+    def _normalised(self, scope, kind, shape, convolve, epsilon):
+        y = convolve(self._variable(f"{scope}/{kind}", shape))
+        for name in batch_norm_names(scope):
+            self.shapes[name] = (y.shape[-1],)
+        self.multiply_adds += prod(y.shape[1:3]) * prod(shape)
+        return y

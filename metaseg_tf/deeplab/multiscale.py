@@ -1,0 +1,94 @@
+"""From one image to logits and probabilities: padding, scales, flips, as upstream does them.
+
+The functions run eagerly as well as inside a graph. ``network`` stands for any function from
+float32 images [1, H, W, 3] in [-1, 1] to logits [1, H', W', C] of a known stride.
+"""
+
+from collections.abc import Callable, Iterator
+
+import tensorflow as tf
+
+from metaseg_tf.deeplab.model import normalise
+from metaseg_tf.deeplab.resizing import resize_bilinear, scale_dimension
+from metaseg_tf.deeplab.settings import NetworkSettings
+
+__all__ = ["full_logits", "pad_to_crop", "scale_probabilities"]
+
+#: What surrounds the image in the crop: the middle of the range of pixel values.
+MEAN_PIXEL = 127.5
+
+Network = Callable[[tf.Tensor], tf.Tensor]
+
+
+def pad_to_crop(image: tf.Tensor, crop: tuple[int, int]) -> tf.Tensor:
+    """Pad an image at its bottom and right with 127.5.
+
+    Parameters
+    ----------
+    image : uint8 tensor [1, h, w, 3]
+        Not larger than the crop.
+    crop : (int, int)
+        Height H and width W.
+
+    Returns
+    -------
+    float32 tensor [1, H, W, 3]
+        In 0..255, not yet normalised.
+    """
+    shape = tf.shape(image)
+    below, right = (tf.maximum(side - shape[i], 0) for i, side in enumerate(crop, start=1))
+    centred = tf.cast(image, tf.float32) - MEAN_PIXEL
+    padded = tf.pad(centred, [[0, 0], [0, below], [0, right], [0, 0]]) + MEAN_PIXEL
+    padded.set_shape((1, *crop, 3))
+    return padded
+
+
+def full_logits(
+    network: Network, image: tf.Tensor, stride: int, scale: float = 1.0, flip: bool = False
+) -> tf.Tensor:
+    """Logits of the padded image at one scale, for each pixel of the crop.
+
+    Parameters
+    ----------
+    network : function
+        See the module's docstring.
+    image : float32 tensor [1, H, W, 3]
+        In 0..255, padded to the crop.
+    stride : int
+        Stride of the network's logits in pixels.
+    scale : float
+        Factor by which the image is resized.
+    flip : bool
+        Whether the network sees the padded image mirrored; its logits are mirrored back.
+
+    Returns
+    -------
+    float32 tensor [1, H, W, C]
+    """
+    crop = image.shape[1:3]
+    image = tf.reverse(image, [2]) if flip else image
+    if scale != 1:
+        image = resize_bilinear(image, [scale_dimension(side, scale) for side in crop])
+    # A reduced image's logits grow to the grid of scale 1 first, and from there to the crop.
+    grid = max(1.0, scale) / stride
+    logits = network(normalise(image))
+    logits = resize_bilinear(logits, [scale_dimension(side, grid) for side in crop])
+    logits = tf.reverse(logits, [2]) if flip else logits
+    return resize_bilinear(logits, crop)
+
+
+def scale_probabilities(
+    network: Network, image: tf.Tensor, stride: int, settings: NetworkSettings
+) -> Iterator[tf.Tensor]:
+    """Class probabilities at each scale, unflipped and flipped: their mean is the prediction.
+
+    Unlike upstream, a single scale with ``flip`` does what it says: upstream's exporter ignores
+    the option there.
+
+    Yields
+    ------
+    float32 tensor [1, H, W, C]
+    """
+    for scale in settings.scales:
+        for flip in (False, True) if settings.flip else (False,):
+            yield tf.nn.softmax(full_logits(network, image, stride, scale, flip))

@@ -1,0 +1,96 @@
+"""The pinhole camera behind the windscreen, on a flat ground that may bend sideways.
+
+World coordinates are metres: x to the right of the camera along the street's cross-section, y up
+from the ground, z forward. A street that bends shifts everything at distance z by ``bend * z**2``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["NEAR", "Camera"]
+
+#: Nothing is projected from nearer than this, in metres; it is out of view there anyway.
+NEAR = 1.0
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Pinhole camera; lengths in pixels of the canvas, ``eye`` in metres, ``bend`` in 1/m."""
+
+    width: int
+    height: int
+    focal: float
+    centre: float
+    horizon: float
+    eye: float
+    bend: float
+
+    @classmethod
+    def draw(cls, rng, width, height):
+        """A camera as in Cityscapes: focal length 1.1 widths, 1.2 m up, the horizon at 0.42."""
+        return cls(
+            width=width,
+            height=height,
+            focal=rng.uniform(1.0, 1.15) * min(width, 2 * height),
+            centre=rng.uniform(0.44, 0.56) * width,
+            horizon=rng.uniform(0.38, 0.46) * height,
+            eye=rng.uniform(1.15, 1.45),
+            bend=rng.choice([0.0, rng.uniform(-1, 1)], p=[0.45, 0.55]) * 9e-4,
+        )
+
+    def bent(self, x, z):
+        """Sideways position in metres of what lies at ``x`` across the street at distance ``z``."""
+        return x + self.bend * z * z
+
+    def project(self, points):
+        """Pixel positions (column, row) of world points (x, y, z)."""
+        pixels = []
+        for x, y, z in points:
+            scale = self.focal / max(z, NEAR)
+            pixels.append(
+                (
+                    self.centre + scale * self.bent(x, max(z, NEAR)),
+                    self.horizon + scale * (self.eye - y),
+                )
+            )
+        return pixels
+
+    def pixels_per_metre(self, z):
+        """Size on the canvas of one metre at distance ``z``."""
+        return self.focal / max(z, NEAR)
+
+    def ground_rows(self):
+        """First row below the horizon and the distance z in metres seen by each from there on."""
+        first = int(np.ceil(self.horizon + 1))
+        rows = np.arange(first, self.height, dtype=np.float32)
+        return first, self.focal * self.eye / (rows - np.float32(self.horizon) + 0.5)
+
+    def ground_x(self, z):
+        """Position across the street, float32 [len(z), width], of the ground's pixels."""
+        columns = np.arange(self.width, dtype=np.float32) - np.float32(self.centre)
+        z = z[:, None]
+        return columns * (z / np.float32(self.focal)) - np.float32(self.bend) * z * z
+
+    def wall_columns(self, start, end, columns):
+        """Where the rays through ``columns`` meet the vertical wall over two ground points.
+
+        Parameters
+        ----------
+        start, end : (x, z)
+            Ends of the wall in metres.
+        columns : float32 [W]
+            Pixel columns.
+
+        Returns
+        -------
+        along, z : float32 [W]
+            Metres along the wall from ``start``, and distance; clipped to the wall.
+        """
+        (xa, za), (xb, zb) = ((self.bent(x, z), z) for x, z in (start, end))
+        ray = (columns - self.centre) / self.focal
+        denominator = (xb - xa) - ray * (zb - za)
+        denominator = np.where(np.abs(denominator) < 1e-6, 1e-6, denominator)
+        share = np.clip((ray * za - xa) / denominator, 0, 1).astype(np.float32)
+        length = float(np.hypot(xb - xa, zb - za))
+        return share * np.float32(length), np.float32(za) + share * np.float32(zb - za)

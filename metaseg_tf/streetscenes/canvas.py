@@ -1,0 +1,157 @@
+"""Image and labels painted together, from far to near, so that they agree pixel by pixel."""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from metaseg_tf.streetscenes.labels import LABEL_IDS
+
+__all__ = ["SUPERSAMPLING", "Canvas", "Stamp"]
+
+#: The canvas has this many pixels per side of a pixel of the scene.
+SUPERSAMPLING = 2
+
+
+#: Grey value of a stamp's mask -> painted or not.
+_INK = [0] * 128 + [255] * 128
+
+
+class Stamp(NamedTuple):
+    """A ragged shape to be painted at any size: both are 8-bit grey PIL images of one size."""
+
+    mask: Image.Image
+    shade: Image.Image
+
+
+class Canvas:
+    """RGB image and label image of one size, with the camera and light that paint onto them."""
+
+    def __init__(self, camera, light):
+        self.camera = camera
+        self.light = light
+        size = (camera.width, camera.height)
+        self.image = Image.new("RGB", size)
+        self.labels = Image.new("L", size, LABEL_IDS["unlabeled"])
+        self._image_pen = ImageDraw.Draw(self.image)
+        self._label_pen = ImageDraw.Draw(self.labels)
+
+    def fade(self, colour, z):
+        """``colour`` (r, g, b in 0..255) seen through ``z`` metres of air, as integers."""
+        clear = self.light.clearness(z)
+        return tuple(
+            min(255, max(0, round(c * clear + h * (1 - clear))))
+            for c, h in zip(colour, self.light.haze, strict=True)
+        )
+
+    def polygon(self, points, colour, label=None):
+        """Fill a polygon of world points; without ``label`` the labels below stay."""
+        depth = sum(p[2] for p in points) / len(points)
+        self.flat(self.camera.project(points), self.fade(colour, depth), label)
+
+    def flat(self, pixels, colour, label=None):
+        """Fill a polygon of pixel positions with an integer colour."""
+        self._image_pen.polygon(pixels, fill=colour)
+        if label is not None:
+            self._label_pen.polygon(pixels, fill=LABEL_IDS[label])
+
+    def lit(self, points, colour, label=None):
+        """Fill a flat face of world points in the light that its normal gives it."""
+        normal = _normal(points)
+        brightness = self.light.on(normal)
+        self.polygon(points, tuple(c * brightness for c in colour), label)
+
+    def wall(self, start, end, bottom, top, shader, label):
+        """Paint a vertical wall over the ground line from ``start`` to ``end`` with a texture.
+
+        Parameters
+        ----------
+        start, end : (x, z)
+            Ends of the wall in metres.
+        bottom, top : float
+            Its extent upwards in metres.
+        shader : callable
+            ``shader(along [W], up [H, W]) -> (rgb float32 [H, W, 3], opacity bool [H, W] or
+            None)`` with both coordinates in metres; what is not opaque is seen through, yet
+            carries the label, as Cityscapes labels fences.
+        """
+        quad = self.camera.project(
+            [(*start[:1], y, start[1]) for y in (bottom, top)]
+            + [(*end[:1], y, end[1]) for y in (top, bottom)]
+        )
+        box = self._visible_box(quad)
+        if box is None:
+            return
+        patch, opacity = self._shade_wall(start, end, box, shader)
+        mask = Image.new("1", patch.size)
+        shifted = [(u - box[0], v - box[1]) for u, v in quad]
+        ImageDraw.Draw(mask).polygon(shifted, fill=1)
+        self.labels.paste(LABEL_IDS[label], box, mask)
+        if opacity is not None:
+            mask = Image.fromarray(np.asarray(mask) & opacity)
+        self.image.paste(patch, box, mask)
+
+    def stamp(self, centre, width, height, stamp, colour, label):
+        """Paint a stamp upright at the world point ``centre``, ``width`` x ``height`` metres."""
+        ((u, v),) = self.camera.project([centre])
+        scale = self.camera.pixels_per_metre(centre[2])
+        size = (max(2, round(width * scale)), max(2, round(height * scale)))
+        left, top = round(u - size[0] / 2), round(v - size[1] / 2)
+        window = self._visible_box([(left, top), (left + size[0] - 1, top + size[1] - 1)])
+        if window is None:
+            return
+        part = _cut(stamp, size, (left, top), window)
+        dark, bright = (self.fade([c * k for c in colour], centre[2]) for k in (0.25, 1.6))
+        part.shade.putpalette(np.linspace(dark, bright, 256).astype(np.uint8).tobytes())
+        self.image.paste(part.shade.convert("RGB"), window, part.mask)
+        self.labels.paste(LABEL_IDS[label], window, part.mask)
+
+    def arrays(self):
+        """Copies as uint8 [H, W, 3] and uint8 [H, W]."""
+        return np.array(self.image), np.array(self.labels)
+
+    def replace(self, image):
+        """Take ``image``, uint8 [H, W, 3], for the picture painted so far; labels stay."""
+        self.image.paste(Image.fromarray(image))
+
+    def _visible_box(self, pixels):
+        columns, rows = zip(*pixels, strict=True)
+        left, top = max(0, int(min(columns))), max(0, int(min(rows)))
+        right = min(self.camera.width, int(max(columns)) + 1)
+        bottom = min(self.camera.height, int(max(rows)) + 1)
+        return (left, top, right, bottom) if left < right and top < bottom else None
+
+    def _shade_wall(self, start, end, box, shader):
+        left, top, right, bottom = box
+        columns = np.arange(left, right, dtype=np.float32) + np.float32(0.5)
+        along, z = self.camera.wall_columns(start, end, columns)
+        rows = np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5)
+        up = np.float32(self.camera.eye) - (rows - np.float32(self.camera.horizon)) * (
+            z / np.float32(self.camera.focal)
+        )
+        rgb, opacity = shader(along, up)
+        clear = np.asarray(self.light.clearness(z), np.float32)[:, None]
+        rgb = rgb * clear + np.array(self.light.haze, np.float32) * (1 - clear)
+        return Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8)), opacity
+
+
+def _normal(points):
+    """Unit normal of a face, turned towards the camera."""
+    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = points[:3]
+    ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
+    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    length = (nx * nx + ny * ny + nz * nz) ** 0.5
+    if length == 0:
+        return (0.0, 1.0, 0.0)
+    if nx * ax + ny * (ay - 1.3) + nz * az > 0:
+        length = -length
+    return (nx / length, ny / length, nz / length)
+
+
+def _cut(stamp, size, corner, window):
+    """The part of ``stamp``, scaled to ``size`` at ``corner``, that the window shows."""
+    scale = [side / full for side, full in zip(stamp.mask.size, size, strict=True)]
+    box = tuple((window[i] - corner[i % 2]) * scale[i % 2] for i in range(4))
+    shape = (window[2] - window[0], window[3] - window[1])
+    mask, shade = (layer.resize(shape, Image.Resampling.BILINEAR, box, 1.5) for layer in stamp)
+    return Stamp(mask.point(_INK, "1"), shade)

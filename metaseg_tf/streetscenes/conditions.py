@@ -1,0 +1,119 @@
+"""How hard a set of scenes is: light, air, lens and how much stands in the street."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["TRAINING", "VALIDATION", "Conditions", "Light"]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Ranges (low, high) from which each scene draws its own values.
+
+    Parameters
+    ----------
+    visibility : tuple of float
+        Distance in metres at which haze has taken 63 % of an object's colour.
+    exposure : tuple of float
+        Factor on the brightness of the image.
+    contrast : tuple of float
+        Factor on the distance of grey values to middle grey.
+    defocus, motion : tuple of float
+        Radius of the lens blur and length of the motion blur, in 1/1000 of the image's height.
+    noise : tuple of float
+        Standard deviation of the sensor's noise, in grey values.
+    jpeg : tuple of int
+        Quality of the compression.
+    cast : float
+        Largest relative deviation of a colour channel.
+    saturation : tuple of float
+        Factor on colourfulness.
+    dusk, sunny : float
+        Probabilities of dusk and of direct sun; the remainder is overcast.
+    crowd, clutter, traffic : float
+        Factors on the numbers of people, of street furniture and of vehicles.
+    oddity : float
+        Probability that an object is painted in a colour that its kind rarely has.
+    """
+
+    visibility: tuple[float, float] = (250.0, 1500.0)
+    exposure: tuple[float, float] = (0.7, 1.15)
+    contrast: tuple[float, float] = (0.85, 1.1)
+    defocus: tuple[float, float] = (0.0, 1.5)
+    motion: tuple[float, float] = (0.0, 3.0)
+    noise: tuple[float, float] = (1.0, 4.0)
+    jpeg: tuple[int, int] = (75, 95)
+    cast: float = 0.05
+    saturation: tuple[float, float] = (0.75, 1.1)
+    dusk: float = 0.08
+    sunny: float = 0.45
+    crowd: float = 1.0
+    clutter: float = 1.0
+    traffic: float = 1.0
+    oddity: float = 0.03
+
+
+#: What the demo's networks are trained on.
+TRAINING = Conditions()
+
+#: Harder: thicker air, darker, less sharp, noisier, fuller streets, unusual colours.
+VALIDATION = Conditions(
+    visibility=(90.0, 600.0),
+    exposure=(0.45, 1.05),
+    contrast=(0.6, 0.95),
+    defocus=(0.5, 3.5),
+    motion=(0.0, 7.0),
+    noise=(2.0, 9.0),
+    jpeg=(45, 85),
+    cast=0.1,
+    saturation=(0.45, 1.0),
+    dusk=0.2,
+    sunny=0.45,
+    crowd=1.6,
+    clutter=1.6,
+    traffic=1.2,
+    oddity=0.15,
+)
+
+
+@dataclass(frozen=True)
+class Light:
+    """The light of one scene: ``towards`` is the unit vector to the sun (x, y, z)."""
+
+    towards: tuple[float, float, float]
+    sun: float
+    ambient: float
+    haze: tuple[float, float, float]
+    visibility: float
+    dusk: bool
+
+    @classmethod
+    def draw(cls, rng, conditions):
+        """Dusk, sun or clouds, by the probabilities of ``conditions``."""
+        kind = rng.uniform()
+        dusk, sunny = kind < conditions.dusk, kind > 1 - conditions.sunny
+        azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 1.0)
+        flat = np.cos(elevation)
+        grey = rng.uniform(185, 225) * (0.55 if dusk else 1.0)
+        return cls(
+            towards=(
+                float(flat * np.sin(azimuth)),
+                float(np.sin(elevation)),
+                float(flat * np.cos(azimuth)),
+            ),
+            sun=float(rng.uniform(0.4, 0.7)) if sunny else 0.08,
+            ambient=0.6 if sunny else 0.45 if dusk else 0.8,
+            haze=(grey * 0.97, grey, grey * 1.03),
+            visibility=float(np.exp(rng.uniform(*np.log(conditions.visibility)))),
+            dusk=dusk,
+        )
+
+    def on(self, normal):
+        """Brightness in about [0.4, 1.3] of a surface with this unit normal."""
+        lit = sum(a * b for a, b in zip(self.towards, normal, strict=True))
+        return self.ambient + self.sun * max(0.0, lit) + 0.08 * normal[1]
+
+    def clearness(self, z):
+        """Share in (0, 1] of an object's own colour that is left at distance ``z`` in metres."""
+        return np.exp(-z / self.visibility)
