@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.deeplab.architecture import Architecture
 from metaseg_tf.deeplab.layers import InferenceLayers, TrainingLayers
-from metaseg_tf.deeplab.model import Architecture, compute_logits, variable_shapes
+from metaseg_tf.deeplab.model import compute_logits, variable_shapes
 from metaseg_tf.deeplab.resizing import resize_bilinear
 
 __all__ = ["initial_weights", "make_variables", "random_weights"]

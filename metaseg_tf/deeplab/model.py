@@ -1,20 +1,12 @@
 """DeepLabv3+ on top of a backbone: atrous spatial pyramid pooling, decoder, logits."""
 
-from dataclasses import dataclass, replace
-
 import tensorflow as tf
 
-from metaseg_tf.deeplab.backbones import Bottleneck, MobileNetV2, Xception
+from metaseg_tf.deeplab.architecture import DECODER_STRIDE, Architecture
 from metaseg_tf.deeplab.layers import HEAD_EPSILON, Layers, RecordingLayers
 from metaseg_tf.deeplab.resizing import resize_bilinear, scale_dimension
 
 __all__ = [
-    "DECODER_STRIDE",
-    "MOBILENETV2",
-    "OUTPUT_STRIDES",
-    "XCEPTION65",
-    "Architecture",
-    "Decoder",
     "compute_logits",
     "count_multiply_adds",
     "count_parameters",
@@ -22,75 +14,8 @@ __all__ = [
     "variable_shapes",
 ]
 
-#: Strides of the backbone's features that the published networks can be run at.
-OUTPUT_STRIDES = (8, 16)
-#: Stride of the decoder's logits.
-DECODER_STRIDE = 4
 #: Rates of the atrous branches at output stride 16; they double at 8.
 ATROUS_RATES = (6, 12, 18)
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """Depth to which the low-level feature is projected, and that of the two convolutions."""
-
-    low_level_depth: int = 48
-    depth: int = 256
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A DeepLabv3+ network without its weights.
-
-    Attributes
-    ----------
-    backbone : MobileNetV2 or Xception
-    n_classes : int
-    head_depth : int
-        Depth of each branch of the pyramid pooling and of their projection.
-    atrous_branches : bool
-        Whether the pyramid pooling has its three atrous branches.
-    decoder : Decoder or None
-        None where the logits come straight from the pyramid pooling.
-    """
-
-    backbone: MobileNetV2 | Xception
-    n_classes: int = 19
-    head_depth: int = 256
-    atrous_branches: bool = False
-    decoder: Decoder | None = None
-
-    def scaled(self, multiplier: float, **changes) -> "Architecture":
-        """The same network with a backbone of other depths; ``changes`` replace other fields."""
-        return replace(self, backbone=self.backbone.scaled(multiplier), **changes)
-
-    def logits_stride(self, output_stride: int) -> int:
-        """Stride of the logits, in pixels."""
-        return DECODER_STRIDE if self.decoder else output_stride
-
-
-_BOTTLENECKS = (
-    Bottleneck(16, expansion=1),
-    *(Bottleneck(24, 2), Bottleneck(24)),
-    *(Bottleneck(32, 2), Bottleneck(32), Bottleneck(32)),
-    *(Bottleneck(64, 2), Bottleneck(64), Bottleneck(64), Bottleneck(64)),
-    *(Bottleneck(96), Bottleneck(96), Bottleneck(96)),
-    *(Bottleneck(160, 2), Bottleneck(160), Bottleneck(160)),
-    Bottleneck(320),
-)
-#: The paper's weaker network, as published for Cityscapes.
-MOBILENETV2 = Architecture(MobileNetV2(32, _BOTTLENECKS))
-#: The paper's stronger network, as published for Cityscapes.
-XCEPTION65 = Architecture(
-    Xception(
-        stem=(32, 64),
-        entry=(128, 256, 728),
-        middle_units=16,
-        exit=((728, 1024, 1024), (1536, 1536, 2048)),
-    ),
-    atrous_branches=True,
-    decoder=Decoder(),
-)
 
 
 def normalise(image: tf.Tensor) -> tf.Tensor:

@@ -6,9 +6,10 @@ from functools import reduce
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.deeplab.architecture import OUTPUT_STRIDES
 from metaseg_tf.deeplab.image import check_image
 from metaseg_tf.deeplab.layers import InferenceLayers
-from metaseg_tf.deeplab.model import OUTPUT_STRIDES, compute_logits, variable_shapes
+from metaseg_tf.deeplab.model import compute_logits, variable_shapes
 from metaseg_tf.deeplab.multiscale import full_logits, pad_to_crop, scale_probabilities
 from metaseg_tf.deeplab.recognise import infer_architecture
 from metaseg_tf.deeplab.settings import NetworkSettings

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from metaseg_tf.deeplab.architecture import MOBILENETV2, XCEPTION65, Architecture, Decoder
 from metaseg_tf.deeplab.backbones import MobileNetV2, Xception
-from metaseg_tf.deeplab.model import MOBILENETV2, XCEPTION65, Architecture, Decoder
 from metaseg_tf.errors import NetworkError
 
 __all__ = ["infer_architecture", "recognise_backbone"]
@@ -83,18 +83,27 @@ def _infer_mobilenet(shapes, published):
 
 
 def _infer_xception(shapes, published):
-    units = {int(match[1]) for match in map(_MIDDLE_UNIT.match, shapes) if match}
-    known = replace(published, middle_units=max(units, default=published.middle_units))
-    depths = [_unit_depths(shapes, known, unit) for unit in known.units()]
-    entry = "xception_65/entry_flow"
+    network = replace(published, middle_units=_count_middle_units(shapes, published))
+    depths = [_unit_depths(shapes, network, unit) for unit in network.units()]
+    first, second = (f"{published.scope}/entry_flow/conv1_{number}" for number in (1, 2))
     return replace(
-        known,
-        stem=tuple(
-            _depth(shapes, f"{entry}/conv1_{i}", depth) for i, depth in enumerate(known.stem, 1)
-        ),
-        entry=tuple(unit[-1] for unit in depths[: len(known.entry)]),
-        exit=tuple(depths[-2:]),
+        network,
+        stem=(_depth(shapes, first, network.stem[0]), _depth(shapes, second, network.stem[1])),
+        entry=tuple(unit[-1] for unit in depths[: len(network.entry)]),
+        exit=tuple(depths[-len(network.exit) :]),
     )
+
+
+def _count_middle_units(shapes, published):
+    """The highest number there is, but at the published depth the published number.
+
+    Else a published network that has lost its last units would pass for a shorter one.
+    """
+    units = {int(match[1]) for match in map(_MIDDLE_UNIT.match, shapes) if match}
+    block3 = f"{published.scope}/entry_flow/block3/unit_1/xception_module/separable_conv3_pointwise"
+    if not units or _depth(shapes, block3, 0) == published.entry[-1]:
+        return published.middle_units
+    return max(units)
 
 
 def _unit_depths(shapes: Shapes, network: Xception, unit) -> tuple[int, ...]:

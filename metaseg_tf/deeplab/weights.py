@@ -98,7 +98,7 @@ def _weights_from_checkpoint(prefix):
         reader = tf.train.load_checkpoint(str(prefix))
         names = sorted(filter(_is_weight, reader.get_variable_to_shape_map()))
         return {name: reader.get_tensor(name).astype(np.float32) for name in names}
-    except (tf.errors.OpError, RuntimeError, ValueError, SystemError) as error:
+    except (tf.errors.OpError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise DataFormatError(
             f"checkpoint {prefix}: cannot be read ({reason}); it is truncated or a file of it is "

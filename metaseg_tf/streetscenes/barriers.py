@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from metaseg_tf.streetscenes.colours import draw_near, pick, scaled
 from metaseg_tf.streetscenes.facades import masonry
 
 __all__ = ["paint_fence", "paint_wall"]
@@ -11,17 +12,17 @@ _STONES = ((150, 142, 128), (128, 122, 114), (136, 88, 70), (168, 160, 148), (12
 
 def paint_wall(canvas, rng, start, end, height):
     """A garden or retaining wall between two points (x, z), with a coping."""
-    colour = _STONES[rng.integers(len(_STONES))]
+    colour = draw_near(rng, pick(rng, _STONES))
     light = canvas.light.on(_across(start, end))
     canvas.wall(start, end, 0, height, masonry(colour, light, courses=3.0), "wall")
-    coping = masonry([c * 1.12 for c in colour], light, courses=1.0)
+    coping = masonry(scaled(colour, 1.12), light, courses=1.0)
     canvas.wall(start, end, height - 0.12, height, coping, "wall")
 
 
 def paint_fence(canvas, rng, start, end, height):
     """A railing, a picket or wire fence or a red and white barrier, as one of four kinds."""
     light = canvas.light.on(_across(start, end))
-    shader = _FENCES[rng.integers(len(_FENCES))](rng, height, light)
+    shader = pick(rng, _FENCES)(rng, height, light)
     canvas.wall(start, end, 0.05, height, shader, "fence")
 
 
@@ -40,7 +41,7 @@ def _railing(rng, height, light):
 def _pickets(rng, height, light):
     """Broad boards, nearly closed."""
     tone = rng.uniform(0.7, 1.2) * light
-    return _bars(tuple(c * tone for c in (146, 116, 84)), height, 0.14, 0.78)
+    return _bars(scaled((146, 116, 84), tone), height, 0.14, 0.78)
 
 
 def _bars(colour, height, spacing, share):

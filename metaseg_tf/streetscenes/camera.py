@@ -36,7 +36,7 @@ class Camera:
             centre=rng.uniform(0.44, 0.56) * width,
             horizon=rng.uniform(0.38, 0.46) * height,
             eye=rng.uniform(1.15, 1.45),
-            bend=rng.choice([0.0, rng.uniform(-1, 1)], p=[0.45, 0.55]) * 9e-4,
+            bend=rng.uniform(-9e-4, 9e-4) * float(rng.uniform() < 0.55),
         )
 
     def bent(self, x, z):
@@ -45,15 +45,14 @@ class Camera:
 
     def project(self, points):
         """Pixel positions (column, row) of world points (x, y, z)."""
+        focal, centre, horizon = self.focal, self.centre, self.horizon
+        eye, bend = self.eye, self.bend
         pixels = []
         for x, y, z in points:
-            scale = self.focal / max(z, NEAR)
-            pixels.append(
-                (
-                    self.centre + scale * self.bent(x, max(z, NEAR)),
-                    self.horizon + scale * (self.eye - y),
-                )
-            )
+            if z < NEAR:
+                z = NEAR
+            scale = focal / z
+            pixels.append((centre + scale * (x + bend * z * z), horizon + scale * (eye - y)))
         return pixels
 
     def pixels_per_metre(self, z):

@@ -1,27 +1,17 @@
 """Image and labels painted together, from far to near, so that they agree pixel by pixel."""
 
-from typing import NamedTuple
+from math import exp
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from metaseg_tf.streetscenes.colours import scaled
 from metaseg_tf.streetscenes.labels import LABEL_IDS
 
-__all__ = ["SUPERSAMPLING", "Canvas", "Stamp"]
+__all__ = ["SUPERSAMPLING", "Canvas"]
 
 #: The canvas has this many pixels per side of a pixel of the scene.
 SUPERSAMPLING = 2
-
-
-#: Grey value of a stamp's mask -> painted or not.
-_INK = [0] * 128 + [255] * 128
-
-
-class Stamp(NamedTuple):
-    """A ragged shape to be painted at any size: both are 8-bit grey PIL images of one size."""
-
-    mask: Image.Image
-    shade: Image.Image
 
 
 class Canvas:
@@ -38,11 +28,10 @@ class Canvas:
 
     def fade(self, colour, z):
         """``colour`` (r, g, b in 0..255) seen through ``z`` metres of air, as integers."""
-        clear = self.light.clearness(z)
-        return tuple(
-            min(255, max(0, round(c * clear + h * (1 - clear))))
-            for c, h in zip(colour, self.light.haze, strict=True)
-        )
+        clear = exp(-z / self.light.visibility)
+        (r, g, b), (hr, hg, hb), hazy = colour, self.light.haze, 1 - clear
+        r, g, b = r * clear + hr * hazy, g * clear + hg * hazy, b * clear + hb * hazy
+        return min(255, int(r)), min(255, int(g)), min(255, int(b))
 
     def polygon(self, points, colour, label=None):
         """Fill a polygon of world points; without ``label`` the labels below stay."""
@@ -59,7 +48,7 @@ class Canvas:
         """Fill a flat face of world points in the light that its normal gives it."""
         normal = _normal(points)
         brightness = self.light.on(normal)
-        self.polygon(points, tuple(c * brightness for c in colour), label)
+        self.polygon(points, scaled(colour, brightness), label)
 
     def wall(self, start, end, bottom, top, shader, label):
         """Paint a vertical wall over the ground line from ``start`` to ``end`` with a texture.
@@ -96,15 +85,16 @@ class Canvas:
         ((u, v),) = self.camera.project([centre])
         scale = self.camera.pixels_per_metre(centre[2])
         size = (max(2, round(width * scale)), max(2, round(height * scale)))
-        left, top = round(u - size[0] / 2), round(v - size[1] / 2)
-        window = self._visible_box([(left, top), (left + size[0] - 1, top + size[1] - 1)])
+        corner = (round(u - size[0] / 2), round(v - size[1] / 2))
+        far = [side + at - 1 for side, at in zip(size, corner, strict=True)]
+        window = self._visible_box([corner, far])
         if window is None:
             return
-        part = _cut(stamp, size, (left, top), window)
-        dark, bright = (self.fade([c * k for c in colour], centre[2]) for k in (0.25, 1.6))
-        part.shade.putpalette(np.linspace(dark, bright, 256).astype(np.uint8).tobytes())
-        self.image.paste(part.shade.convert("RGB"), window, part.mask)
-        self.labels.paste(LABEL_IDS[label], window, part.mask)
+        mask, shade = (Image.fromarray(part) for part in stamp.cut(size, corner, window))
+        dark, bright = (self.fade(scaled(colour, k), centre[2]) for k in (0.25, 1.6))
+        shade.putpalette(np.linspace(dark, bright, 256).astype(np.uint8).tobytes())
+        self.image.paste(shade.convert("RGB"), window, mask)
+        self.labels.paste(LABEL_IDS[label], window, mask)
 
     def arrays(self):
         """Copies as uint8 [H, W, 3] and uint8 [H, W]."""
@@ -130,7 +120,7 @@ class Canvas:
             z / np.float32(self.camera.focal)
         )
         rgb, opacity = shader(along, up)
-        clear = np.asarray(self.light.clearness(z), np.float32)[:, None]
+        clear = self.light.clearness(z)[:, None]
         rgb = rgb * clear + np.array(self.light.haze, np.float32) * (1 - clear)
         return Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8)), opacity
 
@@ -146,12 +136,3 @@ def _normal(points):
     if nx * ax + ny * (ay - 1.3) + nz * az > 0:
         length = -length
     return (nx / length, ny / length, nz / length)
-
-
-def _cut(stamp, size, corner, window):
-    """The part of ``stamp``, scaled to ``size`` at ``corner``, that the window shows."""
-    scale = [side / full for side, full in zip(stamp.mask.size, size, strict=True)]
-    box = tuple((window[i] - corner[i % 2]) * scale[i % 2] for i in range(4))
-    shape = (window[2] - window[0], window[3] - window[1])
-    mask, shade = (layer.resize(shape, Image.Resampling.BILINEAR, box, 1.5) for layer in stamp)
-    return Stamp(mask.point(_INK, "1"), shade)

@@ -115,5 +115,8 @@ class Light:
         return self.ambient + self.sun * max(0.0, lit) + 0.08 * normal[1]
 
     def clearness(self, z):
-        """Share in (0, 1] of an object's own colour that is left at distance ``z`` in metres."""
-        return np.exp(-z / self.visibility)
+        """Share in (0, 1] of a thing's own colour that is left at distances ``z``, float32.
+
+        Taken in double precision: single-precision exp differs between NumPy versions.
+        """
+        return np.exp(-np.asarray(z, float) / self.visibility).astype(np.float32)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metaseg_tf.streetscenes.colours import draw_any, draw_near, pick, scaled
 from metaseg_tf.streetscenes.noise import sample_noise
 
 __all__ = ["Facade", "masonry"]
@@ -47,12 +48,12 @@ class Facade:
     def draw(cls, rng, height, light, normal, *, ground, odd=False):
         """A facade of ``height`` metres whose ground floor is 'shop', 'doors' or 'plain'."""
         brick = bool(rng.uniform() < 0.25)
-        wall = (_BRICK if brick else _PLASTER)[rng.integers(4 if brick else 10)]
-        if odd:
-            wall = tuple(rng.uniform(40, 240, 3).tolist())
-        trim = tuple(min(250.0, c * rng.uniform(1.0, 1.25)) for c in wall)
+        wall = (
+            draw_any(rng, 40) if odd else draw_near(rng, pick(rng, _BRICK if brick else _PLASTER))
+        )
+        trim = tuple(min(250.0, c) for c in scaled(wall, rng.uniform(0.85, 1.3)))
         frame = (228, 226, 220) if rng.uniform() < 0.7 else (92, 70, 52)
-        sign, door = _SIGNS[rng.integers(6)], (70, 52, 44)
+        sign, door = pick(rng, _SIGNS), (70, 52, 44)
         ribbon = rng.uniform() < 0.15
         return cls(
             height=height,
@@ -81,8 +82,10 @@ class Facade:
         layer = self._layers(up, storey, within, number, across)
         rgb = np.array(self.palette, np.float32)[layer]
         rgb[(layer >= _GLASS_AT) & (layer < _SIGN) & self._is_lit(storey, number)] = (236, 206, 140)
-        shade = self._weathering(along, up, within)
-        return rgb * (shade * np.float32(self.brightness))[..., None], None
+        solid = (layer < _GLASS_AT) | (layer >= _SIGN)
+        wall, pane = self._weathering(along, up, within), self._reflection(within, across)
+        shade = np.where(solid, wall, pane) * np.float32(self.brightness)
+        return rgb * shade[..., None].astype(np.float32), None
 
     def _layers(self, up, storey, within, number, across):
         """Which entry of the palette shows at each place, uint8 [H, W]."""
@@ -92,7 +95,7 @@ class Facade:
         half = self.window_width / 2
         glass = (_GLASS_AT + self._hash(storey, number) % 4).astype(np.uint8)
         tall = (within > self.window_low) & (within < self.window_high)
-        top = (np.floor(self.height / self.floor) * self.floor) - 0.2
+        top = self.height // self.floor * self.floor - 0.2
         upper = (storey >= 1) & (up < top)
         framed = (within > self.window_low - 0.04) & (within < self.window_high + 0.03) & upper
         layer[framed & (across < half + 0.035)] = _FRAME
@@ -136,6 +139,13 @@ class Facade:
         if self.brick:
             shade += 0.1 * sample_noise(0.0, up * 13, along * 4 + np.floor(up * 13) % 2 * 0.5)
         return shade
+
+    def _reflection(self, within, across):
+        """Brightness of the panes: more sky in the upper part, curtains, the reveal's shadow."""
+        sky = np.float32(0.8) + np.float32(0.6) * within
+        reveal = (within > self.window_high - 0.05) & (within < self.window_high)
+        curtain = across > 0.36 * self.window_width
+        return sky - np.float32(0.35) * reveal + np.float32(0.4) * curtain
 
 
 def masonry(colour, brightness, *, courses=3.0, strength=0.12):

@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from metaseg_tf.streetscenes.labels import LABEL_IDS
 from metaseg_tf.streetscenes.noise import sample_noise
-from metaseg_tf.streetscenes.solid import disc
+from metaseg_tf.streetscenes.solid import disc, rectangle
 
 __all__ = ["finish_ground", "paint_ground", "paint_patch"]
 
@@ -66,18 +66,18 @@ def finish_ground(canvas, rng, shadows):
     canvas : Canvas
         With nothing painted but the sky and the ground.
     rng : numpy Generator
-    shadows : list of (x, z, half_width, half_length, height)
-        Boxes that stand on the ground, in metres.
+    shadows : list of Shadow
+        What throws them.
     """
     image, labels = canvas.arrays()
     first, z = canvas.camera.ground_rows()
     x = canvas.camera.ground_x(z)
-    offset = rng.uniform(0, 512, 2)
+    offset = rng.uniform(0, 512, 2).tolist()
     grain = _grain(x, z[:, None], offset) * _GRAIN[labels[first:]]
     grain += _joints(x, z[:, None]) * (labels[first:] == LABEL_IDS["sidewalk"])
     light = np.float32(canvas.light.on((0.0, 1.0, 0.0)))
     bright = (1 + grain) * light * _shadow_map(canvas, shadows)[first:]
-    clear = np.asarray(canvas.light.clearness(z), np.float32)[:, None]
+    clear = canvas.light.clearness(z)[:, None]
     haze = np.array(canvas.light.haze, np.float32)
     ground = image[first:] * (bright * clear)[..., None] + haze * (1 - clear)[..., None]
     image[first:] = np.clip(ground, 0, 255)
@@ -139,32 +139,38 @@ def _shadow_map(canvas, shadows):
     camera, light = canvas.camera, canvas.light
     mask = Image.new("L", (camera.width, camera.height), 255)
     pen = ImageDraw.Draw(mask)
-    up = max(light.towards[1], 0.3)
+    rise = max(light.towards[1], 0.3)
     dark = 255 - round(150 * light.sun)
-    for x, z, half_width, half_length, height in shadows:
-        shift = (-light.towards[0] * height / up, -light.towards[2] * height / up)
-        for outline in _swept(x, z, half_width, half_length, shift):
-            pen.polygon(camera.project([(a, 0, b) for a, b in outline]), fill=dark)
-    for x, z, half_width, half_length, _ in shadows:
-        base = _corners(x, z, half_width, half_length)
-        pen.polygon(camera.project([(a, 0, b) for a, b in base]), fill=110)
+    for shadow in shadows:
+        outline = _outline(shadow)
+        start, stop = (
+            (-light.towards[0] * up / rise, -light.towards[2] * up / rise)
+            for up in (shadow.lift, shadow.height)
+        )
+        for quad in _swept(outline, start, stop):
+            pen.polygon(camera.project([(x, 0, z) for x, z in quad]), fill=dark)
+    for shadow in shadows:
+        if shadow.lift == 0:
+            pen.polygon(camera.project([(x, 0, z) for x, z in _outline(shadow)]), fill=110)
     mask = mask.filter(ImageFilter.GaussianBlur(camera.height / 300))
     return np.asarray(mask, np.float32) / 255
 
 
-def _corners(x, z, half_width, half_length):
-    near, far = max(1.0, z - half_length), max(1.1, z + half_length)
-    left, right = x - half_width, x + half_width
-    return [(left, near), (left, far), (right, far), (right, near)]
+def _outline(shadow):
+    """Outline (x, z) of what throws the shadow, as seen from above."""
+    x, z, half_width, half_length = shadow[:4]
+    if shadow.lift:
+        return disc(x, z, half_width, height=half_length)
+    return rectangle(x - half_width, z - half_length, x + half_width, z + half_length)
 
 
-def _swept(x, z, half_width, half_length, shift):
-    """Quadrilaterals whose union a box's base covers while it moves by ``shift``."""
-    base = _corners(x, z, half_width, half_length)
-    moved = [(a + shift[0], max(1.0, b + shift[1])) for a, b in base]
-    yield moved
-    for i, j in ((0, 1), (1, 2), (2, 3), (3, 0)):
-        yield [base[i], base[j], moved[j], moved[i]]
+def _swept(outline, start, stop):
+    """Polygons whose union the outline covers on its way between two shifts."""
+    first, last = ([(x + dx, max(1.0, z + dz)) for x, z in outline] for dx, dz in (start, stop))
+    yield first
+    yield last
+    for i in range(len(outline)):
+        yield [first[i - 1], first[i], last[i], last[i - 1]]
 
 
 def _scaled(colour, factor):

@@ -174,7 +174,7 @@ def _draw_marks(rng, lane, left_kerb, right_kerb, crossing):
     marks = []
     dash, period = rng.choice([(3.0, 6.0), (6.0, 12.0), (200.0, 400.0)], p=[0.5, 0.35, 0.15])
     start = rng.uniform(1, period if period < 100 else 2)
-    for line in np.arange(-lane / 2, left_kerb + 1, -lane).tolist() + [lane / 2]:
+    for line in [*np.arange(-lane / 2, left_kerb + 1, -lane).tolist(), lane / 2]:
         if line < right_kerb - 1.2 and rng.uniform() < 0.85:
             for z in np.arange(start, 110, period):
                 marks += _pieces(line - 0.07, line + 0.07, z, min(z + dash, 110))

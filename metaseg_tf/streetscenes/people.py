@@ -1,5 +1,6 @@
 """People, cyclists and motorcyclists as upright cut-outs with limbs."""
 
+from metaseg_tf.streetscenes.colours import draw_near, pick, scaled
 from metaseg_tf.streetscenes.solid import disc, rectangle, upright
 
 __all__ = ["paint_bicycle", "paint_motorcycle", "paint_person", "paint_rider"]
@@ -12,15 +13,20 @@ _CLOTHES = (
 )  # fmt: skip
 
 
-def _pick(rng, colours):
-    return tuple(c * rng.uniform(0.85, 1.15) for c in colours[rng.integers(len(colours))])
+_MOTORCYCLE_BODY = (
+    (-0.7, 0.55), (-0.4, 0.85), (0.1, 0.8), (0.5, 0.9), (0.55, 0.5), (0.1, 0.25), (-0.4, 0.3),
+)  # fmt: skip
+
+
+def _draw(rng, colours):
+    return draw_near(rng, pick(rng, colours))
 
 
 def paint_person(canvas, rng, x, z, height, *, label="person"):
     """Someone who stands or walks, ``height`` metres tall."""
     stride, breadth = rng.uniform(0.02, 0.22), rng.uniform(0.19, 0.26)
-    trousers, jacket = _pick(rng, _CLOTHES), _pick(rng, _CLOTHES)
-    skin, hair = _pick(rng, _SKIN), _pick(rng, _HAIR)
+    trousers, jacket = _draw(rng, _CLOTHES), _draw(rng, _CLOTHES)
+    skin, hair = _draw(rng, _SKIN), _draw(rng, _HAIR)
     bag, skirt = rng.uniform() < 0.3, rng.uniform() < 0.15
 
     def part(points, colour):
@@ -36,14 +42,15 @@ def paint_person(canvas, rng, x, z, height, *, label="person"):
         part([(-0.16, 0.95), (-0.24, 0.5), (0.24, 0.5), (0.16, 0.95)], jacket)
     part([(-0.17, 0.82), (-breadth, 1.4), (-0.1, 1.5), (0.1, 1.5), (breadth, 1.4), (0.17, 0.82)],
          jacket)  # fmt: skip
+    part([(0.17, 0.82), (breadth, 1.4), (0.1, 1.5), (0.06, 0.82)], scaled(jacket, 0.8))
     for side in (-1, 1):
         swing = side * (breadth + stride * 0.5)
-        sleeve = tuple(c * 0.85 for c in jacket)
+        sleeve = scaled(jacket, 0.85)
         part([(side * breadth * 0.8, 1.44), (swing - 0.06, 0.84), (swing + 0.06, 0.84),
               (side * (breadth + 0.03), 1.38)], sleeve)  # fmt: skip
         part(disc(swing, 0.8, 0.05, corners=6), skin)
     if bag:
-        part(rectangle(breadth, 0.7, breadth + 0.2, 1.05), _pick(rng, _CLOTHES))
+        part(rectangle(breadth, 0.7, breadth + 0.2, 1.05), _draw(rng, _CLOTHES))
     part(rectangle(-0.05, 1.45, 0.05, 1.55), skin)
     part(disc(0, 1.63, 0.1, height=0.13, corners=10), skin)
     part([(-0.11, 1.62), (-0.1, 1.73), (0, 1.78), (0.1, 1.73), (0.11, 1.62), (0, 1.7)], hair)
@@ -59,7 +66,7 @@ def _tube(start, end, thick):
 
 def paint_bicycle(canvas, rng, x, z, *, turn=1.0):
     """A bicycle; ``turn`` in (0, 1] is the share of its length seen: 1 from the side."""
-    frame = _pick(rng, _CLOTHES)
+    frame = _draw(rng, _CLOTHES)
     wheels = ((-0.52 * turn, 0.34), (0.52 * turn, 0.34))
 
     def part(points, colour):
@@ -81,7 +88,7 @@ def paint_bicycle(canvas, rng, x, z, *, turn=1.0):
 
 def paint_motorcycle(canvas, rng, x, z, *, turn=1.0):
     """A motorcycle or scooter; ``turn`` as for a bicycle."""
-    paint = _pick(rng, _CLOTHES)
+    paint = _draw(rng, _CLOTHES)
 
     def part(points, colour):
         canvas.polygon(upright(x, z, [(a * turn, u) for a, u in points]), colour, "motorcycle")
@@ -90,10 +97,9 @@ def paint_motorcycle(canvas, rng, x, z, *, turn=1.0):
     for across in (-0.62, 0.66):
         part(disc(across, 0.31, 0.31 * wide, height=0.31), (26, 26, 28))
         part(disc(across, 0.31, 0.16 * wide, height=0.16), (140, 142, 146))
-    part([(-0.7, 0.55), (-0.4, 0.85), (0.1, 0.8), (0.5, 0.9), (0.55, 0.5), (0.1, 0.25), (-0.4, 0.3)],
-         paint)  # fmt: skip
+    part(_MOTORCYCLE_BODY, paint)
     part([(-0.75, 0.8), (-0.7, 0.92), (0.05, 0.86), (0.05, 0.78)], (30, 28, 28))
-    part([(0.4, 0.75), (0.45, 1.15), (0.6, 1.1), (0.66, 0.6)], tuple(c * 0.8 for c in paint))
+    part([(0.4, 0.75), (0.45, 1.15), (0.6, 1.1), (0.66, 0.6)], scaled(paint, 0.8))
     part(disc(0.62, 0.86, 0.1 * wide, height=0.1, corners=8), (232, 230, 214))
     if turn < 0.5:
         canvas.polygon(
@@ -104,8 +110,8 @@ def paint_motorcycle(canvas, rng, x, z, *, turn=1.0):
 def paint_rider(canvas, rng, x, z, *, turn=1.0, motor=False):
     """Someone riding a bicycle or, with ``motor``, a motorcycle, helmet included."""
     (paint_motorcycle if motor else paint_bicycle)(canvas, rng, x, z, turn=turn)
-    jacket, trousers = _pick(rng, _CLOTHES), _pick(rng, _CLOTHES)
-    skin, helmet = _pick(rng, _SKIN), _pick(rng, _CLOTHES if motor else _HAIR)
+    jacket, trousers = _draw(rng, _CLOTHES), _draw(rng, _CLOTHES)
+    skin, helmet = _draw(rng, _SKIN), _draw(rng, _CLOTHES if motor else _HAIR)
     low, lean = (0.82, 0.2 * turn) if motor else (0.92, 0.28 * turn)
     seat = -0.2 * turn
 
@@ -124,8 +130,8 @@ def paint_rider(canvas, rng, x, z, *, turn=1.0, motor=False):
           (shoulder[0] + broad, shoulder[1]), (seat + broad, low - 0.08)], jacket)  # fmt: skip
     for side in (-1, 1):
         hand = (0.33 * turn + side * 0.28 * (1.1 - turn), low + 0.12)
-        part(_tube((shoulder[0] + side * broad * 0.8 * (1.1 - turn), shoulder[1] - 0.06), hand, 0.1),
-             tuple(c * 0.85 for c in jacket))  # fmt: skip
+        joint = (shoulder[0] + side * broad * 0.8 * (1.1 - turn), shoulder[1] - 0.06)
+        part(_tube(joint, hand, 0.1), scaled(jacket, 0.85))
     head = (shoulder[0] + 0.05 * turn, shoulder[1] + 0.17)
     part(disc(*head, 0.11, height=0.14, corners=10), skin)
     part(disc(head[0], head[1] + 0.05, 0.13, height=0.1, corners=10), helmet)

@@ -20,7 +20,7 @@ def paint_sky(canvas, rng):
     high, low = _gradient(rng, light, sunny)
     rows, columns = (max(2, side // _COARSENESS) for side in (camera.height, camera.width))
     up = np.linspace(camera.horizon / camera.height, -0.3, rows, dtype=np.float32)[:, None]
-    share = np.clip(up / 0.45, 0, 1) ** 0.7
+    share = (np.clip(up / 0.45, 0, 1).astype(float) ** 0.7).astype(np.float32)
     sky = high * share[..., None] + low * (1 - share[..., None])
     cloud = _clouds(rng, up, columns, cover)[..., None]
     white = np.array(light.haze, np.float32) * rng.uniform(1.0, 1.2)
@@ -46,6 +46,6 @@ def _clouds(rng, up, columns, cover):
     """Opacity in [0, 1] of clouds on a plane overhead, flattened towards the horizon."""
     distance = 1 / np.clip(up + 0.06, 0.05, 1)
     sideways = np.linspace(-1, 1, columns, dtype=np.float32)[None, :]
-    start = rng.uniform(0, 512, 2)
+    start = rng.uniform(0, 512, 2).tolist()
     noise = sample_noise(1.6, distance * 18 + start[0], sideways * distance * 22 + start[1])
     return np.clip((noise + np.float32(cover)) * 0.6, 0, 1)

@@ -37,7 +37,7 @@ class Frame:
     def place(self, points):
         """World points of the body's own points (across, up, along)."""
         c, s = cos(self.yaw), sin(self.yaw)
-        return [(self.x + a * c + l * s, up, self.z + l * c - a * s) for a, up, l in points]
+        return [(self.x + a * c + m * s, up, self.z + m * c - a * s) for a, up, m in points]
 
     def faces(self, camera, across, along, offset):
         """Whether a face with the outward direction (across, along) is turned to the camera.

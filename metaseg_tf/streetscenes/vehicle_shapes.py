@@ -36,7 +36,8 @@ class Shape(NamedTuple):
     """A vehicle: side view from rear to front, side windows, wheels and what front and rear bear.
 
     ``panes`` are outlines (along, up); ``wheels`` positions along it; ``stripe`` the lower and
-    upper edge of a dark band along the side.
+    upper edge of a dark band along the side; ``seams`` where doors meet; ``mirrors`` where the
+    wing mirrors are.
     """
 
     label: str
@@ -48,6 +49,8 @@ class Shape(NamedTuple):
     front: tuple[Mark, ...]
     paints: tuple
     stripe: tuple[float, float]
+    seams: tuple[float, ...] = ()
+    mirrors: float | None = None
 
     @property
     def half_length(self):
@@ -98,18 +101,19 @@ def _car(boot, roof_rear, roof_front, screen, height, shoulder=0.94):
     )
     panes = _car_panes(boot, roof_rear, roof_front, screen, height, shoulder)
     return Shape(
-        "car", profile, panes, (-1.3, 1.32), 0.32, rear, front, _DARK_PAINTS + _LIGHT_PAINTS,
-        (0.2, 0.3),
+        "car", profile, panes, (-1.3, 1.32), 0.32, rear, front, _DARK_PAINTS + _LIGHT_PAINTS * 2,
+        (0.2, 0.3), seams=((roof_rear + roof_front) / 2 + 0.1, screen - 0.15), mirrors=screen - 0.3,
     )  # fmt: skip
 
 
 def _car_panes(boot, roof_rear, roof_front, screen, height, low):
     """Rear and front side window, with the pillar between them."""
     top, pillar = height - 0.12, (roof_rear + roof_front) / 2 + 0.1
+    behind, before = pillar - 0.05, pillar + 0.05
     return (
-        ((boot + 0.3, low), (roof_rear + 0.12, top), (pillar - 0.05, top + 0.03), (pillar - 0.05, low)),
-        ((pillar + 0.05, low), (pillar + 0.05, top + 0.03), (roof_front - 0.05, top), (screen - 0.2, low)),
-    )  # fmt: skip
+        ((boot + 0.3, low), (roof_rear + 0.12, top), (behind, top + 0.03), (behind, low)),
+        ((before, low), (before, top + 0.03), (roof_front - 0.05, top), (screen - 0.2, low)),
+    )
 
 
 def _box(label, size, floor, panes, wheels, rear, front, paints, *, bevel=0.1, stripe=(0.3, 0.5)):
@@ -158,10 +162,32 @@ _TRUCK_REAR = (
     Mark(0.0, 2.0, 0.02, 1.3, "dark"), Mark(0.5, 2.0, 0.03, 1.25, "steel"),
     Mark(0.0, 0.72, 1.2, 0.1, "dark"), *_BOX_REAR,
 )  # fmt: skip
-#: A lorry and a smaller delivery truck.
+
+
+def _lorry(length, width, height, cab):
+    """A box body behind a lower cab."""
+    half, end, nose = width / 2, length / 2 - 2.3, length / 2
+    profile = (
+        Point(-length / 2, 0.6, half, "paint"),
+        Point(-length / 2, height, half, "paint"),
+        Point(end, height, half, "paint"),
+        Point(end + 0.05, cab, half - 0.1, "cab"),
+        Point(nose - 0.4, cab, half - 0.1, "glass"),
+        Point(nose - 0.1, cab * 0.55, half - 0.05, "cab", 0.1),
+        Point(nose, 0.5, half - 0.05, "dark", 0.1),
+    )
+    panes = _row_of_panes(end + 0.8, nose - 0.5, cab * 0.58, cab * 0.9, 1)
+    wheels = (-length * 0.34, -length * 0.2, length * 0.37)
+    return Shape(
+        "truck", profile, panes, wheels, 0.48, _TRUCK_REAR, _BOX_FRONT, _TRUCK_PAINTS, (0.6, 0.75),
+        mirrors=nose - 0.3,
+    )  # fmt: skip
+
+
+#: A lorry, a smaller one and a delivery truck.
 TRUCKS = (
-    _box("truck", (8.4, 2.5, 3.6), 0.6, _row_of_panes(3.0, 3.9, 1.6, 2.5, 1), (-2.8, -1.6, 3.1),
-         _TRUCK_REAR, _BOX_FRONT, _TRUCK_PAINTS, bevel=0.04, stripe=(0.6, 0.8)),
+    _lorry(8.6, 2.5, 3.6, 2.7),
+    _lorry(7.0, 2.3, 3.1, 2.3),
     _box("truck", (6.4, 2.2, 2.9), 0.5, _row_of_panes(2.0, 2.9, 1.4, 2.1, 1), (-1.9, 2.1),
          _TRUCK_REAR, _BOX_FRONT, _TRUCK_PAINTS, bevel=0.04, stripe=(0.5, 0.7)),
 )  # fmt: skip

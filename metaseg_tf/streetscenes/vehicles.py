@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+from metaseg_tf.streetscenes.colours import draw_any, draw_near, pick, scaled
 from metaseg_tf.streetscenes.solid import disc
 
 __all__ = ["draw_paint", "paint_vehicle"]
@@ -15,15 +16,15 @@ _MATERIALS = {
     "lamp": (232, 230, 220),
     "plate": (226, 226, 220),
     "board": (24, 22, 18),
+    "cab": (206, 206, 204),
 }
 
 
 def draw_paint(rng, shape, oddity):
     """A colour in which this kind of vehicle usually, or with ``oddity`` never, is painted."""
     if rng.uniform() < oddity:
-        return tuple(rng.uniform(20, 240, 3).tolist())
-    paint = shape.paints[rng.integers(len(shape.paints))]
-    return tuple(c * rng.uniform(0.9, 1.1) for c in paint)
+        return draw_any(rng)
+    return draw_near(rng, pick(rng, shape.paints), 0.1)
 
 
 def paint_vehicle(canvas, shape, frame, paint, *, braking=False):
@@ -47,6 +48,7 @@ def paint_vehicle(canvas, shape, frame, paint, *, braking=False):
         colours["red"], colours["lamp"] = (216, 40, 34), (255, 250, 226)
     camera, half, end = canvas.camera, shape.half_width, shape.half_length
     _paint_tyres(canvas, shape, frame)
+    _paint_mirrors(canvas, shape, frame, paint)
     _paint_panels(canvas, shape, frame, colours)
     for side in (-1, 1):
         if frame.faces(camera, side, 0, half):
@@ -133,10 +135,29 @@ def _paint_side(canvas, shape, frame, side, colours):
     end = shape.half_length - 0.4
     sill = [(-end, low), (-end, high), (end, high), (end, low)]
     canvas.lit(_on_side(shape, frame, side, sill), colours["dark"], shape.label)
+    for along in shape.seams:
+        seam = [
+            (along - 0.012, 0.35),
+            (along - 0.012, 0.94),
+            (along + 0.012, 0.94),
+            (along + 0.012, 0.35),
+        ]
+        canvas.lit(_on_side(shape, frame, side, seam), scaled(colours["paint"], 0.6), shape.label)
     for along in shape.wheels:
         for share, material in ((1.18, "dark"), (1.0, "tyre"), (0.64, "hub"), (0.2, "dark")):
             rim = disc(along, shape.radius, shape.radius * share, corners=14)
             canvas.lit(_on_side(shape, frame, side, rim), colours[material], shape.label)
+
+
+def _paint_mirrors(canvas, shape, frame, paint):
+    if shape.mirrors is None:
+        return
+    up = shape.height * 0.69
+    for side in (-1, 1):
+        inner, outer = side * shape.half_width * 0.98, side * (shape.half_width + 0.2)
+        corners = [(inner, up - 0.08), (inner, up + 0.06), (outer, up + 0.08), (outer, up - 0.06)]
+        quad = frame.place([(across, y, shape.mirrors) for across, y in corners])
+        canvas.polygon(quad, scaled(paint, 0.7), shape.label)
 
 
 def _on_side(shape, frame, side, points):

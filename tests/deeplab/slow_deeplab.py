@@ -96,9 +96,7 @@ def _module(x, w, scope, stride, rate, skip):
     for number in (1, 2, 3):
         step = stride if number == 3 else 1
         name = f"{scope}/separable_conv{number}"
-        y = depthwise(
-            before(y), w, f"{name}_depthwise", step, rate, explicit=step > 1, act=inside
-        )
+        y = depthwise(before(y), w, f"{name}_depthwise", step, rate, explicit=step > 1, act=inside)
         y = conv(y, w, f"{name}_pointwise", act=inside)
         outputs.append(y)
     if skip == "conv":
