@@ -115,28 +115,35 @@ class InferenceLayers(Layers):
 
     def __init__(self, weights: Mapping[str, np.ndarray]):
         self._weights = weights
-        self._constants: dict[str, tf.Tensor] = {}
+        self._variables: dict[str, tf.Tensor] = {}
+        self._folded: dict[str, tuple[tf.Tensor, tf.Tensor]] = {}
 
     def _variable(self, name, shape):
-        return self._constant(name, lambda: self._weights[name])
+        if name not in self._variables:
+            self._variables[name] = _held_once(self._weights[name])
+        return self._variables[name]
 
     def _normalised(self, scope, kind, shape, convolve, epsilon):
+        if scope not in self._folded:
+            folded = self._fold(scope, kind, epsilon)
+            self._folded[scope] = tuple(map(_held_once, folded))
+        kernel, offset = self._folded[scope]
+        return tf.nn.bias_add(convolve(kernel), offset)
+
+    def _fold(self, scope, kind, epsilon):
+        """Kernel and offset that do the work of the convolution and its normalisation."""
+        kernel = self._weights[f"{scope}/{kind}"]
         gamma, beta, mean, variance = (self._weights[name] for name in batch_norm_names(scope))
         scale = gamma / np.sqrt(variance.astype(np.float64) + epsilon)
         # The normalised channel is the last axis, or for a depthwise kernel the last but one.
         per_channel = scale if kind == "weights" else scale[:, np.newaxis]
-        kernel = self._constant(
-            f"{scope}/{kind}", lambda: self._weights[f"{scope}/{kind}"] * per_channel
-        )
-        offset = self._constant(f"{scope}/BatchNorm/beta", lambda: beta - mean * scale)
-        return tf.nn.bias_add(convolve(kernel), offset)
+        return kernel * per_channel, beta - mean * scale
 
-    def _constant(self, name, value):
-        if name not in self._constants:
-            # Lifted out of any function being traced: held once, however often it is traced.
-            with tf.init_scope():
-                self._constants[name] = tf.constant(value(), tf.float32)
-        return self._constants[name]
+
+def _held_once(value):
+    """A float32 constant outside of any function being traced, however often it is traced."""
+    with tf.init_scope():
+        return tf.constant(value, tf.float32)
 
 
 class TrainingLayers(Layers):

@@ -1,5 +1,7 @@
 """DeepLabv3+ on top of a backbone: atrous spatial pyramid pooling, decoder, logits."""
 
+from functools import lru_cache
+
 import tensorflow as tf
 
 from metaseg_tf.deeplab.architecture import DECODER_STRIDE, Architecture
@@ -88,7 +90,7 @@ def _head_separable(layers, x, scope, depth, rate=1):
 
 def variable_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     """Name and shape of every variable of a network, in the order in which it uses them."""
-    return _record(architecture, (65, 65), 16).shapes
+    return dict(_record(architecture, (65, 65), 16).shapes)
 
 
 def count_parameters(architecture: Architecture) -> int:
@@ -104,11 +106,12 @@ def count_multiply_adds(
     flip: bool = False,
 ) -> int:
     """Multiplications that the convolutions need for one image of ``crop`` = (height, width)."""
-    sizes = ([scale_dimension(side, scale) for side in crop] for scale in scales)
+    sizes = (tuple(scale_dimension(side, scale) for side in crop) for scale in scales)
     once = sum(_record(architecture, size, output_stride).multiply_adds for size in sizes)
     return once * (2 if flip else 1)
 
 
+@lru_cache(maxsize=16)
 def _record(architecture, size, output_stride):
     layers = RecordingLayers()
     with tf.Graph().as_default():

@@ -70,8 +70,8 @@ def load_network(
     InputError
         If a setting is outside of what can be built, or the name is not in the catalogue.
     """
-    scales = tuple(map(float, scales))
-    asked = NetworkSettings(output_stride, scales, flip, crop if crop is None else tuple(crop))
+    scales = tuple(map(float, np.atleast_1d(scales)))
+    asked = NetworkSettings(output_stride, scales, flip, tuple(crop) if np.iterable(crop) else crop)
     path, asked = _resolve(source, asked)
     if not is_graph_file(path):
         weights = load_weights(path)

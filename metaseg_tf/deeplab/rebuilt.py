@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import reduce
+from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
@@ -125,7 +126,7 @@ def check_settings(settings: NetworkSettings) -> None:
 
 def _check_crop(crop, stride):
     is_pair = isinstance(crop, tuple) and len(crop) == 2
-    if not is_pair or not all(isinstance(side, int) and side > stride for side in crop):
+    if not is_pair or not all(isinstance(side, Integral) and side > stride for side in crop):
         raise InputError(
             f"crop: expected (height, width), each more than {stride} pixels, got {crop!r}; "
             "Cityscapes takes (1025, 2049)"

@@ -26,6 +26,16 @@ _SIGNS = (
 _WALL, _TRIM, _FRAME, _GLASS_AT, _SIGN, _DOOR = 0, 1, 2, 3, 7, 8
 
 
+def _draw_palette(rng, brick, odd):
+    """Colours of wall, trim, window frames, panes, shop sign and door, in this order."""
+    wall = draw_near(rng, pick(rng, _BRICK if brick else _PLASTER))
+    if odd:
+        wall = draw_any(rng, 40)
+    trim = tuple(min(250.0, c) for c in scaled(wall, rng.uniform(0.85, 1.3)))
+    frame = (228, 226, 220) if rng.uniform() < 0.7 else (92, 70, 52)
+    return (wall, trim, frame, *_GLASS, pick(rng, _SIGNS), (70, 52, 44))
+
+
 @dataclass(frozen=True)
 class Facade:
     """One building's face; lengths in metres, shares of a bay or floor in [0, 1]."""
@@ -48,12 +58,6 @@ class Facade:
     def draw(cls, rng, height, light, normal, *, ground, odd=False):
         """A facade of ``height`` metres whose ground floor is 'shop', 'doors' or 'plain'."""
         brick = bool(rng.uniform() < 0.25)
-        wall = (
-            draw_any(rng, 40) if odd else draw_near(rng, pick(rng, _BRICK if brick else _PLASTER))
-        )
-        trim = tuple(min(250.0, c) for c in scaled(wall, rng.uniform(0.85, 1.3)))
-        frame = (228, 226, 220) if rng.uniform() < 0.7 else (92, 70, 52)
-        sign, door = pick(rng, _SIGNS), (70, 52, 44)
         ribbon = rng.uniform() < 0.15
         return cls(
             height=height,
@@ -65,7 +69,7 @@ class Facade:
             ground=ground,
             brick=brick,
             balconies=bool(rng.uniform() < 0.2),
-            palette=(wall, trim, frame, *_GLASS, sign, door),
+            palette=_draw_palette(rng, brick, odd),
             brightness=light.on(normal),
             lit=0.35 if light.dusk else 0.04,
             seed=int(rng.integers(1 << 16)),

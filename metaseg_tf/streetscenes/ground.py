@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from metaseg_tf.streetscenes.labels import LABEL_IDS
+from metaseg_tf.streetscenes.marks import draw_marks
 from metaseg_tf.streetscenes.noise import sample_noise
 from metaseg_tf.streetscenes.solid import disc, rectangle
 
@@ -20,6 +21,7 @@ KINDS = {
     "rails": ((100, 98, 94), "rail track"),
     "gutter": ((62, 62, 64), "road"),
     "worn": ((77, 79, 83), "road"),
+    "rail": ((100, 98, 94), "road"),
     "cover": ((52, 50, 48), "road"),
     "leaf": ((128, 98, 54), "road"),
     "kerb": ((158, 156, 150), "sidewalk"),
@@ -45,7 +47,7 @@ def paint_ground(canvas, rng, plan):
     for street in plan.side_streets:
         _paint_side_street(canvas, street, tone)
     _paint_wear(canvas, rng, plan, tone)
-    for mark in plan.marks:
+    for mark in draw_marks(rng, plan):
         worn = rng.uniform(0.75, 1.0)
         points = [(x, 0, z) for x, z in mark]
         canvas.flat(canvas.camera.project(points), _grey(215 * worn * tone), "road")
@@ -106,7 +108,7 @@ def _paint_side_street(canvas, street, tone):
 def _paint_wear(canvas, rng, plan, tone):
     """Mended places, manhole covers and fallen leaves on the road."""
     for _ in range(rng.integers(0, 5)):
-        x, z = rng.uniform(plan.left_kerb, plan.right_kerb - 2), rng.uniform(5, 30)
+        x, z = rng.uniform(-plan.lane / 2, plan.right_kerb - 2), rng.uniform(5, 30)
         width, length = rng.uniform(0.5, 2.0), rng.uniform(1, 6)
         paint_patch(canvas, x, x + width, z, z + length, tone=tone * rng.uniform(0.8, 1.0))
     for _ in range(rng.integers(0, 4)):

@@ -1,12 +1,14 @@
 """Buildings as rows of plots along the street, and what closes the view at its end."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from metaseg_tf.streetscenes.colours import draw_any, draw_near, pick, scaled
 from metaseg_tf.streetscenes.facades import Facade, masonry
-from metaseg_tf.streetscenes.items import item
+from metaseg_tf.streetscenes.items import item, positions
+from metaseg_tf.streetscenes.solid import rectangle, upright
 
-__all__ = ["house_row", "paint_bridge", "paint_house", "paint_view_end"]
+__all__ = ["House", "house_row", "paint_bridge", "paint_house", "paint_view_end"]
 
 _ROOFS = ((122, 66, 52), (84, 80, 82), (104, 60, 48), (70, 68, 72), (140, 84, 62))
 
@@ -23,90 +25,91 @@ _HABITS = {
 }
 
 
+class House(NamedTuple):
+    """A house on the side ``sign`` of the street, from ``near`` to ``far`` along it, in metres."""
+
+    sign: int
+    x: float
+    near: float
+    far: float
+    height: float
+    ground: str
+    odd: bool
+
+
 def house_row(rng, side, start, end, oddity):
-    """Items of the houses on one side between two distances, without gaps."""
+    """Items of the houses on one side between two distances; only suburbs have gaps."""
     (low, high), shops = _HABITS[side.character]
     z = start
     while z < end:
-        length = rng.uniform(8, 20)
-        height = rng.uniform(low, high)
+        stop = min(z + rng.uniform(8, 20), end)
         ground = "shop" if rng.uniform() < shops else "doors"
-        stop = min(z + length, end)
-        setback = side.facade + (rng.uniform(0, 1.0) if rng.uniform() < 0.3 else 0.0)
-        corner = (side.at(setback), z, stop)
+        x = side.at(side.facade + rng.uniform(0, 1.0) * (rng.uniform() < 0.3))
         odd = bool(rng.uniform() < oddity)
-        yield item(stop - 0.1, paint_house, side.sign, corner, height, ground, odd=odd)
+        house = House(side.sign, x, z, stop, rng.uniform(low, high), ground, odd)
+        yield item(stop - 0.1, paint_house, house)
         detached = side.character in ("suburb", "works") and rng.uniform() < 0.7
         z = stop + (rng.uniform(4, 12) if detached else 0.0)
 
 
-def paint_house(canvas, rng, sign, corner, height, ground, *, odd=False):
-    """One house: gable, facade and roof; ``corner`` is (x, near z, far z)."""
-    x, near, far = corner
-    facade_normal = (-float(sign), 0.0, 0.0)
-    facade = Facade.draw(rng, height, canvas.light, facade_normal, ground=ground, odd=odd)
-    roof = draw_near(rng, pick(rng, _ROOFS))
-    flat = rng.uniform() < 0.25
-    depth, rise = rng.uniform(8, 12), 0.0 if flat else rng.uniform(2.5, 5.0)
-    outer, ridge = x + sign * depth, x + sign * depth / 2
-    gable_light = canvas.light.on((0.0, 0.0, -1.0))
-    gable = replace(facade, ground="plain", brightness=gable_light, bay=facade.bay * 1.7)
-    if rise:
-        canvas.lit(
-            [(x, height, near), (ridge, height + rise, near), (outer, height, near)],
-            facade.palette[0], "building",
-        )  # fmt: skip
-        slope = [(x - sign * 0.3, height, near), (x - sign * 0.3, height, far),
-                 (ridge, height + rise, far), (ridge, height + rise, near)]  # fmt: skip
-        canvas.lit(slope, roof, "building")
-        _paint_chimneys(canvas, rng, ridge, near, far, height + rise, roof)
-        if rng.uniform() < 0.5:
-            _paint_dormers(canvas, rng, (x, ridge), near, far, (height, rise), facade.palette)
-    canvas.wall((x, near), (outer, near), 0, height, gable, "building")
-    canvas.wall((x, near), (x, far), 0, height, facade, "building")
-    if ground == "shop" and rng.uniform() < 0.4:
-        _paint_awnings(canvas, rng, sign, x, near, far)
+def paint_house(canvas, rng, house):
+    """One house: roof, gable, facade and what hangs on it."""
+    normal = (-float(house.sign), 0.0, 0.0)
+    facade = Facade.draw(
+        rng, house.height, canvas.light, normal, ground=house.ground, odd=house.odd
+    )
+    light = canvas.light.on((0.0, 0.0, -1.0))
+    gable = replace(facade, ground="plain", brightness=light, bay=facade.bay * 1.7)
+    depth = house.sign * rng.uniform(8, 12)
+    if rng.uniform() < 0.75:
+        _paint_roof(canvas, rng, house, depth, facade.palette)
+    corner = (house.x, house.near)
+    canvas.wall(corner, (house.x + depth, house.near), 0, house.height, gable, "building")
+    canvas.wall(corner, (house.x, house.far), 0, house.height, facade, "building")
+    if house.ground == "shop" and rng.uniform() < 0.4:
+        _paint_awnings(canvas, rng, house)
 
 
-def _paint_dormers(canvas, rng, across, near, far, eaves, palette):
-    """Gabled windows on the slope that faces the street."""
-    (x, ridge), (height, rise) = across, eaves
-    at = x + 0.35 * (ridge - x)
-    low, high = height + 0.3 * rise, height + 0.8 * rise
-    z = near + rng.uniform(1, 2.5)
-    while z < far - 2:
-        for margin, colour in ((0.0, palette[1]), (0.25, palette[3])):
-            canvas.lit(
-                [(at, low + margin, z + margin), (at, low + margin, z + 1.5 - margin),
-                 (at, high - margin, z + 1.5 - margin), (at, high - margin, z + margin)],
-                colour, "building",
-            )  # fmt: skip
-        z += 3.6
-
-
-def _paint_awnings(canvas, rng, sign, x, near, far):
-    """Sunblinds over the shop windows."""
-    colour = draw_any(rng, 60, 220)
-    z, out = near + 0.5, x - sign * rng.uniform(0.8, 1.5)
-    while z < far - 3:
-        canvas.lit(
-            [(x, 2.9, z), (x, 2.9, z + 3), (out, 2.35, z + 3), (out, 2.35, z)], colour, "building"
-        )
-        canvas.lit(
-            [(out, 2.35, z), (out, 2.35, z + 3), (out, 2.15, z + 3), (out, 2.15, z)],
-            scaled(colour, 0.85), "building",
-        )  # fmt: skip
-        z += 3.4
-
-
-def _paint_chimneys(canvas, rng, x, near, far, top, colour):
+def _paint_roof(canvas, rng, house, depth, palette):
+    """A pitched roof over a house ``depth`` metres deep, with chimneys and dormers."""
+    _, x, near, far, eaves = house[:5]
+    ridge, top, colour = (
+        x + depth / 2,
+        eaves + rng.uniform(2.5, 5.0),
+        draw_near(rng, pick(rng, _ROOFS)),
+    )
+    end = [(x, eaves, near), (ridge, top, near), (x + depth, eaves, near)]
+    canvas.lit(end, palette[0], "building")
+    edge = x - house.sign * 0.3
+    slope = [(edge, eaves, near), (edge, eaves, far), (ridge, top, far), (ridge, top, near)]
+    canvas.lit(slope, colour, "building")
     for _ in range(rng.integers(0, 3)):
-        z = rng.uniform(near, far)
-        canvas.lit(
-            [(x - 0.4, top - 0.5, z), (x - 0.4, top + 1, z), (x + 0.4, top + 1, z),
-             (x + 0.4, top - 0.5, z)],
-            colour, "building",
-        )  # fmt: skip
+        chimney = rectangle(-0.4, top - 0.5, 0.4, top + 1)
+        canvas.lit(upright(ridge, rng.uniform(near, far), chimney), colour, "building")
+    if rng.uniform() < 0.5:
+        at = x + 0.35 * (ridge - x)
+        low, high = eaves + 0.3 * (top - eaves), eaves + 0.8 * (top - eaves)
+        for z in positions(rng, near + rng.uniform(1, 2.5), far - 2, (3.5, 3.7)):
+            _paint_dormer(canvas, at, low, high, z, palette)
+
+
+def _paint_dormer(canvas, x, low, high, z, palette):
+    """A window that stands on the slope, in its frame."""
+    for margin, colour in ((0.0, palette[1]), (0.25, palette[3])):
+        outline = rectangle(z + margin, low + margin, z + 1.5 - margin, high - margin)
+        canvas.lit([(x, up, along) for along, up in outline], colour, "building")
+
+
+def _paint_awnings(canvas, rng, house):
+    """Sunblinds over the shop windows, each a slope and a valance."""
+    colour, x = draw_any(rng, 60, 220), house.x
+    out = x - house.sign * rng.uniform(0.8, 1.5)
+    for z in positions(rng, house.near + 0.5, house.far - 3, (3.4, 3.5)):
+        far = z + 3
+        slope = [(x, 2.9, z), (x, 2.9, far), (out, 2.35, far), (out, 2.35, z)]
+        canvas.lit(slope, colour, "building")
+        valance = [(out, 2.35, z), (out, 2.35, far), (out, 2.15, far), (out, 2.15, z)]
+        canvas.lit(valance, scaled(colour, 0.85), "building")
 
 
 def paint_view_end(canvas, rng, left, right, z):

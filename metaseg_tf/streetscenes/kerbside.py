@@ -35,7 +35,7 @@ def pavement(setting, rng, side, streets):
 
     for _ in range(rng.poisson(5.0 * setting.conditions.crowd)):
         yield person_item(rng, *spot())
-    for _ in range(rng.poisson(0.9)):
+    for _ in range(rng.poisson(1.4)):
         x, z = spot()
         for k in range(rng.integers(1, 4)):
             place = (x + 0.35 * k, z + 0.5 * k)
@@ -60,7 +60,7 @@ def _is_clear(z, streets):
 def _parked(setting, rng, side, z):
     x = side.at(side.kerb + 1.15 + rng.uniform(-0.15, 0.15))
     kind = rng.uniform()
-    if kind < 0.05:
+    if kind < 0.1:
         turn, shadow = rng.uniform(0.3, 1.0), Shadow(x, z, 0.6, 0.3, 0.9)
         return item(z, people.paint_motorcycle, x, z, turn=turn, shadow=shadow)
     shape = pick(rng, vehicle_shapes.CARS)

@@ -63,9 +63,9 @@ def _enclosure(setting, rng, side, start, stop):
     for near in positions(rng, start, stop - 3, (10, 24)):
         far = min(stop, near + rng.uniform(8, 20))
         kind, height = rng.uniform(), rng.uniform(0.9, 2.5)
-        if kind < 0.42:
+        if kind < 0.5:
             yield item(far, barriers.paint_wall, (x, near), (x, far), height)
-        elif kind < 0.75:
+        elif kind < 0.82:
             yield item(far, barriers.paint_fence, (x, near), (x, far), height)
         else:
             yield from _hedge(setting, rng, x, near, far, height)

@@ -1,6 +1,7 @@
 """Placing flat pieces in the world: upright cut-outs and boxes turned to any heading."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import cos, pi, sin
 
 __all__ = ["Frame", "disc", "rectangle", "upright"]
@@ -19,8 +20,13 @@ def rectangle(left, bottom, right, top):
 def disc(across, up, radius, *, height=None, corners=12):
     """Corners of a regular polygon in place of a disc or, given ``height``, of an ellipse."""
     tall = radius if height is None else height
-    angles = [2 * pi * k / corners for k in range(corners)]
-    return [(across + radius * cos(a), up + tall * sin(a)) for a in angles]
+    return [(across + radius * x, up + tall * y) for x, y in _unit_circle(corners)]
+
+
+@lru_cache
+def _unit_circle(corners):
+    angles = (2 * pi * k / corners for k in range(corners))
+    return tuple((cos(a), sin(a)) for a in angles)
 
 
 @dataclass(frozen=True)

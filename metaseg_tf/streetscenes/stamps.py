@@ -13,7 +13,7 @@ _SMALLEST = 12
 
 
 class Stamp(NamedTuple):
-    """A shape's mask, bool [S, S], and shade, uint8 [S, S], from the finest size to the coarsest."""
+    """A shape's mask, bool [S, S], and shade, uint8 [S, S], from the finest size down."""
 
     levels: tuple[tuple[np.ndarray, np.ndarray], ...]
 

@@ -11,7 +11,7 @@ __all__ = ["junction", "person_item", "traffic", "vehicle_item"]
 
 #: What moves on the road, by frequency.
 _FLEET = (vehicle_shapes.CARS, (vehicle_shapes.VAN,), vehicle_shapes.TRUCKS, (vehicle_shapes.BUS,))
-_FLEET_SHARES = (0.82, 0.07, 0.05, 0.06)
+_FLEET_SHARES = (0.78, 0.07, 0.06, 0.09)
 
 
 def vehicle_item(setting, rng, shape, x, z, yaw, *, braking=False):
@@ -53,7 +53,7 @@ def traffic(setting, rng):
         yield vehicle_item(setting, rng, vehicle_shapes.TRAM, plan.tram, z, yaw)
     for _ in range(rng.poisson(0.4)):
         x, z = plan.right_kerb - rng.uniform(0.4, 0.9), rng.uniform(6, 40)
-        yield _rider(rng, x, z, (0.15, 0.5), motor=bool(rng.uniform() < 0.4))
+        yield _rider(rng, x, z, (0.15, 0.5), motor=bool(rng.uniform() < 0.5))
 
 
 def junction(setting, rng):

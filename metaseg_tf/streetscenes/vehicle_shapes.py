@@ -1,5 +1,7 @@
 """The shapes of cars, vans, trucks, buses and trams in metres, as seen from the side."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 __all__ = ["BUS", "CARS", "TRAM", "TRUCKS", "VAN", "Mark", "Point", "Shape"]
@@ -32,7 +34,8 @@ class Mark(NamedTuple):
     material: str
 
 
-class Shape(NamedTuple):
+@dataclass(frozen=True)
+class Shape:
     """A vehicle: side view from rear to front, side windows, wheels and what front and rear bear.
 
     ``panes`` are outlines (along, up); ``wheels`` positions along it; ``stripe`` the lower and
@@ -52,17 +55,17 @@ class Shape(NamedTuple):
     seams: tuple[float, ...] = ()
     mirrors: float | None = None
 
-    @property
+    @cached_property
     def half_length(self):
         """Half of the length in metres."""
         return max(point.along for point in self.profile)
 
-    @property
+    @cached_property
     def half_width(self):
         """Half of the width in metres."""
         return max(point.half_width for point in self.profile)
 
-    @property
+    @cached_property
     def height(self):
         """Height in metres."""
         return max(point.up for point in self.profile)

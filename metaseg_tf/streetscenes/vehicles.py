@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from metaseg_tf.streetscenes.colours import draw_any, draw_near, pick, scaled
-from metaseg_tf.streetscenes.solid import disc
+from metaseg_tf.streetscenes.solid import disc, rectangle
 
 __all__ = ["draw_paint", "paint_vehicle"]
 
@@ -85,10 +85,10 @@ def _paint_panels(canvas, shape, frame, colours):
     """Rear, boot, roof, screens and front, the farthest first, each with bevelled corners."""
     faces = []
     for a, b in pairwise(shape.profile):
-        for outline, inside in _panel(a, b):
-            colour = colours["paint" if a.material == "glass" and not inside else a.material]
-            faces.append((frame.place(outline), colour))
-        if a.material == "glass":
+        glazed = a.material == "glass"
+        colour = colours["paint" if glazed else a.material]
+        faces += [(frame.place(outline), colour) for outline in _panel(a, b)]
+        if glazed:
             faces.append((frame.place(_inset(a, b)), colours["glass"]))
     faces.sort(key=lambda face: -max(point[2] for point in face[0]))
     for outline, colour in faces:
@@ -99,12 +99,12 @@ def _panel(a, b):
     """The panel between two corners of the profile: a middle and, if bevelled, two corners."""
     inner_a, inner_b = (p.half_width - (0.2 if p.bevel else 0.0) for p in (a, b))
     yield [(-inner_a, a.up, a.along), (-inner_b, b.up, b.along),
-           (inner_b, b.up, b.along), (inner_a, a.up, a.along)], False  # fmt: skip
+           (inner_b, b.up, b.along), (inner_a, a.up, a.along)]  # fmt: skip
     if a.bevel or b.bevel:
         for side in (-1, 1):
             yield [(side * inner_a, a.up, a.along), (side * inner_b, b.up, b.along),
                    (side * b.half_width, b.up, _set_back(b)),
-                   (side * a.half_width, a.up, _set_back(a))], False  # fmt: skip
+                   (side * a.half_width, a.up, _set_back(a))]  # fmt: skip
 
 
 def _set_back(point):
@@ -133,16 +133,16 @@ def _paint_side(canvas, shape, frame, side, colours):
         canvas.lit(frame.place(lean), colours["glass"], shape.label)
     low, high = shape.stripe
     end = shape.half_length - 0.4
-    sill = [(-end, low), (-end, high), (end, high), (end, low)]
+    sill = rectangle(-end, low, end, high)
     canvas.lit(_on_side(shape, frame, side, sill), colours["dark"], shape.label)
     for along in shape.seams:
-        seam = [
-            (along - 0.012, 0.35),
-            (along - 0.012, 0.94),
-            (along + 0.012, 0.94),
-            (along + 0.012, 0.35),
-        ]
+        seam = rectangle(along - 0.012, 0.35, along + 0.012, 0.94)
         canvas.lit(_on_side(shape, frame, side, seam), scaled(colours["paint"], 0.6), shape.label)
+    _paint_wheels(canvas, shape, frame, side, colours)
+
+
+def _paint_wheels(canvas, shape, frame, side, colours):
+    """Wheel arches, tyres, rims and hubs on one side."""
     for along in shape.wheels:
         for share, material in ((1.18, "dark"), (1.0, "tyre"), (0.64, "hub"), (0.2, "dark")):
             rim = disc(along, shape.radius, shape.radius * share, corners=14)
@@ -177,6 +177,5 @@ def _paint_mark(canvas, shape, frame, mark, direction, colour):
     along = direction * (shape.half_length + 0.01)
     low, high = mark.up - mark.half_height, mark.up + mark.half_height
     for centre in {mark.across, -mark.across}:
-        left, right = centre - mark.half_width, centre + mark.half_width
-        corners = [(left, low), (left, high), (right, high), (right, low)]
+        corners = rectangle(centre - mark.half_width, low, centre + mark.half_width, high)
         canvas.polygon(frame.place([(a, up, along) for a, up in corners]), colour, shape.label)

@@ -30,6 +30,11 @@ def small_weights(name):
     return random_weights(SMALL[name], seed=0)
 
 
+@cache
+def full_weights(architecture):
+    return random_weights(architecture, seed=1)
+
+
 def smooth_image(height, width, seed=0):
     """A uint8 [height, width, 3] image with coloured patches and a little noise."""
     rng = np.random.default_rng(seed)
@@ -52,13 +57,20 @@ def slow_network(architecture, weights, output_stride):
 
 
 def run_graph(graph_def, image, *tensors):
-    """Values of ``tensors`` when a frozen graph is given an image [H, W, 3]."""
+    """Values of ``tensors`` when a frozen graph is given an image [H, W, 3].
+
+    Without TensorFlow's graph optimiser: on so small an image it takes longer than the network.
+    """
     imported = tf.compat.v1.wrap_function(
         lambda: tf.compat.v1.import_graph_def(graph_def, name=""), []
     )
     elements = [imported.graph.as_graph_element(name) for name in ("ImageTensor:0", *tensors)]
     run = imported.prune(elements[0], elements[1:])
-    return [value.numpy() for value in run(tf.constant(image[np.newaxis]))]
+    try:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        return [value.numpy() for value in run(tf.constant(image[np.newaxis]))]
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
 def write_checkpoint(prefix, variables):

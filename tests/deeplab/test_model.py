@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from deeplab_samples import SMALL, slow_network, small_weights, smooth_image
+from deeplab_samples import SMALL, full_weights, slow_network, small_weights, smooth_image
 
 from metaseg_tf.deeplab.architecture import MOBILENETV2, XCEPTION65
-from metaseg_tf.deeplab.initialise import initial_weights, make_variables, random_weights
+from metaseg_tf.deeplab.initialise import initial_weights, make_variables
 from metaseg_tf.deeplab.layers import InferenceLayers, TrainingLayers
 from metaseg_tf.deeplab.model import (
     compute_logits,
@@ -42,20 +42,8 @@ def test_small_networks_equal_the_slow_twin(name, output_stride, size):
 @pytest.mark.parametrize(
     ("architecture", "atol"), [(MOBILENETV2, 1e-3), (XCEPTION65, 1e-2)], ids=["mn", "xc"]
 )
-def test_full_networks_equal_the_slow_twin(architecture, atol, output_stride, full_weights):
+def test_full_networks_equal_the_slow_twin(architecture, atol, output_stride):
     compare(architecture, full_weights(architecture), smooth_image(65, 65), output_stride, atol)
-
-
-@pytest.fixture(scope="module")
-def full_weights():
-    made = {}
-
-    def weights(architecture):
-        if architecture not in made:
-            made[architecture] = random_weights(architecture, seed=1)
-        return made[architecture]
-
-    return weights
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from metaseg_tf.streetscenes.ground import KINDS
 from metaseg_tf.streetscenes.layout import draw_plan
+from metaseg_tf.streetscenes.marks import draw_marks
 
 PLANS = st.integers(0, 10_000).map(lambda seed: draw_plan(np.random.default_rng(seed)))
 
@@ -38,7 +39,7 @@ def test_strips_are_of_known_kinds_and_facades_stand_behind_the_pavement(plan):
 @settings(max_examples=60)
 @given(PLANS)
 def test_marks_lie_on_the_carriageway(plan):
-    for mark in plan.marks:
+    for mark in draw_marks(np.random.default_rng(0), plan):
         for x, z in mark:
             assert plan.left_kerb - 0.5 <= x <= plan.right_kerb + 0.5
             assert z > 0

@@ -110,14 +110,15 @@ def test_edges_of_the_image_lie_on_edges_of_the_labels(scenes):
 
 
 def test_validation_is_harder_to_read(scenes):
-    hard = list(draw_scenes(range(40), size=(128, 256), conditions=VALIDATION))
+    easy = scenes[:24]
+    hard = list(draw_scenes(range(24), size=(128, 256), conditions=VALIDATION))
 
     def contrast(drawn):
         return np.mean([scene.image.mean(-1).std() for scene in drawn])
 
-    assert contrast(hard) < 0.85 * contrast(scenes)
-    assert np.mean([s.image.mean() for s in hard]) < np.mean([s.image.mean() for s in scenes])
-    assert share(hard, "person") > share(scenes, "person")
+    assert contrast(hard) < 0.85 * contrast(easy)
+    assert np.mean([s.image.mean() for s in hard]) < np.mean([s.image.mean() for s in easy])
+    assert share(hard, "person") > share(easy, "person")
 
 
 @pytest.mark.parametrize("size", [(31, 64), (64, 31), (0, 0)])
