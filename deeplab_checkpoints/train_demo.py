@@ -1,0 +1,201 @@
+"""Trains the demo's two networks on drawn street scenes; writes a frozen graph and a card each.
+
+    python deeplab_checkpoints/train_demo.py demo_xception demo_mobilenetv2
+
+A seed gives the same networks wherever TensorFlow rounds the same. Why they are as they are
+stands in DEMO.md beside this file.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from rich.progress import MofNCompleteColumn, Progress, track
+
+from metaseg_tf.deeplab.architecture import MOBILENETV2, XCEPTION65, Architecture, Decoder
+from metaseg_tf.deeplab.augmentation import make_batches
+from metaseg_tf.deeplab.export import export_frozen_graph
+from metaseg_tf.deeplab.model import count_multiply_adds, count_parameters
+from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.deeplab.settings import NetworkSettings
+from metaseg_tf.deeplab.training import VOID, Schedule, Trainer
+from metaseg_tf.streetscenes import TRAINING, VALIDATION, draw_scene
+
+#: The least crop of the form k * 16 + 1 that holds a scene of 256x512.
+CROP = (257, 513)
+#: Scenes that the networks are tried on, apart from those of training: conditions, first seed.
+HELD_OUT = {"training": (TRAINING, 900_000), "validation": (VALIDATION, 910_000)}
+N_HELD_OUT = 40
+#: First seed of the scenes to train on; those of the demo's validation split begin at 0.
+FIRST_SEED = 100_000
+#: Cityscapes train ids: the label id of each class. All other labels are void.
+LABEL_OF_CLASS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+
+
+class Stage(NamedTuple):
+    """A part of a training: what is seen of an image, how many at a time, how often."""
+
+    crop: tuple[int, int]
+    batch: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and how it is trained."""
+
+    architecture: Architecture
+    stages: tuple[Stage, ...]
+    peak: float
+
+    @property
+    def steps(self) -> int:
+        """Number of steps of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+
+RECIPES = {
+    "demo_xception": Recipe(
+        replace(
+            XCEPTION65,
+            backbone=XCEPTION65.backbone.scaled(0.19, middle_units=4),
+            head_depth=64,
+            decoder=Decoder(16, 64),
+        ),
+        (Stage((129, 257), 4, 2000), Stage(CROP, 4, 800)),
+        peak=5e-3,
+    ),
+    "demo_mobilenetv2": Recipe(
+        replace(MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.35), head_depth=64),
+        (Stage((129, 257), 4, 2000), Stage(CROP, 4, 800)),
+        peak=5e-3,
+    ),
+}
+
+
+class Scenes(NamedTuple):
+    """``images`` uint8 [n, H, W, 3] and ``labels`` uint8 [n, H, W], train ids or void."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def draw_scenes(n_scenes, first_seed, conditions, text) -> Scenes:
+    """Draw scenes in processes of their own, in the order of their seeds."""
+    train_ids = np.full(256, VOID, np.uint8)
+    train_ids[list(LABEL_OF_CLASS)] = np.arange(len(LABEL_OF_CLASS))
+    seeds = range(first_seed, first_seed + n_scenes)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        drawn = pool.map(partial(draw_scene, conditions=conditions), seeds, chunksize=4)
+        images, labels = zip(*track(drawn, text, n_scenes), strict=True)
+    return Scenes(np.stack(images), train_ids[np.stack(labels)])
+
+
+def train(name: str, recipe: Recipe, scenes: Scenes, seed: int) -> tuple[dict, list[str]]:
+    """Train under a progress bar; the weights and the lines of the log, twenty in all."""
+    trainer = Trainer(recipe.architecture, Schedule(recipe.steps, recipe.peak), seed=seed)
+    lines, losses, started = [], [], time.monotonic()
+    every = max(1, recipe.steps // 20)
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
+        for batch in progress.track(
+            draw_batches(recipe, scenes, seed), recipe.steps, description=name
+        ):
+            losses.append(trainer.step(*batch))
+            if len(losses) % every == 0:
+                seconds = time.monotonic() - started
+                mean = np.mean(losses[-every:])
+                lines.append(f"step {len(losses):5d}  loss {mean:.4f}  {seconds:6.0f} s")
+                progress.console.print(lines[-1])
+    return trainer.weights, lines
+
+
+def draw_batches(recipe: Recipe, scenes: Scenes, seed: int) -> Iterator[tuple]:
+    """The batches of all stages in turn."""
+    for number, stage in enumerate(recipe.stages):
+        batches = make_batches(*scenes, crop=stage.crop, batch=stage.batch, seed=seed + number)
+        yield from batches.take(stage.steps)
+
+
+def compute_ious(network: RebuiltNetwork, scenes: Scenes) -> np.ndarray:
+    """IoU of each class over all scenes, in [0, 1]; NaN where a class is nowhere."""
+    n_classes = network.classes
+    pairs = np.zeros(n_classes**2, np.int64)
+    for image, labels in zip(*scenes, strict=True):
+        known = labels != VOID
+        pred = network.probabilities(image).argmax(-1)[known]
+        pairs += np.bincount(labels[known].astype(int) * n_classes + pred, minlength=pairs.size)
+    confusion = pairs.reshape(n_classes, n_classes)
+    hits = np.diag(confusion)
+    union = confusion.sum(0) + confusion.sum(1) - hits
+    return np.divide(hits, union, out=np.full(n_classes, np.nan), where=union > 0)
+
+
+def write_card(path: Path, facts: Mapping[str, str], ious: Mapping[str, np.ndarray], lines):
+    """Write what the network is, how it was trained and how well it does, as Markdown."""
+    facts = {f"**{path.stem}**": "", "---": "---", **facts}
+    for part, values in ious.items():
+        facts[f"mIoU on {N_HELD_OUT} held-out scenes, {part} conditions"] = (
+            f"{np.nanmean(values):.3f}"
+        )
+    table = [f"| {key} | {value} |" for key, value in facts.items()]
+    text = [*table, "", "Last lines of the log:", "", "```", *lines[-5:], "```", ""]
+    path.write_text("\n".join(text), encoding="utf-8")
+
+
+def describe(recipe: Recipe, n_scenes: int, seed: int, seconds: float) -> dict[str, str]:
+    """The facts of a training for its card."""
+    architecture = recipe.architecture
+    stages = "; ".join(f"{s.steps} of {s.batch} at {s.crop[0]}x{s.crop[1]}" for s in recipe.stages)
+    multiply_adds = count_multiply_adds(architecture, CROP, 16)
+    return {
+        "architecture": f"`{architecture}`",
+        "parameters": f"{count_parameters(architecture):,}",
+        "multiply-adds of a scene": f"{multiply_adds / 1e9:.2f} G",
+        "scenes to train on": f"{n_scenes} of training conditions, seeds from {FIRST_SEED:,}",
+        "steps": stages,
+        "optimiser": f"Adam, peak rate {recipe.peak}, polynomial decay",
+        "seed": str(seed),
+        "wall time": f"{seconds / 60:.0f} minutes",
+        "TensorFlow": tf.__version__,
+    }
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="+", choices=list(RECIPES), metavar="name")
+    parser.add_argument("--scenes", type=int, default=1000, help="number of scenes to train on")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent)
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    tf.config.experimental.enable_op_determinism()
+    scenes = draw_scenes(arguments.scenes, FIRST_SEED, TRAINING, "scenes to train on")
+    held_out = {
+        name: draw_scenes(N_HELD_OUT, first, conditions, f"held-out scenes, {name}")
+        for name, (conditions, first) in HELD_OUT.items()
+    }
+    for name in arguments.names:
+        recipe, started = RECIPES[name], time.monotonic()
+        weights, lines = train(name, recipe, scenes, arguments.seed)
+        seconds = time.monotonic() - started
+        network = RebuiltNetwork(weights, NetworkSettings(output_stride=16, crop=CROP))
+        export_frozen_graph(network, arguments.folder / f"{name}.pb")
+        ious = {part: compute_ious(network, drawn) for part, drawn in held_out.items()}
+        facts = describe(recipe, arguments.scenes, arguments.seed, seconds)
+        write_card(arguments.folder / f"{name}.md", facts, ious, lines)
+        print(name, *(f"mIoU {part} {np.nanmean(values):.3f}" for part, values in ious.items()))
+
+
+if __name__ == "__main__":
+    main()

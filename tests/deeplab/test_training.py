@@ -1,0 +1,109 @@
+"""A few steps of training at tiny size, and the parts of a step against plain numpy."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaseg_tf.deeplab.architecture import MOBILENETV2, XCEPTION65, Decoder
+from metaseg_tf.deeplab.export import export_frozen_graph
+from metaseg_tf.deeplab.initialise import initial_weights
+from metaseg_tf.deeplab.network import load_network
+from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.deeplab.settings import NetworkSettings
+from metaseg_tf.deeplab.training import VOID, Schedule, Trainer, compute_loss
+from metaseg_tf.errors import InputError
+
+CROP = (33, 49)
+TINY = {
+    "mobilenetv2": replace(
+        MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.1), head_depth=8, n_classes=3
+    ),
+    "xception65": replace(
+        XCEPTION65,
+        backbone=XCEPTION65.backbone.scaled(0.02, middle_units=1),
+        head_depth=8,
+        n_classes=3,
+        decoder=Decoder(8, 8),
+    ),
+}
+
+
+def striped_batch():
+    """Two images in three bands, whose brightness tells their class, with a void border."""
+    labels = np.repeat(np.arange(3, dtype=np.uint8), CROP[0] // 3)[:, np.newaxis]
+    labels = np.stack([np.broadcast_to(labels, CROP), np.broadcast_to(labels[::-1], CROP)]).copy()
+    noise = np.random.default_rng(0).normal(0, 10, (*labels.shape, 3))
+    images = np.clip(60 + 70 * labels[..., np.newaxis] + noise, 0, 255).astype(np.float32)
+    labels[:, :2] = VOID
+    return images, labels
+
+
+def train(name, steps, seed=0):
+    trainer = Trainer(TINY[name], Schedule(steps, 0.01, warmup=2), seed=seed, momentum=0.8)
+    losses = [trainer.step(*map(tf.constant, striped_batch())) for _ in range(steps)]
+    return trainer.weights, losses
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_training_learns_and_its_export_runs(name, tmp_path):
+    weights, losses = train(name, 25)
+    assert losses[-1] < 0.6 * losses[0]
+    network = RebuiltNetwork(weights, NetworkSettings(16, crop=CROP))
+    export_frozen_graph(network, tmp_path / "tiny.pb")
+    image = striped_batch()[0][0].astype(np.uint8)
+    probs = load_network(tmp_path / "tiny.pb").probabilities(image)
+    np.testing.assert_allclose(probs, network.probabilities(image), atol=1e-5)
+
+
+def test_a_seed_fixes_the_training():
+    first, second, other = (train("mobilenetv2", 3, seed)[0] for seed in (0, 0, 1))
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name])
+    kernel = "logits/semantic/weights"
+    assert not np.array_equal(first[kernel], other[kernel])
+
+
+def test_every_variable_is_trained():
+    before, after = initial_weights(TINY["xception65"], 0), train("xception65", 2)[0]
+    assert list(before) == list(after)
+    # A single output position of the pooled branch has no spread: its kernel gets no gradient.
+    assert [n for n in before if np.array_equal(before[n], after[n])] == []
+
+
+@pytest.mark.parametrize("stride", [1, 4])
+def test_loss_is_the_cross_entropy_of_known_pixels(stride):
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 2, (2, 9, 13, 5)).astype(np.float32)
+    labels = rng.integers(0, 5, (2, 8 * stride + 1, 12 * stride + 1)).astype(np.uint8)
+    labels[:, 3] = VOID
+    loss = compute_loss(tf.constant(logits), tf.constant(labels)).numpy()
+    full = tf.compat.v1.image.resize_bilinear(logits, labels.shape[1:], align_corners=True)
+    full = full.numpy().astype(np.float64)
+    known = labels != VOID
+    picked = np.take_along_axis(full[known], labels[known][:, np.newaxis].astype(int), 1)[:, 0]
+    expected = np.mean(np.log(np.exp(full[known]).sum(-1)) - picked)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_loss_of_nothing_but_void_is_zero():
+    labels = tf.fill((1, 5, 5), tf.constant(VOID, tf.uint8))
+    assert compute_loss(tf.ones((1, 3, 3, 4)), labels).numpy() == 0
+
+
+@given(st.integers(2, 500), st.floats(1e-5, 1.0), st.integers(1, 50))
+def test_rates_rise_to_the_peak_and_fall(steps, peak, warmup):
+    schedule = Schedule(steps, peak, warmup)
+    rates = np.array([schedule.rate(step) for step in range(steps)])
+    assert ((rates > 0) & (rates <= peak)).all()
+    assert (np.diff(rates[warmup:]) < 0).all()
+    assert rates[0] == pytest.approx(peak / warmup)
+
+
+@pytest.mark.parametrize("step", [-1, 3])
+def test_no_step_outside_of_the_schedule(step):
+    with pytest.raises(InputError, match="expected 0 to 2"):
+        Schedule(3, 0.1).rate(step)
