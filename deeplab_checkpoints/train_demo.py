@@ -22,11 +22,12 @@ from rich.progress import MofNCompleteColumn, Progress, track
 
 from metaseg_tf.deeplab.architecture import MOBILENETV2, XCEPTION65, Architecture, Decoder
 from metaseg_tf.deeplab.augmentation import make_batches
+from metaseg_tf.deeplab.backbones import Xception
 from metaseg_tf.deeplab.export import export_frozen_graph
 from metaseg_tf.deeplab.model import count_multiply_adds, count_parameters
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.deeplab.settings import NetworkSettings
-from metaseg_tf.deeplab.training import VOID, Schedule, Trainer
+from metaseg_tf.deeplab.training import VOID, Schedule, Trainer, balance_classes
 from metaseg_tf.streetscenes import TRAINING, VALIDATION, draw_scene
 
 #: The least crop of the form k * 16 + 1 that holds a scene of 256x512.
@@ -41,11 +42,16 @@ LABEL_OF_CLASS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 
 
 
 class Stage(NamedTuple):
-    """A part of a training: what is seen of an image, how many at a time, how often."""
+    """A part of a training: how many steps of which batches, and how rare classes count.
 
-    crop: tuple[int, int]
-    batch: int
+    ``scales`` as in `make_batches`, ``balance`` is the strength in `balance_classes`.
+    """
+
     steps: int
+    crop: tuple[int, int]
+    scales: tuple[float, float]
+    balance: float
+    batch: int = 4
 
 
 @dataclass(frozen=True)
@@ -62,22 +68,26 @@ class Recipe:
         return sum(stage.steps for stage in self.stages)
 
 
+#: First many cheap steps that favour rare classes, then whole scenes as they are.
+STAGES = (
+    Stage(2000, (129, 257), (0.5, 1.2), balance=0.5),
+    Stage(500, CROP, (0.9, 1.4), balance=0.0),
+)
+#: Stands in for Xception65. Its early layers keep more of their depth than its late ones, since
+#: scenes are a quarter of the size of Cityscapes images, and so are the things in them.
+STRONGER = replace(
+    XCEPTION65,
+    backbone=Xception(
+        stem=(16, 32), entry=(48, 96, 160), middle_units=4, exit=((160, 192, 192), (192, 192, 256))
+    ),
+    head_depth=64,
+    decoder=Decoder(low_level_depth=16, depth=64),
+)
+#: Stands in for MobileNetV2.
+WEAKER = replace(MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.35), head_depth=64)
 RECIPES = {
-    "demo_xception": Recipe(
-        replace(
-            XCEPTION65,
-            backbone=XCEPTION65.backbone.scaled(0.19, middle_units=4),
-            head_depth=64,
-            decoder=Decoder(16, 64),
-        ),
-        (Stage((129, 257), 4, 2000), Stage(CROP, 4, 800)),
-        peak=5e-3,
-    ),
-    "demo_mobilenetv2": Recipe(
-        replace(MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.35), head_depth=64),
-        (Stage((129, 257), 4, 2000), Stage(CROP, 4, 800)),
-        peak=5e-3,
-    ),
+    "demo_xception": Recipe(STRONGER, STAGES, peak=0.015),
+    "demo_mobilenetv2": Recipe(WEAKER, STAGES, peak=0.015),
 }
 
 
@@ -118,10 +128,14 @@ def train(name: str, recipe: Recipe, scenes: Scenes, seed: int) -> tuple[dict, l
 
 
 def draw_batches(recipe: Recipe, scenes: Scenes, seed: int) -> Iterator[tuple]:
-    """The batches of all stages in turn."""
+    """Images, labels and class weights of each step, stage after stage."""
+    n_classes = recipe.architecture.n_classes
     for number, stage in enumerate(recipe.stages):
-        batches = make_batches(*scenes, crop=stage.crop, batch=stage.batch, seed=seed + number)
-        yield from batches.take(stage.steps)
+        weights = balance_classes(scenes.labels, n_classes, stage.balance)
+        batches = make_batches(
+            *scenes, crop=stage.crop, scales=stage.scales, batch=stage.batch, seed=seed + number
+        )
+        yield from ((images, labels, weights) for images, labels in batches.take(stage.steps))
 
 
 def compute_ious(network: RebuiltNetwork, scenes: Scenes) -> np.ndarray:
@@ -153,14 +167,18 @@ def write_card(path: Path, facts: Mapping[str, str], ious: Mapping[str, np.ndarr
 def describe(recipe: Recipe, n_scenes: int, seed: int, seconds: float) -> dict[str, str]:
     """The facts of a training for its card."""
     architecture = recipe.architecture
-    stages = "; ".join(f"{s.steps} of {s.batch} at {s.crop[0]}x{s.crop[1]}" for s in recipe.stages)
+    stages = (
+        f"{s.steps} of {s.batch} views of {s.crop[0]}x{s.crop[1]}, scales {s.scales}, "
+        f"class balance {s.balance}"
+        for s in recipe.stages
+    )
     multiply_adds = count_multiply_adds(architecture, CROP, 16)
     return {
         "architecture": f"`{architecture}`",
         "parameters": f"{count_parameters(architecture):,}",
         "multiply-adds of a scene": f"{multiply_adds / 1e9:.2f} G",
         "scenes to train on": f"{n_scenes} of training conditions, seeds from {FIRST_SEED:,}",
-        "steps": stages,
+        "steps": "; then ".join(stages),
         "optimiser": f"Adam, peak rate {recipe.peak}, polynomial decay",
         "seed": str(seed),
         "wall time": f"{seconds / 60:.0f} minutes",

@@ -8,8 +8,6 @@ from metaseg_tf.deeplab.training import VOID
 
 __all__ = ["augment", "make_batches"]
 
-#: Range of the factor by which an image is resized before it is cropped.
-SCALES = (0.8, 1.6)
 #: Largest shift of brightness, in grey values.
 BRIGHTNESS = 30.0
 #: Largest relative change of each colour channel's contrast.
@@ -17,7 +15,13 @@ CONTRAST = 0.2
 
 
 def make_batches(
-    images: np.ndarray, labels: np.ndarray, *, crop: tuple[int, int], batch: int, seed: int
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    crop: tuple[int, int],
+    scales: tuple[float, float],
+    batch: int,
+    seed: int,
 ) -> tf.data.Dataset:
     """Endless batches of augmented images, shuffled anew in each pass; the same for a seed.
 
@@ -29,6 +33,8 @@ def make_batches(
         Class ids, or 255 for void.
     crop : (int, int)
         Height and width of what is seen of each image.
+    scales : (float, float)
+        Range of the factor by which an image is resized before it is cropped.
     batch : int
         Number of images in a batch.
     seed : int
@@ -40,7 +46,8 @@ def make_batches(
     """
 
     def view(number, scene):
-        return augment(*scene, crop=crop, seed=tf.stack([tf.cast(seed, tf.int64), number]))
+        key = tf.stack([tf.cast(seed, tf.int64), number])
+        return augment(*scene, crop=crop, scales=scales, seed=key)
 
     scenes = tf.data.Dataset.from_tensor_slices((images, labels))
     return (
@@ -54,7 +61,12 @@ def make_batches(
 
 
 def augment(
-    image: tf.Tensor, labels: tf.Tensor, *, crop: tuple[int, int], seed: tf.Tensor
+    image: tf.Tensor,
+    labels: tf.Tensor,
+    *,
+    crop: tuple[int, int],
+    scales: tuple[float, float],
+    seed: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Resize, recolour, crop and perhaps mirror one image and its labels.
 
@@ -64,6 +76,8 @@ def augment(
     labels : uint8 tensor [H, W]
     crop : (int, int)
         Height and width of the result; what an image does not fill is mean grey and void.
+    scales : (float, float)
+        Range of the factor by which the image is resized.
     seed : int64 tensor [2]
 
     Returns
@@ -71,7 +85,7 @@ def augment(
     (float32 tensor [*crop, 3] in 0..255, uint8 tensor [*crop])
     """
     seeds = tf.random.experimental.stateless_split(seed, 4)
-    image, labels = _resize(image, labels, seeds[0])
+    image, labels = _resize(image, labels, scales, seeds[0])
     # Around zero, so that the zeros of padding are mean grey and void.
     image = _recolour(image, seeds[1]) - MEAN_PIXEL
     both = tf.concat([image, tf.cast(labels, tf.float32) - VOID], 2)
@@ -82,8 +96,8 @@ def augment(
     return both[..., :3] + MEAN_PIXEL, tf.cast(both[..., 3] + VOID, tf.uint8)
 
 
-def _resize(image, labels, seed):
-    scale = tf.random.stateless_uniform((), seed, *SCALES)
+def _resize(image, labels, scales, seed):
+    scale = tf.random.stateless_uniform((), seed, *scales)
     size = tf.cast(tf.cast(tf.shape(labels), tf.float32) * scale, tf.int32)
     image = tf.image.resize(tf.cast(image, tf.float32), size)
     return image, tf.image.resize(labels[..., tf.newaxis], size, "nearest")

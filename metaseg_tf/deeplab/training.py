@@ -12,7 +12,7 @@ from metaseg_tf.deeplab.model import compute_logits, normalise
 from metaseg_tf.deeplab.resizing import resize_bilinear
 from metaseg_tf.errors import InputError
 
-__all__ = ["VOID", "Schedule", "Trainer", "compute_loss"]
+__all__ = ["VOID", "Schedule", "Trainer", "balance_classes", "compute_loss"]
 
 #: Label of the pixels without ground truth.
 VOID = 255
@@ -58,8 +58,31 @@ class Schedule:
         return self.peak * rise * (1 - step / self.steps) ** self.power
 
 
-def compute_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Mean cross-entropy of the pixels that are not void.
+def balance_classes(labels: np.ndarray, n_classes: int, strength: float) -> np.ndarray:
+    """Weights by which rare classes count more: frequency ** -strength.
+
+    Parameters
+    ----------
+    labels : uint8 array
+        Class ids 0..n_classes-1, or 255 for void.
+    n_classes : int
+    strength : float
+        0 for equal weights, 1 for equal shares of all classes in the loss.
+
+    Returns
+    -------
+    float32 array [n_classes]
+        The mean over all pixels that are not void is 1.
+    """
+    counts = np.bincount(labels.ravel(), minlength=VOID + 1)[:n_classes]
+    # A class that is nowhere has no frequency; what weight it has does not matter.
+    frequency = np.maximum(counts, 1) / max(counts.sum(), 1)
+    weights = frequency**-strength
+    return (weights / (weights @ frequency)).astype(np.float32)
+
+
+def compute_loss(logits: tf.Tensor, labels: tf.Tensor, class_weights: tf.Tensor) -> tf.Tensor:
+    """Mean cross-entropy of the pixels that are not void, each weighted by its class.
 
     Parameters
     ----------
@@ -67,6 +90,8 @@ def compute_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         At any stride: they are resized to the labels, as they are when the network is used.
     labels : uint8 tensor [N, H, W]
         Class ids 0..C-1, or 255 for void.
+    class_weights : float32 tensor [C]
+        Not negative.
 
     Returns
     -------
@@ -77,8 +102,8 @@ def compute_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     known = labels != VOID
     targets = tf.where(known, tf.cast(labels, tf.int32), 0)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
-    known = tf.cast(known, tf.float32)
-    return tf.math.divide_no_nan(tf.reduce_sum(losses * known), tf.reduce_sum(known))
+    weights = tf.gather(class_weights, targets) * tf.cast(known, tf.float32)
+    return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), tf.reduce_sum(weights))
 
 
 class Trainer:
@@ -127,7 +152,7 @@ class Trainer:
         """A copy of all variables, the moving statistics among them, by upstream's names."""
         return {name: variable.numpy() for name, variable in self._variables.items()}
 
-    def step(self, images: tf.Tensor, labels: tf.Tensor) -> float:
+    def step(self, images: tf.Tensor, labels: tf.Tensor, class_weights: np.ndarray) -> float:
         """Take the schedule's next step.
 
         Parameters
@@ -136,6 +161,8 @@ class Trainer:
             RGB in 0..255; sides best k * 16 + 1.
         labels : uint8 tensor [N, H, W]
             Class ids, or 255 for void.
+        class_weights : float32 array [C]
+            See `balance_classes`.
 
         Returns
         -------
@@ -151,14 +178,15 @@ class Trainer:
         self._steps += 1
         # Adam's means start at 0; this is what makes up for it.
         correction = (1 - SQUARE_DECAY**self._steps) ** 0.5 / (1 - MEAN_DECAY**self._steps)
-        return float(self._compiled(images, labels, tf.constant(rate), tf.constant(correction)))
+        numbers = map(tf.constant, (class_weights, rate, correction))
+        return float(self._compiled(images, labels, *numbers))
 
-    def _update(self, images, labels, rate, correction):
+    def _update(self, images, labels, class_weights, rate, correction):
         with tf.GradientTape() as tape:
             logits = compute_logits(
                 self._architecture, self._layers, normalise(images), self._output_stride
             )
-            loss = compute_loss(logits, labels)
+            loss = compute_loss(logits, labels, class_weights)
         gradients = tape.gradient(loss, self._trained)
         for each in zip(self._trained, gradients, self._means, self._squares, strict=True):
             self._descend(*each, rate, correction)

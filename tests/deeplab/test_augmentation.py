@@ -7,7 +7,7 @@ import tensorflow as tf
 from metaseg_tf.deeplab.augmentation import BRIGHTNESS, CONTRAST, augment, make_batches
 from metaseg_tf.deeplab.training import VOID
 
-SIZE, CROP = (40, 60), (33, 49)
+SIZE, CROP, SCALES = (40, 60), (33, 49), (0.8, 1.5)
 
 
 def paired_scenes(n):
@@ -20,7 +20,9 @@ def paired_scenes(n):
 @pytest.mark.parametrize("seed", range(6))
 def test_labels_go_where_their_pixels_go(seed):
     images, labels = paired_scenes(1)
-    image, label = augment(images[0], labels[0], crop=CROP, seed=tf.constant([7, seed], tf.int64))
+    image, label = augment(
+        images[0], labels[0], crop=CROP, scales=SCALES, seed=tf.constant([7, seed], tf.int64)
+    )
     assert image.shape == (*CROP, 3)
     assert label.shape == CROP
     assert image.dtype == tf.float32
@@ -35,7 +37,9 @@ def test_labels_go_where_their_pixels_go(seed):
 
 def test_a_view_that_shows_all_is_padded_with_mean_grey_and_void():
     images, labels = paired_scenes(1)
-    image, label = augment(images[0], labels[0], crop=(97, 129), seed=tf.constant([7, 1], tf.int64))
+    image, label = augment(
+        images[0], labels[0], crop=(97, 129), scales=SCALES, seed=tf.constant([7, 1], tf.int64)
+    )
     assert (label.numpy()[-1] == VOID).all()
     np.testing.assert_array_equal(image.numpy()[-1], 127.5)
 
@@ -43,7 +47,13 @@ def test_a_view_that_shows_all_is_padded_with_mean_grey_and_void():
 def test_colours_stay_within_their_bounds():
     image = np.full((*SIZE, 3), 150, np.uint8)
     drawn = [
-        augment(image, np.zeros(SIZE, np.uint8), crop=(9, 9), seed=tf.constant([1, i], tf.int64))[0]
+        augment(
+            image,
+            np.zeros(SIZE, np.uint8),
+            crop=(9, 9),
+            scales=SCALES,
+            seed=tf.constant([1, i], tf.int64),
+        )[0]
         for i in range(12)
     ]
     change = np.array(drawn) - 150
@@ -55,7 +65,7 @@ def test_batches_are_endless_shuffled_and_fixed_by_the_seed():
     images, labels = paired_scenes(3)
 
     def first(seed):
-        batches = make_batches(images, labels, crop=CROP, batch=2, seed=seed)
+        batches = make_batches(images, labels, crop=CROP, scales=SCALES, batch=2, seed=seed)
         return [batch[0].numpy() for batch in batches.take(4)]
 
     one, again, other = first(0), first(0), first(1)
