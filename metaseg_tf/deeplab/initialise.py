@@ -12,8 +12,8 @@ from metaseg_tf.deeplab.resizing import resize_bilinear
 
 __all__ = ["initial_weights", "make_variables", "random_weights"]
 
-#: Standard deviation of the logits of `random_weights`, about that of the published networks.
-LOGITS_STD = 3.0
+#: Standard deviation of the logits of `random_weights` on small images; on large ones it is more.
+LOGITS_STD = 2.5
 
 _STARTS = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0, "biases": 0.0}
 
@@ -43,7 +43,7 @@ def random_weights(architecture: Architecture, seed: int) -> dict[str, np.ndarra
     """Random weights whose statistics are those of a trained network.
 
     Gamma and beta scatter around the identity, the moving statistics are those that random images
-    have in each layer, and the logits have a standard deviation of about 3.
+    have in each layer, and the logits have a standard deviation of a few units.
 
     Returns
     -------

@@ -105,9 +105,14 @@ def _is_catalogue_name(source):
 
 def _complete(asked, own, weights):
     """Fill what was not asked for from the frozen graph's own settings, else from the paper's."""
-    stride = asked.output_stride or own.output_stride
+    paper = PAPER_OUTPUT_STRIDES[recognise_backbone(weights)]
     return replace(
         asked,
-        output_stride=stride or PAPER_OUTPUT_STRIDES[recognise_backbone(weights)],
-        crop=asked.crop or own.crop or CITYSCAPES_CROP,
+        output_stride=_first(asked.output_stride, own.output_stride, paper),
+        crop=_first(asked.crop, own.crop, CITYSCAPES_CROP),
     )
+
+
+def _first(*settings):
+    """The first one that is not None."""
+    return next(setting for setting in settings if setting is not None)

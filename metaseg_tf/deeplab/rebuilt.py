@@ -101,7 +101,8 @@ class RebuiltNetwork:
         size = tuple(images.shape)
         if size not in self._functions:
             signature = tf.TensorSpec(size, tf.float32)
-            self._functions[size] = tf.function(self._trace).get_concrete_function(signature)
+            traced = tf.function(self._trace, autograph=False)
+            self._functions[size] = traced.get_concrete_function(signature)
         return self._functions[size](images)
 
     def _trace(self, images):

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from metaseg_tf.streetscenes.conditions import Conditions
+from metaseg_tf.streetscenes.layout import Plan
+
 __all__ = ["Item", "Setting", "Shadow", "item", "positions"]
 
 
@@ -13,8 +16,8 @@ class Setting(NamedTuple):
     ``season`` in [0, 1] runs from spring over summer to autumn.
     """
 
-    plan: tuple
-    conditions: tuple
+    plan: Plan
+    conditions: Conditions
     season: float
 
 

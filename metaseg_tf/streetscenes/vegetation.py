@@ -98,4 +98,4 @@ def paint_bush(canvas, rng, x, z, width, height, colour):
     brightness = canvas.light.on((0.0, 0.4, -0.9))
     lit = scaled(colour, brightness)
     crown = pick(rng, _crowns())
-    canvas.stamp((x, height * 0.36, z), width * 1.2, height * 1.35, crown, lit, "vegetation")
+    canvas.stamp((x, height * 0.48, z), width * 1.2, height * 1.35, crown, lit, "vegetation")

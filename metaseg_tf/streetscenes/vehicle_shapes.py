@@ -144,7 +144,7 @@ def _row_of_panes(start, end, low, high, count):
     )
 
 
-_BOX_FRONT = (Mark(0.8, 0.75, 0.2, 0.1, "lamp"), Mark(0, 0.5, 0.26, 0.06, "plate"))
+_BOX_FRONT = (Mark(0.74, 0.75, 0.2, 0.1, "lamp"), Mark(0, 0.5, 0.26, 0.06, "plate"))
 _BOX_REAR = (Mark(0.95, 0.95, 0.09, 0.2, "red"), _PLATE)
 
 #: Saloon, hatchback, estate, small car, off-roader.
@@ -161,10 +161,17 @@ VAN = _box(
      Mark(0.0, 1.1, 0.015, 0.75, "dark"), _PLATE),
     _BOX_FRONT, _VAN_PAINTS, bevel=0.12,
 )  # fmt: skip
-_TRUCK_REAR = (
-    Mark(0.0, 2.0, 0.02, 1.3, "dark"), Mark(0.5, 2.0, 0.03, 1.25, "steel"),
-    Mark(0.0, 0.72, 1.2, 0.1, "dark"), *_BOX_REAR,
-)  # fmt: skip
+
+
+def _doors(width, height):
+    """Two leaves with their bolts on a box's rear, above a bumper."""
+    middle, half = (height + 0.8) / 2, (height - 1.1) / 2
+    return (
+        Mark(0.0, middle, 0.02, half, "dark"),
+        Mark(0.5, middle, 0.03, half, "steel"),
+        Mark(0.0, 0.72, width / 2 - 0.05, 0.1, "dark"),
+        *_BOX_REAR,
+    )
 
 
 def _lorry(length, width, height, cab):
@@ -182,8 +189,8 @@ def _lorry(length, width, height, cab):
     panes = _row_of_panes(end + 0.8, nose - 0.5, cab * 0.58, cab * 0.9, 1)
     wheels = (-length * 0.34, -length * 0.2, length * 0.37)
     return Shape(
-        "truck", profile, panes, wheels, 0.48, _TRUCK_REAR, _BOX_FRONT, _TRUCK_PAINTS, (0.6, 0.75),
-        mirrors=nose - 0.3,
+        "truck", profile, panes, wheels, 0.48, _doors(width, height), _BOX_FRONT, _TRUCK_PAINTS,
+        (0.6, 0.75), mirrors=nose - 0.3,
     )  # fmt: skip
 
 
@@ -192,7 +199,7 @@ TRUCKS = (
     _lorry(8.6, 2.5, 3.6, 2.7),
     _lorry(7.0, 2.3, 3.1, 2.3),
     _box("truck", (6.4, 2.2, 2.9), 0.5, _row_of_panes(2.0, 2.9, 1.4, 2.1, 1), (-1.9, 2.1),
-         _TRUCK_REAR, _BOX_FRONT, _TRUCK_PAINTS, bevel=0.04, stripe=(0.5, 0.7)),
+         _doors(2.2, 2.9), _BOX_FRONT, _TRUCK_PAINTS, bevel=0.04, stripe=(0.5, 0.7)),
 )  # fmt: skip
 BUS = _box(
     "bus", (11.8, 2.55, 3.05), 0.3, _row_of_panes(-5.5, 5.4, 1.25, 2.5, 8), (-3.4, 3.2),

@@ -136,7 +136,7 @@ def test_every_trainable_weight_gets_a_gradient_and_the_loss_falls(name):
     images = np.stack([smooth_image(33, 33, seed) for seed in range(4)])
     labels = images.argmax(-1)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step():
         with tf.GradientTape() as tape:
             x = normalise(tf.cast(images, tf.float32))

@@ -125,7 +125,7 @@ def test_a_missing_checkpoint(tmp_path):
         ({"crop": (1024, 2048)}, "crop: expected sides"),
         ({"crop": 1025}, "crop: expected .height, width"),
         ({"scales": 0}, "scales: expected"),
-        ({"output_stride": 4}, "output_stride: expected"),
+        ({"output_stride": 0}, "output_stride: expected"),
     ],
 )
 def test_settings_that_cannot_be_built(checkpoint, settings, message):

@@ -38,7 +38,7 @@ architectures = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(architecture=architectures)
 def test_shapes_tell_the_architecture(architecture):
     assert infer_architecture(variable_shapes(architecture)) == architecture

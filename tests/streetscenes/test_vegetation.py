@@ -25,6 +25,14 @@ def test_a_bush_is_as_wide_as_asked_for(easel):
     assert width == pytest.approx(4.0, rel=0.3)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_bush_stands_on_the_ground(easel, seed):
+    _, labels = easel.paint(paint_bush, 0.0, 8.0, 3.0, 2.0, GREEN, seed=seed)
+    ground = easel.camera.project([(0.0, 0.0, 8.0)])[0][1]
+    sunk = np.nonzero(labels)[0].max() - ground
+    assert abs(sunk) / easel.camera.pixels_per_metre(8.0) < 0.35
+
+
 def test_leaves_are_green_in_summer_and_some_turn_in_autumn():
     rng = np.random.default_rng(0)
     summer, autumn = (

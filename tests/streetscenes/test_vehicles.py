@@ -41,6 +41,14 @@ def test_the_size_agrees_with_the_distance(shape):
     assert np.ptp(rows) / 20 == pytest.approx(shape.height, rel=0.15)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_marks_lie_within_the_outline(shape):
+    for mark in (*shape.rear, *shape.front):
+        assert mark.across + mark.half_width <= shape.half_width
+        assert mark.up - mark.half_height >= 0.2
+        assert mark.up + mark.half_height < shape.height
+
+
 def red(image):
     return ((image[..., 0] > 120) & (image[..., 1] < 90)).sum()
 
