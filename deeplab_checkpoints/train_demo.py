@@ -56,11 +56,12 @@ class Stage(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network and how it is trained."""
+    """A network, how it is trained, and the scales that its exported graph averages over."""
 
     architecture: Architecture
     stages: tuple[Stage, ...]
-    peak: float
+    scales: tuple[float, ...] = (1.0,)
+    peak: float = 0.015
 
     @property
     def steps(self) -> int:
@@ -68,26 +69,35 @@ class Recipe:
         return sum(stage.steps for stage in self.stages)
 
 
-#: First many cheap steps that favour rare classes, then whole scenes as they are.
-STAGES = (
-    Stage(2000, (129, 257), (0.5, 1.2), balance=0.5),
-    Stage(500, CROP, (0.9, 1.4), balance=0.0),
-)
 #: Stands in for Xception65. Its early layers keep more of their depth than its late ones, since
 #: scenes are a quarter of the size of Cityscapes images, and so are the things in them.
 STRONGER = replace(
     XCEPTION65,
     backbone=Xception(
-        stem=(16, 32), entry=(48, 96, 160), middle_units=4, exit=((160, 192, 192), (192, 192, 256))
+        stem=(16, 32), entry=(48, 96, 160), middle_units=4, exit=((160, 192, 192), (192, 192, 240))
     ),
     head_depth=64,
     decoder=Decoder(low_level_depth=16, depth=64),
 )
 #: Stands in for MobileNetV2.
-WEAKER = replace(MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.35), head_depth=64)
+WEAKER = replace(MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.5), head_depth=64)
+#: First many cheap steps that favour rare classes, then fewer on whole scenes as they are.
 RECIPES = {
-    "demo_xception": Recipe(STRONGER, STAGES, peak=0.015),
-    "demo_mobilenetv2": Recipe(WEAKER, STAGES, peak=0.015),
+    "demo_xception": Recipe(
+        STRONGER,
+        (
+            Stage(3600, (129, 257), (0.5, 1.2), balance=0.5),
+            Stage(600, CROP, (0.9, 1.4), balance=0.0),
+        ),
+        scales=(0.75, 1.0, 1.25),
+    ),
+    "demo_mobilenetv2": Recipe(
+        WEAKER,
+        (
+            Stage(2800, (129, 257), (0.5, 1.2), balance=0.5),
+            Stage(500, CROP, (0.9, 1.4), balance=0.0),
+        ),
+    ),
 }
 
 
@@ -172,9 +182,10 @@ def describe(recipe: Recipe, n_scenes: int, seed: int, seconds: float) -> dict[s
         f"class balance {s.balance}"
         for s in recipe.stages
     )
-    multiply_adds = count_multiply_adds(architecture, CROP, 16)
+    multiply_adds = count_multiply_adds(architecture, CROP, 16, recipe.scales)
     return {
         "architecture": f"`{architecture}`",
+        "output stride, scales": f"16, {recipe.scales}",
         "parameters": f"{count_parameters(architecture):,}",
         "multiply-adds of a scene": f"{multiply_adds / 1e9:.2f} G",
         "scenes to train on": f"{n_scenes} of training conditions, seeds from {FIRST_SEED:,}",
@@ -189,7 +200,7 @@ def describe(recipe: Recipe, n_scenes: int, seed: int, seconds: float) -> dict[s
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="+", choices=list(RECIPES), metavar="name")
-    parser.add_argument("--scenes", type=int, default=1000, help="number of scenes to train on")
+    parser.add_argument("--scenes", type=int, default=800, help="number of scenes to train on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent)
     return parser.parse_args()
@@ -207,7 +218,7 @@ def main():
         recipe, started = RECIPES[name], time.monotonic()
         weights, lines = train(name, recipe, scenes, arguments.seed)
         seconds = time.monotonic() - started
-        network = RebuiltNetwork(weights, NetworkSettings(output_stride=16, crop=CROP))
+        network = RebuiltNetwork(weights, NetworkSettings(16, recipe.scales, crop=CROP))
         export_frozen_graph(network, arguments.folder / f"{name}.pb")
         ious = {part: compute_ious(network, drawn) for part, drawn in held_out.items()}
         facts = describe(recipe, arguments.scenes, arguments.seed, seconds)

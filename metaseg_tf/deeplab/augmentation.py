@@ -9,9 +9,9 @@ from metaseg_tf.deeplab.training import VOID
 __all__ = ["augment", "make_batches"]
 
 #: Largest shift of brightness, in grey values.
-BRIGHTNESS = 30.0
+BRIGHTNESS = 40.0
 #: Largest relative change of each colour channel's contrast.
-CONTRAST = 0.2
+CONTRAST = 0.35
 
 
 def make_batches(
