@@ -19,8 +19,15 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     python_requires=">=3.10,<3.14",
-    packages=find_packages(include=["metaseg_tf", "metaseg_tf.*"]),
-    include_package_data=True,
+    packages=[
+        *find_packages(include=["metaseg_tf", "metaseg_tf.*"]),
+        "metaseg_tf.deeplab_checkpoints",
+    ],
+    package_dir={"metaseg_tf.deeplab_checkpoints": "deeplab_checkpoints"},
+    package_data={
+        "metaseg_tf": ["VERSION"],
+        "metaseg_tf.deeplab_checkpoints": ["demo_*.pb", "demo_*.json", "*.md"],
+    },
     # tensorflow-addons ended with 0.23.0, which needs TensorFlow 2.15 and so Python 3.11 at most.
     install_requires=[
         "tensorflow>=2.15.1,<2.16; python_version < '3.12'",

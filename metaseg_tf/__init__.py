@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from metaseg_tf.deeplab.network import load_network as load_network
     from metaseg_tf.metrics import segment_metrics as segment_metrics
     from metaseg_tf.run import load_run as load_run
 
 __version__ = (Path(__file__).parent / "VERSION").read_text(encoding="utf-8").strip()
 
 _HOMES = {
+    "load_network": "metaseg_tf.deeplab.network",
     "load_run": "metaseg_tf.run",
     "segment_metrics": "metaseg_tf.metrics",
 }

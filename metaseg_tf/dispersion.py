@@ -1,4 +1,4 @@
-"""Pixel-wise dispersion heat maps as TF ops: entropy E_z and probability difference D_z (section 2).
+"""Pixel-wise dispersion heat maps as TF ops: entropy E_z and difference D_z (section 2).
 
 ``dispersion`` is the definition, on tensors of any leading shape. ``compute_heat_maps`` runs it
 over an image in blocks of fixed shape, so that XLA compiles it once for a number of classes and not

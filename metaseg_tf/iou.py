@@ -8,45 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaseg_tf.components import VOID, label_components, run_starts
+from metaseg_tf.components import VOID, RunSpans, connect_runs, run_starts
 from metaseg_tf.schema import check_convention
 
-__all__ = ["Truth", "compute_iou", "label_truth"]
-
-
-class Truth(NamedTuple):
-    """Ground truth beside a prediction.
-
-    Attributes
-    ----------
-    gt : uint8 [H, W]
-        Class ids, 255 for void.
-    components : int32 [H, W]
-        Connected components G of equal ground truth class; 0 for void.
-    missed : int32 [H, W]
-        Connected components of the pixels with ``gt != pred``, of equal ground truth class; 0
-        elsewhere.
-    """
-
-    gt: np.ndarray
-    components: np.ndarray
-    missed: np.ndarray
-
-
-def label_truth(pred: np.ndarray, gt: np.ndarray, *, connectivity: int = 8) -> Truth:
-    """Components of the ground truth and of what the prediction missed of it."""
-    missed = np.where(pred == gt, np.uint8(VOID), gt)
-    return Truth(
-        gt,
-        label_components(gt, connectivity=connectivity),
-        label_components(missed, connectivity=connectivity),
-    )
+__all__ = ["compute_class_iou", "compute_iou", "count_confusions"]
 
 
 def compute_iou(
     pred: np.ndarray,
     segments: np.ndarray,
-    truth: Truth,
+    gt: np.ndarray,
     *,
     convention: str = "reference",
     connectivity: int = 8,
@@ -68,8 +39,8 @@ def compute_iou(
         Predicted classes, 255 where the ground truth is void.
     segments : int32 array [H, W]
         Components of ``pred``, numbered 1..n; 0 for void.
-    truth : Truth
-        From `label_truth`.
+    gt : uint8 array [H, W]
+        True class ids, 255 for void.
     convention : {"reference", "paper"}
     connectivity : {8, 4}
         What it means to touch.
@@ -80,12 +51,8 @@ def compute_iou(
         Unitless, in [0, 1].
     """
     check_convention(convention)
-    runs = _Runs.of(pred, segments, truth)
-    touching = (
-        _touching(pred, segments, truth, connectivity)
-        if convention == "reference"
-        else np.empty((3, 0), np.int32)
-    )
+    runs = _Runs.of(pred, segments, gt, connectivity)
+    touching = runs.touching(connectivity) if convention == "reference" else np.empty((3, 0), int)
     area, shared, pairs = runs.areas(), runs.intersections(), runs.pairs()
     grown = _grow_by_components(runs, pairs, touching)
     grown_adj = (
@@ -96,22 +63,73 @@ def compute_iou(
     return _ratio(shared, area + grown), _ratio(shared, area + grown_adj)
 
 
-class _Runs(NamedTuple):
-    """One entry a run: its segment k, ground truth component g, missed component m, and length."""
+def count_confusions(pred: np.ndarray, gt: np.ndarray, n_classes: int) -> np.ndarray:
+    """Pixels of each true class (row) that were predicted as each class (column), void left out.
 
+    Parameters
+    ----------
+    pred, gt : uint8 arrays [H, W]
+        Class ids; pixels where ``gt`` is 255 do not count.
+    n_classes : int
+
+    Returns
+    -------
+    int64 array [C, C]
+    """
+    starts = run_starts(pred, gt)
+    true, predicted = (m.ravel()[starts].astype(np.int64) for m in (gt, pred))
+    lengths = np.diff(starts, append=pred.size)
+    known = true != VOID
+    cells = true[known] * n_classes + predicted[known]
+    counts = np.bincount(cells, lengths[known], minlength=n_classes**2)
+    return counts.astype(np.int64).reshape(n_classes, n_classes)
+
+
+def compute_class_iou(confusions: np.ndarray) -> np.ndarray:
+    """IoU of each class over a whole data set; their mean without NaN is the mIoU.
+
+    Parameters
+    ----------
+    confusions : int64 array [C, C]
+        Sum of `count_confusions` over images.
+
+    Returns
+    -------
+    float64 array [C]
+        In [0, 1]; NaN for classes that are neither true nor predicted anywhere.
+    """
+    shared = np.diag(confusions).astype(float)
+    union = confusions.sum(0) + confusions.sum(1) - shared
+    return np.divide(shared, union, out=np.full(len(shared), np.nan), where=union > 0)
+
+
+class _Runs(NamedTuple):
+    """One entry a run: where it lies, its segment k, its component g of the ground truth, and the
+    component m of missed pixels (``gt != pred``) that it belongs to; 0 for none."""
+
+    spans: RunSpans
     n_segments: int
+    pred: np.ndarray
+    gt: np.ndarray
     segment: np.ndarray
     component: np.ndarray
     missed: np.ndarray
     hit: np.ndarray
-    length: np.ndarray
 
     @classmethod
-    def of(cls, pred, segments, truth) -> "_Runs":
-        starts = run_starts(pred, truth.gt)
-        flat = [m.ravel()[starts] for m in (segments, truth.components, truth.missed)]
-        hit = (pred == truth.gt).ravel()[starts] & (flat[0] > 0)
-        return cls(int(segments.max()), *flat, hit, np.diff(starts, append=pred.size))
+    def of(cls, pred, segments, gt, connectivity: int) -> "_Runs":
+        starts = run_starts(pred, gt)
+        spans = RunSpans.of(starts, np.diff(starts, append=pred.size), pred.shape[1])
+        predicted, true, segment = (m.ravel()[starts] for m in (pred, gt, segments))
+        component = connect_runs(spans, true, connectivity)
+        lost = np.where(predicted == true, np.uint8(VOID), true)
+        missed = connect_runs(spans, lost, connectivity)
+        hit = (predicted == true) & (segment > 0)
+        return cls(spans, int(segments.max()), predicted, true, segment, component, missed, hit)
+
+    @property
+    def length(self) -> np.ndarray:
+        return self.spans.end - self.spans.begin
 
     def areas(self) -> np.ndarray:
         return _sum_by(self.segment, self.length, self.n_segments)
@@ -122,6 +140,19 @@ class _Runs(NamedTuple):
     def pairs(self) -> np.ndarray:
         """Pairs (k, g) that share pixels, int [2, P]."""
         return _distinct(self.segment[self.hit], self.component[self.hit])
+
+    def touching(self, connectivity: int) -> np.ndarray:
+        """Triples (k, g, m) of a segment and a run of missed pixels of its class beside it."""
+        lost = np.flatnonzero(self.missed)
+        spans = self.spans.take(lost)
+        found = []
+        for down in (-1, 0, 1):
+            own, other = spans.touching(self.spans, down=down, connectivity=connectivity)
+            own = lost[own]
+            same = self.gt[own] == self.pred[other]
+            own, other = own[same], other[same]
+            found.append(np.stack([self.segment[other], self.component[own], self.missed[own]]))
+        return np.concatenate(found, axis=1)
 
 
 def _sum_by(ids: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
@@ -135,31 +166,6 @@ def _distinct(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     keys = first.astype(np.int64) * base + second
     keys = keys[np.flatnonzero(np.diff(keys, prepend=-1))]
     return np.stack(np.divmod(np.unique(keys), base))
-
-
-def _touching(pred, segments, truth: Truth, connectivity: int) -> np.ndarray:
-    """Triples (k, g, m) of a segment and a missed pixel of its class beside it, int32 [3, T]."""
-    width = pred.shape[1] + 2
-    # A frame of void makes every neighbour of every pixel addressable.
-    padded_pred, padded_segments = (
-        np.pad(a, 1, constant_values=v).ravel() for a, v in ((pred, VOID), (segments, 0))
-    )
-    missed = np.flatnonzero(truth.missed)
-    row, column = np.divmod(missed, pred.shape[1])
-    centre = (row + 1) * width + column + 1
-    gt, component, part = (a.ravel()[missed] for a in truth)
-    found = []
-    for offset in _neighbour_offsets(width, connectivity):
-        beside = np.flatnonzero(padded_pred[centre + offset] == gt)
-        segment = padded_segments[centre[beside] + offset]
-        found.append(np.stack([segment, component[beside], part[beside]]))
-    return np.concatenate(found, axis=1)
-
-
-def _neighbour_offsets(width: int, connectivity: int) -> tuple[int, ...]:
-    straight = (-width, -1, 1, width)
-    diagonal = (-width - 1, -width + 1, width - 1, width + 1)
-    return straight if connectivity == 4 else straight + diagonal
 
 
 def _grow_by_components(runs: _Runs, pairs, touching) -> np.ndarray:

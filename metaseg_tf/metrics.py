@@ -1,7 +1,6 @@
 """One image: class probabilities, with or without ground truth, become its segment table."""
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -11,14 +10,15 @@ from scipy import sparse
 from metaseg_tf.components import VOID, find_interior, label_components, run_starts
 from metaseg_tf.dispersion import HeatMaps, compute_heat_maps, count_threads
 from metaseg_tf.errors import InputError, ShapeError
-from metaseg_tf.iou import compute_iou, label_truth
+from metaseg_tf.iou import compute_iou
 from metaseg_tf.schema import check_convention, class_columns, columns
 
 __all__ = ["Measurement", "check_ground_truth", "measure_image", "segment_metrics"]
 
 # A float32 sum of this many probabilities is exact to 1e-6; longer sums are taken in float64.
 _FLOAT32_RUN = 16
-_BLOCK_PIXELS = 1 << 17
+_BLOCK_PIXELS = 1 << 16
+_BLOCK_RUNS = 1 << 14
 
 
 def segment_metrics(
@@ -113,19 +113,22 @@ def measure_image(
     heat = compute_heat_maps(probs, convention=convention)
     if gt is not None:
         heat = heat._replace(pred=np.where(gt == VOID, gt, heat.pred))
-    with ThreadPoolExecutor(2) as pool:
-        segments = pool.submit(
+    with ThreadPoolExecutor(1) as pool:
+        labelled = pool.submit(
             label_components, heat.pred, connectivity=connectivity, labeller=labeller
         )
-        ious = gt is not None and pool.submit(
-            _measure_iou, heat.pred, gt, segments, convention, connectivity
+        # With 4 neighbours a diagonal neighbour of the same class can be another segment.
+        same = heat.pred if connectivity == 8 else labelled.result()
+        sums = _sum_runs(probs, heat, same, convention)
+        segments = labelled.result()
+    table = _measure(heat.pred, segments, sums)
+    if gt is not None:
+        table["iou"], table["iou_adj"] = compute_iou(
+            heat.pred, segments, gt, convention=convention, connectivity=connectivity
         )
-        table = _measure(probs, heat, segments.result(), convention, connectivity)
-        if ious:
-            table |= ious.result()
     order = columns(probs.shape[-1], with_gt=gt is not None)
     frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
-    return Measurement(frame, segments.result(), heat)
+    return Measurement(frame, segments, heat)
 
 
 def check_ground_truth(gt: np.ndarray, shape: tuple[int, ...], void: int = 255) -> np.ndarray:
@@ -169,137 +172,124 @@ def check_ground_truth(gt: np.ndarray, shape: tuple[int, ...], void: int = 255) 
     return np.where(is_void, np.uint8(VOID), gt).astype(np.uint8, copy=False)
 
 
-def _measure_iou(
-    pred: np.ndarray, gt: np.ndarray, segments: Future, convention: str, connectivity: int
-) -> dict[str, np.ndarray]:
-    """The columns that need ground truth; its components are found while ``segments`` are."""
-    truth = label_truth(pred, gt, connectivity=connectivity)
-    iou, iou_adj = compute_iou(
-        pred, segments.result(), truth, convention=convention, connectivity=connectivity
-    )
-    return {"iou": iou, "iou_adj": iou_adj}
+class _RunSums(NamedTuple):
+    """Sums over short runs of pixels of one row, segment, and side of it: interior or boundary.
+
+    Attributes
+    ----------
+    starts, lengths : int64 [R]
+    interior : bool [R]
+    entropy, difference : float32 [R]
+    probs : float32 [R, C]
+    """
+
+    starts: np.ndarray
+    lengths: np.ndarray
+    interior: np.ndarray
+    entropy: np.ndarray
+    difference: np.ndarray
+    probs: np.ndarray
 
 
-def _measure(
-    probs: np.ndarray, heat: HeatMaps, segments: np.ndarray, convention: str, connectivity: int
-) -> dict[str, np.ndarray]:
-    """All columns of the table that need no ground truth."""
-    # With 4 neighbours a diagonal neighbour of the same class can be another segment.
-    same = heat.pred if connectivity == 8 else segments
+def _sum_runs(probs: np.ndarray, heat: HeatMaps, same: np.ndarray, convention: str) -> _RunSums:
+    """Everything that is summed over pixels; ``same`` [H, W] is constant within a segment only."""
     interior = find_interior(same, convention=convention)
-    starts = run_starts(same, interior)
-    total = _Totals(segments, interior, starts)
-    first = np.flatnonzero(np.diff(np.maximum.accumulate(total.segment), prepend=0))
-    table = {
-        "segment": np.arange(1, total.n + 1),
-        "class_id": heat.pred.ravel()[starts[first]],
-        **_sizes(total),
-        **_boxes(total, segments.shape),
-    }
-    for name, heat_map in (("E", heat.entropy), ("D", heat.difference)):
-        table |= _dispersion_metrics(name, heat_map, total, table)
-    means = _sum_probabilities(probs, same, segments, total.n) / table["S"][:, None]
-    return table | dict(zip(class_columns(probs.shape[-1]), means.T, strict=True))
+    starts = run_starts(same, interior, every=_FLOAT32_RUN)
+    pixels = probs.reshape(-1, probs.shape[-1])
+    sums = _RunSums(
+        starts,
+        np.diff(starts, append=same.size),
+        interior.ravel()[starts],
+        *(np.empty(len(starts), np.float32) for _ in range(2)),
+        np.empty((len(starts), pixels.shape[1]), np.float32),
+    )
+
+    def sum_block(begin: int) -> None:
+        block = slice(begin, min(begin + _BLOCK_PIXELS, len(pixels)))
+        runs = slice(*np.searchsorted(starts, (block.start, block.stop)))
+        rows = _sum_of_rows(np.append(starts[runs], block.stop) - begin)
+        sums.probs[runs] = rows @ pixels[block].astype(np.float32, copy=False)
+        sums.entropy[runs] = rows @ heat.entropy.ravel()[block]
+        sums.difference[runs] = rows @ heat.difference.ravel()[block]
+
+    with ThreadPoolExecutor(count_threads()) as pool:
+        list(pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)))
+    return sums
 
 
-class _Totals:
-    """Sums over segments, their interior and boundary, by way of runs."""
-
-    def __init__(self, segments: np.ndarray, interior: np.ndarray, starts: np.ndarray):
-        self.starts = starts
-        self.segment = segments.ravel()[starts]
-        self.interior = interior.ravel()[starts]
-        self.length = np.diff(starts, append=segments.size)
-        self.n = int(self.segment.max())
-
-    def __call__(self, run_sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sums over the interior and over the boundary of each segment from sums over runs."""
-        side = 2 * self.segment + self.interior
-        sums = np.bincount(side, run_sums, minlength=2 * self.n + 2).reshape(-1, 2)[1:]
-        return sums[:, 1], sums[:, 0]
+def _sum_of_rows(bounds: np.ndarray) -> sparse.csr_matrix:
+    """The matrix of ones that sums the rows bounds[i]..bounds[i + 1] of what it multiplies."""
+    n = bounds[-1]
+    entries = (np.ones(n, np.float32), np.arange(n), bounds)
+    return sparse.csr_matrix(entries, shape=(len(bounds) - 1, n))
 
 
-def _sizes(total: _Totals) -> dict[str, np.ndarray]:
-    inner, boundary = (sums.astype(np.int64) for sums in total(total.length))
+def _measure(pred: np.ndarray, segments: np.ndarray, sums: _RunSums) -> dict[str, np.ndarray]:
+    """All columns of the table that need no ground truth."""
+    segment = segments.ravel()[sums.starts]
+    n = int(segments.max())
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(segment), prepend=0))
+    inner, boundary = _sum_sides(segment, sums, sums.lengths, n)
     # A segment that fills the image has no boundary in convention "reference".
-    divisor = np.maximum(boundary, 1)
-    size = inner + boundary
-    return {
-        "S": size,
+    rel, rel_in = (area / np.maximum(boundary, 1) for area in (inner + boundary, inner))
+    table = {
+        "segment": np.arange(1, n + 1),
+        "class_id": pred.ravel()[sums.starts[first]],
+        "S": inner + boundary,
         "S_in": inner,
         "S_bd": boundary,
-        "S_rel": size / divisor,
-        "S_rel_in": inner / divisor,
+        "S_rel": rel,
+        "S_rel_in": rel_in,
+        **_boxes(segment, sums, segments.shape, n),
     }
+    for name, values in (("E", sums.entropy), ("D", sums.difference)):
+        heat_in, heat_bd = _sum_sides(segment, sums, values, n)
+        mean, mean_in = (heat_in + heat_bd) / table["S"], heat_in / np.maximum(inner, 1)
+        table |= {
+            name: mean,
+            f"{name}_in": mean_in,
+            f"{name}_bd": heat_bd / np.maximum(boundary, 1),
+            f"{name}_rel": mean * rel,
+            f"{name}_rel_in": mean_in * rel_in,
+        }
+    means = _sum_by_segment(segment, sums.probs, n)
+    means /= table["S"][:, None]
+    return table | dict(zip(class_columns(means.shape[1]), means.T, strict=True))
 
 
-def _dispersion_metrics(
-    name: str, heat_map: np.ndarray, total: _Totals, sizes: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    run_sums = np.add.reduceat(heat_map.ravel().astype(np.float64), total.starts)
-    inner, boundary = total(run_sums)
-    mean = (inner + boundary) / sizes["S"]
-    mean_in = inner / np.maximum(sizes["S_in"], 1)
-    return {
-        name: mean,
-        f"{name}_in": mean_in,
-        f"{name}_bd": boundary / np.maximum(sizes["S_bd"], 1),
-        f"{name}_rel": mean * sizes["S_rel"],
-        f"{name}_rel_in": mean_in * sizes["S_rel_in"],
-    }
+def _sum_sides(segment: np.ndarray, sums: _RunSums, values: np.ndarray, n: int):
+    """Sums over the interior and over the boundary of each segment, float64 [n] each."""
+    side = 2 * segment + sums.interior
+    both = np.bincount(side, values, minlength=2 * n + 2).reshape(-1, 2)[1:]
+    return both[:, 1], both[:, 0]
 
 
-def _boxes(total: _Totals, shape: tuple[int, int]) -> dict[str, np.ndarray]:
+def _sum_by_segment(owner: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """Sum of the rows [Q, C] of each owner 1..n in float64; a block at a time for memory's sake."""
+    totals = np.zeros((n + 1, values.shape[1]))
+    for begin in range(0, len(owner), _BLOCK_RUNS):
+        block = values[begin : begin + _BLOCK_RUNS]
+        owners = owner[begin : begin + len(block)]
+        present = np.zeros(n + 1, bool)
+        present[owners] = True
+        ids, position = np.flatnonzero(present), np.cumsum(present) - 1
+        ones = (np.ones(len(block)), position[owners], np.arange(len(block) + 1))
+        totals[ids] += sparse.csc_matrix(ones, shape=(len(ids), len(block))) @ block
+    return totals[1:]
+
+
+def _boxes(segment: np.ndarray, sums: _RunSums, shape: tuple[int, int], n: int):
     """Half-open bounding boxes; a run lies within one row."""
-    row, left = np.divmod(total.starts, shape[1])
+    row, left = np.divmod(sums.starts, shape[1])
 
-    def extreme(ufunc: Callable, values: np.ndarray, initial: int) -> np.ndarray:
-        result = np.full(total.n + 1, initial, np.int32)
-        ufunc.at(result, total.segment, values.astype(np.int32))
+    def extreme(ufunc: np.ufunc, values: np.ndarray, initial: int) -> np.ndarray:
+        result = np.full(n + 1, initial, np.int32)
+        ufunc.at(result, segment, values.astype(np.int32))
         return result[1:]
 
     return {
         "top": extreme(np.minimum, row, shape[0]),
         "left": extreme(np.minimum, left, shape[1]),
         "bottom": extreme(np.maximum, row + 1, 0),
-        "right": extreme(np.maximum, left + total.length, 0),
+        "right": extreme(np.maximum, left + sums.lengths, 0),
     }
-
-
-def _sum_probabilities(
-    probs: np.ndarray, same: np.ndarray, segments: np.ndarray, n: int
-) -> np.ndarray:
-    """Sum of each class's probability over each segment, float64 [n, C].
-
-    Short runs are summed in float32, the sums of runs in float64; both sums are products with
-    sparse matrices of ones.
-    """
-    pixels = probs.reshape(-1, probs.shape[-1])
-    starts = run_starts(same, every=_FLOAT32_RUN)
-    owner = segments.ravel()[starts]
-
-    def sum_block(begin: int) -> tuple[np.ndarray, np.ndarray]:
-        block = pixels[begin : begin + _BLOCK_PIXELS].astype(np.float32, copy=False)
-        runs = slice(*np.searchsorted(starts, (begin, begin + len(block))))
-        run_sums = _row_sums(np.append(starts[runs] - begin, len(block))) @ block
-        ids, position = np.unique(owner[runs], return_inverse=True)
-        return ids, _selector(position) @ run_sums
-
-    sums = np.zeros((n + 1, pixels.shape[1]))
-    with ThreadPoolExecutor(count_threads()) as pool:
-        for ids, part in pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)):
-            sums[ids] += part
-    return sums[1:]
-
-
-def _row_sums(bounds: np.ndarray) -> sparse.csr_matrix:
-    """The float32 matrix that sums the rows bounds[i]..bounds[i + 1] of what it is applied to."""
-    n = bounds[-1]
-    entries = (np.ones(n, np.float32), np.arange(n), bounds)
-    return sparse.csr_matrix(entries, shape=(len(bounds) - 1, n))
-
-
-def _selector(position: np.ndarray) -> sparse.csc_matrix:
-    """The float64 matrix that adds row i of what it is applied to into row position[i]."""
-    n = len(position)
-    return sparse.csc_matrix((np.ones(n), position, np.arange(n + 1)))

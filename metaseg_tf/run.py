@@ -4,15 +4,16 @@
 
     RUN/run.json                settings, versions, failures: the manifest
     RUN/segments/<image>.parquet   the segment table of one image
+    RUN/maps/<image>.npz, .jpg  what pictures of it are made of, for some images
     RUN/tables/, RUN/figures/...   what was made of them
 
 A file is written aside and renamed, so that what bears its final name is whole.
 """
 
 import contextlib
+import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -25,7 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metaseg_tf import __version__
-from metaseg_tf.errors import DataFormatError, RunError, SettingsMismatchError
+from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
+from metaseg_tf.maps import ImageMaps, decode_maps, encode_maps
 from metaseg_tf.schema import columns, count_classes, empty_table
 
 __all__ = ["Manifest", "Run", "load_run"]
@@ -33,6 +35,7 @@ __all__ = ["Manifest", "Run", "load_run"]
 FORMAT = 1
 _MANIFEST = "run.json"
 _SEGMENTS = "segments"
+_MAPS = "maps"
 _PACKAGES = (
     "tensorflow",
     "tensorflow-addons",
@@ -123,9 +126,9 @@ class Run:
         self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None = None
     ) -> None:
         """Store one image's segment table; ``extra`` goes into the file's metadata."""
-        content = pa.Table.from_pandas(table.assign(image=image), preserve_index=False)
-        order = ["image", *table.columns]
-        content = content.select(order).replace_schema_metadata(dict(extra or {}))
+        content = pa.Table.from_pandas(table, preserve_index=False)
+        images = pa.array([image] * len(table), pa.string())
+        content = content.add_column(0, "image", images).replace_schema_metadata(extra)
         target = self.path / _SEGMENTS / f"{image}.parquet"
         with write_aside(target) as temporary:
             pq.write_table(content, temporary, compression="zstd")
@@ -136,10 +139,50 @@ class Run:
 
     def write_text(self, relative: str, text: str) -> Path:
         """Store a text file below the run folder and return where it lies."""
+        return self.write_bytes(relative, text.encode())
+
+    def write_bytes(self, relative: str, content: bytes) -> Path:
+        """Store a file below the run folder and return where it lies."""
         target = self.path / relative
         with write_aside(target) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_bytes(content)
         return target
+
+    def write_maps(self, image: str, maps: ImageMaps) -> None:
+        """Store one image's maps, the npz last: where it is, all is there."""
+        for suffix, content in encode_maps(maps).items():
+            self.write_bytes(f"{_MAPS}/{image}.{suffix}", content)
+
+    def with_maps(self) -> set[str]:
+        """Names of the images whose maps are kept."""
+        return {path.stem for path in (self.path / _MAPS).glob("[!.]*.npz")}
+
+    def load_maps(self, image: str) -> ImageMaps:
+        """The maps of one image.
+
+        Raises
+        ------
+        InputError
+            If the run keeps no maps of it.
+        DataFormatError
+            If a file is broken.
+        """
+        if image not in self.with_maps():
+            raise InputError(
+                f"{self.path}: expected maps of the image {image!r}, found none; choose one of "
+                f"{len(self.with_maps())} in {self.path / _MAPS}, or run extract again with "
+                "--keep-maps all"
+            )
+        npz, photograph = (self.path / _MAPS / f"{image}.{suffix}" for suffix in ("npz", "jpg"))
+        try:
+            shown = photograph.read_bytes() if photograph.exists() else None
+            return decode_maps(npz.read_bytes(), shown, origin=str(npz))
+        except OSError as error:
+            if isinstance(error, DataFormatError):
+                raise
+            raise RunError(
+                f"{npz}: cannot be read ({error.strerror}); check permissions"
+            ) from error
 
     def load(self, only: list[str] | None = None) -> pd.DataFrame:
         """The segment tables of all images, in the order of their names.
@@ -165,6 +208,13 @@ class Run:
         except (pa.ArrowException, OSError, KeyError) as error:
             raise self._find_broken(parts, only) from error
 
+    def fingerprint(self) -> str:
+        """A hash that changes with the manifest and with the files of the segment tables."""
+        stats = [(part.name, part.stat()) for part in self._parts()]
+        files = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+        manifest = (self.path / _MANIFEST).read_bytes()
+        return hashlib.sha256(manifest + repr(files).encode()).hexdigest()
+
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
         """(image, value) of one metadata entry of every image's file that has it."""
         for part in self._parts():
@@ -179,7 +229,7 @@ class Run:
         schema = None
         for part in parts:
             try:
-                found = pq.read_table(part, columns=only).schema.remove_metadata()
+                found = pq.read_table(part).schema.remove_metadata()
             except (pa.ArrowException, OSError) as error:
                 reason = " ".join(str(error).split())[:120]
                 return DataFormatError(
@@ -231,9 +281,7 @@ def write_aside(target: Path) -> Iterator[Path]:
     """Give a temporary path beside ``target`` that takes its name once written without error."""
     with _translated(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             yield temporary
             _flush_to_disk(temporary)

@@ -4,20 +4,36 @@ HDF5 holds ``probabilities`` [1, H, W, C] or [H, W, C], ``ground_truths`` [1, H,
 ``file_names``; npz holds ``probs`` [H, W, C] and, where known, ``gt`` [H, W] and ``name``.
 """
 
+import contextlib
 import os
 import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
-from metaseg_tf.errors import DataFormatError, ShapeError
+from metaseg_tf.errors import DataFormatError, MetaSegError, ShapeError
 
-__all__ = ["SUFFIXES", "SoftmaxDump", "find_dumps", "load_dump", "save_dump"]
+__all__ = ["SUFFIXES", "SoftmaxDump", "find_dumps", "load_dump", "read_name", "save_dump"]
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
 SUFFIXES = (*HDF5_SUFFIXES, ".npz")
+
+# What h5py, numpy and zipfile raise on files that are truncated or something else.
+_READ_ERRORS = (
+    OSError,
+    EOFError,
+    AttributeError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class SoftmaxDump(NamedTuple):
@@ -30,11 +46,14 @@ class SoftmaxDump(NamedTuple):
         Train ids with 255 for void.
     name : str
         The image's file name without folder and suffix.
+    image : uint8 array [H, W, 3] or None
+        The photograph in RGB, where it is at hand; dumps do not hold it.
     """
 
     probs: np.ndarray
     gt: np.ndarray | None
     name: str
+    image: np.ndarray | None = None
 
 
 def find_dumps(folder: str | os.PathLike) -> list[Path]:
@@ -70,67 +89,87 @@ def load_dump(path: str | os.PathLike) -> SoftmaxDump:
     ShapeError
         If it holds more than one image, or arrays of other dimensions.
     """
-    path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise DataFormatError(
-            f"{path}: expected one of {', '.join(SUFFIXES)}, got {path.suffix or 'no suffix'!r}; "
-            "convert it"
-        )
-    if not path.is_file():
-        raise DataFormatError(f"{path}: no such file; check the path")
-    return _load_hdf5(path) if path.suffix in HDF5_SUFFIXES else _load_npz(path)
+    with _opened(path) as arrays:
+        names = arrays.names
+        if names.probs not in arrays.content:
+            raise _lacks(arrays.path, names.probs, list(arrays.content))
+        probs = arrays.content[names.probs][()]
+        gt = arrays.content[names.gt][()] if names.gt in arrays.content else None
+        name = arrays.name()
+    probs = _single(arrays.path, "probabilities", probs, 3)
+    gt = None if gt is None else _single(arrays.path, "ground truth", gt, 2)
+    return SoftmaxDump(probs, gt, name)
+
+
+def read_name(path: str | os.PathLike) -> str:
+    """The image's name that a dump holds, without reading its arrays; errors as `load_dump`."""
+    with _opened(path) as arrays:
+        return arrays.name()
 
 
 def save_dump(path: str | os.PathLike, dump: SoftmaxDump) -> None:
     """Write one softmax dump in the format that the suffix of ``path`` names."""
     path = Path(path)
+    _check_suffix(path)
     if path.suffix in HDF5_SUFFIXES:
         _save_hdf5(path, dump)
-    elif path.suffix == ".npz":
+    else:
         arrays = {"probs": dump.probs, "name": np.array(dump.name)}
         np.savez(path, **arrays, **({} if dump.gt is None else {"gt": dump.gt}))
-    else:
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix not in SUFFIXES:
         raise DataFormatError(
             f"{path}: expected one of {', '.join(SUFFIXES)}, got {path.suffix or 'no suffix'!r}; "
-            "choose one of them"
+            "convert it"
         )
 
 
-def _load_hdf5(path: Path) -> SoftmaxDump:
+class _Layout(NamedTuple):
+    """What a format calls the probabilities, the ground truth and the image's name."""
+
+    probs: str
+    gt: str
+    name: str
+
+
+_HDF5 = _Layout("probabilities", "ground_truths", "file_names")
+_NPZ = _Layout("probs", "gt", "name")
+
+
+class _Opened(NamedTuple):
+    path: Path
+    content: Mapping[str, Any]
+    names: _Layout
+
+    def name(self) -> str:
+        """The stored name without folder and suffix, or else the dump's own."""
+        if self.names.name not in self.content:
+            return self.path.stem
+        names = np.atleast_1d(self.content[self.names.name][()])
+        name = names[0] if len(names) else b""
+        name = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        return Path(name).stem or self.path.stem
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[_Opened]:
+    path = Path(path)
+    _check_suffix(path)
+    if not path.is_file():
+        raise DataFormatError(f"{path}: no such file; check the path")
     try:
-        with h5py.File(path, "r") as file:
-            if not isinstance(file.get("probabilities"), h5py.Dataset):
-                raise _lacks(path, "probabilities", list(file))
-            probs = file["probabilities"][()]
-            gt = file["ground_truths"][()] if "ground_truths" in file else None
-            names = np.atleast_1d(file["file_names"][()]) if "file_names" in file else []
-    except DataFormatError:
+        if path.suffix in HDF5_SUFFIXES:
+            with h5py.File(path, "r") as file:
+                yield _Opened(path, file, _HDF5)
+        else:
+            with np.load(path, allow_pickle=False) as file:
+                yield _Opened(path, file, _NPZ)
+    except MetaSegError:
         raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise _broken(path, "HDF5", error) from error
-    return _dump(path, probs, gt, names[0] if len(names) else path.stem)
-
-
-def _load_npz(path: Path) -> SoftmaxDump:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if "probs" not in arrays:
-                raise _lacks(path, "probs", list(arrays))
-            probs = arrays["probs"]
-            gt = arrays["gt"] if "gt" in arrays else None
-            name = str(arrays["name"]) if "name" in arrays else path.stem
-    except DataFormatError:
-        raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, AttributeError) as error:
-        raise _broken(path, "npz", error) from error
-    return _dump(path, probs, gt, name)
-
-
-def _dump(path: Path, probs, gt, name) -> SoftmaxDump:
-    probs = _single(path, "probabilities", probs, 3)
-    gt = None if gt is None else _single(path, "ground truth", gt, 2)
-    name = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-    return SoftmaxDump(probs, gt, Path(name).stem or path.stem)
+    except _READ_ERRORS as error:
+        raise _broken(path, error) from error
 
 
 def _single(path: Path, what: str, array: np.ndarray, ndim: int) -> np.ndarray:
@@ -161,9 +200,9 @@ def _lacks(path: Path, name: str, found: list[str]) -> DataFormatError:
     )
 
 
-def _broken(path: Path, kind: str, error: Exception) -> DataFormatError:
+def _broken(path: Path, error: Exception) -> DataFormatError:
     reason = " ".join(str(error).split())[:120]
     return DataFormatError(
-        f"{path}: expected a whole {kind} file, got one that cannot be read ({reason}); "
+        f"{path}: expected a whole {path.suffix[1:]} file, got one that cannot be read ({reason}); "
         "it may be truncated: write or copy it again"
     )

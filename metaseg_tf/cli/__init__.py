@@ -1,0 +1,49 @@
+"""The command line: one file a verb, nothing but argument handling and printing.
+
+Heavy imports stand inside the verbs, so that ``metaseg-tf --help`` answers at once.
+"""
+
+import sys
+
+import typer
+
+from metaseg_tf.cli import checkpoints, demo, diagnose, extract, figure, reproduce, table, verify
+from metaseg_tf.cli.console import print_error
+from metaseg_tf.errors import MetaSegError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="metaseg-tf",
+    help="Which segments of a semantic segmentation can be trusted (Rottmann et al., 2018).",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("extract")(extract.extract)
+app.add_typer(checkpoints.app, name="checkpoints")
+app.command("figure")(figure.figure)
+app.command("table")(table.table)
+app.command("verify")(verify.verify)
+app.command("reproduce")(reproduce.reproduce)
+app.command("demo")(demo.demo)
+app.command("diagnose")(diagnose.diagnose)
+
+
+@app.callback(invoke_without_command=True)
+def show_version(
+    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+) -> None:
+    if version:
+        from metaseg_tf import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on stderr and exit code 2."""
+    try:
+        app()
+    except MetaSegError as error:
+        print_error(error)
+        sys.exit(2)

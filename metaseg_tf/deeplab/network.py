@@ -1,19 +1,24 @@
 """One door to every DeepLab network: as the frozen graph it is, or rebuilt from its weights."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from metaseg_tf.deeplab.bundled import BUNDLED, bundled_path
+from metaseg_tf.deeplab.formats import is_other_format, open_network
 from metaseg_tf.deeplab.frozen_graph import FrozenGraph, load_graph_def
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.deeplab.recognise import recognise_backbone
 from metaseg_tf.deeplab.settings import NetworkSettings
+from metaseg_tf.deeplab.tiling import Tiled
 from metaseg_tf.deeplab.weights import is_graph_file, load_weights, weights_from_graph_def
+from metaseg_tf.errors import InputError
 
-__all__ = ["CITYSCAPES_CROP", "Network", "load_network"]
+__all__ = ["CITYSCAPES_CROP", "Network", "describe_network", "load_network", "paper_options"]
 
 #: The least crop of the form k * 16 + 1 that holds an image of Cityscapes, 1024x2048.
 CITYSCAPES_CROP = (1025, 2049)
@@ -42,15 +47,19 @@ def load_network(
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
     crop: tuple[int, int] | None = None,
+    tile: int | None = None,
+    overlap: int = 0,
 ) -> Network:
-    """Load a network; any setting, or a checkpoint, rebuilds it from its weights.
+    """Load a network; any DeepLab setting, or a checkpoint, rebuilds it from its weights.
 
     Parameters
     ----------
     source : str or Path
-        A name in the catalogue (``mobilenetv2``, ``xception65``), a frozen graph ``.pb``, a
-        ``.tar.gz`` that holds one, or a checkpoint's prefix. Without any setting a frozen graph
-        runs as it is, and a network of the catalogue at the paper's settings.
+        A name in the catalogue (``mobilenetv2``, ``xception65``) or of the demo
+        (``demo_xception``, ``demo_mobilenetv2``), a frozen graph ``.pb``, a
+        ``.tar.gz`` that holds one, a checkpoint's prefix, or another format that
+        `metaseg_tf.deeplab.formats` opens. Without any setting a frozen graph runs as it is, and a
+        network of the catalogue at the paper's settings.
     output_stride : int, optional
         8 or 16. By default that of the frozen graph, or for a checkpoint the paper's.
     scales : sequence of float
@@ -60,6 +69,8 @@ def load_network(
     crop : (int, int), optional
         Height and width k * output_stride + 1 of the largest image. By default that of the frozen
         graph, or for a checkpoint 1025x2049.
+    tile, overlap : int, optional
+        Run the network over larger images in tiles of this size in pixels, blending logits.
 
     Raises
     ------
@@ -73,6 +84,14 @@ def load_network(
     scales = tuple(map(float, np.atleast_1d(scales)))
     asked = NetworkSettings(output_stride, scales, flip, tuple(crop) if np.iterable(crop) else crop)
     path, asked = _resolve(source, asked)
+    network = _open(path, asked)
+    return network if tile is None else Tiled(network, tile, overlap)
+
+
+def _open(path, asked):
+    if is_other_format(path):
+        _refuse_settings(path, asked)
+        return open_network(path)
     if not is_graph_file(path):
         weights = load_weights(path)
         return RebuiltNetwork(weights, _complete(asked, NetworkSettings(), weights))
@@ -84,9 +103,68 @@ def load_network(
     return RebuiltNetwork(weights, _complete(asked, frozen.settings, weights))
 
 
+def _refuse_settings(path, asked):
+    if asked != NetworkSettings():
+        raise InputError(
+            f"{path}: expected a DeepLab graph or checkpoint to rebuild at other settings, got "
+            "another format; leave out output stride, scales, flip and crop"
+        )
+
+
+def describe_network(source: str | Path, network: Network, **options) -> dict[str, Any]:
+    """What the probabilities of a network depend on, for the manifest of a run.
+
+    Parameters
+    ----------
+    source : str or Path
+        As given to `load_network`.
+    network : Network
+        What it returned.
+    options
+        Further keyword arguments that it was given, such as ``tile``.
+    """
+    path, _ = _resolve(source, NetworkSettings())
+    return {
+        "network": Path(source).name,
+        "network_sha256": _hash_files(path),
+        **asdict(network.settings),
+        **{name: options.get(name) for name in ("tile", "overlap")},
+    }
+
+
+def paper_options(source: str | Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options for `load_network`, completed by the paper's for a name in the catalogue.
+
+    So that to ask for ``flip=False`` alone leaves the paper's scales in force.
+    """
+    if source in BUNDLED or not _is_catalogue_name(source):
+        return dict(options)
+    from metaseg_tf.deeplab.catalogue import find
+
+    return {**asdict(find(source).settings), **options}
+
+
+def _hash_files(path: Path) -> str:
+    """SHA-256 of a file, of a folder's files, or of a checkpoint's index and data."""
+    if path.is_file():
+        files = [path]
+    elif path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+    else:
+        files = sorted(path.parent.glob(f"{path.name}.*"))
+    total = hashlib.sha256()
+    for file in files:
+        with open(file, "rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                total.update(block)
+    return total.hexdigest()
+
+
 def _resolve(source, asked):
     """The file that ``source`` means, and the settings asked for or implied by it."""
     path = Path(source)
+    if source in BUNDLED:
+        return bundled_path(f"{source}.pb"), asked
     if not _is_catalogue_name(source):
         return path, asked
     # Only here: the catalogue brings the means to download, which no other source needs.

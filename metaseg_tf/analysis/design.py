@@ -1,0 +1,199 @@
+"""The design: which rows and columns of the segment table are analysed, and on what scale.
+
+Section 3 of the paper, as the authors' code does it: segments with interior only, the 15 metrics
+and the mean class probabilities, each standardised to mean 0 and population standard deviation 1.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from metaseg_tf.errors import InputError
+from metaseg_tf.schema import IOU_COLUMNS, METRIC_COLUMNS, class_columns, count_classes
+
+__all__ = [
+    "CLASS_CHOICES",
+    "FIT_CHOICES",
+    "Design",
+    "build_design",
+    "check_choice",
+    "check_finite",
+    "feature_names",
+    "standardise",
+]
+
+#: Rows that mean and standard deviation are taken over: all (as published) or the training half.
+FIT_CHOICES = ("all", "train")
+#: Class columns kept: those of all classes, or up to the largest one predicted (authors' code).
+CLASS_CHOICES = ("all", "predicted")
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Standardised features and targets of the n segments with interior.
+
+    Attributes
+    ----------
+    X : float64 array [n, p]
+        Standardised features; a column that is constant is 0 throughout.
+    columns : tuple of str, length p
+        The metrics in sorted order, then ``cprob0`` ...: the order of the authors' code.
+    mean, scale : float64 arrays [p]
+        What was subtracted and divided by; ``scale`` is 1 for a constant column.
+    constant : bool array [p]
+        Which columns hold one value only, so that no model can use them.
+    y : bool array [n]
+        Whether IoU_adj > 0: false where the segment is a false positive.
+    iou_adj, iou : float64 arrays [n]
+        The regression targets, in [0, 1].
+    image : object array [n]
+        Name of the image that each segment comes from.
+    rows : int64 array [n]
+        Positions of the segments in the table that the design was built from.
+    """
+
+    X: np.ndarray
+    columns: tuple[str, ...]
+    mean: np.ndarray
+    scale: np.ndarray
+    constant: np.ndarray
+    y: np.ndarray
+    iou_adj: np.ndarray
+    iou: np.ndarray
+    image: np.ndarray
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def column(self, name: str) -> np.ndarray:
+        """The standardised feature ``name``, float64 [n]."""
+        return self.X[:, self.columns.index(name)]
+
+
+def build_design(
+    table: pd.DataFrame,
+    *,
+    fit_on: str = "all",
+    train: np.ndarray | None = None,
+    classes: str = "all",
+) -> Design:
+    """Take the segments with interior from a segment table and standardise their features.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A segment table with ground truth (see ``metaseg_tf.schema``) and a column ``image``.
+    fit_on : {"all", "train"}
+        Rows that mean and standard deviation are taken over. The published numbers use all.
+    train : bool array [n], optional
+        With ``fit_on="train"``: which of the n segments with interior are training rows.
+    classes : {"all", "predicted"}
+        Keep every class's probability, or, as the authors' code, those up to the largest class
+        predicted. Over a whole validation set both are the same.
+
+    Raises
+    ------
+    InputError
+        If columns are missing, no segment has interior, or a value used is NaN or infinite.
+    """
+    check_choice("fit_on", fit_on, FIT_CHOICES)
+    names = feature_names(table, classes=classes)
+    _check_columns(table, ("image", *names, *IOU_COLUMNS))
+    rows = _rows_with_interior(table)
+    kept = table.iloc[rows]
+    check_finite(kept, (*names, *IOU_COLUMNS))
+    X, mean, scale, constant = standardise(
+        kept[list(names)].to_numpy(np.float64), _fit_rows(fit_on, train, len(rows))
+    )
+    iou_adj, iou = (kept[name].to_numpy(np.float64) for name in ("iou_adj", "iou"))
+    image = kept["image"].to_numpy(object)
+    return Design(X, names, mean, scale, constant, iou_adj > 0, iou_adj, iou, image, rows)
+
+
+def feature_names(table: pd.DataFrame, *, classes: str = "all") -> tuple[str, ...]:
+    """Names of the features in the authors' order: sorted metrics, then ``cprob0`` ..."""
+    check_choice("classes", classes, CLASS_CHOICES)
+    n_classes = count_classes(table)
+    if classes == "predicted" and len(table):
+        n_classes = min(n_classes, int(table["class_id"].max()) + 1)
+    return (*sorted(METRIC_COLUMNS), *class_columns(n_classes))
+
+
+def standardise(
+    values: np.ndarray, fit: np.ndarray | slice = slice(None)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Scale columns to mean 0 and population standard deviation 1 over the rows ``fit``.
+
+    A constant column has no scale: the authors' code would divide by 0 there. It becomes 0
+    throughout, which no fit can use, so that the number of columns stays that of the network.
+
+    Parameters
+    ----------
+    values : float64 array [n, p]
+    fit : bool array [n] or slice
+
+    Returns
+    -------
+    X : float64 array [n, p]
+    mean, scale : float64 arrays [p]
+    constant : bool array [p]
+    """
+    fitted = values[fit]
+    constant = fitted.max(axis=0) == fitted.min(axis=0)
+    mean = fitted.mean(axis=0)
+    scale = np.where(constant, 1.0, fitted.std(axis=0))
+    X = (values - mean) / scale
+    X[:, constant] = 0.0
+    return X, mean, scale, constant
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise an InputError that lists the choices unless ``value`` is one of them."""
+    if value not in choices:
+        raise InputError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+
+
+def check_finite(table: pd.DataFrame, names: Iterable[str]) -> None:
+    """Raise an InputError that names the first column and image with NaN or infinity."""
+    # A column at a time: a copy of the whole table would double the memory for long ones.
+    for name in names:
+        bad = ~np.isfinite(table[name].to_numpy(np.float64))
+        if bad.any():
+            raise InputError(
+                f"segment table: expected finite numbers, got {int(bad.sum())} NaN or infinite "
+                f"in column {name} (first in image {table['image'].iloc[int(bad.argmax())]!r}); "
+                "extract these images again"
+            )
+
+
+def _fit_rows(fit_on: str, train: np.ndarray | None, n: int) -> np.ndarray | slice:
+    if fit_on == "all":
+        return slice(None)
+    if train is None or np.shape(train) != (n,) or not np.any(train):
+        raise InputError(
+            f"train: expected a mask of the {n} segments with interior that holds at least one, "
+            f"got {'none' if train is None else f'shape {np.shape(train)}'}; pass train=mask"
+        )
+    return np.asarray(train, bool)
+
+
+def _check_columns(table: pd.DataFrame, names: tuple[str, ...]) -> None:
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"segment table: expected columns {', '.join(missing)}, got a table without them; "
+            "the analysis needs a run extracted with ground truth"
+        )
+
+
+def _rows_with_interior(table: pd.DataFrame) -> np.ndarray:
+    rows = np.flatnonzero(table["S_in"].to_numpy() > 0)
+    if not len(rows):
+        raise InputError(
+            f"segment table: expected segments with interior (S_in > 0), got none among "
+            f"{len(table)}; extract more images, or images of higher resolution"
+        )
+    return rows

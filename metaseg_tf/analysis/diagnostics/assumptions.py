@@ -1,0 +1,130 @@
+"""Do the assumptions of least squares hold? Variance, normality and functional form."""
+
+import numpy as np
+from scipy import stats
+from statsmodels.stats.diagnostic import het_breuschpagan, linear_reset
+from statsmodels.stats.stattools import jarque_bera, omni_normtest
+
+from metaseg_tf.analysis.diagnostics.hypothesis import HypothesisTest
+from metaseg_tf.analysis.diagnostics.linear import LinearFit
+from metaseg_tf.errors import InputError
+
+__all__ = [
+    "breusch_pagan",
+    "jarque_bera_test",
+    "omnibus",
+    "reset",
+    "white",
+]
+
+#: Rows whose products are formed at a time in White's test.
+_BLOCK = 4096
+
+
+def breusch_pagan(fit: LinearFit) -> HypothesisTest:
+    """Does the size of the residuals follow the columns? (Breusch and Pagan, Koenker's form)"""
+    lm, pvalue, *_ = het_breuschpagan(fit.residuals, fit.results.model.exog)
+    return HypothesisTest(
+        "Breusch-Pagan",
+        "the variance of the residuals does not depend on the metrics",
+        float(lm),
+        f"chi2({len(fit.columns)})",
+        float(pvalue),
+        f"the metrics explain {lm / len(fit.target):.1%} of the squared residuals",
+    )
+
+
+def white(fit: LinearFit) -> HypothesisTest:
+    """Does the size of the residuals follow the columns, their squares and products? (White)
+
+    Some 30 columns make some 500 products. Their Gram matrix is summed over blocks of rows, so
+    that they never stand in memory together; dependent products are not counted as degrees of
+    freedom.
+
+    Raises
+    ------
+    InputError
+        If there are no more segments than products, so that these would explain anything.
+    """
+    explained, df = _explain_by_products(fit.X, fit.residuals**2)
+    n = len(fit.target)
+    if df + 1 >= n:
+        raise InputError(
+            f"White's test: expected more than {df + 1} segments for {len(fit.columns)} columns, "
+            f"got {n}; extract more images"
+        )
+    return HypothesisTest(
+        "White",
+        "the variance of the residuals depends on no metric, square or product of metrics",
+        n * explained,
+        f"chi2({df})",
+        float(stats.chi2.sf(n * explained, df)),
+        f"the metrics and their products explain {explained:.1%} of the squared residuals",
+    )
+
+
+def jarque_bera_test(fit: LinearFit) -> HypothesisTest:
+    """Do skewness and kurtosis of the residuals look normal? (Jarque and Bera)"""
+    statistic, pvalue, skewness, kurtosis = jarque_bera(fit.residuals)
+    return HypothesisTest(
+        "Jarque-Bera",
+        "the residuals have the skewness and kurtosis of a normal distribution",
+        float(statistic),
+        "chi2(2)",
+        float(pvalue),
+        f"skewness {skewness:.2f} (normal: 0), kurtosis {kurtosis:.2f} (normal: 3)",
+    )
+
+
+def omnibus(fit: LinearFit) -> HypothesisTest:
+    """The same question by the omnibus test of D'Agostino and Pearson."""
+    statistic, pvalue = omni_normtest(fit.residuals)
+    beyond = np.mean(np.abs(fit.residuals) > 3 * np.sqrt(fit.results.mse_resid))
+    return HypothesisTest(
+        "Omnibus",
+        "the residuals are normally distributed",
+        float(statistic),
+        "chi2(2)",
+        float(pvalue),
+        f"{beyond:.2%} of the residuals lie beyond 3 sigma (normal: 0.27%)",
+    )
+
+
+def reset(fit: LinearFit) -> HypothesisTest:
+    """Do squares and cubes of the fitted value improve the fit? (Ramsey's RESET)"""
+    test = linear_reset(fit.results, power=3, test_type="fitted", use_f=True)
+    F, k, left = float(np.squeeze(test.fvalue)), int(test.df_num), int(test.df_denom)
+    # The share of the residual variance that the k powers take away, from the F statistic.
+    gain = F * k / (F * k + left)
+    return HypothesisTest(
+        "RESET",
+        "the target is a linear function of the metrics",
+        F,
+        f"F({k}, {left})",
+        float(test.pvalue),
+        f"square and cube of the fitted value explain {gain:.1%} of the residual variance",
+    )
+
+
+def _explain_by_products(X, target):
+    """R2 of the target on the columns, their squares and products, and their rank."""
+    first, second = np.triu_indices(X.shape[1])
+    gram = 0.0
+    for start in range(0, len(X), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        block = np.column_stack(
+            [np.ones(len(X[rows])), X[rows], X[rows][:, first] * X[rows][:, second], target[rows]]
+        )
+        gram = gram + block.T @ block
+    centred = gram[1:, 1:] - np.outer(gram[1:, 0], gram[0, 1:]) / gram[0, 0]
+    return _explain(centred)
+
+
+def _explain(scatter):
+    """R2 of the last variable on the others, and the rank of these, from their scatter matrix."""
+    spread = np.sqrt(np.maximum(np.diag(scatter), np.finfo(float).tiny))
+    correlation = scatter / np.outer(spread, spread)
+    values, vectors = np.linalg.eigh(correlation[:-1, :-1])
+    used = values > 1e-10 * values.max()
+    loadings = vectors[:, used].T @ correlation[:-1, -1]
+    return float(np.sum(loadings**2 / values[used])), int(used.sum())

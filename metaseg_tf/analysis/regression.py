@@ -1,0 +1,129 @@
+"""Meta regression: how large is a segment's IoU_adj or IoU? (section 3, Tables 2 and 3)"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from metaseg_tf.analysis.design import Design, check_choice
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
+from metaseg_tf.analysis.runs import PARTS, map_runs, tabulate
+from metaseg_tf.analysis.scores import r2, sigma
+from metaseg_tf.errors import InputError
+from metaseg_tf.schema import IOU_COLUMNS
+
+__all__ = ["Regression", "fit_regression", "least_squares"]
+
+_MODELS = ("all", "entropy")
+_SCORES = {"sigma": sigma, "r2": r2}
+
+
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """Least squares fits of all runs and their scores.
+
+    Attributes
+    ----------
+    target : {"iou_adj", "iou"}
+    scores : DataFrame
+        Columns split, target, model (all, entropy), score (sigma, r2), part (train, validation),
+        value. Classification's validation half trains here, as in the authors' code.
+    clipped : DataFrame
+        The same for predictions clipped to [0, 1].
+    coef, intercept : float64 arrays [runs, p], [runs]
+        Of the fits on all columns; of all solutions that aliases allow, the shortest.
+    predicted : float64 array [n]
+        Run 0's prediction for every segment from all columns, not clipped (Figures 3 and 5).
+    """
+
+    target: str
+    scores: pd.DataFrame
+    clipped: pd.DataFrame
+    coef: np.ndarray
+    intercept: np.ndarray
+    predicted: np.ndarray
+
+    def tidy(self) -> pd.DataFrame:
+        """Rows of ``evaluation.csv``."""
+        return self.scores
+
+
+def fit_regression(
+    design: Design, target: str = "iou_adj", protocol: Protocol = PAPER_PROTOCOL
+) -> Regression:
+    """Fit and score least squares on all columns and on E alone in every run.
+
+    Raises
+    ------
+    InputError
+        If a half is empty or holds one value of the target only.
+    """
+    check_choice("target", target, IOU_COLUMNS)
+    true = getattr(design, target)
+    # Classification validates where this mask is true; here those rows train.
+    trains = protocol.draw_splits(design)
+    runs = map_runs(lambda train: _fit_run(design, true, train, protocol), trains)
+    return Regression(
+        target,
+        _tidy([run.scores for run in runs], target),
+        _tidy([run.clipped for run in runs], target),
+        np.stack([run.coef for run in runs]),
+        np.array([run.intercept for run in runs]),
+        runs[0].predicted,
+    )
+
+
+def least_squares(X: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
+    """Shortest least squares coefficients [p] and the intercept, whatever the rank of X [n, p].
+
+    Rank is what float64 can tell, as in scikit-learn's LinearRegression: identities that hold to
+    float32 only are noise columns to it. Only the fitted values are to be read; for coefficients
+    see ``metaseg_tf.analysis.diagnostics``.
+    """
+    mean, level = X.mean(axis=0), target.mean()
+    coef, *_ = np.linalg.lstsq(X - mean, target - level, rcond=None)
+    return coef, float(level - mean @ coef)
+
+
+class _Run(NamedTuple):
+    """One run: the fit on all columns, and scores [model, score, part]."""
+
+    coef: np.ndarray
+    intercept: float
+    predicted: np.ndarray
+    scores: np.ndarray
+    clipped: np.ndarray
+
+
+def _fit_run(design, true, train, protocol):
+    _check_halves(train)
+    X = protocol.features(design, train)
+    E = X[:, [design.columns.index("E")]]
+    coef, intercept = least_squares(X[train], true[train])
+    slope, level = least_squares(E[train], true[train])
+    predicted = np.stack([X @ coef + intercept, E @ slope + level])
+    scores, clipped = (_score(p, true, train) for p in (predicted, predicted.clip(0, 1)))
+    return _Run(coef, intercept, predicted[0], scores, clipped)
+
+
+def _score(predicted, true, train):
+    return np.stack(
+        [
+            [score(predicted[:, half], true[half]) for half in (train, ~train)]
+            for score in _SCORES.values()
+        ]
+    ).transpose(2, 0, 1)
+
+
+def _tidy(scores, target):
+    levels = {"model": _MODELS, "score": tuple(_SCORES), "part": PARTS}
+    return tabulate(np.stack(scores), split=range(len(scores)), target=(target,), **levels)
+
+
+def _check_halves(train):
+    if train.all() or not train.any():
+        raise InputError(
+            f"regression: expected segments in both halves, got {int(train.sum())} of "
+            f"{len(train)} in one; extract more images"
+        )

@@ -1,0 +1,95 @@
+"""The four scores of Table 2, each for many predictions at once."""
+
+import numpy as np
+
+from metaseg_tf.errors import InputError, ShapeError
+
+__all__ = ["accuracy", "auroc", "r2", "sigma"]
+
+
+def accuracy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Share of rows whose outcome is predicted: positive log-odds say ``True``.
+
+    Parameters
+    ----------
+    logits : float array [..., n]
+        Log-odds of y, one row a model.
+    y : bool array [n]
+
+    Returns
+    -------
+    float64 array [...]
+        In [0, 1].
+    """
+    y = _check_rows(logits, y, bool)
+    return np.mean((np.asarray(logits) > 0) == y, axis=-1)
+
+
+def auroc(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve: how often a positive outranks a negative, ties counting half.
+
+    Parameters
+    ----------
+    logits : float array [..., n]
+        Any score that rises with the chance of ``True``, one row a model.
+    y : bool array [n]
+        Must hold both outcomes.
+
+    Returns
+    -------
+    float64 array [...]
+        In [0, 1]; 0.5 for a constant score.
+
+    Raises
+    ------
+    InputError
+        If one outcome is missing, which leaves the area undefined.
+    """
+    y = _check_rows(logits, y, bool)
+    if y.all() or not y.any():
+        raise InputError(
+            f"auroc: expected both outcomes (IoU_adj = 0 and > 0), got {int(y.sum())} of "
+            f"{len(y)} rows with IoU_adj > 0; extract more images"
+        )
+    return np.apply_along_axis(_outranking_share, -1, np.asarray(logits), y)
+
+
+def sigma(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Root mean squared error, in units of the target, of predictions [..., n]."""
+    true = _check_rows(predicted, true, float)
+    return np.sqrt(np.mean((predicted - true) ** 2, axis=-1))
+
+
+def r2(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Coefficient of determination of predictions [..., n]: 1 - MSE / variance of ``true``.
+
+    Raises
+    ------
+    InputError
+        If the target is constant, so that there is no variance to explain.
+    """
+    true = _check_rows(predicted, true, float)
+    variance = np.var(true)
+    if variance == 0:
+        raise InputError(
+            f"r2: expected a target that varies, got {len(true)} rows of one value; "
+            "extract more images"
+        )
+    return 1 - sigma(predicted, true) ** 2 / variance
+
+
+def _outranking_share(logits, y):
+    negatives, positives = np.sort(logits[~y]), np.sort(logits[y])
+    below = np.searchsorted(negatives, positives, side="left").sum()
+    not_above = np.searchsorted(negatives, positives, side="right").sum()
+    return (below + not_above) / (2 * len(negatives) * len(positives))
+
+
+def _check_rows(predicted, true, dtype):
+    true = np.asarray(true, dtype)
+    if true.ndim != 1 or np.shape(predicted)[-1:] != true.shape or not len(true):
+        raise ShapeError(
+            f"scores: expected predictions [..., n] for targets [n], n >= 1, got "
+            f"{list(np.shape(predicted))} for {list(true.shape)}; pass one model a row"
+        )
+    return true

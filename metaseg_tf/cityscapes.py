@@ -1,0 +1,285 @@
+"""Cityscapes: its classes, its folders, and images with labels as one tf.data chain.
+
+TensorFlow is imported where images are read only: tables and reports need the classes alone.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from metaseg_tf.errors import DataFormatError, InputError
+
+__all__ = [
+    "CLASSES",
+    "LABELS",
+    "LABEL_IDS_TO_TRAIN_IDS",
+    "PALETTE",
+    "ImageWithLabels",
+    "Label",
+    "Pair",
+    "find_pairs",
+    "read_pairs",
+]
+
+VOID = 255
+_UNKNOWN = 254
+_IMAGES, _TRUTH = "leftImg8bit", "gtFine"
+_IMAGE_SUFFIX = "_leftImg8bit.png"
+_LABEL_SUFFIXES = ("_gtFine_labelIds.png", "_gtFine_labelTrainIds.png")
+_REMEDY = "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip into one folder"
+
+
+class Label(NamedTuple):
+    """One of the data set's labels; ``train_id`` is 255 for those that are not evaluated."""
+
+    name: str
+    label_id: int
+    train_id: int
+    color: tuple[int, int, int]
+
+
+#: All labels of the data set, by label id.
+LABELS = tuple(
+    Label(*row)
+    for row in (
+        ("unlabeled", 0, VOID, (0, 0, 0)),
+        ("ego vehicle", 1, VOID, (0, 0, 0)),
+        ("rectification border", 2, VOID, (0, 0, 0)),
+        ("out of roi", 3, VOID, (0, 0, 0)),
+        ("static", 4, VOID, (0, 0, 0)),
+        ("dynamic", 5, VOID, (111, 74, 0)),
+        ("ground", 6, VOID, (81, 0, 81)),
+        ("road", 7, 0, (128, 64, 128)),
+        ("sidewalk", 8, 1, (244, 35, 232)),
+        ("parking", 9, VOID, (250, 170, 160)),
+        ("rail track", 10, VOID, (230, 150, 140)),
+        ("building", 11, 2, (70, 70, 70)),
+        ("wall", 12, 3, (102, 102, 156)),
+        ("fence", 13, 4, (190, 153, 153)),
+        ("guard rail", 14, VOID, (180, 165, 180)),
+        ("bridge", 15, VOID, (150, 100, 100)),
+        ("tunnel", 16, VOID, (150, 120, 90)),
+        ("pole", 17, 5, (153, 153, 153)),
+        ("polegroup", 18, VOID, (153, 153, 153)),
+        ("traffic light", 19, 6, (250, 170, 30)),
+        ("traffic sign", 20, 7, (220, 220, 0)),
+        ("vegetation", 21, 8, (107, 142, 35)),
+        ("terrain", 22, 9, (152, 251, 152)),
+        ("sky", 23, 10, (70, 130, 180)),
+        ("person", 24, 11, (220, 20, 60)),
+        ("rider", 25, 12, (255, 0, 0)),
+        ("car", 26, 13, (0, 0, 142)),
+        ("truck", 27, 14, (0, 0, 70)),
+        ("bus", 28, 15, (0, 60, 100)),
+        ("caravan", 29, VOID, (0, 0, 90)),
+        ("trailer", 30, VOID, (0, 0, 110)),
+        ("train", 31, 16, (0, 80, 100)),
+        ("motorcycle", 32, 17, (0, 0, 230)),
+        ("bicycle", 33, 18, (119, 11, 32)),
+    )
+)
+_EVALUATED = sorted((label for label in LABELS if label.train_id != VOID), key=lambda x: x.train_id)
+
+#: Names of the 19 classes by train id.
+CLASSES = tuple(label.name for label in _EVALUATED)
+
+#: Colours by train id, uint8 [256, 3]; black from 19 on.
+PALETTE = np.zeros((256, 3), np.uint8)
+PALETTE[: len(CLASSES)] = [label.color for label in _EVALUATED]
+
+#: Train id of each label id, uint8 [256]; 255 for void, 254 for ids that do not exist. The licence
+#: plate has the label id -1, which a PNG of bytes holds as 255.
+LABEL_IDS_TO_TRAIN_IDS = np.full(256, _UNKNOWN, np.uint8)
+LABEL_IDS_TO_TRAIN_IDS[: len(LABELS)] = [label.train_id for label in LABELS]
+LABEL_IDS_TO_TRAIN_IDS[255] = VOID
+
+_TRAIN_IDS_TO_TRAIN_IDS = np.full(256, _UNKNOWN, np.uint8)
+_TRAIN_IDS_TO_TRAIN_IDS[: len(CLASSES)] = range(len(CLASSES))
+_TRAIN_IDS_TO_TRAIN_IDS[255] = VOID
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its labels on disk."""
+
+    name: str
+    image: Path
+    labels: Path
+
+    @property
+    def has_train_ids(self) -> bool:
+        """Whether the label image holds train ids and not label ids."""
+        return self.labels.name.endswith(_LABEL_SUFFIXES[1])
+
+
+class ImageWithLabels(NamedTuple):
+    """A decoded pair.
+
+    Attributes
+    ----------
+    image : uint8 [H, W, 3]
+        RGB.
+    gt : uint8 [H, W]
+        Train ids 0..18, 255 for void.
+    """
+
+    image: np.ndarray
+    gt: np.ndarray
+
+
+def find_pairs(
+    root: str | os.PathLike,
+    *,
+    split: str = "val",
+    city: str | None = None,
+    limit: int | None = None,
+) -> list[Pair]:
+    """Images of a split with their labels, sorted by name.
+
+    Parameters
+    ----------
+    root : path
+        The folder that holds ``leftImg8bit`` and ``gtFine``.
+    split : str
+        "train", "val", or another folder below both.
+    city : str, optional
+        Only this city.
+    limit : int, optional
+        Only the first images.
+
+    Raises
+    ------
+    DataFormatError
+        If a folder is missing, holds no images, or images lack their labels.
+    """
+    folder = _split_folder(Path(root), split)
+    images = sorted(folder.glob(f"{city or '*'}/*{_IMAGE_SUFFIX}"))
+    if not images:
+        cities = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_dir())) or "no city"
+        raise DataFormatError(
+            f"{folder}: expected images {city or '<city>'}/*{_IMAGE_SUFFIX}, found none "
+            f"(there is {cities}); choose a city that is there, or {_REMEDY}"
+        )
+    truth = Path(root) / _TRUTH / split
+    pairs = [_pair(image, truth) for image in images]
+    missing = [pair for pair in pairs if not pair.labels.exists()]
+    if missing:
+        raise DataFormatError(
+            f"{truth}: expected labels for all {len(pairs)} images, {len(missing)} are missing, "
+            f"the first is {missing[0].labels.name}; {_REMEDY}"
+        )
+    return pairs[:limit]
+
+
+def _split_folder(root: Path, split: str) -> Path:
+    if not root.is_dir():
+        raise DataFormatError(f"{root}: expected the Cityscapes folder, found none; check the path")
+    for part in (_IMAGES, _TRUTH):
+        if not (root / part).is_dir():
+            raise DataFormatError(
+                f"{root}: expected the Cityscapes folder with {_IMAGES} and {_TRUTH}, {part} is "
+                f"missing; {_REMEDY}"
+            )
+        if not (root / part / split).is_dir():
+            there = ", ".join(sorted(p.name for p in (root / part).iterdir())) or "nothing"
+            raise DataFormatError(
+                f"{root / part}: expected the split {split!r}, found {there}; choose another "
+                f"--split, or {_REMEDY}"
+            )
+    return root / _IMAGES / split
+
+
+def _pair(image: Path, truth: Path) -> Pair:
+    name = image.name.removesuffix(_IMAGE_SUFFIX)
+    candidates = [truth / image.parent.name / (name + suffix) for suffix in _LABEL_SUFFIXES]
+    labels = next((path for path in candidates if path.exists()), candidates[0])
+    return Pair(name, image, labels)
+
+
+def read_pairs(pairs: Iterable[Pair], *, prefetch: int = 2) -> Iterator[ImageWithLabels]:
+    """Decode pairs in their order, ahead of the reader and on several threads.
+
+    Parameters
+    ----------
+    pairs : iterable of Pair
+    prefetch : int
+        How many pairs may wait, decoded.
+
+    Yields
+    ------
+    ImageWithLabels
+
+    Raises
+    ------
+    DataFormatError
+        In place of a pair that cannot be read; iteration can go on with the next.
+    InputError
+        In place of a pair whose label image holds unknown ids.
+    """
+    import tensorflow as tf
+
+    pairs = list(pairs)
+    tables = tf.constant(np.stack([LABEL_IDS_TO_TRAIN_IDS, _TRAIN_IDS_TO_TRAIN_IDS]))
+
+    def decode(image, labels, table):
+        pixels = tf.image.decode_png(tf.io.read_file(image), channels=3)
+        ids = tf.image.decode_png(tf.io.read_file(labels), channels=1)[..., 0]
+        return pixels, tf.gather(tables[table], tf.cast(ids, tf.int32))
+
+    # With dtypes, so that no pairs are no files, too.
+    columns = (
+        np.array([str(pair.image) for pair in pairs], str),
+        np.array([str(pair.labels) for pair in pairs], str),
+        np.array([pair.has_train_ids for pair in pairs], np.int32),
+    )
+    chain = (
+        tf.data.Dataset.from_tensor_slices(columns)
+        .map(decode, num_parallel_calls=2, deterministic=True)
+        .prefetch(prefetch)
+    )
+    return _Decoded(pairs, iter(chain), tf.errors.OpError)
+
+
+class _Decoded(Iterator):
+    """The chain's elements as arrays; an element that fails does not end the iteration."""
+
+    def __init__(self, pairs: list[Pair], elements: Iterator, failure: type[Exception]):
+        self._pairs = iter(pairs)
+        self._elements = elements
+        self._failure = failure
+
+    def __next__(self) -> ImageWithLabels:
+        pair = next(self._pairs)
+        try:
+            image, gt = next(self._elements)
+        except self._failure as error:
+            raise _unreadable(pair, error) from error
+        return _check(pair, ImageWithLabels(image.numpy(), gt.numpy()))
+
+
+def _unreadable(pair: Pair, error: Exception) -> DataFormatError:
+    reason = " ".join(str(error).split())[:160]
+    return DataFormatError(
+        f"{pair.image} with {pair.labels.name}: expected two whole PNG files, got one that cannot "
+        f"be read ({reason}); unpack it again"
+    )
+
+
+def _check(pair: Pair, decoded: ImageWithLabels) -> ImageWithLabels:
+    if decoded.image.shape[:2] != decoded.gt.shape:
+        raise DataFormatError(
+            f"{pair.labels}: expected the size of its image, "
+            f"{decoded.image.shape[0]}x{decoded.image.shape[1]}, got "
+            f"{decoded.gt.shape[0]}x{decoded.gt.shape[1]}; unpack both again"
+        )
+    if (decoded.gt == _UNKNOWN).any():
+        expected = "train ids 0..18 and 255" if pair.has_train_ids else "label ids 0..33"
+        raise InputError(
+            f"{pair.labels}: expected {expected}, got others; "
+            "is it a label image of Cityscapes, and not one in colour?"
+        )
+    return decoded

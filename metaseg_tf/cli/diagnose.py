@@ -1,0 +1,20 @@
+"""``metaseg-tf diagnose``: what may and may not be read from the regressions of a run."""
+
+import typer
+
+from metaseg_tf.cli.console import print_paths
+from metaseg_tf.cli.options import RunFolder
+
+__all__ = ["diagnose"]
+
+
+def diagnose(run: RunFolder) -> None:
+    """Test the assumptions behind the fits; texts, CSV and pictures go to RUN/diagnostics/."""
+    from metaseg_tf.paper.diagnosis import diagnose_run, store_diagnostics
+    from metaseg_tf.run import Run
+
+    opened = Run(run)
+    found = diagnose_run(opened)
+    paths = store_diagnostics(found, opened)
+    typer.echo(f"{found}\n")
+    print_paths(paths)

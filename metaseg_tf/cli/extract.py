@@ -1,0 +1,131 @@
+"""``metaseg-tf extract``: measure the segments of a data set into a run folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metaseg_tf.cli.console import show_progress, start_tensorflow
+from metaseg_tf.cli.options import (
+    Convention,
+    Crop,
+    Flip,
+    KeepMaps,
+    Labeller,
+    Network,
+    OnError,
+    Out,
+    OutputStride,
+    Overlap,
+    Quiet,
+    Scales,
+    Tile,
+    network_settings,
+)
+from metaseg_tf.errors import InputError
+
+__all__ = ["extract"]
+
+
+def extract(
+    out: Out,
+    softmax: Annotated[
+        Path | None, typer.Option(help="Folder with softmax dumps: MetaSeg's HDF5 files, or npz.")
+    ] = None,
+    network: Network = None,
+    cityscapes: Annotated[
+        Path | None, typer.Option(help="Cityscapes folder with leftImg8bit and gtFine.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of the data set.")] = "val",
+    city: Annotated[str | None, typer.Option(help="Only this city.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first images.")] = None,
+    output_stride: OutputStride = None,
+    scales: Scales = None,
+    flip: Flip = None,
+    crop: Crop = None,
+    tile: Tile = None,
+    overlap: Overlap = 0,
+    convention: Annotated[
+        Convention,
+        typer.Option(help="What made the published numbers, or the printed definitions."),
+    ] = Convention.reference,
+    connectivity: Annotated[int, typer.Option(help="Neighbours of a pixel: 8 or 4.")] = 8,
+    labeller: Annotated[
+        Labeller, typer.Option(help="What numbers the components; tfa knows 4 neighbours only.")
+    ] = Labeller.skimage,
+    void: Annotated[int, typer.Option(help="The id of pixels without ground truth.")] = 255,
+    on_error: Annotated[
+        OnError, typer.Option(help="Stop at a bad image, or skip it and list it at the end.")
+    ] = OnError.stop,
+    keep_maps: KeepMaps = 20,
+    quiet: Quiet = False,
+) -> None:
+    """Measure the segments of every image into a run folder; continues where it stopped."""
+    _check_source(softmax, network, cityscapes)
+    start_tensorflow()
+    from metaseg_tf import extraction
+
+    settings = extraction.MeasureSettings(convention.value, void, connectivity, labeller.value)
+    if softmax is not None:
+        source = extraction.open_dumps(softmax, limit=limit)
+    else:
+        source = extraction.open_cityscapes(
+            network,
+            cityscapes,
+            split=split,
+            city=city,
+            limit=limit,
+            **network_settings(output_stride, scales, flip, crop, tile, overlap),
+        )
+    run = extraction.open_run(out, source, settings)
+    skip = on_error is OnError.skip
+    results = extraction.extract(source, run, settings, skip_errors=skip, keep_maps=keep_maps)
+    try:
+        finished = list(show_progress(results, total=len(source), what="measuring", quiet=quiet))
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; what was measured is kept: repeat the command to go on ({out})")
+        raise typer.Exit(130) from None
+    _print_summary(out, finished)
+    _print_miou(run.manifest, network)
+
+
+def _check_source(softmax: Path | None, network: str | None, cityscapes: Path | None) -> None:
+    if (softmax is None) == (network is None):
+        raise InputError(
+            "extract: expected either --softmax DIR or --network NAME with --cityscapes ROOT, got "
+            f"{'both' if softmax else 'neither'}; give one of them"
+        )
+    if network is not None and cityscapes is None:
+        raise InputError(
+            "extract: expected --cityscapes ROOT beside --network, got none; name the folder that "
+            "holds leftImg8bit and gtFine"
+        )
+
+
+def _print_summary(out: Path, results: list) -> None:
+    outcomes = [result.outcome for result in results]
+    segments = sum(result.segments for result in results)
+    typer.echo(
+        f"{out}: {outcomes.count('measured')} images measured ({segments} segments), "
+        f"{outcomes.count('kept')} kept from before, {outcomes.count('failed')} failed"
+    )
+    for result in results:
+        if result.outcome == "failed":
+            typer.echo(f"skipped {result.reason}")
+
+
+def _print_miou(manifest, network: str | None) -> None:
+    """Class-wise IoU and mIoU over the run, beside the published one where there is one."""
+    from metaseg_tf.cityscapes import CLASSES
+    from metaseg_tf.paper.published import CATALOGUE_NAMES, find_published
+
+    results = manifest.results
+    if not results:
+        return
+    names = CLASSES if manifest.n_classes == len(CLASSES) else range(manifest.n_classes)
+    for name, iou in zip(names, results["class_iou"], strict=True):
+        typer.echo(f"  {name!s:14} " + ("  n/a" if iou is None else f"{iou:7.2%}"))
+    typer.echo(f"  {'mIoU':14} {results['miou']:7.2%} over {results['images']} images")
+    if network in CATALOGUE_NAMES:
+        published = find_published("section 3", CATALOGUE_NAMES[network], "miou").value
+        typer.echo(f"  {'published':14} {published:7.2%} over 500 images")

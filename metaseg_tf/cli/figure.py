@@ -1,0 +1,25 @@
+"""``metaseg-tf figure``: a figure of the paper from one or more runs."""
+
+from typing import Annotated
+
+import typer
+
+from metaseg_tf.cli.options import RunFolders
+
+__all__ = ["figure"]
+
+
+def figure(
+    number: Annotated[int, typer.Argument(min=1, max=7, help="The figure's number in the paper.")],
+    runs: RunFolders,
+    image: Annotated[
+        str | None,
+        typer.Option(help="The image that figures 2, 5 and 7 show; a telling one by default."),
+    ] = None,
+) -> None:
+    """Make a figure of the paper: PNG, PDF and the data as CSV in RUN/figures/ of the first run."""
+    from metaseg_tf.paper.figures import make_figure
+    from metaseg_tf.run import Run
+
+    for path in make_figure(number, [Run(path) for path in runs], image=image):
+        typer.echo(f"wrote {path}")

@@ -1,0 +1,130 @@
+"""Arguments and options that several verbs share."""
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metaseg_tf.errors import InputError
+
+__all__ = [
+    "AsJson",
+    "Convention",
+    "Crop",
+    "Flip",
+    "KeepMaps",
+    "Labeller",
+    "Network",
+    "OnError",
+    "Out",
+    "OutputStride",
+    "Overlap",
+    "Quiet",
+    "RunFolder",
+    "RunFolders",
+    "Scales",
+    "Tile",
+    "network_settings",
+]
+
+
+class Convention(str, Enum):
+    """See docs/decisions/0001 to 0003."""
+
+    reference = "reference"
+    paper = "paper"
+
+
+class Labeller(str, Enum):
+    """What numbers the components."""
+
+    skimage = "skimage"
+    runs = "runs"
+    tfa = "tfa"
+
+
+class OnError(str, Enum):
+    """What to do with an image that cannot be measured."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+def parse_keep_maps(text: str | int) -> int:
+    """A number of images; "all" is more than any run has."""
+    if text == "all":
+        return sys.maxsize
+    if not str(text).isdecimal():
+        raise typer.BadParameter(f"expected a number of images or 'all', got {text!r}")
+    return int(text)
+
+
+RunFolders = Annotated[
+    list[Path], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by extract.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
+Out = Annotated[Path, typer.Option("--out", help="The run folder to make or to continue.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+KeepMaps = Annotated[
+    int,
+    typer.Option(
+        parser=parse_keep_maps,
+        metavar="N|all",
+        help="Keep the maps of the first N images, for figures and the report.",
+    ),
+]
+
+Network = Annotated[
+    str | None,
+    typer.Option(
+        help="A name in the catalogue (mobilenetv2, xception65), a frozen graph, an archive or "
+        "checkpoint of DeepLab, a SavedModel, a Keras or a TensorFlow Lite file."
+    ),
+]
+OutputStride = Annotated[
+    int | None, typer.Option(help="8 or 16; rebuilds the network from its weights.")
+]
+Scales = Annotated[str | None, typer.Option(help="Scales to average over, such as 0.75,1.0,1.25.")]
+Flip = Annotated[
+    bool | None, typer.Option("--flip/--no-flip", help="Average over the mirrored image, too.")
+]
+Crop = Annotated[
+    str | None, typer.Option(help="The largest image, as HEIGHTxWIDTH, such as 1025x2049.")
+]
+Tile = Annotated[
+    int | None, typer.Option(help="Run a fixed-size network over larger images in such tiles.")
+]
+Overlap = Annotated[int, typer.Option(help="By how many pixels tiles overlap.")]
+
+
+def network_settings(
+    output_stride: int | None,
+    scales: str | None,
+    flip: bool | None,
+    crop: str | None,
+    tile: int | None,
+    overlap: int,
+) -> dict:
+    """Keyword arguments of `metaseg_tf.load_network` for the options that were given."""
+    given = {
+        "output_stride": output_stride,
+        "scales": scales and _parse("scales", scales, ",", float),
+        "flip": flip,
+        "crop": crop and _parse("crop", crop, "x", int),
+        "tile": tile,
+        "overlap": overlap or None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _parse(name: str, text: str, separator: str, kind: type) -> tuple:
+    try:
+        return tuple(kind(part) for part in text.split(separator))
+    except ValueError as error:
+        example = "0.75,1.0,1.25" if name == "scales" else "1025x2049"
+        raise InputError(
+            f"--{name}: expected numbers such as {example}, got {text!r}; write it like that"
+        ) from error

@@ -1,0 +1,29 @@
+"""``metaseg-tf table``: a table of the paper from one or more runs."""
+
+from typing import Annotated
+
+import typer
+
+from metaseg_tf.cli.console import print_json, print_paths, print_table
+from metaseg_tf.cli.options import AsJson, RunFolders
+
+__all__ = ["table"]
+
+
+def table(
+    number: Annotated[int, typer.Argument(min=1, max=3, help="The table's number in the paper.")],
+    runs: RunFolders,
+    as_json: AsJson = False,
+) -> None:
+    """Make a table of the paper: on the screen, and as CSV, Markdown and LaTeX in RUN/tables/."""
+    from metaseg_tf.paper.tables import make_table, store_table
+    from metaseg_tf.run import Run
+
+    opened = [Run(path) for path in runs]
+    printed = make_table(number, opened)
+    paths = store_table(number, printed, opened)
+    if as_json:
+        print_json({"caption": printed.caption, "rows": printed.to_records()})
+    else:
+        print_table(printed)
+        print_paths(paths)

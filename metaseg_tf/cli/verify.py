@@ -1,0 +1,41 @@
+"""``metaseg-tf verify``: every number that the paper prints beside that of two runs."""
+
+from typing import Annotated
+
+import typer
+
+from metaseg_tf.cli.console import print_json, print_paths, print_table
+from metaseg_tf.cli.options import AsJson
+
+__all__ = ["verify"]
+
+_ABSENT = "-"
+
+
+def verify(
+    xception65: Annotated[
+        str, typer.Argument(metavar="XC_RUN", help="Run of Xception65; - where there is none.")
+    ],
+    mobilenetv2: Annotated[
+        str, typer.Argument(metavar="MN_RUN", help="Run of MobileNetV2; - where there is none.")
+    ] = _ABSENT,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs with every printed number; exit code 1 if one is off."""
+    from metaseg_tf.paper.tables import store_printed
+    from metaseg_tf.paper.verify import verify as compare_runs
+    from metaseg_tf.run import Run
+
+    given = {"XC": xception65, "MN": mobilenetv2}
+    runs = {role: Run(path) for role, path in given.items() if path != _ABSENT}
+    verification = compare_runs(runs)
+    paths = store_printed(verification.table(), next(iter(runs.values())))
+    if as_json:
+        print_json(verification.to_json())
+    else:
+        print_table(verification.table())
+        for hint in verification.hints:
+            typer.echo(f"- {hint}")
+        print_paths(paths)
+    if not verification.passed:
+        raise typer.Exit(1)

@@ -1,0 +1,79 @@
+"""A TensorFlow function as a network: its variables frozen, its ops checked, its scores found."""
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2 as freeze,
+)
+
+from metaseg_tf.deeplab.graph import Graph
+from metaseg_tf.deeplab.graph_function import GraphFunctions
+from metaseg_tf.deeplab.graph_safety import check_ops
+from metaseg_tf.deeplab.graph_structure import find_tail
+from metaseg_tf.deeplab.image_network import ImageNetwork
+from metaseg_tf.errors import NetworkError
+
+__all__ = ["GraphNetwork"]
+
+
+class GraphNetwork(ImageNetwork):
+    """Class probabilities from a TensorFlow function of one image.
+
+    Parameters
+    ----------
+    function : tf.types.experimental.ConcreteFunction
+        Takes an image [1, H, W, 3], uint8 or float, and gives logits or probabilities
+        [1, H, W, C], or class ids; of these the input of their ArgMax is taken.
+    normalise : {"0..255", "0..1", "-1..1"}
+        The range that a float input expects.
+
+    Raises
+    ------
+    NetworkError
+        If the function does not take one image or has no scores.
+    UnsafeGraphError
+        If it holds ops which inference does not need.
+    """
+
+    def __init__(self, function, normalise: str = "0..255"):
+        frozen = freeze(function)
+        image = _image_input(frozen.inputs)
+        graph_def = frozen.graph.as_graph_def()
+        check_ops(graph_def)
+        functions = GraphFunctions(graph_def, image.name)
+        name = _scores_output(frozen.outputs) or find_tail(Graph(graph_def)).scores
+        self._run = functions.function([name])
+        classes = functions.tensor(name).shape[-1] or 0
+        size = tuple(image.shape[1:3])
+        crop = None if None in size else size
+        super().__init__(classes, crop, image.dtype.as_numpy_dtype, normalise)
+
+    def _scores(self, pixels: np.ndarray) -> np.ndarray:
+        (scores,) = self._run(tf.constant(pixels))
+        return tf.cast(scores[0], tf.float32).numpy()
+
+
+def _image_input(inputs) -> tf.Tensor:
+    shapes = ", ".join(f"{tensor.dtype.name} {tensor.shape}" for tensor in inputs) or "none"
+    if len(inputs) != 1 or not _is_image(inputs[0]):
+        raise NetworkError(
+            f"network: expected one input, an image [1, H, W, 3] of uint8 or float, got {shapes}; "
+            "export it with such a signature"
+        )
+    return inputs[0]
+
+
+def _is_image(tensor: tf.Tensor) -> bool:
+    number = tensor.dtype == tf.uint8 or tensor.dtype.is_floating
+    return number and tensor.shape.rank == 4 and tensor.shape[3] == 3
+
+
+def _scores_output(outputs) -> str | None:
+    """Name of the one output with scores, None where there are but class ids."""
+    found = [t.name for t in outputs if t.dtype.is_floating and t.shape.rank == 4]
+    if len(found) > 1:
+        raise NetworkError(
+            f"network: expected one output with scores [1, H, W, C], got {len(found)} "
+            f"({', '.join(found)}); export it with the last of them only"
+        )
+    return found[0] if found else None

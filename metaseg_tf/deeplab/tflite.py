@@ -1,0 +1,149 @@
+"""Networks stored as TensorFlow Lite, 8-bit ones included."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from metaseg_tf.deeplab.graph_safety import ALLOWED_OPS
+from metaseg_tf.deeplab.image_network import ImageNetwork
+from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError
+
+__all__ = ["TFLiteNetwork"]
+
+#: Ops between ArgMax and the output, which move labels about but do not change them.
+_LABEL_OPS = frozenset(
+    ("CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "RESIZE_NEAREST_NEIGHBOR")
+)
+#: Prefix of TensorFlow's own ops inside of a TensorFlow Lite file.
+_FLEX = "Flex"
+
+
+class TFLiteNetwork(ImageNetwork):
+    """Class probabilities from a ``.tflite`` file.
+
+    Where the output is class ids, the tensor that feeds their ArgMax is taken; 8-bit scores are
+    turned into real ones by their scale and zero point.
+
+    Parameters
+    ----------
+    path : Path
+    normalise : {"0..255", "0..1", "-1..1"}
+        The range that a float input expects; 8-bit inputs are fed as they are.
+
+    Raises
+    ------
+    DataFormatError
+        If the file is missing or not TensorFlow Lite.
+    NetworkError
+        If it does not take one image of a fixed size, or no scores can be reached.
+    UnsafeGraphError
+        If it holds TensorFlow ops which inference does not need.
+    """
+
+    def __init__(self, path: Path, *, normalise: str = "0..255"):
+        self._interpreter = _open(Path(path))
+        self._input = _image_input(self._interpreter)
+        self._output = _scores_tensor(self._interpreter)
+        _, height, width, _ = self._input["shape"]
+        # int8 holds the same pixels, shifted by the zero point's 128.
+        self._signed = self._input["dtype"] == np.int8
+        dtype = np.uint8 if self._signed else self._input["dtype"]
+        classes = int(self._output["shape"][-1])
+        super().__init__(classes, (int(height), int(width)), dtype, normalise)
+
+    def _scores(self, pixels: np.ndarray) -> np.ndarray:
+        if self._signed:
+            pixels = (pixels.astype(np.int16) - 128).astype(np.int8)
+        self._interpreter.set_tensor(self._input["index"], pixels)
+        self._interpreter.invoke()
+        return _dequantised(self._interpreter.get_tensor(self._output["index"])[0], self._output)
+
+
+def _open(path: Path) -> tf.lite.Interpreter:
+    if not path.is_file():
+        raise DataFormatError(
+            f"{path}: expected a TensorFlow Lite file, found no such file; check the path"
+        )
+    try:
+        interpreter = _keeping_all_tensors(path)
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+    _check_flex_ops(interpreter, path)
+    try:
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise _unreadable(path, error) from error
+    return interpreter
+
+
+def _unreadable(path: Path, error: Exception) -> DataFormatError:
+    reason = str(error).splitlines()[0]
+    return DataFormatError(
+        f"{path}: expected a TensorFlow Lite file that this TensorFlow can run, got: {reason}"
+    )
+
+
+def _keeping_all_tensors(path: Path) -> tf.lite.Interpreter:
+    # Delegates hide tensors, and make the values depend on the version of TensorFlow.
+    resolver = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that keeping all tensors takes memory: it is meant
+        return tf.lite.Interpreter(
+            str(path),
+            experimental_op_resolver_type=resolver,
+            experimental_preserve_all_tensors=True,
+        )
+
+
+def _check_flex_ops(interpreter: tf.lite.Interpreter, path: Path) -> None:
+    for op in interpreter._get_ops_details():
+        name = op["op_name"]
+        if name.startswith(_FLEX) and name.removeprefix(_FLEX) not in ALLOWED_OPS:
+            raise UnsafeGraphError(
+                f"{path}: expected only ops that inference needs, got op {name!r}; such a network "
+                "may touch files, the network or Python: use one from a source you trust"
+            )
+
+
+def _image_input(interpreter: tf.lite.Interpreter) -> dict:
+    inputs = interpreter.get_input_details()
+    shapes = [list(tensor["shape_signature"]) for tensor in inputs]
+    if len(inputs) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3 or min(shapes[0]) < 1:
+        raise NetworkError(
+            f"network: expected one image [1, H, W, 3] of a fixed size as input, got {shapes}; "
+            "convert it with a fixed size"
+        )
+    return inputs[0]
+
+
+def _scores_tensor(interpreter: tf.lite.Interpreter) -> dict:
+    tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
+    output = interpreter.get_output_details()[0]
+    if len(output["shape"]) == 4 and output["shape"][-1] > 1:
+        return output
+    scores = tensors.get(_feeds_argmax(interpreter, output["index"]))
+    if scores is None or len(scores["shape"]) != 4:
+        raise NetworkError(
+            f"network: expected scores [1, H, W, C] or class ids by ArgMax, got an output "
+            f"{list(output['shape'])} without reachable logits; convert it without its last steps"
+        )
+    return scores
+
+
+def _feeds_argmax(interpreter: tf.lite.Interpreter, index: int) -> int | None:
+    """Index of the tensor whose ArgMax the tensor ``index`` shows."""
+    for op in reversed(interpreter._get_ops_details()):
+        if index in op["outputs"] and op["op_name"] == "ARG_MAX":
+            return op["inputs"][0]
+        if index in op["outputs"] and op["op_name"] in _LABEL_OPS:
+            index = op["inputs"][0]
+    return None
+
+
+def _dequantised(values: np.ndarray, tensor: dict) -> np.ndarray:
+    scale, zero_point = tensor["quantization"]
+    if scale == 0:
+        return values.astype(np.float32)
+    return np.float32(scale) * (values.astype(np.float32) - zero_point)

@@ -1,0 +1,97 @@
+"""The maps of one image, kept for pictures: what was predicted, where, and how surely.
+
+Kept as two files: an npz with the maps, and the photograph as JPEG, which browsers show as it is.
+"""
+
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from metaseg_tf.errors import DataFormatError
+
+__all__ = ["ImageMaps", "decode_maps", "encode_maps"]
+
+_LEVELS = 255
+_JPEG_QUALITY = 90
+_CLASS_MAPS = ("pred", "segments")
+_HEAT_MAPS = ("entropy", "difference")
+_READ_ERRORS = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageMaps:
+    """Maps of one image, all of its size.
+
+    Attributes
+    ----------
+    pred : uint8 [H, W]
+        Predicted class, 255 where the ground truth is void.
+    segments : int32 [H, W]
+        Number of the pixel's segment as in the segment table, 0 where the ground truth is void.
+    entropy, difference : float32 [H, W]
+        E_z and D_z in [0, 1]; to 1/510 once they were stored.
+    gt : uint8 [H, W] or None
+        True class, 255 for void.
+    image : uint8 [H, W, 3] or None
+        The photograph in RGB; softmax dumps come without.
+    """
+
+    pred: np.ndarray
+    segments: np.ndarray
+    entropy: np.ndarray
+    difference: np.ndarray
+    gt: np.ndarray | None = None
+    image: np.ndarray | None = None
+
+
+def encode_maps(maps: ImageMaps) -> dict[str, bytes]:
+    """The files that hold the maps: suffix -> content; "jpg" where there is a photograph."""
+    arrays = {name: getattr(maps, name) for name in _CLASS_MAPS}
+    arrays |= {name: _quantise(getattr(maps, name)) for name in _HEAT_MAPS}
+    arrays |= {} if maps.gt is None else {"gt": maps.gt}
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)
+    photograph = {} if maps.image is None else {"jpg": _to_jpeg(maps.image)}
+    return photograph | {"npz": packed.getvalue()}
+
+
+def decode_maps(npz: bytes, photograph: bytes | None = None, *, origin: str = "maps") -> ImageMaps:
+    """The maps that `encode_maps` made files of.
+
+    Parameters
+    ----------
+    npz, photograph : bytes
+    origin : str
+        What errors call the file.
+
+    Raises
+    ------
+    DataFormatError
+        If the content is truncated or something else.
+    """
+    try:
+        with np.load(io.BytesIO(npz), allow_pickle=False) as packed:
+            arrays = {name: packed[name] for name in _CLASS_MAPS}
+            arrays |= {name: packed[name] / np.float32(_LEVELS) for name in _HEAT_MAPS}
+            gt = packed.get("gt")
+        image = None if photograph is None else np.asarray(Image.open(io.BytesIO(photograph)))
+    except (*_READ_ERRORS, UnidentifiedImageError) as error:
+        raise DataFormatError(
+            f"{origin}: expected the maps of an image, got a file that cannot be read "
+            f"({' '.join(str(error).split())[:120]}); delete it and run extract again"
+        ) from error
+    return ImageMaps(**arrays, gt=gt, image=image)
+
+
+def _quantise(heat: np.ndarray) -> np.ndarray:
+    return np.rint(heat * _LEVELS).astype(np.uint8)
+
+
+def _to_jpeg(image: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "JPEG", quality=_JPEG_QUALITY)
+    return content.getvalue()

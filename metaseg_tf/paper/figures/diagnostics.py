@@ -1,0 +1,205 @@
+"""Pictures of the regression diagnostics: residuals, influence, partial regression, calibration."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from metaseg_tf.paper.figures.drawing import Drawing, store_drawing
+from metaseg_tf.paper.figures.style import (
+    BLACK,
+    BLUE,
+    IOU_LABEL,
+    VERMILION,
+    new_figure,
+    point_alpha,
+    point_area,
+    styled,
+)
+from metaseg_tf.run import Run
+from metaseg_tf.schema import METRICS
+
+if TYPE_CHECKING:
+    # Loading statsmodels takes a second, which the paper's figures need not wait for.
+    from metaseg_tf.analysis.diagnostics import Diagnostics
+
+__all__ = [
+    "make_diagnostic_figures",
+    "plot_calibration",
+    "plot_leverage",
+    "plot_normal_quantiles",
+    "plot_partial_regression",
+    "plot_residuals",
+    "plot_scale",
+    "running_mean",
+]
+
+_COOK_LEVELS = (0.01, 0.1)
+
+
+def make_diagnostic_figures(diagnostics: "Diagnostics", run: Run) -> list[Path]:
+    """Write all diagnostic pictures as PNG, PDF and CSV into ``diagnostics/`` of the run."""
+    paths = []
+    with styled():
+        for name, drawing in _drawings(diagnostics):
+            paths += store_drawing(drawing, run, f"diagnostics/{name}")
+    return paths
+
+
+def plot_residuals(points: pd.DataFrame, ax: Axes) -> list:
+    """Residuals against fitted values with their running mean; functional form."""
+    ax.set(xlabel="fitted value", ylabel="residual", title="Residuals against fitted")
+    return _plot_trend(points["fitted"], points["residual"], ax, level=0.0)
+
+
+def plot_normal_quantiles(points: pd.DataFrame, ax: Axes) -> list:
+    """Standardised residuals against normal quantiles; normality."""
+    ax.set(xlabel="normal quantile", ylabel="standardised residual", title="Normal Q-Q")
+    ends = [points["quantile"].min(), points["quantile"].max()]
+    line = ax.plot(ends, ends, color=BLACK, linewidth=0.9, linestyle="--", label="normal")
+    dots = _scatter(points["quantile"], points["standardized"], ax)
+    ax.legend(loc="upper left")
+    return [*line, dots]
+
+
+def plot_scale(points: pd.DataFrame, ax: Axes) -> list:
+    """Root of the size of standardised residuals against fitted values; equal variances."""
+    ax.set(
+        xlabel="fitted value",
+        ylabel=r"$\sqrt{|\mathrm{standardised\ residual}|}$",
+        title="Scale-location",
+    )
+    return _plot_trend(points["fitted"], points["scale"], ax)
+
+
+def plot_leverage(points: pd.DataFrame, ax: Axes, *, n_coefficients: int) -> list:
+    """Standardised residuals against leverage, with lines of equal Cook's distance; influence."""
+    ax.set(xlabel="leverage", ylabel="standardised residual", title="Leverage against residual")
+    dots = _scatter(points["leverage"], points["standardized"], ax)
+    limits = ax.get_ylim()
+    low, high = points["leverage"].min(), points["leverage"].max()
+    leverage = np.geomspace(max(low, 1e-8), max(high, 2e-8), 200)
+    lines = []
+    for level, dashes in zip(_COOK_LEVELS, (":", "--"), strict=True):
+        residual = np.sqrt(level * n_coefficients * (1 - leverage) / leverage)
+        for sign in (1, -1):
+            style = {"color": VERMILION, "linestyle": dashes, "linewidth": 1}
+            label = f"Cook's distance {level}" if sign > 0 else None
+            lines += ax.plot(leverage, sign * residual, label=label, **style)
+    ax.set(ylim=limits, xscale="log")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    return [dots, *lines]
+
+
+def plot_partial_regression(points: pd.DataFrame, label: str, ax: Axes) -> list:
+    """What a column adds to the others: ``x`` against ``y``, with the fitted line."""
+    slope = (points["x"] @ points["y"]) / (points["x"] @ points["x"])
+    ends = np.array([points["x"].min(), points["x"].max()])
+    dots = _scatter(points["x"], points["y"], ax)
+    line = ax.plot(ends, slope * ends, color=VERMILION, linewidth=1.3)
+    ax.set(xlabel=f"{label} given the others")
+    ax.set_title(f"slope {slope:.3g}", size=8.5)
+    return [dots, *line]
+
+
+def plot_calibration(reliability: pd.DataFrame, ax: Axes) -> list:
+    """Observed against predicted share of IoU_adj > 0 with 95 % intervals."""
+    share = reliability["observed"]
+    errors = [share - reliability["low"], reliability["high"] - share]
+    line = ax.plot([0, 1], [0, 1], color=BLACK, linewidth=0.9, linestyle="--", label="calibrated")
+    bars = ax.errorbar(
+        reliability["predicted"],
+        share,
+        np.maximum(errors, 0),
+        fmt="o",
+        color=BLUE,
+        capsize=2,
+        markersize=4,
+        label="held-out segments, 95 %",
+    )
+    ax.set(
+        xlabel=f"predicted probability of {IOU_LABEL} > 0",
+        ylabel=f"observed share of {IOU_LABEL} > 0",
+        title="Calibration",
+        aspect="equal",
+    )
+    ax.legend(loc="upper left")
+    return [*line, bars]
+
+
+def running_mean(x: pd.Series, y: pd.Series, bins: int = 30) -> pd.DataFrame:
+    """Means of x and y in groups of equally many points, in rising order of x.
+
+    Returns
+    -------
+    DataFrame
+        ``x``, ``y``; fewer rows than ``bins`` where there are fewer points.
+    """
+    groups = np.array_split(np.argsort(x.to_numpy(), kind="stable"), min(bins, len(x)))
+    means = [(x.to_numpy()[g].mean(), y.to_numpy()[g].mean()) for g in groups]
+    return pd.DataFrame(means, columns=["x", "y"])
+
+
+def _drawings(found: "Diagnostics"):
+    n_coefficients = len(found.linear.columns) + 1
+    plots: dict[str, tuple[Callable, list[str]]] = {
+        "residuals_fitted": (plot_residuals, ["fitted", "residual"]),
+        "normal_quantiles": (plot_normal_quantiles, ["quantile", "standardized"]),
+        "scale_location": (plot_scale, ["fitted", "scale"]),
+        "leverage_residual": (
+            partial(plot_leverage, n_coefficients=n_coefficients),
+            ["leverage", "standardized", "cook"],
+        ),
+    }
+    for name, (plot, columns) in plots.items():
+        yield name, _single(found.points[columns], plot)
+    yield "partial_regression", _draw_partial_regression(found)
+    if found.calibration:
+        yield "calibration", _single(found.calibration.table, plot_calibration)
+
+
+def _single(frame, plot):
+    figure = new_figure(4.6, 4.0)
+    plot(frame, figure.subplots())
+    return Drawing(figure, {"": frame})
+
+
+def _draw_partial_regression(found):
+    symbols = {metric.name: f"${metric.symbol}$" for metric in METRICS}
+    frames = {
+        name: found.linear.partial_regression(name)
+        for name in found.linear.columns
+        if name in symbols
+    }
+    n_rows = max(-(-len(frames) // 3), 1)
+    figure = new_figure(7.4, 2.1 * n_rows + 0.3)
+    axes = figure.subplots(n_rows, 3, squeeze=False)
+    for ax, (name, frame) in zip(axes.flat, frames.items(), strict=False):
+        plot_partial_regression(frame, symbols[name], ax)
+    for ax in axes.flat[len(frames) :]:
+        ax.remove()
+    figure.supylabel("target given the others", size=9)
+    joined = pd.concat(frames, names=["column", None]).reset_index(level=0) if frames else {}
+    return Drawing(figure, {"": pd.DataFrame(joined)})
+
+
+def _plot_trend(x, y, ax, level=None):
+    artists: list[Line2D] = [_scatter(x, y, ax)]
+    if level is not None:
+        artists.append(ax.axhline(level, color=BLACK, linewidth=0.9, linestyle="--"))
+    mean = running_mean(x, y)
+    artists += ax.plot(mean["x"], mean["y"], color=VERMILION, linewidth=1.6, label="running mean")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    return artists
+
+
+def _scatter(x, y, ax):
+    alpha = point_alpha(len(x))
+    return ax.scatter(
+        x, y, s=point_area(len(x)), alpha=alpha, color=BLUE, linewidths=0, rasterized=True
+    )

@@ -1,0 +1,109 @@
+"""Figure 2: an image's segmentation and heat map of D for each network."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from metaseg_tf.maps import ImageMaps
+from metaseg_tf.paper.figures.drawing import Drawing
+from metaseg_tf.paper.figures.painting import (
+    class_patches,
+    name_segments,
+    overlay_classes,
+    show_heat,
+    show_picture,
+)
+from metaseg_tf.paper.figures.style import new_figure
+from metaseg_tf.paper.figures.subject import (
+    choose_image,
+    class_names,
+    count_false_positives,
+    title_of,
+)
+from metaseg_tf.run import Run, load_run
+from metaseg_tf.schema import count_classes
+
+__all__ = ["draw", "frame", "plot"]
+
+_COLUMNS = ["segment", "class_id", "S", "S_in", "D", "D_in", "D_bd"]
+
+
+def frame(tables: dict[str, pd.DataFrame], image: str) -> pd.DataFrame:
+    """The segments of one image with their mean D, by network.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        Title of a network -> its segment table.
+
+    Returns
+    -------
+    DataFrame
+        ``network``, ``class``, and columns of the segment table.
+    """
+    parts = []
+    for network, table in tables.items():
+        part = table.loc[table["image"] == image, _COLUMNS]
+        names = [class_names(count_classes(table))[j] for j in part["class_id"]]
+        parts.append(part.assign(network=network, **{"class": names}))
+    return pd.concat(parts, ignore_index=True)[["network", "class", *_COLUMNS]]
+
+
+def plot(
+    segments: pd.DataFrame, maps: ImageMaps, names: Sequence[str], upper: Axes, lower: Axes
+) -> list:
+    """Segmentation above, heat map of D below, for one network.
+
+    Parameters
+    ----------
+    segments : DataFrame
+        The network's rows of `frame`.
+    """
+    artists = [
+        show_picture(upper, overlay_classes(maps.pred, maps.image), "segmentation"),
+        show_heat(lower, maps.difference, "heat map $D_z$"),
+    ]
+    class_ids = segments.set_index("segment")["class_id"]
+    return [*artists, *name_segments(upper, maps.segments, class_ids, names)]
+
+
+def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
+    """The image with most false positives of the first run, or the one asked for."""
+    tables = {run.name: load_run(run.path) for run in runs}
+    image = choose_image(runs, image, lambda: _rate(tables[runs[0].name]))
+    values, maps = frame(tables, image), {run.name: run.load_maps(image) for run in runs}
+    photograph = next((m.image for m in maps.values() if m.image is not None), None)
+    figure, axes = _lay_out(len(runs), next(iter(maps.values())).pred.shape, photograph, image)
+    names = class_names(count_classes(tables[runs[0].name]))
+    for run, (upper, lower) in zip(runs, axes.T, strict=True):
+        own = values[values["network"] == run.name]
+        _, heat, *_ = plot(own, maps[run.name], names, upper, lower)
+        upper.set_title(f"{title_of(run)}: segmentation", size=9)
+    figure.colorbar(heat, ax=axes, label="$D_z$", shrink=0.6, aspect=25)
+    patches = class_patches([m.pred for m in maps.values()], names)
+    figure.legend(handles=patches, loc="outside lower center", ncols=4 + len(runs))
+    return Drawing(figure, {"": values})
+
+
+def _lay_out(n_runs, shape, photograph, image):
+    """A figure with axes [2, n_runs], below the photograph where there is one."""
+    width = {1: 4.8}.get(n_runs, 3.4 * n_runs)
+    panel = (width - 0.8) / n_runs * shape[0] / shape[1] + 0.25
+    n_rows = 2 + (photograph is not None)
+    figure = new_figure(width, n_rows * panel + 0.8)
+    grid = figure.add_gridspec(n_rows, n_runs)
+    if photograph is None:
+        figure.suptitle(image, size=10)
+    else:
+        show_picture(figure.add_subplot(grid[0, :]), photograph, image)
+    cells = [[grid[row, column] for column in range(n_runs)] for row in (n_rows - 2, n_rows - 1)]
+    return figure, np.array([[figure.add_subplot(cell) for cell in row] for row in cells])
+
+
+def _rate(table: pd.DataFrame) -> pd.Series:
+    """False positives of each image, or, without ground truth, segments."""
+    if "iou_adj" in table:
+        return count_false_positives(table)
+    return table.groupby("image").size()

@@ -1,0 +1,117 @@
+"""Figure 3: predicted against true IoU_adj of all segments."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.lines import Line2D
+
+from metaseg_tf.analysis.design import build_design
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
+from metaseg_tf.analysis.regression import fit_regression
+from metaseg_tf.analysis.scores import r2, sigma
+from metaseg_tf.paper.figures.drawing import Drawing
+from metaseg_tf.paper.figures.style import BLACK, BLUE, IOU_LABEL, new_figure, point_alpha
+from metaseg_tf.paper.figures.subject import load_judged, title_of
+from metaseg_tf.run import Run
+
+__all__ = ["FIRST_RUN", "draw", "frame", "plot"]
+
+#: Figures 3, 4 and 5 show the first of the ten runs.
+FIRST_RUN = replace(PAPER_PROTOCOL, runs=1)
+
+#: Area in points squared of the largest dot, and the least that can be seen.
+_LARGEST, _SMALLEST = 400.0, 0.8
+
+
+def frame(table: pd.DataFrame) -> pd.DataFrame:
+    """True and predicted IoU_adj of every segment with interior, by run 0's linear regression.
+
+    Both halves are shown, as the caption of the paper says ("all connected components"); ``part``
+    tells them apart. Predictions are not clipped.
+
+    Returns
+    -------
+    DataFrame
+        ``image``, ``segment``, ``S`` in pixels, ``part`` (train or validation), ``iou_adj``,
+        ``predicted``.
+    """
+    design = build_design(table)
+    regression = fit_regression(design, "iou_adj", FIRST_RUN)
+    trains = FIRST_RUN.draw_splits(design)[0]
+    kept = table.iloc[design.rows][["image", "segment", "S"]].reset_index(drop=True)
+    return kept.assign(
+        part=np.where(trains, "train", "validation"),
+        iou_adj=design.iou_adj,
+        predicted=regression.predicted,
+    )
+
+
+def plot(segments: pd.DataFrame, largest: int, ax: Axes) -> PathCollection:
+    """Scatter plot with dot areas proportional to S, the largest at the back.
+
+    Parameters
+    ----------
+    segments : DataFrame
+        As `frame` gives it.
+    largest : int
+        The S in pixels of the largest dot. Areas below what can be seen are raised to it.
+    """
+    ordered = segments.sort_values("S", ascending=False, kind="stable")
+    points = ax.scatter(
+        ordered["iou_adj"],
+        ordered["predicted"],
+        s=_areas(ordered["S"], largest),
+        alpha=min(1.5 * point_alpha(len(segments)), 0.7),
+        color=BLUE,
+        linewidths=0,
+        rasterized=True,
+    )
+    ax.plot([0, 1], [0, 1], color=BLACK, linewidth=0.8, linestyle="--")
+    ax.set(xlabel=IOU_LABEL, ylabel=f"predicted {IOU_LABEL}", xlim=(-0.05, 1.08))
+    held_out = segments[segments["part"] == "validation"]
+    scores = (s(held_out["predicted"].to_numpy(), held_out["iou_adj"]) for s in (r2, sigma))
+    title = "validation: $R^2$ = {:.2%}, $\\sigma$ = {:.3f}".format(*scores)
+    ax.set_title(title.replace("-", "\N{MINUS SIGN}"), size=8)
+    return points
+
+
+def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
+    """One panel a network, on common axes."""
+    frames = {run.name: frame(load_judged(run)) for run in runs}
+    largest = max(segments["S"].max() for segments in frames.values())
+    figure = new_figure(0.4 + 3.6 * len(runs), 4.4)
+    axes = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
+    for ax, run in zip(axes, runs, strict=True):
+        plot(frames[run.name], largest, ax)
+        ax.set_title(f"{title_of(run)}\n{ax.get_title()}", size=9)
+        ax.label_outer()
+    figure.legend(
+        handles=_size_legend(largest), title="$S$ in pixels", loc="outside lower center", ncols=4
+    )
+    return Drawing(figure, {"": pd.concat(frames, names=["network", None]).reset_index(level=0)})
+
+
+def _areas(S, largest):
+    return np.maximum(_LARGEST * S / largest, _SMALLEST)
+
+
+def _size_legend(largest):
+    sizes = 10.0 ** np.arange(np.floor(np.log10(largest)) - 2, np.floor(np.log10(largest)) + 1)
+    return [
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="o",
+            color=BLUE,
+            alpha=0.6,
+            markeredgewidth=0,
+            markersize=float(_areas(size, largest) ** 0.5),
+            label=f"$10^{{{np.log10(size):.0f}}}$",
+        )
+        for size in sizes
+    ]

@@ -1,0 +1,162 @@
+"""Figure 4: the l1 path: coefficients, accuracy and AUROC over 1/lambda = C."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from metaseg_tf.analysis.classification import Classification, fit_classification
+from metaseg_tf.analysis.design import build_design
+from metaseg_tf.paper.figures.drawing import Drawing
+from metaseg_tf.paper.figures.figure3 import FIRST_RUN
+from metaseg_tf.paper.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    LINE_COLOURS,
+    ORANGE,
+    VERMILION,
+    new_figure,
+)
+from metaseg_tf.paper.figures.subject import class_names, load_judged, title_of
+from metaseg_tf.run import Run
+from metaseg_tf.schema import METRICS
+
+__all__ = ["coefficient_frame", "draw", "plot_coefficients", "plot_scores", "score_frame"]
+
+_DASHES = {"": "-", "_in": "--", "_bd": ":", "_rel": "-.", "_rel_in": (0, (6, 1, 1, 1, 1, 1))}
+_GROUPS = {"E": BLUE, "D": VERMILION, "S": GREEN}
+_SYMBOLS = {metric.name: f"${metric.symbol}$" for metric in METRICS}
+_SCORES = {"acc": "accuracy", "auroc": "AUROC"}
+_MODELS = {
+    "penalized": ("LASSO fit", {"color": BLUE, "marker": "o"}),
+    "unpenalized": ("unpenalised fit on its columns", {"color": ORANGE, "marker": "s"}),
+}
+
+
+def coefficient_frame(classification: Classification) -> pd.DataFrame:
+    """Coefficients of run 0 along the path.
+
+    Returns
+    -------
+    DataFrame
+        ``C``, one column a feature, in log-odds of IoU_adj > 0 per standard deviation, and
+        ``C_p``, the largest absolute value among the class probabilities.
+    """
+    coefficients = classification.coefficients(0)
+    classes = coefficients.filter(regex=r"^cprob\d+$")
+    return coefficients.assign(C_p=classes.abs().max(axis=1)).reset_index()
+
+
+def score_frame(classification: Classification) -> pd.DataFrame:
+    """Accuracy and AUROC of run 0 along the path, and of the entropy baseline.
+
+    Returns
+    -------
+    DataFrame
+        ``model`` (penalized, unpenalized, entropy), ``part``, ``score`` (acc, auroc), ``C`` (NaN
+        for the baseline), ``value`` in [0, 1], and ``best_c``, the C of the dashed line.
+    """
+    scores = pd.concat([classification.curves, classification.baseline], ignore_index=True)
+    first = scores[scores["split"] == 0].drop(columns="split")
+    return first.assign(best_c=classification.best_c_of_run(0)).reset_index(drop=True)
+
+
+def plot_coefficients(
+    coefficients: pd.DataFrame, styles: dict[str, tuple[str, dict]], ax: Axes
+) -> list[Line2D]:
+    """Lines over C; the legend is in the order in which the lines end.
+
+    Parameters
+    ----------
+    coefficients : DataFrame
+        As `coefficient_frame` gives it.
+    styles : dict
+        Column -> its label and the properties of its line.
+    """
+    lines = {
+        name: ax.plot(coefficients["C"], coefficients[name], label=label, **style)[0]
+        for name, (label, style) in styles.items()
+    }
+    order = coefficients[list(styles)].iloc[-1].sort_values(ascending=False, kind="stable").index
+    ax.legend(
+        handles=[lines[name] for name in order],
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        fontsize=7.5,
+        handlelength=2.8,
+        labelspacing=0.25,
+    )
+    ax.set(xscale="log", xlabel=r"$\lambda^{-1} = C$", ylabel="coefficient (log-odds per s.d.)")
+    return list(lines.values())
+
+
+def plot_scores(scores: pd.DataFrame, score: str, ax: Axes) -> list[Line2D]:
+    """Validation scores over C with the baseline; ``score`` is "acc" or "auroc"."""
+    shown = scores[(scores["score"] == score) & (scores["part"] == "validation")]
+    lines = []
+    for model, (label, style) in _MODELS.items():
+        rows = shown[shown["model"] == model]
+        lines += ax.plot(rows["C"], rows["value"], label=label, markersize=3, **style)
+    baseline = float(shown.loc[shown["model"] == "entropy", "value"].iloc[0])
+    lines.append(ax.axhline(baseline, color=GREY, linestyle="-.", label="entropy baseline"))
+    ax.set(xscale="log", xlabel=r"$\lambda^{-1} = C$", ylabel=f"validation {_SCORES[score]}")
+    ax.yaxis.set_major_formatter("{x:.1%}")
+    return lines
+
+
+def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
+    """The four panels for one run's table, by run 0 of the protocol."""
+    (run,) = runs
+    design = build_design(load_judged(run))
+    classification = fit_classification(design, FIRST_RUN)
+    coefficients, scores = coefficient_frame(classification), score_frame(classification)
+    figure = new_figure(11, 7.4)
+    (upper_left, upper_right), lower = figure.subplots(2, 2)
+    plot_coefficients(coefficients, _metric_styles(), upper_left)
+    plot_coefficients(coefficients, _class_styles(design.columns), upper_right)
+    for score, ax in zip(_SCORES, lower, strict=True):
+        plot_scores(scores, score, ax)
+        ax.set_title(f"meta classification {_SCORES[score]}")
+    upper_left.set_title("metrics")
+    upper_right.set_title("mean class probabilities")
+    _mark_best(scores["best_c"].iloc[0], (upper_left, upper_right, *lower))
+    lower[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.suptitle(f"{title_of(run)}: $IoU_\\mathrm{{adj}}$ = 0 or > 0")
+    return Drawing(figure, {"coefficients": coefficients, "scores": scores})
+
+
+def _metric_styles():
+    styles = {
+        f"{group}{variant}": (
+            _SYMBOLS[f"{group}{variant}"],
+            {"color": colour, "linestyle": dashes, "linewidth": 1.3},
+        )
+        for group, colour in _GROUPS.items()
+        for variant, dashes in _DASHES.items()
+    }
+    return styles | {"C_p": ("$C_p$", {"color": BLACK, "linewidth": 2.2})}
+
+
+def _class_styles(columns):
+    names = [name for name in columns if name.startswith("cprob")]
+    dashes = list(_DASHES.values())[:3]
+    return {
+        name: (
+            label,
+            {
+                "color": LINE_COLOURS[j % len(LINE_COLOURS)],
+                "linestyle": dashes[j // len(LINE_COLOURS) % len(dashes)],
+                "linewidth": 1.3,
+            },
+        )
+        for j, (name, label) in enumerate(zip(names, class_names(len(names)), strict=True))
+    }
+
+
+def _mark_best(C, axes):
+    for ax in axes:
+        line = ax.axvline(C, color=BLACK, linestyle="--", linewidth=0.9)
+    line.set_label(f"best validation accuracy\n($C$ = {C:.3g})")

@@ -1,0 +1,102 @@
+"""Figure 5: true and predicted IoU_adj painted on the segments of an image."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.patches import Patch
+
+from metaseg_tf.maps import ImageMaps
+from metaseg_tf.paper.figures.drawing import Drawing
+from metaseg_tf.paper.figures.figure3 import frame as predict
+from metaseg_tf.paper.figures.painting import (
+    class_patches,
+    name_segments,
+    overlay_classes,
+    paint_values,
+    show_picture,
+)
+from metaseg_tf.paper.figures.style import IOU_LABEL, IOU_MAP, UNKNOWN, new_figure
+from metaseg_tf.paper.figures.subject import (
+    choose_image,
+    class_names,
+    count_false_positives,
+    load_judged,
+    title_of,
+)
+from metaseg_tf.run import Run
+from metaseg_tf.schema import BOX, count_classes
+
+__all__ = ["draw", "frame", "plot"]
+
+
+def frame(table: pd.DataFrame, image: str) -> pd.DataFrame:
+    """The segments of one image with true and predicted IoU_adj.
+
+    Predictions are those of Figure 3; segments without interior are not analysed and have none.
+
+    Returns
+    -------
+    DataFrame
+        ``segment``, ``class_id``, ``class``, ``S``, the box, ``iou_adj``, ``predicted``.
+    """
+    own = table[table["image"] == image]
+    predicted = predict(table).query("image == @image").set_index("segment")["predicted"]
+    names = class_names(count_classes(table))
+    return own[["segment", "class_id", "S", *BOX, "iou_adj"]].assign(
+        **{"class": [names[j] for j in own["class_id"]]},
+        predicted=own["segment"].map(predicted).to_numpy(),
+    )
+
+
+def plot(
+    segments: pd.DataFrame, maps: ImageMaps, names: Sequence[str], axes: Sequence[Axes]
+) -> list:
+    """Four panels: true IoU_adj, predicted, ground truth, predicted classes.
+
+    Parameters
+    ----------
+    segments : DataFrame
+        As `frame` gives it.
+    maps : ImageMaps
+        With ground truth.
+    axes : four axes
+    """
+    values = segments.set_index("segment")
+    analysed = values["predicted"].notna()
+    true, predicted = values["iou_adj"].where(analysed), values["predicted"].clip(0, 1)
+    pictures = {
+        f"true {IOU_LABEL}": paint_values(maps.segments, true),
+        f"predicted {IOU_LABEL}": paint_values(maps.segments, predicted),
+        "ground truth": overlay_classes(maps.gt, maps.image),
+        "predicted classes": overlay_classes(maps.pred, maps.image),
+    }
+    artists = [
+        show_picture(ax, picture, title)
+        for ax, (title, picture) in zip(axes, pictures.items(), strict=True)
+    ]
+    return [*artists, *name_segments(axes[3], maps.segments, values["class_id"], names)]
+
+
+def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
+    """The image with most false positives, or the one asked for."""
+    (run,) = runs
+    table = load_judged(run)
+    image = choose_image(runs, image, lambda: count_false_positives(table))
+    maps, segments = run.load_maps(image), frame(table, image)
+    height, width = maps.pred.shape
+    figure = new_figure(10, 8.7 * height / width + 1.4)
+    axes = figure.subplots(2, 2)
+    names = class_names(count_classes(table))
+    plot(segments, maps, names, axes.ravel())
+    scale = ScalarMappable(cmap=IOU_MAP)
+    scale.set_clim(0, 1)
+    figure.colorbar(scale, ax=axes[0], label=f"{IOU_LABEL} (clipped to [0, 1])", aspect=15)
+    grey = Patch(facecolor=UNKNOWN, label="without interior")
+    patches = [*class_patches([maps.gt, maps.pred], names), grey]
+    figure.legend(handles=patches, loc="outside lower center", ncols=7)
+    error = (segments["predicted"].clip(0, 1) - segments["iou_adj"]).abs()
+    figure.suptitle(f"{title_of(run)}, {image}: mean error {np.nanmean(error):.3f}", size=10)
+    return Drawing(figure, {"": segments})

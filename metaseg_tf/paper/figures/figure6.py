@@ -1,0 +1,84 @@
+"""Figure 6: each metric against IoU_adj, with its correlation."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+
+from metaseg_tf.paper.correlations import compute_correlations
+from metaseg_tf.paper.figures.drawing import Drawing
+from metaseg_tf.paper.figures.style import (
+    BLUE,
+    GREEN,
+    IOU_LABEL,
+    VERMILION,
+    new_figure,
+    point_alpha,
+    point_area,
+)
+from metaseg_tf.paper.figures.subject import load_judged, title_of
+from metaseg_tf.run import Run
+from metaseg_tf.schema import METRIC_COLUMNS, METRICS, Column
+
+__all__ = ["draw", "frame", "plot"]
+
+_COLOURS = {"E": BLUE, "D": VERMILION, "S": GREEN}
+
+
+def frame(table: pd.DataFrame) -> pd.DataFrame:
+    """The 15 metrics and IoU_adj of all segments with interior.
+
+    Returns
+    -------
+    DataFrame
+        ``image``, ``segment``, the metrics, ``iou_adj``.
+    """
+    kept = table.loc[table["S_in"] > 0, ["image", "segment", *METRIC_COLUMNS, "iou_adj"]]
+    return kept.reset_index(drop=True)
+
+
+def plot(segments: pd.DataFrame, metric: str, rho: float, ax: Axes) -> PathCollection:
+    """One scatter plot; what has no upper bound is on a logarithmic axis, which rho is not."""
+    column = next(c for c in METRICS if c.name == metric)
+    points = ax.scatter(
+        segments[metric],
+        segments["iou_adj"],
+        s=point_area(len(segments)),
+        alpha=point_alpha(len(segments)) / 2,
+        color=_COLOURS[metric[0]],
+        linewidths=0,
+        rasterized=True,
+    )
+    unit = f" in {column.unit}s" if column.unit != "1" else ""
+    ax.set(xlabel=f"${column.symbol}${unit}", ylim=(-0.03, 1.03))
+    ax.set_title(rf"$\rho = {rho:.5f}$" if np.isfinite(rho) else r"$\rho$ undefined", size=8.5)
+    _scale(ax, column, segments[metric].min())
+    return points
+
+
+def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
+    """Three columns of panels for E, D and S, in the order of the segment table."""
+    (run,) = runs
+    table = load_judged(run)
+    rho, segments = compute_correlations(table), frame(table)
+    figure = new_figure(7.4, 9.6)
+    axes = figure.subplots(5, 3, sharey=True)
+    for ax, metric in zip(axes.T.ravel(), METRIC_COLUMNS, strict=True):
+        plot(segments, metric, rho[metric], ax)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(IOU_LABEL)
+    figure.suptitle(f"{title_of(run)}, {len(segments)} segments", size=10)
+    return Drawing(figure, {"": segments, "rho": rho.rename_axis("metric").reset_index()})
+
+
+def _scale(ax: Axes, column: Column, lowest: float) -> None:
+    """Logarithmic axes, for relative dispersions, which can be 0, with a linear part below 0.1."""
+    if not np.isinf(column.range[1]):
+        return
+    if column.name.startswith("S"):
+        ax.set_xscale("log")
+    else:
+        ax.set_xscale("symlog", linthresh=0.1)
+        ax.set_xlim(left=0.9 * lowest if lowest > 0 else -0.01)

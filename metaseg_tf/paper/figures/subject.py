@@ -1,0 +1,79 @@
+"""What figures show of a run: its name, its classes, its segments, and one image of it."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from metaseg_tf.cityscapes import CLASSES
+from metaseg_tf.errors import InputError
+from metaseg_tf.paper.published import NETWORKS
+from metaseg_tf.run import Run, load_run
+from metaseg_tf.schema import IOU_COLUMNS
+
+__all__ = [
+    "choose_image",
+    "class_names",
+    "count_false_positives",
+    "load_judged",
+    "title_of",
+]
+
+
+def title_of(run: Run) -> str:
+    """What a panel calls a run: the network, where the folder bears the paper's abbreviation."""
+    return NETWORKS.get(run.name, run.name)
+
+
+def class_names(n_classes: int) -> tuple[str, ...]:
+    """Names of Cityscapes' 19 classes, or numbers for other sets of classes."""
+    if n_classes == len(CLASSES):
+        return CLASSES
+    return tuple(f"class {j}" for j in range(n_classes))
+
+
+def load_judged(run: Run) -> pd.DataFrame:
+    """A run's segment table, which must have ground truth."""
+    table = load_run(run.path)
+    if not set(IOU_COLUMNS) <= set(table.columns):
+        raise InputError(
+            f"{run.path}: expected a run with ground truth, got one without; extract it with "
+            "ground truth first"
+        )
+    return table
+
+
+def count_false_positives(table: pd.DataFrame) -> pd.Series:
+    """False positives with interior of each image, by its name."""
+    return ((table["iou_adj"] == 0) & (table["S_in"] > 0)).groupby(table["image"]).sum()
+
+
+def choose_image(
+    runs: Sequence[Run],
+    image: str | None,
+    rate: Callable[[], pd.Series],
+) -> str:
+    """The image to show: the one asked for, or the best rated of those with maps in all runs.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    image : str or None
+    rate : callable
+        Gives a number for each image by its name; called where no image is asked for.
+
+    Raises
+    ------
+    InputError
+        If no image has maps in all runs.
+    """
+    if image is not None:
+        return image
+    kept = set.intersection(*(run.with_maps() for run in runs))
+    rated = rate().sort_index()
+    rated = rated[rated.index.isin(kept)]
+    if rated.empty:
+        raise InputError(
+            f"{', '.join(str(run.path) for run in runs)}: expected segments of an image with maps, "
+            "found none; run extract again with --keep-maps 20"
+        )
+    return str(rated.idxmax())

@@ -1,0 +1,84 @@
+"""A printed table: cells of text that the screen, CSV, Markdown and LaTeX all show alike."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+__all__ = ["NOT_AVAILABLE", "PrintedTable"]
+
+#: The cell of a number that cannot be had.
+NOT_AVAILABLE = "n/a"
+
+_LATEX_SPECIAL = str.maketrans(
+    {c: f"\\{c}" for c in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "σ": r"$\sigma$", "±": r"$\pm$", "–": "--"}
+)
+
+
+@dataclass(frozen=True)
+class PrintedTable:
+    """Cells as they are to be read.
+
+    Attributes
+    ----------
+    title : str
+        File name without suffix, such as "table1".
+    caption : str
+    header : tuple of str
+    rows : tuple of tuple of str
+        Each as long as the header.
+    """
+
+    title: str
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def to_csv(self) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
+        return text.getvalue()
+
+    def to_markdown(self) -> str:
+        rule = ("---", *("---:" for _ in self.header[1:]))
+        lines = ["| " + " | ".join(row) + " |" for row in (self.header, rule, *self.rows)]
+        return "\n".join([*lines, "", self.caption, ""])
+
+    def to_latex(self) -> str:
+        body = [
+            " & ".join(cell.translate(_LATEX_SPECIAL) for cell in row) + r" \\"
+            for row in (self.header, *self.rows)
+        ]
+        alignment = "l" + "r" * (len(self.header) - 1)
+        return "\n".join(
+            [
+                r"\begin{table}",
+                r"\centering",
+                rf"\begin{{tabular}}{{{alignment}}}",
+                r"\hline",
+                body[0],
+                r"\hline",
+                *body[1:],
+                r"\hline",
+                r"\end{tabular}",
+                rf"\caption{{{self.caption.translate(_LATEX_SPECIAL)}}}",
+                r"\end{table}",
+                "",
+            ]
+        )
+
+    def to_records(self) -> list[dict[str, str]]:
+        """One dictionary a row, for JSON; repeated headings are numbered from the second on."""
+        names = [
+            name if name not in self.header[:i] else f"{name} {self.header[:i].count(name) + 1}"
+            for i, name in enumerate(self.header)
+        ]
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
+
+    def _repr_markdown_(self) -> str:
+        """How a notebook shows the table."""
+        return self.to_markdown()
+
+    def formats(self) -> dict[str, str]:
+        """Suffix -> text, for all formats that are stored."""
+        return {"csv": self.to_csv(), "md": self.to_markdown(), "tex": self.to_latex()}

@@ -1,0 +1,131 @@
+"""A run's own value of every quantity that the paper prints, under the names of `published`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from metaseg_tf.analysis.evaluation import Evaluation, evaluate, summarise
+from metaseg_tf.errors import InputError
+from metaseg_tf.paper.correlations import TABLE_1_COLUMNS, compute_correlations, count_segments
+from metaseg_tf.run import Run, load_run
+
+__all__ = ["PARTS", "Measured", "Value", "collect", "evaluate_run"]
+
+# Those of two runs: at the paper's size they are 50 MB, for a million segments 1 GB.
+_KEPT_EVALUATIONS = 2
+
+
+class Value(NamedTuple):
+    """A number, and its population standard deviation over splits where it is a mean of them."""
+
+    mean: float
+    std: float | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The numbers of one run.
+
+    Attributes
+    ----------
+    values : dict of str to Value
+        By quantity as in ``PublishedNumber.quantity``. Beside those: "all_segments", and
+        "clipped/..." for regressions whose predictions are clipped to [0, 1].
+    missing : tuple of str
+        Why some of them cannot be had from the run, each with a remedy.
+    """
+
+    values: Mapping[str, Value] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+
+def evaluate_run(run: Run) -> Evaluation:
+    """The published protocol over a run; its fits serve all tables and figures of one process."""
+    return _evaluate(run.path.resolve(), run.fingerprint())
+
+
+@lru_cache(maxsize=_KEPT_EVALUATIONS)
+def _evaluate(path: Path, _fingerprint: str) -> Evaluation:
+    return evaluate(load_run(path))
+
+
+def collect(run: Run, parts: Iterable[str] | None = None) -> Measured:
+    """The numbers of a run, or those of some of the ``PARTS`` only.
+
+    Raises
+    ------
+    DataFormatError
+        If a file of the run is broken or holds no ground truth. What else keeps a part from being
+        made is named in ``missing``.
+    """
+    values: dict[str, Value] = {}
+    missing: list[str] = []
+    for part in PARTS if parts is None else parts:
+        try:
+            values |= PARTS[part](run)
+        except InputError as error:
+            missing.append(str(error))
+    return Measured(values, tuple(dict.fromkeys(missing)))
+
+
+def _counts(run: Run) -> dict[str, Value]:
+    counts = count_segments(load_run(run.path, TABLE_1_COLUMNS))
+    return {name: Value(count) for name, count in counts.items()}
+
+
+def _correlations(run: Run) -> dict[str, Value]:
+    rho = compute_correlations(load_run(run.path, TABLE_1_COLUMNS)).dropna()
+    if rho.empty:
+        raise InputError(
+            f"{run.path}: expected IoU_adj to vary over segments with interior, got one value "
+            "only; extract more images"
+        )
+    return {name: Value(value) for name, value in rho.items()}
+
+
+def _miou(run: Run) -> dict[str, Value]:
+    if "miou" not in run.manifest.results:
+        raise InputError(
+            f"{run.path}: expected the mIoU of a finished run, found none; run extract to its end"
+        )
+    return {"miou": Value(run.manifest.results["miou"])}
+
+
+def _classification(run: Run) -> dict[str, Value]:
+    classification = evaluate_run(run).classification
+    names = ("detected", "undetected")
+    counts = {name: _over_splits(getattr(classification, name)) for name in names}
+    return counts | _scores(classification.tidy())
+
+
+def _regression(run: Run) -> dict[str, Value]:
+    regressions = evaluate_run(run).regressions.values()
+    values: dict[str, Value] = {}
+    for regression in regressions:
+        clipped = _scores(regression.clipped)
+        values |= _scores(regression.tidy())
+        values |= {f"clipped/{name}": value for name, value in clipped.items()}
+    return values
+
+
+#: What is measured, and how. A part may fail where the others can be had.
+PARTS: dict[str, Callable[[Run], dict[str, Value]]] = {
+    "miou": _miou,
+    "counts": _counts,
+    "correlations": _correlations,
+    "classification": _classification,
+    "regression": _regression,
+}
+
+
+def _over_splits(values: np.ndarray) -> Value:
+    return Value(float(values.mean()), float(values.std()))
+
+
+def _scores(tidy: pd.DataFrame) -> dict[str, Value]:
+    return {"/".join(key): Value(*row) for key, row in summarise(tidy).iterrows()}

@@ -1,0 +1,163 @@
+"""Every number that the paper prints, with where it stands and how many decimals it has.
+
+XC is DeepLabv3+ with Xception65, MN with MobileNetV2, both on the Cityscapes validation set.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["CATALOGUE_NAMES", "NETWORKS", "PUBLISHED", "PublishedNumber", "find_published"]
+
+#: The paper's abbreviations and the networks they stand for.
+NETWORKS = {"XC": "DeepLabv3+ Xception65", "MN": "DeepLabv3+ MobileNetV2"}
+
+#: Name of the checkpoint in the catalogue -> the paper's abbreviation.
+CATALOGUE_NAMES = {"xception65": "XC", "mobilenetv2": "MN"}
+
+_SHARES = ("miou", "acc", "auroc", "r2")
+
+
+@dataclass(frozen=True)
+class PublishedNumber:
+    """One printed number.
+
+    Attributes
+    ----------
+    place : str
+        "table 1", "table 2", "table 3", "section 3".
+    network : str
+        "XC" or "MN".
+    quantity : str
+        Table 1: a metric's column name. Tables 2 and 3: "target/model/score/part" as in
+        evaluation.csv. Counts: "segments", "false_positives", "detected", "undetected". "miou".
+    value : float
+        As a fraction where the paper prints per cent, else as printed.
+    decimals : int
+        Printed decimals of ``value`` in that form.
+    deviation : float or None
+        The printed standard deviation over ten runs, in the same form.
+    """
+
+    place: str
+    network: str
+    quantity: str
+    value: float
+    decimals: int
+    deviation: float | None = None
+
+    @property
+    def as_per_cent(self) -> bool:
+        """Whether print shows the number in per cent: mIoU, accuracy, AUROC and R2."""
+        return any(score in self.quantity.split("/") for score in _SHARES)
+
+
+_TABLE_1 = {
+    "E": (-0.70139, -0.70162),
+    "E_bd": (-0.44065, -0.41845),
+    "E_in": (-0.71623, -0.69884),
+    "E_rel": (0.31219, 0.36261),
+    "E_rel_in": (0.39195, 0.42806),
+    "D": (-0.85211, -0.84858),
+    "D_bd": (-0.60308, -0.52163),
+    "D_in": (-0.85458, -0.82171),
+    "D_rel": (0.22797, 0.30245),
+    "D_rel_in": (0.29279, 0.35131),
+    "S": (0.30442, 0.47978),
+    "S_bd": (0.44625, 0.62713),
+    "S_in": (0.30201, 0.47708),
+    "S_rel": (0.50758, 0.71071),
+    "S_rel_in": (0.50758, 0.71071),
+}
+
+# (target, model, score) -> XC training, XC validation, MN training, MN validation, each with its
+# deviation; accuracies, AUROC and R2 in per cent, sigma in units of the IoU.
+_CLASSIFICATION = {
+    ("iou_adj", "penalized", "acc"): ((81.88, 0.13), (81.91, 0.13), (78.87, 0.13), (78.93, 0.17)),
+    ("iou_adj", "unpenalized", "acc"): ((81.91, 0.12), (81.92, 0.12), (78.84, 0.14), (78.93, 0.18)),
+    ("iou_adj", "entropy", "acc"): ((76.36, 0.17), (76.32, 0.17), (68.33, 0.27), (68.57, 0.25)),
+    ("iou_adj", "penalized", "auroc"): ((87.71, 0.14), (87.71, 0.15), (86.74, 0.18), (86.77, 0.17)),
+    ("iou_adj", "unpenalized", "auroc"): (
+        (87.72, 0.14),
+        (87.72, 0.15),
+        (86.74, 0.18),
+        (86.76, 0.18),
+    ),
+    ("iou_adj", "entropy", "auroc"): ((77.81, 0.16), (77.94, 0.15), (76.63, 0.24), (76.74, 0.24)),
+}
+_REGRESSION = {
+    ("iou_adj", "all", "sigma"): ((0.181, 0.001), (0.182, 0.001), (0.130, 0.001), (0.130, 0.001)),
+    ("iou_adj", "entropy", "sigma"): (
+        (0.258, 0.001),
+        (0.259, 0.001),
+        (0.215, 0.001),
+        (0.215, 0.001),
+    ),
+    ("iou_adj", "all", "r2"): ((75.06, 0.22), (74.97, 0.22), (81.50, 0.23), (81.48, 0.23)),
+    ("iou_adj", "entropy", "r2"): ((49.37, 0.32), (49.02, 0.32), (49.32, 0.31), (49.12, 0.32)),
+}
+_REGRESSION_IOU = {
+    ("iou", "all", "sigma"): ((0.192, 0.001), (0.192, 0.001), (0.135, 0.001), (0.135, 0.001)),
+    ("iou", "entropy", "sigma"): ((0.267, 0.001), (0.268, 0.001), (0.217, 0.001), (0.217, 0.001)),
+    ("iou", "all", "r2"): ((72.90, 0.21), (72.77, 0.21), (79.63, 0.27), (79.58, 0.27)),
+    ("iou", "entropy", "r2"): ((47.43, 0.28), (47.07, 0.28), (47.73, 0.37), (47.50, 0.38)),
+}
+_COLUMNS = (("XC", "train"), ("XC", "validation"), ("MN", "train"), ("MN", "validation"))
+
+_SECTION_3 = {
+    "segments": (45194, 42261),
+    "false_positives": (11331, 17671),
+    "detected": (6851, 14976),
+    "undetected": (4480, 2695),
+}
+_MIOU = (80.42, 70.71)
+
+
+def _correlations():
+    for quantity, values in _TABLE_1.items():
+        for network, value in zip(NETWORKS, values, strict=True):
+            yield PublishedNumber("table 1", network, quantity, value, 5)
+
+
+def _scores(place: str, rows: dict):
+    for (target, model, score), cells in rows.items():
+        for (network, part), (value, deviation) in zip(_COLUMNS, cells, strict=True):
+            quantity = f"{target}/{model}/{score}/{part}"
+            if score == "sigma":
+                yield PublishedNumber(place, network, quantity, value, 3, deviation)
+            else:
+                yield _per_cent(place, network, quantity, value, deviation)
+
+
+def _per_cent(place: str, network: str, quantity: str, value: float, deviation=None):
+    fraction = None if deviation is None else round(deviation / 100, 4)
+    return PublishedNumber(place, network, quantity, round(value / 100, 4), 4, fraction)
+
+
+def _fingerprint():
+    for network, value in zip(NETWORKS, _MIOU, strict=True):
+        yield _per_cent("section 3", network, "miou", value)
+    for quantity, values in _SECTION_3.items():
+        for network, value in zip(NETWORKS, values, strict=True):
+            yield PublishedNumber("section 3", network, quantity, value, 0)
+
+
+#: All printed numbers. Table 3 repeats the regression of table 2 for the adjusted IoU.
+PUBLISHED: tuple[PublishedNumber, ...] = (
+    *_fingerprint(),
+    *_correlations(),
+    *_scores("table 2", _CLASSIFICATION | _REGRESSION),
+    *_scores("table 3", _REGRESSION | _REGRESSION_IOU),
+)
+
+
+def find_published(place: str, network: str, quantity: str) -> PublishedNumber:
+    """The printed number of that place, network and quantity.
+
+    Raises
+    ------
+    KeyError
+        If the paper prints no such number.
+    """
+    for number in PUBLISHED:
+        if (number.place, number.network, number.quantity) == (place, network, quantity):
+            return number
+    raise KeyError(f"the paper prints no {quantity!r} for {network!r} in {place!r}")

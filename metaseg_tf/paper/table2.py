@@ -1,0 +1,83 @@
+"""Table 2: meta classification and meta regression, on training and validation halves."""
+
+from collections.abc import Mapping
+
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
+from metaseg_tf.analysis.runs import PARTS
+from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
+from metaseg_tf.paper.measured import Measured, Value
+from metaseg_tf.paper.table1 import describe_counts
+
+__all__ = ["lay_out", "regression_rows", "score_header", "score_rows"]
+
+_CLASSIFICATION = "Classification IoU_adj = 0, > 0"
+_MODELS = (
+    ("penalized", "penalized"),
+    ("unpenalized", "unpenalized"),
+    ("entropy", "entropy baseline"),
+)
+_REGRESSIONS = (("all", "all metrics"), ("entropy", "entropy baseline"))
+_PART_NAMES = {"train": "training", "validation": "validation"}
+
+
+def lay_out(measured: Mapping[str, Measured]) -> PrintedTable:
+    """Two columns a run: its training and its validation half."""
+    rows = {
+        f"{score.upper()}, {words}": f"iou_adj/{model}/{score}"
+        for score in ("acc", "auroc")
+        for model, words in _MODELS
+    }
+    caption = (
+        f"Means over {PAPER_PROTOCOL.runs} runs, standard deviations in brackets. "
+        f"{describe_counts(measured)} {_describe_detection(measured)}"
+    )
+    return PrintedTable(
+        "table2",
+        caption.strip(),
+        score_header(measured),
+        (
+            *score_rows(_CLASSIFICATION, rows, measured),
+            *score_rows("Regression IoU_adj", regression_rows("iou_adj"), measured),
+        ),
+    )
+
+
+def score_header(measured: Mapping[str, Measured]) -> tuple[str, ...]:
+    """The header of tables 2 and 3."""
+    return ("", *(f"{name} {_PART_NAMES[part]}" for name in measured for part in PARTS))
+
+
+def regression_rows(target: str) -> dict[str, str]:
+    """Label of each printed row of the regression of a target -> its quantity without part."""
+    return {
+        f"{symbol}, {words}": f"{target}/{model}/{score}"
+        for score, symbol in (("sigma", "σ"), ("r2", "R2"))
+        for model, words in _REGRESSIONS
+    }
+
+
+def score_rows(title: str, rows: Mapping[str, str], measured: Mapping[str, Measured]):
+    """A heading, and a row for each label with the scores of all runs and halves."""
+    yield (title, *[""] * (len(measured) * len(PARTS)))
+    for label, quantity in rows.items():
+        values = (
+            own.values.get(f"{quantity}/{part}") for own in measured.values() for part in PARTS
+        )
+        yield (label, *(_cell(value, as_share="sigma" not in quantity) for value in values))
+
+
+def _cell(value: Value | None, *, as_share: bool) -> str:
+    if value is None:
+        return NOT_AVAILABLE
+    if as_share:
+        return f"{value.mean:.2%}(±{value.std:.2%})"
+    return f"{value.mean:.3f}(±{value.std:.3f})"
+
+
+def _describe_detection(measured: Mapping[str, Measured]) -> str:
+    return " ".join(
+        f"{name}: on average {own.values['detected'].mean:.0f} of the false positives are "
+        f"detected, {own.values['undetected'].mean:.0f} are not."
+        for name, own in measured.items()
+        if "detected" in own.values
+    )

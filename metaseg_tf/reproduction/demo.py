@@ -1,0 +1,40 @@
+"""The embedded default: drawn street scenes and two small networks in the places of the paper's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from metaseg_tf.deeplab.bundled import bundled_path
+from metaseg_tf.paper.golden import load_golden
+from metaseg_tf.reproduction.plan import NetworkPlan, Plan
+from metaseg_tf.streetscenes import VALIDATION, write_dataset
+
+__all__ = ["DEMO_IMAGES", "DEMO_NETWORKS", "DEMO_SEED", "demo_plan", "draw_scenes"]
+
+#: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
+DEMO_IMAGES = 60
+DEMO_SEED = 0
+
+DEMO_NETWORKS = (
+    NetworkPlan("XC", "demo_xception", "demo_xception"),
+    NetworkPlan("MN", "demo_mobilenetv2", "demo_mobilenetv2"),
+)
+
+
+def demo_plan(out: Path, *, images: int = DEMO_IMAGES) -> Plan:
+    """The demo as a reproduction whose results are compared with its own golden numbers."""
+    return Plan(
+        DEMO_NETWORKS,
+        out / "scenes",
+        out,
+        printed=load_golden(bundled_path("demo_golden.json")),
+        limit=None if images == DEMO_IMAGES else images,
+    )
+
+
+def draw_scenes(
+    root: Path, *, images: int = DEMO_IMAGES, seed: int = DEMO_SEED, city: str = "synthville"
+) -> Iterator[Path]:
+    """Draw the demo's scenes as a Cityscapes tree, split "val"; those that are there are kept."""
+    return write_dataset(
+        root, split="val", n_images=images, seed=seed, conditions=VALIDATION, city=city
+    )

@@ -1,0 +1,87 @@
+"""The linear fit's frames against statsmodels' own, slow influence measures."""
+
+import numpy as np
+import pytest
+from statsmodels.regression.linear_model import OLS
+from tables import make_table
+
+from metaseg_tf.analysis.design import build_design
+from metaseg_tf.analysis.diagnostics.linear import fit_linear, most_influential
+from metaseg_tf.errors import InputError
+
+COLUMNS = ("D_in", "E", "S_bd", "cprob1", "cprob2")
+
+
+@pytest.fixture(scope="module")
+def fit(design):
+    return fit_linear(design, COLUMNS)
+
+
+def test_points_are_those_of_statsmodels(fit):
+    influence = fit.results.get_influence()
+    points = fit.points()
+    np.testing.assert_allclose(points["leverage"], influence.hat_matrix_diag, atol=1e-10)
+    np.testing.assert_allclose(
+        points["standardized"], influence.resid_studentized_internal, atol=1e-8
+    )
+    np.testing.assert_allclose(points["cook"], influence.cooks_distance[0], atol=1e-10)
+    np.testing.assert_allclose(points["fitted"] + points["residual"], fit.target)
+    order = np.argsort(points["quantile"])
+    assert np.all(np.diff(points["standardized"].to_numpy()[order]) >= 0)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_partial_regression_takes_out_the_other_columns(fit, column):
+    j = COLUMNS.index(column)
+    others = np.column_stack([np.ones(len(fit.X)), np.delete(fit.X, j, axis=1)])
+    frame = fit.partial_regression(column)
+    np.testing.assert_allclose(frame["x"], OLS(fit.X[:, j], others).fit().resid, atol=1e-8)
+    np.testing.assert_allclose(frame["y"], OLS(fit.target, others).fit().resid, atol=1e-8)
+    slope = frame["x"] @ frame["y"] / (frame["x"] @ frame["x"])
+    assert slope == pytest.approx(fit.results.params[j + 1], abs=1e-10)
+
+
+def test_clustered_errors_are_the_sandwich(design, fit):
+    frame = fit.coefficients(design.image)
+    X = np.column_stack([np.ones(len(fit.X)), fit.X])
+    bread, meat = np.linalg.inv(X.T @ X), 0
+    images = np.unique(design.image.astype(str))
+    for image in images:
+        inside = design.image == image
+        score = X[inside].T @ fit.residuals[inside]
+        meat = meat + np.outer(score, score)
+    n, k, g = *X.shape, len(images)
+    correction = g / (g - 1) * (n - 1) / (n - k)
+    expected = np.sqrt(correction * np.diag(bread @ meat @ bread))
+    np.testing.assert_allclose(frame["se_cluster"], expected, rtol=1e-8)
+
+
+def test_errors_under_any_variances(design, fit):
+    frame = fit.coefficients(design.image)
+    X = np.column_stack([np.ones(len(fit.X)), fit.X])
+    bread = np.linalg.inv(X.T @ X)
+    weights = fit.residuals**2 / (1 - fit.points()["leverage"].to_numpy()) ** 2
+    expected = np.sqrt(np.diag(bread @ (X.T * weights) @ X @ bread))
+    np.testing.assert_allclose(frame["se_hc3"], expected, rtol=1e-8)
+    assert list(frame.index) == ["const", *COLUMNS]
+
+
+def test_one_image_leaves_clustered_errors_open(design, fit):
+    frame = fit.coefficients(np.full(len(design), "one"))
+    assert frame["se_cluster"].isna().all()
+    assert frame["se_hc1"].notna().all()
+
+
+def test_influential_segments_come_with_their_place(table, design, fit):
+    points = fit.points()
+    worst = most_influential(points, design, table, count=5)
+    first = table.iloc[design.rows[points["cook"].argmax()]]
+    assert len(worst) == 5
+    assert worst["cook"].is_monotonic_decreasing
+    for name in ("image", "segment", "top", "left", "bottom", "right"):
+        assert worst.loc[0, name] == first[name]
+
+
+def test_too_few_segments():
+    with pytest.raises(InputError, match=r"more than 6 segments .* got 5"):
+        fit_linear(build_design(make_table(5, empty_interior=0)), COLUMNS)

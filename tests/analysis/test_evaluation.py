@@ -1,0 +1,221 @@
+"""Tables 2 and 3 against a direct, slow transcription of the published protocol."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import r2_score, roc_auc_score
+from tables import make_table
+
+from metaseg_tf.analysis.classification import fit_classification
+from metaseg_tf.analysis.design import build_design
+from metaseg_tf.analysis.evaluation import evaluate, summarise
+from metaseg_tf.analysis.protocol import Protocol
+from metaseg_tf.analysis.regression import fit_regression
+from metaseg_tf.errors import InputError
+
+PROTOCOL = Protocol(runs=3, C=(0.05, 0.1, 0.3, 1.0))
+KEYS = ["split", "target", "model", "score", "part"]
+
+METRICS = sorted(f"{x}{y}" for x in "EDS" for y in ("", "_in", "_bd", "_rel", "_rel_in"))
+
+
+def transcribe(table):
+    """The protocol as reference.md tells it, one number after the other."""
+    rows = table[table["S_in"] > 0]
+    columns = METRICS + [f"cprob{j}" for j in range(19)]
+    X = rows[columns].to_numpy(float)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    y = (rows["iou"] > 0).to_numpy()
+    fits = []
+    for r in range(PROTOCOL.runs):
+        validation = np.random.RandomState(r).rand(len(X)) < 0.5
+        halves = {"train": ~validation, "validation": validation}
+        fits.append(transcribe_classification(X, y, halves))
+        for target in ("iou_adj", "iou"):
+            swapped = {"train": validation, "validation": ~validation}
+            fits[-1] |= transcribe_regression(X, rows[target].to_numpy(), target, swapped)
+    means = [np.mean([f["penalized", i, "acc", "validation"] for f in fits]) for i in range(4)]
+    best = int(np.argmax(means))
+    chosen = {}
+    for split, fit in enumerate(fits):
+        for (model, target, score, part), value in fit.items():
+            if isinstance(target, str):
+                chosen[split, target, model, score, part] = value
+            elif target == best:
+                chosen[split, "iou_adj", model, score, part] = value
+    return chosen
+
+
+def transcribe_classification(X, y, halves):
+    scores = {}
+    train = halves["train"]
+    tight = {"solver": "saga", "tol": 1e-6, "max_iter": 20_000, "random_state": 0}
+    for i, C in enumerate(PROTOCOL.C):
+        lasso = LogisticRegression(penalty="l1", C=C, **tight).fit(X[train], y[train])
+        used = np.abs(lasso.coef_[0]) > 1e-6
+        refit = LogisticRegression(penalty=None, tol=1e-9, max_iter=5000)
+        refit.fit(X[train][:, used], y[train])
+        for part, half in halves.items():
+            scores |= score_slowly("penalized", i, part, lasso, X[half], y[half])
+            scores |= score_slowly("unpenalized", i, part, refit, X[half][:, used], y[half])
+    E = X[:, [METRICS.index("E")]]
+    baseline = LogisticRegression(penalty=None, tol=1e-9).fit(E[train], y[train])
+    for part, half in halves.items():
+        scores |= score_slowly("entropy", "iou_adj", part, baseline, E[half], y[half])
+    return scores
+
+
+def score_slowly(model, index, part, fit, X, y):
+    return {
+        (model, index, "acc", part): fit.score(X, y),
+        (model, index, "auroc", part): roc_auc_score(y, fit.predict_proba(X)[:, 1]),
+    }
+
+
+def transcribe_regression(X, true, target, halves):
+    scores, train = {}, halves["train"]
+    for model, columns in (("all", X), ("entropy", X[:, [METRICS.index("E")]])):
+        fit = LinearRegression().fit(columns[train], true[train])
+        for part, half in halves.items():
+            predicted = fit.predict(columns[half])
+            error = np.sqrt(np.mean((predicted - true[half]) ** 2))
+            scores[model, target, "sigma", part] = error
+            scores[model, target, "r2", part] = r2_score(true[half], predicted)
+    return scores
+
+
+@pytest.fixture(scope="module")
+def small_table():
+    return make_table(500, seed=11, n_images=4)
+
+
+@pytest.fixture(scope="module")
+def evaluation(small_table):
+    return evaluate(small_table, PROTOCOL)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning:sklearn")
+def test_the_published_protocol(small_table, evaluation):
+    ours = evaluation.tidy().set_index(KEYS)["value"]
+    expected = pd.Series(transcribe(small_table))
+    assert set(ours.index) == set(expected.index)
+    difference = (ours - expected.reindex(ours.index)).abs()
+    by_solver = difference.index.get_level_values("model").isin(["penalized", "unpenalized"])
+    assert difference[~by_solver].max() < 1e-9
+    assert difference[by_solver].max() < 1e-3
+
+
+def test_the_tidy_file(evaluation):
+    tidy = evaluation.tidy()
+    assert list(tidy.columns) == [*KEYS, "value"]
+    assert len(tidy) == 3 * (3 * 2 * 2 + 2 * 2 * 2 * 2)
+    assert not tidy.duplicated(KEYS).any()
+    assert set(tidy["model"]) == {"penalized", "unpenalized", "entropy", "all"}
+    assert np.isfinite(tidy["value"]).all()
+
+
+def test_mean_and_population_deviation(evaluation):
+    tidy = evaluation.tidy()
+    table2 = summarise(tidy)
+    row = table2.loc["iou_adj", "penalized", "auroc", "validation"]
+    wanted = (tidy[KEYS[1:]] == ["iou_adj", "penalized", "auroc", "validation"]).all(axis=1)
+    assert row["mean"] == pytest.approx(tidy["value"][wanted].mean())
+    assert row["std"] == pytest.approx(np.std(tidy["value"][wanted].to_numpy()))
+
+
+def test_counts_are_those_of_each_runs_best_model(evaluation):
+    design, classification = evaluation.design, evaluation.classification
+    for run, path in enumerate(classification.paths):
+        best = PROTOCOL.C.index(classification.best_c_of_run(run))
+        predicted = design.X @ path.coef[best] + path.intercept[best] > 0
+        false_positives = design.iou_adj == 0
+        assert classification.detected[run] == np.sum(false_positives & ~predicted)
+        assert classification.undetected[run] == np.sum(false_positives & predicted)
+
+
+def test_curves_are_scores_of_the_coefficients(evaluation):
+    design, classification = evaluation.design, evaluation.classification
+    held_out = PROTOCOL.draw_splits(design)[1]
+    coef = classification.coefficients(run=1)
+    assert list(coef.columns) == list(design.columns)
+    curves = classification.curves.query("split == 1 and model == 'penalized'")
+    for index, C in enumerate(PROTOCOL.C):
+        logit = design.X @ coef.loc[C].to_numpy() + classification.paths[1].intercept[index]
+        for part, half in (("train", ~held_out), ("validation", held_out)):
+            rows = curves[(curves["C"] == C) & (curves["part"] == part)]
+            scores = rows.set_index("score")["value"]
+            assert scores["acc"] == np.mean((logit > 0)[half] == design.y[half])
+            assert scores["auroc"] == pytest.approx(roc_auc_score(design.y[half], logit[half]))
+
+
+def test_clipping_helps_and_stands_beside(evaluation):
+    clipped = evaluation.clipped().set_index(KEYS)["value"]
+    plain = evaluation.tidy().set_index(KEYS)["value"].reindex(clipped.index)
+    sigmas = clipped.index.get_level_values("score") == "sigma"
+    assert np.all(clipped[sigmas] <= plain[sigmas])
+    assert np.all(clipped[~sigmas] >= plain[~sigmas])
+
+
+def test_predictions_of_run_0(evaluation):
+    design, regression = evaluation.design, evaluation.regressions["iou_adj"]
+    expected = design.X @ regression.coef[0] + regression.intercept[0]
+    np.testing.assert_allclose(regression.predicted, expected, atol=1e-12)
+    probability = evaluation.classification.probability
+    best = PROTOCOL.C.index(evaluation.classification.best_c)
+    path = evaluation.classification.paths[0]
+    odds = np.exp(design.X @ path.coef[best] + path.intercept[best])
+    np.testing.assert_allclose(probability, odds / (1 + odds), atol=1e-12)
+
+
+@pytest.mark.parametrize("settings", [{"splits": "image"}, {"fit_on": "train"}])
+def test_the_other_settings_work(small_table, settings):
+    tidy = evaluate(small_table, Protocol(runs=2, C=(0.01, 0.1), **settings)).tidy()
+    assert len(tidy) == 2 * 28
+    assert np.isfinite(tidy["value"]).all()
+
+
+def test_a_class_never_predicted_and_a_constant_column(small_table):
+    table = small_table.assign(cprob4=0.0, E_rel=1.5)
+    tidy = evaluate(table, PROTOCOL).tidy()
+    assert np.isfinite(tidy["value"]).all()
+
+
+def test_one_outcome_stops_classification_only(small_table):
+    design = build_design(small_table[small_table["iou_adj"] > 0])
+    with pytest.raises(InputError, match=r"both outcomes .* extract more images"):
+        fit_classification(design, PROTOCOL)
+    assert np.isfinite(fit_regression(design, "iou_adj", PROTOCOL).scores["value"]).all()
+    evaluation = evaluate(small_table[small_table["iou_adj"] > 0], PROTOCOL)
+    assert set(evaluation.tidy()["target"]) == {"iou_adj", "iou"}
+    with pytest.raises(InputError, match="both outcomes"):
+        evaluation.classification  # noqa: B018
+
+
+def test_one_image_cannot_be_split_by_images(small_table):
+    table = small_table[small_table["image"] == small_table["image"].iloc[0]]
+    with pytest.raises(InputError, match="at least 2 images, got 1"):
+        evaluate(table, Protocol(runs=2, splits="image")).tidy()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_handful_of_segments_is_told(n):
+    design = build_design(make_table(n, empty_interior=0))
+    for fit in (fit_classification, fit_regression):
+        with pytest.raises(InputError, match="extract more images"):
+            fit(design)
+
+
+def test_separable_outcomes_are_logged(caplog):
+    table = make_table(300, empty_interior=0)
+    table["E"] = np.where(table["iou_adj"] > 0, 0.2, 0.8) + 0.1 * table["E"]
+    with caplog.at_level(logging.WARNING):
+        fit_classification(build_design(table), Protocol(runs=1, C=(0.1, 1.0)))
+    assert "in 1 of 1 runs the active columns separate the outcomes" in caplog.text
+
+
+def test_targets_are_two():
+    with pytest.raises(InputError, match="target: expected one of iou, iou_adj"):
+        fit_regression(build_design(make_table(50)), "ios")

@@ -1,0 +1,143 @@
+"""Newton's fits against scipy's general minimiser, and the duality gap's promise."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from metaseg_tf.analysis.logistic import (
+    LogisticLoss,
+    minimise_l1_logistic,
+    minimise_logistic,
+    objective,
+)
+from metaseg_tf.errors import InputError
+
+SEEDS = st.integers(0, 1000)
+
+
+def draw_rows(seed, n=80, p=5):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)) @ rng.normal(size=(p, p))
+    y = X @ rng.normal(size=p) + rng.logistic(0, 3, n) > 0
+    y[:2] = False, True
+    return (X - X.mean(axis=0)) / X.std(axis=0), y
+
+
+def mean_loss(parameters, X, y):
+    logit = X @ parameters[1:] + parameters[0]
+    return np.mean(np.logaddexp(0, logit) - y * logit)
+
+
+def minimise_slowly(X, y, alpha=0.0):
+    """Coefficients in two positive parts make the l1 penalty smooth."""
+    p = X.shape[1]
+
+    def value(parameters):
+        positive, negative = parameters[1 : 1 + p], parameters[1 + p :]
+        w = np.concatenate([parameters[:1], positive - negative])
+        return mean_loss(w, X, y) + alpha * (positive.sum() + negative.sum())
+
+    bounds = [(None, None)] + [(0, None)] * (2 * p)
+    options = {"maxiter": 5000, "maxfun": 10**6, "ftol": 1e-15, "gtol": 1e-9}
+    return minimize(value, np.zeros(1 + 2 * p), bounds=bounds, options=options).fun
+
+
+def test_derivatives_are_those_of_differences():
+    X, y = draw_rows(0)
+    loss, rng = LogisticLoss(X, y), np.random.default_rng(1)
+    w, b, h = rng.normal(size=5), 0.3, 1e-5
+    point = loss.at(w, b)
+    assert point.loss == pytest.approx(mean_loss([b, *w], X, y), rel=1e-12)
+    for j in range(5):
+        up, down = (loss.at(w + sign * h * np.eye(5)[j], b) for sign in (1, -1))
+        assert (up.loss - down.loss) / (2 * h) == pytest.approx(point.gradient[j], abs=1e-8)
+        matrix, mixed, curvature = loss.hessian(point, np.arange(5))
+        np.testing.assert_allclose((up.gradient - down.gradient) / (2 * h), matrix[j], atol=1e-8)
+        assert (up.slope - down.slope) / (2 * h) == pytest.approx(mixed[j], abs=1e-8)
+    up, down = loss.at(w, b + h), loss.at(w, b - h)
+    assert (up.slope - down.slope) / (2 * h) == pytest.approx(curvature, abs=1e-8)
+
+
+def test_hessian_is_the_same_in_blocks(monkeypatch):
+    X, y = draw_rows(1)
+    loss = LogisticLoss(X, y)
+    whole = loss.hessian(loss.null, np.array([0, 3]))
+    monkeypatch.setattr("metaseg_tf.analysis.logistic._BLOCK", 7)
+    for ours, expected in zip(loss.hessian(loss.null, np.array([0, 3])), whole, strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-14)
+
+
+@settings(deadline=None)
+@given(SEEDS, st.floats(1e-4, 0.3))
+def test_kkt_conditions_and_gap(seed, alpha):
+    X, y = draw_rows(seed)
+    loss = LogisticLoss(X, y)
+    point = minimise_l1_logistic(loss, alpha, loss.null, tol=1e-13)
+    assert loss.gap(point, alpha) <= 1e-13 * objective(point, alpha)
+    zero = point.w == 0
+    assert np.all(np.abs(point.gradient[zero]) <= alpha * (1 + 1e-6))
+    np.testing.assert_allclose(
+        point.gradient[~zero], -alpha * np.sign(point.w[~zero]), rtol=1e-3, atol=1e-7
+    )
+    assert abs(point.slope) < 1e-6
+
+
+@settings(deadline=None)
+@given(SEEDS, st.floats(1e-3, 0.3), st.integers(0, 100))
+def test_no_point_lies_below_the_gap(seed, alpha, other):
+    X, y = draw_rows(seed)
+    loss, rng = LogisticLoss(X, y), np.random.default_rng(other)
+    somewhere = loss.at(rng.normal(size=5), float(rng.normal()))
+    best = objective(minimise_l1_logistic(loss, alpha, loss.null), alpha)
+    assert objective(somewhere, alpha) >= best * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.02, 0.002])
+def test_a_general_minimiser_agrees(alpha):
+    X, y = draw_rows(2)
+    loss = LogisticLoss(X, y)
+    ours = objective(minimise_l1_logistic(loss, alpha, loss.null), alpha)
+    assert ours == pytest.approx(minimise_slowly(X, y, alpha), rel=1e-6)
+
+
+def test_without_penalty():
+    X, y = draw_rows(3)
+    loss = LogisticLoss(X, y)
+    point, converged = minimise_logistic(loss, np.arange(5), loss.null)
+    assert converged
+    assert point.loss == pytest.approx(minimise_slowly(X, y), rel=1e-6)
+    assert np.abs(point.gradient).max() < 1e-9
+    point, converged = minimise_logistic(loss, np.array([1]), loss.null)
+    assert converged
+    assert np.flatnonzero(point.w) == [1]
+
+
+def test_aliased_columns_do_not_disturb():
+    X, y = draw_rows(4)
+    aliased = np.column_stack([X, X[:, 0] + X[:, 1], X[:, 2]])
+    alone, _ = minimise_logistic(LogisticLoss(X, y), np.arange(5), LogisticLoss(X, y).null)
+    loss = LogisticLoss(aliased, y)
+    point, converged = minimise_logistic(loss, np.arange(7), loss.null)
+    assert converged
+    np.testing.assert_allclose(point.miss, alone.miss, atol=1e-7)
+
+
+@pytest.mark.parametrize("quasi", [False, True])
+def test_separable_outcomes_are_told(quasi):
+    x = np.linspace(-1, 1, 40)
+    y = x > 0
+    if quasi:
+        x = np.concatenate([x, [0.0, 0.0]])
+        y = np.concatenate([y, [False, True]])
+    loss = LogisticLoss(x[:, None], y)
+    point, converged = minimise_logistic(loss, np.array([0]), loss.null)
+    assert not converged
+    assert np.isfinite(point.w).all()
+    assert np.array_equal(point.w @ loss.XT + point.b > 1e-3, y & (x > 0))
+
+
+def test_one_outcome_only():
+    with pytest.raises(InputError, match="got 3 with IoU_adj > 0; extract more images"):
+        LogisticLoss(np.zeros((3, 1)), np.ones(3, bool))

@@ -1,0 +1,106 @@
+"""`make bench`: measuring costs a run next to nothing beside its network, and memory stays flat."""
+
+import resource
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_segment_metrics import make_street
+
+from metaseg_tf.cityscapes import find_pairs, read_pairs
+from metaseg_tf.deeplab.architecture import MOBILENETV2
+from metaseg_tf.deeplab.initialise import random_weights
+from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.deeplab.settings import NetworkSettings
+from metaseg_tf.extraction import CityscapesSource, MeasureSettings, extract
+from metaseg_tf.metrics import measure_image
+from metaseg_tf.run import Run
+
+SIZE = (1024, 2048)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Fifty pairs of one image in a Cityscapes tree, by links."""
+    root = tmp_path_factory.mktemp("cityscapes")
+    rng = np.random.default_rng(0)
+    _, gt = make_street()
+    image = rng.integers(0, 256, (64, 128, 3)).repeat(16, 0).repeat(16, 1).astype(np.uint8)
+    labels = np.where(gt == 255, 0, gt + 7).astype(np.uint8)
+    for part, suffix, content in (
+        ("leftImg8bit", "leftImg8bit", image),
+        ("gtFine", "gtFine_labelTrainIds", np.where(labels == 0, 255, gt)),
+    ):
+        folder = root / part / "val" / "ulm"
+        folder.mkdir(parents=True)
+        first = folder / f"ulm_00_{suffix}.png"
+        Image.fromarray(content.astype(np.uint8)).save(first)
+        for i in range(1, 50):
+            (folder / f"ulm_{i:02}_{suffix}.png").symlink_to(first)
+    return find_pairs(root)
+
+
+class IdleNetwork:
+    """Leaves the processor alone for a while, as a network on a GPU does."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.probs, _ = make_street()
+
+    def probabilities(self, image):
+        time.sleep(self.seconds)
+        return self.probs
+
+
+@pytest.fixture(scope="module")
+def mobilenet():
+    settings = NetworkSettings(output_stride=16, crop=(1025, 2049))
+    return RebuiltNetwork(random_weights(MOBILENETV2, seed=0), settings)
+
+
+def seconds_of(function, *args):
+    start = time.perf_counter()
+    function(*args)
+    return time.perf_counter() - start
+
+
+def run_over(network, pairs, folder):
+    run = Run.create(folder, {})
+    return list(extract(CityscapesSource(network, pairs, {}), run, MeasureSettings()))
+
+
+def test_measuring_hides_behind_an_idle_processor(pairs, tmp_path):
+    network = IdleNetwork(2.0)
+    run_over(IdleNetwork(0.0), pairs[:1], tmp_path / "warm")
+    whole = seconds_of(run_over, network, pairs[:8], tmp_path / "run")
+    ratio = whole / (8 * 2.0)
+    print(f"\n8 images, network idle for 2 s each: {whole:.2f} s = {ratio:.3f} x network alone")
+    assert ratio <= 1.10
+
+
+def test_a_run_costs_no_more_than_its_parts(pairs, mobilenet, tmp_path):
+    image, gt = next(read_pairs(pairs))
+    probs = mobilenet.probabilities(image)
+    measure_image(probs, gt)
+    run_over(mobilenet, pairs[:1], tmp_path / "warm")
+    n = 6
+    network = sum(seconds_of(mobilenet.probabilities, image) for _ in range(n))
+    measuring = sum(seconds_of(measure_image, probs, gt) for _ in range(n))
+    whole = seconds_of(run_over, mobilenet, pairs[:n], tmp_path / "run")
+    ratio = whole / (network + measuring)
+    print(
+        f"\n{n} images through MobileNetV2 OS 16: network {network:.2f} s, measuring "
+        f"{measuring:.2f} s, together {whole:.2f} s = {ratio:.3f} x their sum"
+    )
+    assert ratio <= 1.05
+
+
+def test_memory_stays_flat(pairs, mobilenet, tmp_path):
+    run = Run.create(tmp_path / "run", {})
+    peaks = []
+    for _ in extract(CityscapesSource(mobilenet, pairs, {}), run, MeasureSettings()):
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+    print(f"\npeak memory: {peaks[4]:.2f} GB after 5 images, {peaks[-1]:.2f} GB after {len(peaks)}")
+    assert peaks[-1] <= 1.05 * peaks[4]
+    assert peaks[-1] < 4

@@ -1,0 +1,96 @@
+"""`make bench`: what segment_metrics costs, as a ratio to a floor measured in the same run.
+
+The floor is what nobody can do without: the logarithm of every probability into a ready buffer,
+and numbering the components of the predicted and the true labels.
+"""
+
+import time
+import tracemalloc
+from functools import cache
+
+import numpy as np
+import pytest
+from scenes import make_blobs
+from scipy.ndimage import gaussian_filter
+from skimage.measure import label
+
+from metaseg_tf import segment_metrics
+from metaseg_tf.components import find_interior, label_components
+from metaseg_tf.dispersion import compute_heat_maps
+from metaseg_tf.iou import compute_iou
+from metaseg_tf.metrics import _measure, _sum_runs
+
+ROUNDS = 9
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return make_street()
+
+
+@cache
+def make_street():
+    """A softmax float32 [1024, 2048, 19] with ground truth, with segments of all sizes."""
+    rng = np.random.default_rng(0)
+    gt = make_blobs(1024, 2048, 19, 0, cell=128)
+    scores = np.stack([gaussian_filter((gt == j) * 9.0, 6) for j in range(19)], -1)
+    noise = rng.normal(size=(64, 128, 19)).repeat(16, 0).repeat(16, 1)
+    scores = (scores + gaussian_filter(noise, (12, 12, 0)) * 12).astype(np.float32)
+    probs = np.exp(scores - scores.max(-1, keepdims=True))
+    probs /= probs.sum(-1, keepdims=True)
+    gt[make_blobs(1024, 2048, 12, 1, cell=64) == 0] = 255
+    return probs, gt
+
+
+def best(function):
+    """Least seconds of several calls, after one to warm up."""
+    function()
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def test_segment_metrics_against_its_floor(scene, benchmark):
+    probs, gt = scene
+    buffer = np.empty_like(probs)
+    pred = probs.argmax(-1).astype(np.uint8)
+    with np.errstate(divide="ignore"):
+        logarithm = best(lambda: np.log(probs, out=buffer))
+    labelling = best(lambda: [label(m, background=255, connectivity=2) for m in (pred, gt)])
+    table = benchmark(lambda: segment_metrics(probs, gt))
+    total = best(lambda: segment_metrics(probs, gt))
+    ratio = total / (logarithm + labelling)
+
+    heat = compute_heat_maps(probs)
+    heat = heat._replace(pred=np.where(gt == 255, gt, heat.pred))
+    segments = label_components(heat.pred)
+    sums = _sum_runs(probs, heat, heat.pred, "reference")
+    stages = {
+        "heat maps": lambda: compute_heat_maps(probs),
+        "components": lambda: label_components(heat.pred),
+        "interior": lambda: find_interior(heat.pred),
+        "run sums": lambda: _sum_runs(probs, heat, heat.pred, "reference"),
+        "metrics": lambda: _measure(heat.pred, segments, sums),
+        "iou": lambda: compute_iou(heat.pred, segments, gt),
+    }
+    print(f"\nsegment_metrics, 1024x2048x19, {len(table)} segments")
+    for name, stage in {"log": None, "labels": None, **stages}.items():
+        seconds = {"log": logarithm, "labels": labelling}.get(name) or best(stage)
+        print(f"  {name:12s} {seconds:.4f} s{'  (floor)' if name in ('log', 'labels') else ''}")
+    print(f"  {'all':12s} {total:.4f} s = {ratio:.2f} x floor")
+    benchmark.extra_info["ratio"] = ratio
+    assert ratio <= 2.0
+
+
+def test_memory_beside_the_softmax(scene):
+    probs, gt = scene
+    segment_metrics(probs, gt)
+    tracemalloc.start()
+    segment_metrics(probs, gt)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    print(f"\npeak beside the softmax: {peak / probs.nbytes:.2f} x its size (numpy's share)")
+    assert peak <= 2 * probs.nbytes

@@ -1,0 +1,47 @@
+"""Run the real command line, in this process or in one of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from metaseg_tf import cli
+
+
+@pytest.fixture
+def metaseg(monkeypatch, capfd):
+    """Call ``metaseg-tf`` with words; gives (exit code, stdout, stderr)."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["metaseg-tf", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return (stop.value.code or 0, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def refused(metaseg):
+    """Call ``metaseg-tf`` with words that it must refuse; gives the one line that it says."""
+
+    def call(*words):
+        code, _, error = metaseg(*words)
+        assert code == 2
+        assert error.startswith("metaseg-tf: ")
+        assert error.count("\n") == 1
+        return error
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def fresh_python():
+    """Run python code in a new process and give what it prints."""
+
+    def run(code):
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+
+    return run

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from scenes import make_scene
+
+from metaseg_tf.run import Run, load_run
+from metaseg_tf.softmax import SoftmaxDump, save_dump
+
+
+@pytest.fixture
+def dumps(tmp_path):
+    folder = tmp_path / "dumps"
+    folder.mkdir()
+    for i in range(3):
+        save_dump(folder / f"{i}.hdf5", SoftmaxDump(*make_scene(seed=i), f"image{i}"))
+    return folder
+
+
+def test_from_dumps_to_table_1(metaseg, dumps, tmp_path):
+    out = tmp_path / "XC"
+    code, output, _ = metaseg("extract", "--softmax", dumps, "--out", out)
+    assert code == 0
+    assert "3 images measured" in output
+    assert "3 kept" in metaseg("extract", "--softmax", dumps, "--out", out)[1]
+    code, output, _ = metaseg("table", 1, out)
+    assert code == 0
+    assert "S_rel_in" in output
+    assert {p.suffix for p in (out / "tables").iterdir()} == {".csv", ".md", ".tex"}
+
+
+def test_two_runs_stand_side_by_side(metaseg, dumps, tmp_path):
+    for name, convention in (("XC", "reference"), ("MN", "paper")):
+        metaseg("extract", "--softmax", dumps, "--out", tmp_path / name, "--convention", convention)
+    _, output, _ = metaseg("table", 1, tmp_path / "XC", tmp_path / "MN")
+    assert "XC" in output
+    assert "MN" in output
+
+
+def test_a_limited_run(metaseg, dumps, tmp_path):
+    metaseg("extract", "--softmax", dumps, "--out", tmp_path / "run", "--limit", 2)
+    assert Run(tmp_path / "run").done() == {"image0", "image1"}
+
+
+@pytest.mark.parametrize("what", ["missing", "empty", "truncated", "without data", "not a softmax"])
+def test_bad_dumps_are_refused_in_one_line(refused, dumps, tmp_path, what):
+    import h5py
+
+    folder = dumps
+    if what == "missing":
+        folder = tmp_path / "nowhere"
+    elif what == "empty":
+        folder = tmp_path / "empty"
+        folder.mkdir()
+    elif what == "truncated":
+        (dumps / "1.hdf5").write_bytes((dumps / "1.hdf5").read_bytes()[:-100])
+    elif what == "without data":
+        with h5py.File(dumps / "1.hdf5", "w") as file:
+            file["file_names"] = ["a"]
+    else:
+        save_dump(dumps / "1.hdf5", SoftmaxDump(np.full((4, 4, 3), 3.0), None, "a"))
+    refused("extract", "--softmax", folder, "--out", tmp_path / "run")
+    if folder is dumps:
+        assert len(load_run(tmp_path / "run")) > 0
+
+
+def test_bad_images_are_skipped_on_demand(metaseg, dumps, tmp_path):
+    (dumps / "1.hdf5").write_bytes(b"")
+    code, output, _ = metaseg(
+        "extract", "--softmax", dumps, "--out", tmp_path / "run", "--on-error", "skip"
+    )
+    assert code == 0
+    assert "1 failed" in output
+    assert "1.hdf5" in output
+
+
+def test_other_settings_are_refused(metaseg, refused, dumps, tmp_path):
+    words = ("extract", "--softmax", dumps, "--out", tmp_path / "run")
+    metaseg(*words)
+    assert "convention" in refused(*words, "--convention", "paper")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("extract",),
+        ("extract", "--out", "x", "--softmax", "y", "--convention", "mine"),
+        ("table", "9", "x"),
+        ("tabel",),
+    ],
+)
+def test_wrong_arguments_exit_with_two(metaseg, words):
+    code, _, error = metaseg(*words)
+    assert code == 2
+    assert "Traceback" not in error
+
+
+def test_a_folder_that_is_no_run_is_refused(refused, tmp_path):
+    assert "extract" in refused("table", 1, tmp_path)
+
+
+@pytest.mark.parametrize("code", ["import metaseg_tf.cli", "from metaseg_tf.paper import tables"])
+def test_help_and_tables_never_import_tensorflow(fresh_python, code):
+    loaded = fresh_python(f"{code}\nimport sys; print(*sys.modules)").split()
+    assert "tensorflow" not in loaded
+    if "cli" in code:
+        assert not {"pandas", "numpy"} & set(loaded)
+
+
+def test_version_and_help(metaseg):
+    assert metaseg("--version")[1].strip().count(".") == 2
+    code, output, _ = metaseg("--help")
+    assert code == 0
+    assert "extract" in output

@@ -1,0 +1,170 @@
+import json
+from dataclasses import replace
+
+import pytest
+import typer
+from street import FakeNetwork, write_street
+
+from metaseg_tf import extraction, load_run
+from metaseg_tf.cli import stages
+from metaseg_tf.deeplab import download
+from metaseg_tf.deeplab.catalogue import find
+from metaseg_tf.errors import InputError
+from metaseg_tf.paper import figures
+from metaseg_tf.paper.golden import golden_numbers
+from metaseg_tf.paper.published import PUBLISHED
+from metaseg_tf.reproduction import NetworkPlan, Plan, choose_networks
+from metaseg_tf.run import Run
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    return write_street(tmp_path_factory.mktemp("street"))
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    """Networks that need no download, by name, once they are loaded."""
+    loaded = {}
+
+    def load(source, **_):
+        return loaded.setdefault(str(source), FakeNetwork())
+
+    def describe(source, network, **_):
+        return {"network": source.rsplit("/", 1)[-1]}
+
+    monkeypatch.setattr(extraction, "load_network", load)
+    monkeypatch.setattr(extraction, "describe_network", describe)
+    monkeypatch.setattr(download, "download", lambda entry, progress: fetched.append(entry))
+    fetched = loaded["fetched"] = []
+    return loaded
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Numbers of the figures that were asked for; the pictures themselves are tested elsewhere."""
+    asked = []
+
+    def draw(number, runs):
+        asked.append(number)
+        if number == 7:
+            raise InputError("figure 7: expected maps, got none; extract with --keep-maps")
+        return [runs[0].write_text(f"figures/figure{number}.png", "")]
+
+    monkeypatch.setattr(figures, "FIGURES", {1: None, 7: None}, raising=False)
+    monkeypatch.setattr(figures, "make_figure", draw, raising=False)
+    monkeypatch.setattr(figures, "make_diagnostic_figures", lambda *_: [], raising=False)
+    return asked
+
+
+def reproduce(metaseg, street, out, *words):
+    return metaseg("reproduce", "--cityscapes", street, "--out", out, *words)
+
+
+def test_the_whole_paper_and_what_is_kept(metaseg, street, networks, drawn, tmp_path):
+    code, output, error = reproduce(metaseg, street, tmp_path)
+    assert code == 1
+    assert networks["fetched"] == [find("xception65"), find("mobilenetv2")]
+    assert networks["xception65"].seen == networks["mobilenetv2"].seen == [*range(6)]
+    tables = {path.name for path in (tmp_path / "xception65" / "tables").iterdir()}
+    assert {"table1.md", "table2.csv", "table3.tex", "evaluation.csv", "verify.csv"} <= tables
+    assert (tmp_path / "mobilenetv2" / "diagnostics" / "summary.txt").exists()
+    assert "45194" in output
+    assert "6 of 7 results made" in output
+    assert "not made: figure 7: figure 7: expected maps" in output
+    assert "XC: 6 images were measured" in output
+    assert "table 2: made" in error
+
+    networks.clear()
+    networks["fetched"] = []
+    drawn.clear()
+    code, output, error = reproduce(metaseg, street, tmp_path)
+    assert code == 1
+    assert set(networks) == {"fetched"}
+    assert drawn == [7]
+    assert "table 2: kept" in error
+
+
+def test_a_trial_on_some_images_of_one_network(metaseg, street, networks, drawn, tmp_path):
+    code, output, _ = reproduce(
+        metaseg, street, tmp_path, "--networks", "mobilenetv2", "--limit", 2, "--quiet"
+    )
+    assert code == 1
+    assert set(load_run(tmp_path / "mobilenetv2")["image"]) == {"ulm_0", "ulm_1"}
+    assert not (tmp_path / "xception65").exists()
+    assert "MN" in output
+    drawn.clear()
+    reproduce(metaseg, street, tmp_path, "--networks", "mobilenetv2", "--limit", 3)
+    assert len(Run(tmp_path / "mobilenetv2").done()) == 3
+    assert drawn == [1, 7]
+
+
+def test_a_file_that_was_deleted_is_made_again(metaseg, street, networks, drawn, tmp_path):
+    words = ("--networks", "mobilenetv2", "--limit", 3)
+    reproduce(metaseg, street, tmp_path, *words)
+    (tmp_path / "mobilenetv2" / "tables" / "table1.md").unlink()
+    error = reproduce(metaseg, street, tmp_path, *words)[2]
+    assert "table 1: made" in error
+    assert "table 2: kept" in error
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_broken_record_is_made_anew(metaseg, street, networks, drawn, tmp_path, content):
+    words = ("--networks", "mobilenetv2", "--limit", 3)
+    reproduce(metaseg, street, tmp_path, *words)
+    (tmp_path / "steps.json").write_text(content)
+    assert "table 1: made" in reproduce(metaseg, street, tmp_path, *words)[2]
+    assert "table 1" in json.loads((tmp_path / "steps.json").read_text())
+
+
+def test_an_interrupted_run_is_taken_up(metaseg, street, networks, drawn, tmp_path, monkeypatch):
+    def stop(self, image):
+        if len(self.seen) == 3:
+            raise KeyboardInterrupt
+        return probabilities(self, image)
+
+    probabilities = FakeNetwork.probabilities
+    monkeypatch.setattr(FakeNetwork, "probabilities", stop)
+    code, output, _ = reproduce(metaseg, street, tmp_path)
+    assert code == 130
+    assert "repeat the command" in output
+    kept = Run(tmp_path / "xception65").done()
+    assert 0 < len(kept) < 6
+    monkeypatch.setattr(FakeNetwork, "probabilities", probabilities)
+    networks.pop("xception65")
+    reproduce(metaseg, street, tmp_path)
+    assert len(networks["xception65"].seen) == 6 - len(kept)
+
+
+@pytest.mark.parametrize("names", ["", "resnet", "mobilenetv2,unet"])
+def test_other_networks_are_refused(refused, street, tmp_path, names):
+    words = ("--cityscapes", street, "--out", tmp_path, "--networks", names)
+    assert "expected some of mobilenetv2, xception65" in refused("reproduce", *words)
+
+
+def test_no_data_is_refused_before_anything_is_fetched(refused, networks, tmp_path):
+    words = ("--cityscapes", tmp_path / "nowhere", "--out", tmp_path / "out")
+    assert "Cityscapes" in refused("reproduce", *words)
+    assert networks["fetched"] == []
+
+
+def test_networks_come_in_the_order_of_print():
+    assert [n.role for n in choose_networks("mobilenetv2, xception65")] == ["XC", "MN"]
+
+
+def test_a_plan_of_ones_own_hits_its_golden_numbers(
+    street, networks, drawn, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(figures, "FIGURES", {1: None}, raising=False)
+    chosen = (NetworkPlan("XC", "strong", "a/strong.pb"), NetworkPlan("MN", "weak", "a/weak.pb"))
+    plan = Plan(chosen, street, tmp_path)
+    with pytest.raises(typer.Exit) as stop:
+        stages.run_plan(plan, quiet=True)
+    assert stop.value.exit_code == 1
+    golden = golden_numbers(plan.open_runs())
+    assert len(golden) == len(PUBLISHED)
+    capsys.readouterr()
+    stages.run_plan(replace(plan, printed=golden), quiet=True)
+    output = capsys.readouterr().out
+    assert "112 match, 0 near, 0 off, 0 missing" in output
+    assert "6 of 6 results made" in output

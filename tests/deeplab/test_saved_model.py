@@ -1,0 +1,182 @@
+"""SavedModels with every end that a network may have, and those that are no networks."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_networks import CLASSES, TAILS, Segmenter, draw, kernel, logits, probabilities
+
+from metaseg_tf.deeplab.saved_model import load_saved_model
+from metaseg_tf.deeplab.settings import NetworkSettings
+from metaseg_tf.errors import (
+    DataFormatError,
+    InputError,
+    NetworkError,
+    ShapeError,
+    UnsafeGraphError,
+)
+
+ANY_SIZE = tf.TensorSpec([1, None, None, 3], tf.uint8, name="image")
+
+
+def save(path, call, *specs, module=None):
+    module = module or Segmenter()
+    function = tf.function(
+        lambda *inputs: call(module, *inputs), input_signature=specs, autograph=False
+    )
+    tf.saved_model.save(module, str(path), signatures=function.get_concrete_function())
+    return path
+
+
+@pytest.mark.parametrize("tail", TAILS.values(), ids=TAILS)
+def test_every_end_gives_the_same_probabilities(tmp_path, tail):
+    path = save(tmp_path, lambda module, image: {"out": tail(module.logits(image))}, ANY_SIZE)
+    network, image = load_saved_model(path), draw()
+    probs = network.probabilities(image)
+    assert probs.dtype == np.float32
+    np.testing.assert_allclose(probs, probabilities(image), atol=1e-5)
+    assert (network.classes, network.crop, network.settings) == (CLASSES, None, NetworkSettings())
+
+
+def test_logits_are_those_of_the_network(tmp_path):
+    path = save(tmp_path, lambda module, image: {"out": module.logits(image)}, ANY_SIZE)
+    image = draw()
+    np.testing.assert_allclose(load_saved_model(path).logits(image), logits(image), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("normalise", "restore"),
+    [
+        ("0..255", lambda x: x),
+        ("0..1", lambda x: x * 255),
+        ("-1..1", lambda x: (x + 1) * 127.5),
+    ],
+)
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float16])
+def test_float_inputs_are_brought_to_their_range(tmp_path, normalise, restore, dtype):
+    spec = tf.TensorSpec([1, 8, 10, 3], dtype)
+    path = save(
+        tmp_path,
+        lambda module, x: {"out": module.logits(restore(tf.cast(x, tf.float32)))},
+        spec,
+    )
+    network, image = load_saved_model(path, normalise=normalise), draw()
+    atol = 1e-4 if dtype == tf.float32 else 0.05
+    np.testing.assert_allclose(network.probabilities(image), probabilities(image), atol=atol)
+
+
+def test_a_fixed_size_is_kept(tmp_path):
+    spec = tf.TensorSpec([1, 8, 10, 3], tf.uint8)
+    network = load_saved_model(save(tmp_path, lambda m, x: {"out": m.logits(x)}, spec))
+    assert network.crop == network.settings.crop == (8, 10)
+    with pytest.raises(ShapeError, match=r"expected 8x10 pixels, got 8x11.*--tile"):
+        network.probabilities(draw(8, 11))
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        (),
+        (tf.TensorSpec([None], tf.string),),
+        (tf.TensorSpec([1, 3, None, None], tf.float32),),
+        (ANY_SIZE, tf.TensorSpec([], tf.float32, name="threshold")),
+    ],
+    ids=["none", "strings", "channels first", "two"],
+)
+def test_signatures_without_an_image_are_refused(tmp_path, specs):
+    path = save(tmp_path, lambda module, *_: {"out": module.kernel}, *specs)
+    with pytest.raises(NetworkError, match="expected one input, an image") as caught:
+        load_saved_model(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"),
+    [
+        (lambda x: {"a": x, "b": tf.nn.softmax(x)}, "one output with scores"),
+        (lambda x: {"boxes": x[0, 0]}, "one ArgMax that leads to an output, got 0"),
+        (lambda x: {"one": x[..., :1]}, "at least 2 classes, got 1"),
+    ],
+    ids=["two scores", "no scores", "one class"],
+)
+def test_outputs_without_scores_are_refused(tmp_path, outputs, words):
+    path = save(tmp_path, lambda module, image: outputs(module.logits(image)), ANY_SIZE)
+    with pytest.raises(NetworkError, match=words):
+        load_saved_model(path)
+
+
+def test_scores_of_another_size_than_the_image_are_refused(tmp_path):
+    path = save(tmp_path, lambda m, image: {"out": m.logits(image)[:, ::2, ::2]}, ANY_SIZE)
+    with pytest.raises(NetworkError, match=r"\[8, 10, 4\], got \[4, 5, 4\]; end it with a resize"):
+        load_saved_model(path).probabilities(draw())
+
+
+def test_ops_that_touch_files_are_refused(tmp_path):
+    target = tmp_path / "written"
+
+    def call(module, image):
+        tf.io.write_file(str(target), "harm")
+        return {"out": module.logits(image)}
+
+    with pytest.raises(UnsafeGraphError, match="WriteFile"):
+        load_saved_model(save(tmp_path / "model", call, ANY_SIZE))
+    assert not target.exists()
+
+
+def save_of_tensorflow_1(path, more=lambda: None):
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        image = v1.placeholder(tf.uint8, [1, None, None, 3])
+        weights = v1.get_variable("kernel", initializer=kernel(), use_resource=False)
+        out = tf.nn.conv2d(tf.cast(image, tf.float32) * (2 / 255) - 1, weights, 1, "SAME")
+        more()
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, str(path), {"image": image}, {"out": out})
+    return path
+
+
+def test_the_format_of_tensorflow_1(tmp_path):
+    network, image = load_saved_model(save_of_tensorflow_1(tmp_path / "model")), draw()
+    np.testing.assert_allclose(network.probabilities(image), probabilities(image), atol=1e-5)
+
+
+def test_the_format_of_tensorflow_1_is_read_before_it_is_loaded(tmp_path):
+    path = save_of_tensorflow_1(tmp_path / "model", lambda: tf.io.read_file("/etc/hostname"))
+    with pytest.raises(UnsafeGraphError, match="ReadFile"):
+        load_saved_model(path)
+
+
+def test_tables_are_refused_before_they_are_filled(tmp_path):
+    module = Segmenter()
+    pairs = tf.lookup.KeyValueTensorInitializer([1], [2.0])
+    module.table = tf.lookup.StaticHashTable(pairs, 0.0)
+
+    def call(module, image):
+        return {"out": module.logits(image) * module.table.lookup(tf.constant(1))}
+
+    with pytest.raises(UnsafeGraphError, match="tables or assets"):
+        load_saved_model(save(tmp_path, call, ANY_SIZE, module=module))
+
+
+def test_broken_folders_give_one_line(tmp_path):
+    with pytest.raises(DataFormatError, match=r"no saved_model\.pb"):
+        load_saved_model(tmp_path)
+    path = save(tmp_path, lambda module, image: {"out": module.logits(image)}, ANY_SIZE)
+    (path / "variables" / "variables.index").unlink()
+    with pytest.raises(DataFormatError, match="whole SavedModel") as caught:
+        load_saved_model(path)
+    assert "\n" not in str(caught.value)
+    (path / "saved_model.pb").write_bytes(b"no model")
+    with pytest.raises(DataFormatError, match="whole SavedModel"):
+        load_saved_model(path)
+
+
+def test_without_signatures_there_is_no_network(tmp_path):
+    tf.saved_model.save(Segmenter(), str(tmp_path))
+    with pytest.raises(NetworkError, match=r"'serving_default'.*got none"):
+        load_saved_model(tmp_path)
+
+
+def test_unknown_ranges_are_refused(tmp_path):
+    path = save(tmp_path, lambda module, image: {"out": module.logits(image)}, ANY_SIZE)
+    with pytest.raises(InputError, match=r"0\.\.255, 0\.\.1, -1\.\.1, got 'imagenet'"):
+        load_saved_model(path, normalise="imagenet")

@@ -1,0 +1,102 @@
+"""TensorFlow Lite files: float and 8-bit, with scores or class ids at their end."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_networks import CLASSES, TAILS, Segmenter, draw, logits, probabilities
+
+from metaseg_tf.deeplab.tflite import TFLiteNetwork
+from metaseg_tf.errors import DataFormatError, NetworkError, ShapeError, UnsafeGraphError
+
+SIZE = (8, 10)
+
+
+def convert(path, call, *, size=SIZE, dtype=tf.float32, integer=None, flex=False):
+    module = Segmenter()
+    spec = tf.TensorSpec([1, *size, 3], dtype)
+    function = tf.function(
+        lambda image: call(module, image), input_signature=[spec], autograph=False
+    )
+    concrete = function.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
+    if integer:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: (
+            [draw(*size, seed)[np.newaxis].astype(np.float32)] for seed in range(8)
+        )
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = integer
+    if flex:
+        builtin, select = tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS
+        converter.target_spec.supported_ops = [builtin, select]
+    path.write_bytes(converter.convert())
+    return path
+
+
+@pytest.mark.parametrize("tail", TAILS.values(), ids=TAILS)
+def test_every_end_gives_the_same_probabilities(tmp_path, tail):
+    path = convert(tmp_path / "a.tflite", lambda m, image: tail(m.logits(image)))
+    network, image = TFLiteNetwork(path), draw(*SIZE)
+    np.testing.assert_allclose(network.probabilities(image), probabilities(image), atol=1e-5)
+    assert (network.classes, network.crop, network.settings.crop) == (CLASSES, SIZE, SIZE)
+
+
+@pytest.mark.parametrize("tail", ["logits", "class ids"])
+@pytest.mark.parametrize("integer", [tf.uint8, tf.int8], ids=lambda dtype: dtype.name)
+def test_integer_networks_are_fed_as_they_are_and_dequantised(tmp_path, tail, integer):
+    path = convert(
+        tmp_path / "a.tflite", lambda m, image: TAILS[tail](m.logits(image)), integer=integer
+    )
+    image = draw(*SIZE)
+    expected = logits(image)
+    step = np.ptp(expected) / 255
+    found = TFLiteNetwork(path).logits(image)
+    np.testing.assert_allclose(found, expected, atol=4 * step)
+    assert np.abs(found - expected).mean() < step
+
+
+def test_images_of_another_size_are_refused(tmp_path):
+    network = TFLiteNetwork(convert(tmp_path / "a.tflite", lambda m, image: m.logits(image)))
+    with pytest.raises(ShapeError, match=r"expected 8x10 pixels, got 9x10.*--tile 8"):
+        network.probabilities(draw(9, 10))
+
+
+def test_ids_that_no_argmax_made_have_no_scores(tmp_path):
+    def call(module, image):
+        return tf.cast(tf.reduce_sum(module.logits(image), -1) > 0, tf.int32)
+
+    with pytest.raises(NetworkError, match="without reachable logits") as caught:
+        TFLiteNetwork(convert(tmp_path / "a.tflite", call))
+    assert "\n" not in str(caught.value)
+
+
+def test_networks_that_take_no_image_are_refused(tmp_path):
+    path = convert(tmp_path / "a.tflite", lambda m, image: m.logits(image), size=(None, None))
+    with pytest.raises(NetworkError, match="fixed size"):
+        TFLiteNetwork(path)
+
+
+def test_tensorflow_ops_are_checked(tmp_path):
+    def call(module, image):
+        tf.io.write_file(str(tmp_path / "written"), "harm")
+        return module.logits(image)
+
+    path = convert(tmp_path / "a.tflite", call, flex=True)
+    with pytest.raises(UnsafeGraphError, match="FlexWriteFile"):
+        TFLiteNetwork(path)
+    assert not (tmp_path / "written").exists()
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0])
+def test_truncated_files_give_one_line(tmp_path, share):
+    path = convert(tmp_path / "a.tflite", lambda m, image: m.logits(image))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(DataFormatError, match="expected a TensorFlow Lite file") as caught:
+        TFLiteNetwork(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_files(tmp_path):
+    with pytest.raises(DataFormatError, match="no such file"):
+        TFLiteNetwork(tmp_path / "none.tflite")

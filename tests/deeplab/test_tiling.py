@@ -1,0 +1,98 @@
+"""Tiles cover the image, blend without seams, and equal a pixelwise network run at once."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_networks import CLASSES, draw, logits, probabilities
+
+from metaseg_tf.deeplab.settings import NetworkSettings
+from metaseg_tf.deeplab.tiling import Tiled
+from metaseg_tf.errors import InputError, ShapeError
+
+
+class Network:
+    """Any function from an image to logits, as a network."""
+
+    classes = CLASSES
+    settings = NetworkSettings(crop=(8, 8))
+
+    def __init__(self, call=logits):
+        self.logits = call
+
+
+def slow_logits(image, call, tile, overlap):
+    """Pixel by pixel: the weighted mean over all tiles that hold it."""
+    starts = [slow_starts(side, tile, overlap) for side in image.shape[:2]]
+    total = np.zeros((*image.shape[:2], CLASSES))
+    weights = np.zeros((*image.shape[:2], 1))
+    for top in starts[0]:
+        for left in starts[1]:
+            values = call(image[top : top + tile, left : left + tile])
+            for y in range(tile):
+                for x in range(tile):
+                    w = slow_weight(y, tile, overlap) * slow_weight(x, tile, overlap)
+                    total[top + y, left + x] += w * values[y, x]
+                    weights[top + y, left + x] += w
+    return total / weights
+
+
+def slow_weight(at, tile, overlap):
+    return min(1, (1 + min(at, tile - 1 - at)) / (overlap + 1))
+
+
+def slow_starts(side, tile, overlap):
+    count = 1
+    while count * tile - (count - 1) * overlap < side:
+        count += 1
+    step = (side - tile) / max(count - 1, 1)
+    return [round(i * step) for i in range(count)]
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    tile=st.integers(1, 7),
+    overlap=st.integers(0, 6),
+    height=st.integers(7, 18),
+    width=st.integers(7, 18),
+)
+def test_blending_equals_the_slow_one(tile, overlap, height, width):
+    overlap %= tile
+
+    def call(image):  # a network that sees where in its tile a pixel lies
+        y, x = np.indices(image.shape[:2])
+        return (logits(image) + (y * x)[..., np.newaxis]).astype(np.float32)
+
+    image = draw(height, width)
+    found = Tiled(Network(call), tile, overlap).logits(image)
+    np.testing.assert_allclose(found, slow_logits(image, call, tile, overlap), rtol=1e-4, atol=1e-4)
+
+
+def test_a_pixelwise_network_gives_the_same_in_tiles():
+    image = draw(21, 34)
+    tiled = Tiled(Network(), 8, 3)
+    np.testing.assert_allclose(tiled.probabilities(image), probabilities(image), atol=1e-5)
+    assert tiled.probabilities(image).dtype == np.float32
+
+
+def test_an_image_of_one_tile_is_run_once():
+    calls = []
+    network = Network(lambda image: calls.append(image.shape) or logits(image))
+    Tiled(network, 8, 4).logits(draw(8, 8))
+    assert calls == [(8, 8, 3)]
+
+
+@pytest.mark.parametrize(("tile", "overlap"), [(8, 8), (8, 9), (8, -1), (0, 0)])
+def test_overlaps_that_never_end_are_refused(tile, overlap):
+    with pytest.raises(InputError, match="0 <= overlap < tile"):
+        Tiled(Network(), tile, overlap)
+
+
+@pytest.mark.parametrize("size", [(7, 20), (20, 7)])
+def test_a_tile_larger_than_the_image_is_refused(size):
+    with pytest.raises(ShapeError, match=f"got {size[0]}x{size[1]}; give a smaller --tile"):
+        Tiled(Network(), 8, 2).probabilities(draw(*size))
+
+
+def test_the_settings_are_the_network_s_without_its_crop():
+    assert Tiled(Network(), 8).settings == NetworkSettings()

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from runs import make_run
+from tables import make_table
+
+from metaseg_tf import load_run
+from metaseg_tf.analysis.evaluation import evaluate, summarise
+from metaseg_tf.errors import DataFormatError, MetaSegError
+from metaseg_tf.paper.correlations import compute_correlations
+from metaseg_tf.paper.measured import collect, evaluate_run
+from metaseg_tf.paper.published import PUBLISHED
+
+
+def test_every_printed_quantity_is_measured(runs):
+    measured = collect(runs["XC"])
+    assert measured.missing == ()
+    assert measured.values.keys() >= {number.quantity for number in PUBLISHED}
+
+
+def test_the_numbers_are_those_of_their_sources(runs):
+    run, values = runs["XC"], collect(runs["XC"]).values
+    table = load_run(run.path)
+    evaluation = evaluate(table)
+    inner = table[table["S_in"] > 0]
+    assert values["miou"].mean == 0.8
+    assert values["segments"].mean == len(inner)
+    assert values["false_positives"].mean == (inner["iou_adj"] == 0).sum()
+    assert values["D_in"].mean == compute_correlations(table)["D_in"]
+    assert values["detected"].mean == np.mean(evaluation.classification.detected)
+    assert values["detected"].std == np.std(evaluation.classification.detected)
+    for key, row in summarise(evaluation.tidy()).iterrows():
+        assert values["/".join(key)] == (row["mean"], row["std"])
+
+
+def test_detected_and_undetected_are_all_false_positives(runs):
+    values = collect(runs["MN"]).values
+    total = values["detected"].mean + values["undetected"].mean
+    assert total == pytest.approx(values["false_positives"].mean)
+
+
+def test_fits_are_made_once_for_a_state_of_the_run(tmp_path):
+    run = make_run(tmp_path / "run", make_table(200))
+    first = evaluate_run(run)
+    assert evaluate_run(run) is first
+    run.write_segments("z_new", make_table(50, seed=5).drop(columns="image"))
+    assert len(evaluate_run(run).design) > len(first.design)
+
+
+def test_what_one_outcome_allows(one_outcome):
+    measured = collect(one_outcome)
+    assert "iou_adj/all/r2/train" in measured.values
+    assert "D" in measured.values
+    assert "detected" not in measured.values
+    assert len(measured.missing) == 1
+    assert "expected both outcomes" in measured.missing[0]
+    assert "extract more images" in measured.missing[0]
+
+
+def test_an_unfinished_run_has_no_miou(tmp_path):
+    run = make_run(tmp_path / "run", make_table(200))
+    run.manifest.results = {}
+    assert "run extract to its end" in " ".join(collect(run, ("miou",)).missing)
+
+
+def broken_table(name):
+    table = make_table(200, n_images=3)
+    if name == "no interior":
+        return table.assign(S_in=0)
+    if name == "one IoU":
+        return table.assign(iou_adj=1.0, iou=1.0)
+    if name == "NaN":
+        return table.assign(E_bd=table["E_bd"].where(table.index != 100))
+    return table.drop(columns=["iou", "iou_adj"])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("no interior", "segments with interior"),
+        ("one IoU", "extract more images"),
+        ("NaN", "column E_bd"),
+        ("no truth", "ground truth"),
+    ],
+)
+def test_degenerate_tables_are_told_apart(tmp_path, name, words):
+    run = make_run(tmp_path / "run", broken_table(name))
+    for part in ("correlations", "regression"):
+        try:
+            reasons = collect(run, (part,)).missing
+        except MetaSegError as error:
+            reasons = [str(error)]
+        assert len(reasons) == 1
+        assert words in reasons[0]
+
+
+def test_a_constant_column_and_a_class_never_predicted(tmp_path):
+    table = make_table(600, n_images=3)
+    table = table[table["class_id"] != 4].assign(E_rel=1.5, cprob4=0.0)
+    measured = collect(make_run(tmp_path / "run", table))
+    assert measured.missing == ()
+    assert "E_rel" not in measured.values
+    assert np.isfinite(measured.values["iou_adj/penalized/acc/validation"].mean)
+
+
+def test_a_broken_file_is_told(tmp_path):
+    run = make_run(tmp_path / "run", make_table(200))
+    next((run.path / "segments").iterdir()).write_bytes(b"PAR1")
+    with pytest.raises(DataFormatError, match="run extract again"):
+        collect(run)

@@ -1,0 +1,54 @@
+import pytest
+
+from metaseg_tf.paper.published import NETWORKS, PUBLISHED, find_published
+from metaseg_tf.schema import METRIC_COLUMNS
+
+
+def value(place, network, quantity):
+    return find_published(place, network, quantity).value
+
+
+def test_every_place_is_complete():
+    counts = {}
+    for number in PUBLISHED:
+        counts[number.place] = counts.get(number.place, 0) + 1
+    assert counts == {"section 3": 10, "table 1": 30, "table 2": 40, "table 3": 32}
+    keys = [(n.place, n.network, n.quantity) for n in PUBLISHED]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_identities_among_the_printed_numbers(network):
+    assert value("section 3", network, "detected") + value(
+        "section 3", network, "undetected"
+    ) == value("section 3", network, "false_positives")
+    assert value("table 1", network, "S_rel") == value("table 1", network, "S_rel_in")
+    assert {n.quantity for n in PUBLISHED if n.place == "table 1"} == set(METRIC_COLUMNS)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("part", ["train", "validation"])
+@pytest.mark.parametrize("model", ["all", "entropy"])
+def test_table_3_repeats_table_2_and_r2_agrees_with_sigma(network, part, model):
+    for score in ("sigma", "r2"):
+        quantity = f"iou_adj/{model}/{score}/{part}"
+        assert value("table 2", network, quantity) == value("table 3", network, quantity)
+    # sigma and R2 of two models on the same rows have the same total variance.
+    total = [
+        value("table 2", network, f"iou_adj/{m}/sigma/{part}") ** 2
+        / (1 - value("table 2", network, f"iou_adj/{m}/r2/{part}"))
+        for m in ("all", "entropy")
+    ]
+    assert total[0] == pytest.approx(total[1], rel=0.02)
+
+
+def test_the_numbers_that_the_abstract_quotes():
+    assert value("table 2", "XC", "iou_adj/penalized/acc/validation") == 0.8191
+    assert value("table 2", "XC", "iou_adj/penalized/auroc/validation") == 0.8771
+    assert value("table 2", "MN", "iou_adj/all/r2/validation") == 0.8148
+    assert value("table 2", "MN", "iou_adj/all/sigma/validation") == 0.130
+
+
+def test_what_is_not_printed_is_not_found():
+    with pytest.raises(KeyError, match="prints no 'C'"):
+        find_published("table 1", "XC", "C")

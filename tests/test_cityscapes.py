@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from metaseg_tf import cityscapes
+from metaseg_tf.cityscapes import CLASSES, LABEL_IDS_TO_TRAIN_IDS, LABELS, find_pairs, read_pairs
+from metaseg_tf.errors import DataFormatError, InputError
+
+
+def write_pair(root, name, *, split="val", city="ulm", labels=None, train_ids=False):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (8, 10, 3)).astype(np.uint8)
+    labels = rng.integers(0, 34, (8, 10)).astype(np.uint8) if labels is None else labels
+    kind = "labelTrainIds" if train_ids else "labelIds"
+    for part, suffix, content in (
+        ("leftImg8bit", "leftImg8bit", image),
+        ("gtFine", f"gtFine_{kind}", labels),
+    ):
+        folder = root / part / split / city
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(content).save(folder / f"{name}_{suffix}.png")
+    return image, labels
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name, city in (("ulm_1", "ulm"), ("ulm_0", "ulm"), ("bonn_0", "bonn")):
+        write_pair(tmp_path, name, city=city)
+    return tmp_path
+
+
+def test_the_nineteen_classes_in_the_order_of_train_ids():
+    assert CLASSES[0] == "road"
+    assert CLASSES[10] == "sky"
+    assert CLASSES[18] == "bicycle"
+    assert len(CLASSES) == 19
+    assert [label.label_id for label in LABELS] == list(range(34))
+    assert LABEL_IDS_TO_TRAIN_IDS[[7, 33, 0, 29, 255]].tolist() == [0, 18, 255, 255, 255]
+
+
+def test_pairs_are_found_in_the_order_of_names(root):
+    assert [p.name for p in find_pairs(root)] == ["bonn_0", "ulm_0", "ulm_1"]
+    assert [p.name for p in find_pairs(root, city="ulm", limit=1)] == ["ulm_0"]
+
+
+def test_pairs_are_decoded_with_train_ids(tmp_path):
+    image, labels = write_pair(tmp_path, "ulm_0")
+    (decoded,) = read_pairs(find_pairs(tmp_path))
+    np.testing.assert_array_equal(decoded.image, image)
+    np.testing.assert_array_equal(decoded.gt, LABEL_IDS_TO_TRAIN_IDS[labels])
+    assert decoded.gt.dtype == np.uint8
+
+
+def test_labels_with_train_ids_are_taken_as_they_are(tmp_path):
+    labels = np.array([[0, 18, 255]], np.uint8).repeat(8, 0).repeat(4, 1)[:, :10]
+    write_pair(tmp_path, "ulm_0", labels=labels, train_ids=True)
+    (decoded,) = read_pairs(find_pairs(tmp_path))
+    np.testing.assert_array_equal(decoded.gt, labels)
+
+
+@pytest.mark.parametrize(
+    ("remove", "words"),
+    [
+        ("", "expected the Cityscapes folder, found none"),
+        ("leftImg8bit", "leftImg8bit is missing"),
+        ("gtFine", "gtFine is missing"),
+        ("gtFine/val", "expected the split 'val', found nothing"),
+        ("leftImg8bit/val/*/*", "found none"),
+        ("gtFine/val/*/ulm_1*", "1 are missing, the first is ulm_1_gtFine_labelIds.png"),
+    ],
+)
+def test_half_a_data_set_is_refused(root, remove, words):
+    import shutil
+
+    for path in root.glob(remove) if remove else [root]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(DataFormatError, match=words):
+        find_pairs(root)
+
+
+def test_an_unknown_city_and_split_are_refused(root):
+    with pytest.raises(DataFormatError, match="there is bonn, ulm"):
+        find_pairs(root, city="aachen")
+    with pytest.raises(DataFormatError, match="found val"):
+        find_pairs(root, split="test")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "words"),
+    [
+        ("gtFine", b"not a png", DataFormatError, "whole PNG"),
+        ("leftImg8bit", b"", DataFormatError, "whole PNG"),
+        ("gtFine", np.full((8, 10), 40, np.uint8), InputError, "label ids 0..33"),
+        ("gtFine", np.zeros((4, 10), np.uint8), DataFormatError, "8x10, got 4x10"),
+    ],
+)
+def test_a_bad_pair_is_named_and_the_next_is_read(root, name, content, error, words):
+    path = next((root / name / "val" / "ulm").glob("ulm_0*"))
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        Image.fromarray(content).save(path)
+    pairs = read_pairs(find_pairs(root))
+    assert next(pairs).gt.shape == (8, 10)
+    with pytest.raises(error, match=words) as raised:
+        next(pairs)
+    assert "ulm_0" in str(raised.value)
+    assert next(pairs).gt.shape == (8, 10)
+    with pytest.raises(StopIteration):
+        next(pairs)
+
+
+def test_real_images_are_read(real_data):
+    pairs = find_pairs(real_data / "cityscapes", split="train")
+    assert [p.name for p in pairs] == [f"aachen_00000{i}_000019" for i in range(4)]
+    for decoded in read_pairs(pairs):
+        assert decoded.image.shape == (1024, 2048, 3)
+        assert set(np.unique(decoded.gt)) <= {*range(19), 255}
+
+
+def test_classes_need_no_tensorflow():
+    import ast
+    from pathlib import Path
+
+    tree = ast.parse(Path(cityscapes.__file__).read_text())
+    top = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
+    assert "tensorflow" not in ast.dump(ast.Module(top, []))
+
+
+def test_no_pairs_are_no_images():
+    assert list(read_pairs([])) == []

@@ -1,0 +1,246 @@
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from scenes import make_scene
+from sklearn.metrics import jaccard_score
+from test_cityscapes import write_pair
+
+from metaseg_tf import load_run, segment_metrics
+from metaseg_tf.cityscapes import find_pairs, read_pairs
+from metaseg_tf.errors import InputError, MetaSegError, RunError
+from metaseg_tf.extraction import (
+    CityscapesSource,
+    ImageJob,
+    MeasureSettings,
+    extract,
+    open_dumps,
+)
+from metaseg_tf.metrics import measure_image
+from metaseg_tf.run import Run
+from metaseg_tf.softmax import SoftmaxDump, save_dump
+
+SETTINGS = MeasureSettings()
+
+
+@pytest.fixture
+def dumps(tmp_path):
+    folder = tmp_path / "dumps"
+    folder.mkdir()
+    for i in range(4):
+        save_dump(folder / f"{i}.npz", SoftmaxDump(*make_scene(seed=i), f"image{i}"))
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.create(tmp_path / "run", vars(SETTINGS))
+
+
+def extract_all(folder, run, **options):
+    return list(extract(open_dumps(folder), run, SETTINGS, **options))
+
+
+def test_a_run_holds_each_images_table(dumps, run):
+    results = extract_all(dumps, run)
+    assert [r.name for r in results] == [f"image{i}" for i in range(4)]
+    loaded = load_run(run.path)
+    expected = pd.concat([segment_metrics(*make_scene(seed=i)) for i in range(4)])
+    pd.testing.assert_frame_equal(loaded.drop(columns="image"), expected.reset_index(drop=True))
+    assert Run(run.path).manifest.n_classes == 5
+
+
+def test_a_stopped_run_goes_on_where_it_stopped(dumps, run):
+    jobs = extract(open_dumps(dumps), run, SETTINGS)
+    next(jobs), next(jobs)
+    jobs.close()
+    outcomes = [r.outcome for r in extract_all(dumps, Run(run.path))]
+    assert outcomes == ["kept", "kept", "measured", "measured"]
+
+
+def test_a_bad_image_stops_and_is_named_but_costs_nothing(dumps, run):
+    (dumps / "2.npz").write_bytes(b"broken")
+    with pytest.raises(MetaSegError, match=r"2\.npz"):
+        extract_all(dumps, run)
+    assert run.done() == {"image0", "image1"}
+
+
+def test_bad_images_can_be_skipped_and_are_listed(dumps, run):
+    (dumps / "1.npz").write_bytes(b"broken")
+    probs, gt = make_scene()
+    save_dump(dumps / "2.npz", SoftmaxDump(probs * 2, gt, "image2"))
+    results = extract_all(dumps, run, skip_errors=True)
+    assert [r.outcome for r in results] == ["measured", "failed", "failed", "measured"]
+    failed = Run(run.path).manifest.failed
+    assert [name[-5:] for name in failed] == ["1.npz", "2.npz"]
+    assert "summing to 1" in list(failed.values())[1]
+
+
+def test_a_repaired_image_is_no_longer_listed(dumps, run):
+    whole = (dumps / "1.npz").read_bytes()
+    (dumps / "1.npz").write_bytes(b"broken")
+    extract_all(dumps, run, skip_errors=True)
+    (dumps / "1.npz").write_bytes(whole)
+    extract_all(dumps, run, skip_errors=True)
+    assert Run(run.path).manifest.failed == {}
+    assert len(run.done()) == 4
+
+
+def test_two_images_of_one_name_are_refused(dumps, run):
+    save_dump(dumps / "9.npz", SoftmaxDump(*make_scene(), "image0"))
+    with pytest.raises(InputError, match=r"9\.npz.*'image0' twice"):
+        extract_all(dumps, run)
+
+
+def test_another_number_of_classes_is_refused(dumps, run):
+    save_dump(dumps / "9.npz", SoftmaxDump(*make_scene(n_classes=3), "other"))
+    with pytest.raises(InputError, match="expected 5 classes"):
+        extract_all(dumps, run)
+
+
+def test_a_full_disk_stops_even_where_errors_are_skipped(dumps, run, monkeypatch):
+    def full(*args):
+        raise RunError("disk full")
+
+    monkeypatch.setattr(Run, "write_segments", full)
+    with pytest.raises(RunError, match="disk full"):
+        extract_all(dumps, run, skip_errors=True)
+
+
+def test_the_next_image_is_loaded_while_one_is_measured(run):
+    """Each image waits, while it is measured, for the loading of the next to have begun."""
+    begun = [threading.Event() for _ in range(4)]
+
+    class WaitingDump(SoftmaxDump):
+        @property
+        def probs(self):
+            index = int(self.name)
+            assert begun[min(index + 1, 3)].wait(10)
+            return self[0]
+
+    def job(index):
+        def load():
+            begun[index].set()
+            return WaitingDump(*make_scene(seed=index), str(index))
+
+        return ImageJob(lambda: str(index), str(index), load)
+
+    class Source:
+        def jobs(self, done):
+            return map(job, range(4))
+
+    assert len(list(extract(Source(), run, SETTINGS))) == 4
+
+
+@pytest.mark.parametrize(
+    "options", [{"convention": "mine"}, {"connectivity": 5}, {"labeller": "opencv"}]
+)
+def test_settings_are_checked(options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        MeasureSettings(**options)
+
+
+def test_ground_truth_is_optional(tmp_path, run):
+    save_dump(tmp_path / "a.npz", SoftmaxDump(make_scene()[0], None, "a"))
+    extract_all(tmp_path, run)
+    assert "iou_adj" not in load_run(run.path)
+    assert np.isfinite(load_run(run.path).E).all()
+
+
+def test_the_miou_is_that_of_all_images_whenever_they_were_measured(dumps, run):
+    jobs = extract(open_dumps(dumps), run, SETTINGS)
+    next(jobs)
+    jobs.close()
+    extract_all(dumps, Run(run.path))
+    pred, gt = (np.concatenate(x) for x in zip(*(labels_of(i) for i in range(4)), strict=True))
+    scores = jaccard_score(gt, pred, average=None)
+    results = Run(run.path).manifest.results
+    np.testing.assert_allclose(results["class_iou"], scores)
+    assert results["miou"] == pytest.approx(scores.mean())
+    assert results["pixel_accuracy"] == pytest.approx((pred == gt).mean())
+    assert results["images"] == 4
+
+
+def test_maps_of_the_first_images_are_kept(dumps, run):
+    extract_all(dumps, run, keep_maps=2)
+    assert run.with_maps() == {"image0", "image1"}
+    maps, expected = run.load_maps("image1"), measure_image(*make_scene(seed=1))
+    np.testing.assert_array_equal(maps.segments, expected.segments)
+    np.testing.assert_array_equal(maps.pred, expected.heat.pred)
+    np.testing.assert_allclose(maps.difference, expected.heat.difference, atol=0.002)
+    np.testing.assert_array_equal(maps.gt, make_scene(seed=1)[1])
+
+
+def test_maps_can_be_added_later(dumps, run):
+    extract_all(dumps, run, keep_maps=1)
+    table = load_run(run.path)
+    outcomes = [r.outcome for r in extract_all(dumps, Run(run.path), keep_maps=3)]
+    assert outcomes == ["kept", "measured", "measured", "kept"]
+    assert run.with_maps() == {"image0", "image1", "image2"}
+    pd.testing.assert_frame_equal(load_run(run.path), table)
+
+
+def test_maps_of_a_networks_images_hold_the_photograph(tmp_path, run):
+    images = [write_pair(tmp_path, f"ulm_{i}")[0] for i in range(3)]
+    pairs, network = find_pairs(tmp_path), PixelNetwork()
+    for keep_maps in (1, 2):
+        jobs = CityscapesSource(network, pairs, {})
+        list(extract(jobs, run, SETTINGS, keep_maps=keep_maps))
+    assert run.with_maps() == {"ulm_0", "ulm_1"}
+    for name, image in zip(("ulm_0", "ulm_1"), images, strict=False):
+        maps = run.load_maps(name)
+        expected = np.where(maps.gt == 255, 255, image[..., 0] % 19)
+        np.testing.assert_array_equal(maps.pred, expected)
+        assert maps.image.shape == image.shape
+
+
+def labels_of(seed):
+    probs, gt = make_scene(seed=seed)
+    return probs.argmax(-1)[gt != 255], gt[gt != 255]
+
+
+class PixelNetwork:
+    """A network whose prediction can be read off the image: its red channel."""
+
+    def __init__(self, n_classes=19):
+        self.seen = 0
+        self.n_classes = n_classes
+
+    def probabilities(self, image):
+        self.seen += 1
+        return np.eye(self.n_classes, dtype=np.float32)[image[..., 0] % self.n_classes]
+
+
+def test_images_go_through_a_network(tmp_path, run):
+    images = [write_pair(tmp_path, f"ulm_{i}")[0] for i in range(3)]
+    pairs = find_pairs(tmp_path)
+    network = PixelNetwork()
+    source = CityscapesSource(network, pairs, {})
+    first = extract(source, run, SETTINGS)
+    next(first)
+    first.close()
+    list(extract(source, run, SETTINGS))
+    assert run.done() == {"ulm_0", "ulm_1", "ulm_2"}
+    assert network.seen <= 4
+    table = load_run(run.path)
+    (_, gt), *_ = read_pairs(pairs)
+    probs = PixelNetwork().probabilities(images[0])
+    expected = segment_metrics(probs, gt)
+    pd.testing.assert_frame_equal(
+        table[table.image == "ulm_0"].drop(columns="image").reset_index(drop=True), expected
+    )
+
+
+def test_a_bad_image_between_good_ones_shifts_no_labels(tmp_path, run):
+    for i in range(3):
+        write_pair(tmp_path, f"ulm_{i}", labels=np.full((8, 10), 7 + i, np.uint8))
+    pairs = find_pairs(tmp_path)
+    pairs[1].image.write_bytes(b"")
+    source = CityscapesSource(PixelNetwork(), pairs, {})
+    outcomes = [r.outcome for r in extract(source, run, SETTINGS, skip_errors=True)]
+    assert outcomes == ["measured", "failed", "measured"]
+    (_, gt), *_ = read_pairs(pairs[2:])
+    probs = PixelNetwork().probabilities(next(read_pairs(pairs[2:])).image)
+    last = load_run(run.path).query("image == 'ulm_2'").iou_adj.reset_index(drop=True)
+    pd.testing.assert_series_equal(last, segment_metrics(probs, gt).iou_adj)

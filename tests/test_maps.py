@@ -1,0 +1,66 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scenes import make_blobs
+
+from metaseg_tf.errors import DataFormatError, InputError
+from metaseg_tf.maps import ImageMaps, decode_maps, encode_maps
+from metaseg_tf.run import Run
+
+
+@pytest.fixture
+def maps():
+    rng = np.random.default_rng(0)
+    pred, gt = (make_blobs(24, 32, 4, seed) for seed in (1, 2))
+    heat = rng.random((2, 24, 32), np.float32)
+    image = np.stack(np.broadcast_arrays(*np.ogrid[50:74, 90:122], 128), -1).astype(np.uint8)
+    return ImageMaps(pred, np.arange(24 * 32, dtype=np.int32).reshape(24, 32), *heat, gt, image)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.create(tmp_path / "run", {})
+
+
+def test_maps_come_back(maps, run):
+    run.write_maps("a", maps)
+    back = run.load_maps("a")
+    for name in ("pred", "segments", "gt"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(maps, name))
+        assert getattr(back, name).dtype == getattr(maps, name).dtype
+    for name in ("entropy", "difference"):
+        assert getattr(back, name).dtype == np.float32
+        np.testing.assert_allclose(getattr(back, name), getattr(maps, name), atol=1 / 510 + 1e-6)
+    assert np.abs(back.image.astype(int) - maps.image).mean() < 4
+    assert run.with_maps() == {"a"}
+
+
+def test_photograph_and_truth_are_optional(maps):
+    files = encode_maps(dataclasses.replace(maps, gt=None, image=None))
+    assert set(files) == {"npz"}
+    back = decode_maps(files["npz"])
+    assert back.gt is None
+    assert back.image is None
+
+
+def test_certain_and_undecided_pixels_are_exact(maps):
+    certain = dataclasses.replace(maps, entropy=np.zeros((2, 2)), difference=np.ones((2, 2)))
+    back = decode_maps(encode_maps(certain)["npz"])
+    assert (back.entropy == 0).all()
+    assert (back.difference == 1).all()
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-40], lambda b: b"text", lambda b: b""])
+@pytest.mark.parametrize("part", ["npz", "jpg"])
+def test_a_broken_file_is_named(maps, run, part, damage):
+    run.write_maps("a", maps)
+    path = run.path / "maps" / f"a.{part}"
+    path.write_bytes(damage(path.read_bytes()) if part == "npz" else b"text")
+    with pytest.raises(DataFormatError, match=r"a\.npz.*run extract again"):
+        run.load_maps("a")
+
+
+def test_an_image_without_maps_is_refused_with_the_remedy(run):
+    with pytest.raises(InputError, match="--keep-maps"):
+        run.load_maps("a")

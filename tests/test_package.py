@@ -1,0 +1,28 @@
+"""The public names and the words that teach."""
+
+import doctest
+import importlib
+
+import numpy as np
+import pytest
+
+import metaseg_tf
+
+
+@pytest.mark.parametrize("name", metaseg_tf.__all__)
+def test_public_names_exist(name):
+    assert getattr(metaseg_tf, name) is not None
+    assert name in dir(metaseg_tf)
+
+
+def test_other_names_do_not():
+    with pytest.raises(AttributeError, match="no attribute 'other'"):
+        metaseg_tf.other  # noqa: B018
+
+
+@pytest.mark.parametrize("module", ["metrics"])
+def test_examples_in_docstrings(module):
+    module = importlib.import_module(f"metaseg_tf.{module}")
+    result = doctest.testmod(module, extraglobs={"np": np})
+    assert result.attempted > 0
+    assert result.failed == 0

@@ -1,0 +1,153 @@
+import json
+import os
+
+import pandas as pd
+import pytest
+from scenes import make_scene
+
+from metaseg_tf import load_run, run, segment_metrics
+from metaseg_tf.errors import DataFormatError, RunError, SettingsMismatchError
+from metaseg_tf.run import Run
+from metaseg_tf.schema import columns
+
+SETTINGS = {"convention": "reference", "scales": (1.0, 0.75)}
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A run of two images and the tables in it."""
+    created = Run.create(tmp_path / "run", SETTINGS)
+    tables = {name: segment_metrics(*make_scene(seed=i)) for i, name in enumerate(["b", "a"])}
+    for name, table in tables.items():
+        created.write_segments(name, table, {"note": name.encode()})
+    return created, tables
+
+
+def test_what_is_written_is_loaded_in_the_order_of_names(made):
+    created, tables = made
+    expected = pd.concat([tables[n].assign(image=n) for n in "ab"], ignore_index=True)
+    loaded = load_run(created.path)
+    assert list(loaded) == ["image", *(c.name for c in columns(5))]
+    pd.testing.assert_frame_equal(loaded, expected[list(loaded)])
+
+
+def test_an_image_without_segments_fits_in(made):
+    created, tables = made
+    created.write_segments("c", tables["a"].iloc[:0])
+    assert len(load_run(created.path)) == sum(map(len, tables.values()))
+
+
+def test_some_columns_only(made):
+    assert list(load_run(made[0].path, ["S", "iou_adj"])) == ["S", "iou_adj"]
+
+
+def test_columns_that_the_run_lacks_are_named(made):
+    with pytest.raises(DataFormatError, match=r"expected columns .*nothing.*without ground truth"):
+        made[0].load(["S", "nothing"])
+
+
+def test_the_fingerprint_changes_with_the_content(made):
+    created, tables = made
+    before = created.fingerprint()
+    created.write_text("tables/other.txt", "not a part of it")
+    created.write_manifest()
+    assert Run(created.path).fingerprint() == before
+    created.write_segments("c", tables["a"])
+    with_image = created.fingerprint()
+    created.manifest.results["miou"] = 0.5
+    created.write_manifest()
+    assert len({before, with_image, created.fingerprint()}) == 3
+
+
+def test_a_run_without_images_gives_an_empty_table(tmp_path):
+    created = Run.create(tmp_path / "run", SETTINGS)
+    table = load_run(created.path)
+    assert len(table) == 0
+    assert {"image", "S", "iou_adj"} <= set(table)
+
+
+def test_extra_entries_come_back(made):
+    assert dict(made[0].extras("note")) == {"a": b"a", "b": b"b"}
+    assert dict(made[0].extras("other")) == {}
+
+
+def test_a_run_is_continued_with_equal_settings_only(made):
+    created, _ = made
+    assert Run.create(created.path, SETTINGS).done() == {"a", "b"}
+    with pytest.raises(SettingsMismatchError, match="convention 'reference' there, 'paper' now"):
+        Run.create(created.path, SETTINGS | {"convention": "paper"})
+
+
+def test_the_manifest_tells_versions_and_settings(made):
+    content = json.loads((made[0].path / "run.json").read_text())
+    assert content["settings"]["convention"] == "reference"
+    assert {"numpy", "tensorflow", "metaseg-tf"} <= set(content["versions"])
+
+
+def test_a_write_that_fails_leaves_nothing_behind(made, monkeypatch):
+    created, tables = made
+    before = sorted(created.path.rglob("*"))
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run.pq, "write_table", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        created.write_segments("c", tables["a"])
+    assert sorted(created.path.rglob("*")) == before
+    assert len(load_run(created.path)) == sum(map(len, tables.values()))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(RunError, match="Permission denied"):
+        Run.create(tmp_path / "run", SETTINGS)
+
+
+def test_a_path_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="cannot be written"):
+        Run.create(tmp_path / "file" / "run", SETTINGS)
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(RunError, match="other files"):
+        Run.create(tmp_path, SETTINGS)
+
+
+def test_a_part_cut_short_is_named(made):
+    part = made[0].path / "segments" / "b.parquet"
+    part.write_bytes(part.read_bytes()[:-20])
+    with pytest.raises(DataFormatError, match=r"b\.parquet.*delete it and run extract again"):
+        load_run(made[0].path)
+
+
+def test_a_part_with_other_columns_is_named(made):
+    created, _ = made
+    created.write_segments("c", segment_metrics(*make_scene(n_classes=3)))
+    with pytest.raises(DataFormatError, match=r"c\.parquet.*cprob3"):
+        load_run(created.path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "which is missing"),
+        ("{", "expected the manifest"),
+        ("[]", "expected the manifest"),
+        ('{"format": 1}', "expected the manifest"),
+        ('{"format": 99}', "newer version"),
+    ],
+)
+def test_a_folder_that_is_no_run(tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "run.json").write_text(content)
+    with pytest.raises(RunError, match=words):
+        Run(tmp_path)
+
+
+def test_a_missing_folder(tmp_path):
+    with pytest.raises(RunError, match="metaseg-tf extract"):
+        load_run(tmp_path / "nowhere")

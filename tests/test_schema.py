@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from metaseg_tf import schema
+from metaseg_tf.errors import InputError
+
+
+def test_the_fifteen_metrics_bear_the_authors_names():
+    parts = ("", "_in", "_bd", "_rel", "_rel_in")
+    assert schema.METRIC_COLUMNS == tuple(f"{m}{part}" for m in "EDS" for part in parts)
+
+
+def test_every_column_says_what_it_is():
+    for column in schema.columns(3):
+        assert np.dtype(column.dtype)
+        assert column.unit
+        assert column.meaning
+        assert column.range[0] < column.range[1]
+
+
+def test_empty_tables_keep_columns_and_dtypes():
+    table = schema.empty_table(3, with_gt=False)
+    assert len(table) == 0
+    assert "iou" not in table
+    assert all(table[c.name].dtype == c.dtype for c in schema.columns(3, with_gt=False))
+
+
+@pytest.mark.parametrize("n_classes", [2, 19])
+def test_classes_are_counted(n_classes):
+    assert schema.count_classes(schema.empty_table(n_classes)) == n_classes
+
+
+def test_conventions_are_checked():
+    assert schema.check_convention("paper") == "paper"
+    with pytest.raises(InputError, match="reference, paper"):
+        schema.check_convention("print")
