@@ -20,6 +20,8 @@ import numpy as np
 import tensorflow as tf
 from rich.progress import MofNCompleteColumn, Progress, track
 
+from metaseg_tf.cityscapes import LABEL_IDS_TO_TRAIN_IDS
+from metaseg_tf.components import VOID
 from metaseg_tf.deeplab.architecture import MOBILENETV2, XCEPTION65, Architecture, Decoder
 from metaseg_tf.deeplab.augmentation import make_batches
 from metaseg_tf.deeplab.backbones import Xception
@@ -27,7 +29,7 @@ from metaseg_tf.deeplab.export import export_frozen_graph
 from metaseg_tf.deeplab.model import count_multiply_adds, count_parameters
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.deeplab.settings import NetworkSettings
-from metaseg_tf.deeplab.training import VOID, Schedule, Trainer, balance_classes
+from metaseg_tf.deeplab.training import Schedule, Trainer, balance_classes
 from metaseg_tf.streetscenes import TRAINING, VALIDATION, draw_scene
 
 #: The least crop of the form k * 16 + 1 that holds a scene of 256x512.
@@ -37,8 +39,6 @@ HELD_OUT = {"training": (TRAINING, 900_000), "validation": (VALIDATION, 910_000)
 N_HELD_OUT = 40
 #: First seed of the scenes to train on; those of the demo's validation split begin at 0.
 FIRST_SEED = 100_000
-#: Cityscapes train ids: the label id of each class. All other labels are void.
-LABEL_OF_CLASS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 
 
 class Stage(NamedTuple):
@@ -79,7 +79,7 @@ STRONGER = replace(
     head_depth=64,
     decoder=Decoder(low_level_depth=16, depth=64),
 )
-#: Stands in for MobileNetV2.
+#: Stands in for MobileNetV2, which the paper runs without decoder, too.
 WEAKER = replace(MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.5), head_depth=64)
 #: First many cheap steps that favour rare classes, then fewer on whole scenes as they are.
 RECIPES = {
@@ -89,7 +89,7 @@ RECIPES = {
             Stage(3600, (129, 257), (0.5, 1.2), balance=0.5),
             Stage(600, CROP, (0.9, 1.4), balance=0.0),
         ),
-        scales=(0.75, 1.0, 1.25),
+        scales=(0.5, 0.75, 1.0),
     ),
     "demo_mobilenetv2": Recipe(
         WEAKER,
@@ -110,13 +110,11 @@ class Scenes(NamedTuple):
 
 def draw_scenes(n_scenes, first_seed, conditions, text) -> Scenes:
     """Draw scenes in processes of their own, in the order of their seeds."""
-    train_ids = np.full(256, VOID, np.uint8)
-    train_ids[list(LABEL_OF_CLASS)] = np.arange(len(LABEL_OF_CLASS))
     seeds = range(first_seed, first_seed + n_scenes)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         drawn = pool.map(partial(draw_scene, conditions=conditions), seeds, chunksize=4)
         images, labels = zip(*track(drawn, text, n_scenes), strict=True)
-    return Scenes(np.stack(images), train_ids[np.stack(labels)])
+    return Scenes(np.stack(images), LABEL_IDS_TO_TRAIN_IDS[np.stack(labels)])
 
 
 def train(name: str, recipe: Recipe, scenes: Scenes, seed: int) -> tuple[dict, list[str]]:
@@ -176,17 +174,15 @@ def write_card(path: Path, facts: Mapping[str, str], ious: Mapping[str, np.ndarr
 
 def describe(recipe: Recipe, n_scenes: int, seed: int, seconds: float) -> dict[str, str]:
     """The facts of a training for its card."""
-    architecture = recipe.architecture
     stages = (
         f"{s.steps} of {s.batch} views of {s.crop[0]}x{s.crop[1]}, scales {s.scales}, "
         f"class balance {s.balance}"
         for s in recipe.stages
     )
-    multiply_adds = count_multiply_adds(architecture, CROP, 16, recipe.scales)
+    multiply_adds = count_multiply_adds(recipe.architecture, CROP, 16, recipe.scales)
     return {
-        "architecture": f"`{architecture}`",
         "output stride, scales": f"16, {recipe.scales}",
-        "parameters": f"{count_parameters(architecture):,}",
+        "parameters": f"{count_parameters(recipe.architecture):,}",
         "multiply-adds of a scene": f"{multiply_adds / 1e9:.2f} G",
         "scenes to train on": f"{n_scenes} of training conditions, seeds from {FIRST_SEED:,}",
         "steps": "; then ".join(stages),

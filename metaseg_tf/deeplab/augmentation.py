@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.components import VOID
 from metaseg_tf.deeplab.multiscale import MEAN_PIXEL
-from metaseg_tf.deeplab.training import VOID
 
 __all__ = ["augment", "make_batches"]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.components import VOID
 from metaseg_tf.deeplab.architecture import Architecture
 from metaseg_tf.deeplab.initialise import initial_weights, make_variables
 from metaseg_tf.deeplab.layers import TrainingLayers
@@ -12,10 +13,8 @@ from metaseg_tf.deeplab.model import compute_logits, normalise
 from metaseg_tf.deeplab.resizing import resize_bilinear
 from metaseg_tf.errors import InputError
 
-__all__ = ["VOID", "Schedule", "Trainer", "balance_classes", "compute_loss"]
+__all__ = ["Schedule", "Trainer", "balance_classes", "compute_loss"]
 
-#: Label of the pixels without ground truth.
-VOID = 255
 #: Decays of Adam's running means of the gradient and of its square (Kingma and Ba, 2015).
 MEAN_DECAY, SQUARE_DECAY = 0.9, 0.999
 #: Added to the root of the mean square before it divides.
@@ -73,12 +72,19 @@ def balance_classes(labels: np.ndarray, n_classes: int, strength: float) -> np.n
     -------
     float32 array [n_classes]
         The mean over all pixels that are not void is 1.
+
+    Raises
+    ------
+    InputError
+        If all pixels are void.
     """
     counts = np.bincount(labels.ravel(), minlength=VOID + 1)[:n_classes]
-    # A class that is nowhere has no frequency; what weight it has does not matter.
-    frequency = np.maximum(counts, 1) / max(counts.sum(), 1)
-    weights = frequency**-strength
-    return (weights / (weights @ frequency)).astype(np.float32)
+    total = counts.sum()
+    if total == 0:
+        raise InputError("labels: expected pixels that are not void, got none; give other scenes")
+    # What a class that is nowhere weighs does not matter, as long as it is a number.
+    weights = (np.maximum(counts, 1) / total) ** -strength
+    return (weights * total / (weights @ counts)).astype(np.float32)
 
 
 def compute_loss(logits: tf.Tensor, labels: tf.Tensor, class_weights: tf.Tensor) -> tf.Tensor:

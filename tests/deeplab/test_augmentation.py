@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from metaseg_tf.components import VOID
 from metaseg_tf.deeplab.augmentation import BRIGHTNESS, CONTRAST, augment, make_batches
-from metaseg_tf.deeplab.training import VOID
 
 SIZE, CROP, SCALES = (40, 60), (33, 49), (0.8, 1.5)
 

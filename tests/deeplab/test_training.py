@@ -9,13 +9,14 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metaseg_tf.components import VOID
 from metaseg_tf.deeplab.architecture import MOBILENETV2, XCEPTION65, Decoder
 from metaseg_tf.deeplab.export import export_frozen_graph
 from metaseg_tf.deeplab.initialise import initial_weights
 from metaseg_tf.deeplab.network import load_network
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.deeplab.settings import NetworkSettings
-from metaseg_tf.deeplab.training import VOID, Schedule, Trainer, balance_classes, compute_loss
+from metaseg_tf.deeplab.training import Schedule, Trainer, balance_classes, compute_loss
 from metaseg_tf.errors import InputError
 
 CROP = (33, 49)
@@ -91,6 +92,11 @@ def test_class_weights_average_to_one(drawn, strength):
     present = np.flatnonzero(counts)
     shares = weights[present] * counts[present] ** strength
     np.testing.assert_allclose(shares, shares[0], rtol=1e-5)
+
+
+def test_nothing_but_void_has_no_class_weights():
+    with pytest.raises(InputError, match="not void"):
+        balance_classes(np.full((2, 3), VOID, np.uint8), 7, 0.5)
 
 
 @pytest.mark.parametrize("stride", [1, 4])
