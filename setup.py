@@ -49,6 +49,7 @@ setup(
         "rich>=13",
     ],
     extras_require={
+        "cluster": ["distributed>=2024.8", "fsspec>=2024.6"],
         "dev": [
             "ruff",
             "pytest>=8",
@@ -58,6 +59,7 @@ setup(
             "nbclient>=0.10",
             "nbformat>=5.10",
             "ipykernel>=6.29",
+            "playwright>=1.48",
         ],
     },
     entry_points={"console_scripts": ["metaseg-tf = metaseg_tf.cli:main"]},

@@ -1,6 +1,10 @@
 """The exception tree: every message says what was given, what was expected and what to do."""
 
+import difflib
+from collections.abc import Iterable
+
 __all__ = [
+    "ClusterError",
     "DataFormatError",
     "InputError",
     "MetaSegError",
@@ -11,6 +15,7 @@ __all__ = [
     "ShapeError",
     "UnsafeGraphError",
     "in_one_line",
+    "suggest",
 ]
 
 
@@ -46,6 +51,10 @@ class SettingsMismatchError(RunError):
     """A run folder was made with other settings than those asked for now."""
 
 
+class ClusterError(MetaSegError, RuntimeError):
+    """A cluster cannot be reached, or its workers are lost again and again."""
+
+
 class MissingDependencyError(MetaSegError, ImportError):
     """An optional package or program is needed for this and not installed."""
 
@@ -53,3 +62,15 @@ class MissingDependencyError(MetaSegError, ImportError):
 def in_one_line(error: Exception) -> str:
     """What an error of a library says, short enough to stand within a message of ours."""
     return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def suggest(given: str, known: Iterable[str], otherwise: str) -> str:
+    """The end of a message about an unknown name: the nearest known one, else what to do.
+
+    Examples
+    --------
+    >>> suggest("xcption65", ["mobilenetv2", "xception65"], "choose one of them")
+    'did you mean xception65?'
+    """
+    near = difflib.get_close_matches(given.lower(), known, n=1)
+    return f"did you mean {near[0]}?" if near else otherwise

@@ -1,46 +1,43 @@
 """A data set becomes a run: every image is measured once, and a stopped run is continued.
 
-While one image is measured the next is loaded, or predicted, in another thread.
+One process measures an image while another thread loads, or predicts, the next; on a cluster each
+image is a task. Both do the same with an image: `measure_job`.
 """
 
+import logging
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from metaseg_tf.cityscapes import CLASSES, Pair, find_pairs, read_pairs
+from metaseg_tf.cluster import Cluster
 from metaseg_tf.components import CONNECTIVITIES, LABELLERS, VOID
-from metaseg_tf.deeplab.network import describe_network, load_network, paper_options
-from metaseg_tf.errors import DataFormatError, InputError, MetaSegError, NetworkError, RunError
+from metaseg_tf.errors import (
+    ClusterError,
+    DataFormatError,
+    InputError,
+    MetaSegError,
+    RunError,
+)
 from metaseg_tf.iou import compute_class_iou, count_confusions
 from metaseg_tf.maps import ImageMaps
 from metaseg_tf.metrics import Measurement, measure_image
 from metaseg_tf.run import Run
 from metaseg_tf.schema import check_convention, check_image_name
-from metaseg_tf.softmax import SoftmaxDump, find_dumps, load_dump, read_name
+from metaseg_tf.softmax import SoftmaxDump
+from metaseg_tf.sources import CityscapesSource, DumpSource, ImageJob
 
-__all__ = [
-    "KEEP_MAPS",
-    "CityscapesSource",
-    "DumpSource",
-    "ImageJob",
-    "ImageResult",
-    "MeasureSettings",
-    "extract",
-    "open_cityscapes",
-    "open_dumps",
-    "open_run",
-]
+__all__ = ["KEEP_MAPS", "ImageResult", "MeasureSettings", "extract", "measure_job", "open_run"]
 
 _CONFUSIONS = "confusions"
 #: So many images keep their maps by default: enough for figures, some 1 MB each.
 KEEP_MAPS = 20
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,106 +63,22 @@ class MeasureSettings:
             )
 
 
-class ImageJob(NamedTuple):
-    """One image to measure: a name for the run, where it comes from, and how to get it."""
-
-    name: Callable[[], str]
-    origin: str
-    load: Callable[[], SoftmaxDump]
-
-
 class ImageResult(NamedTuple):
-    """What became of an image: "measured", "kept" from an earlier start, or "failed"."""
+    """What became of an image: "measured", "kept" from an earlier start, or "failed".
+
+    A failed one goes by its origin and says why; a measured one tells its number of classes.
+    """
 
     name: str
     outcome: str
     segments: int = 0
-    reason: str = ""
+    n_classes: int | None = None
+    error: MetaSegError | None = None
 
-
-class DumpSource:
-    """Softmax dumps of a folder, as a source of images to measure."""
-
-    settings: Mapping[str, Any] = MappingProxyType({"source": "softmax"})
-
-    def __init__(self, folder: str | os.PathLike, *, limit: int | None = None):
-        self._paths = find_dumps(folder)[:limit]
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def jobs(self, done: set[str]) -> Iterator[ImageJob]:
-        """One job for each dump; those that are ``done`` are told by the name they hold."""
-        for path in self._paths:
-            yield ImageJob(partial(read_name, path), str(path), partial(load_dump, path))
-
-
-class CityscapesSource:
-    """Cityscapes images seen through a network, as a source of images to measure.
-
-    Parameters
-    ----------
-    network : object
-        With ``probabilities(image)``, as `metaseg_tf.load_network` gives it.
-    pairs : sequence of Pair
-    settings : mapping
-        What the probabilities depend on; it goes into the manifest of a run.
-    """
-
-    def __init__(self, network, pairs: Sequence[Pair], settings: Mapping[str, Any]):
-        self._network, self._pairs = network, pairs
-        self.settings = {"source": "cityscapes", **settings}
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def jobs(self, done: set[str]) -> Iterator[ImageJob]:
-        """One job for each image; those that are ``done`` are not read."""
-        pending = read_pairs([pair for pair in self._pairs if pair.name not in done])
-
-        def predict(pair: Pair) -> SoftmaxDump:
-            # An image that is done comes back where its maps are wanted only now.
-            image, gt = next(read_pairs([pair]) if pair.name in done else pending)
-            return SoftmaxDump(self._network.probabilities(image), gt, pair.name, image)
-
-        for pair in self._pairs:
-            yield ImageJob(lambda name=pair.name: name, str(pair.image), partial(predict, pair))
-
-
-def open_dumps(folder: str | os.PathLike, *, limit: int | None = None) -> DumpSource:
-    """The softmax dumps of a folder; errors as `metaseg_tf.softmax.find_dumps`."""
-    return DumpSource(folder, limit=limit)
-
-
-def open_cityscapes(
-    network: str,
-    root: str | os.PathLike,
-    *,
-    split: str = "val",
-    city: str | None = None,
-    limit: int | None = None,
-    **options,
-) -> CityscapesSource:
-    """Cityscapes images seen through a network.
-
-    Parameters
-    ----------
-    network : str
-        As in `metaseg_tf.load_network`, which takes ``options``.
-    root : path
-    split, city, limit
-        As in `metaseg_tf.cityscapes.find_pairs`.
-    """
-    pairs = find_pairs(root, split=split, city=city, limit=limit)
-    options = paper_options(network, options)
-    loaded = load_network(network, **options)
-    if loaded.classes != len(CLASSES):
-        raise NetworkError(
-            f"{network}: expected {len(CLASSES)} classes as in Cityscapes, got {loaded.classes}; "
-            "use a network trained on Cityscapes"
-        )
-    described = describe_network(network, loaded, **options)
-    return CityscapesSource(loaded, pairs, {"split": split, **described})
+    @property
+    def reason(self) -> str:
+        """Why it failed, in one line."""
+        return str(self.error or "")
 
 
 def open_run(path: str | os.PathLike, source, settings: MeasureSettings) -> Run:
@@ -180,13 +93,14 @@ def extract(
     *,
     skip_errors: bool = False,
     keep_maps: int = KEEP_MAPS,
+    cluster: Cluster | None = None,
 ) -> Iterator[ImageResult]:
-    """Measure all images that the run does not hold yet, in the order of the source.
+    """Measure all images that the run does not hold yet.
 
     Parameters
     ----------
     source : object
-        With ``jobs(done)``, which gives an `ImageJob` for each image.
+        With ``jobs(done, apart=...)``, which gives an `ImageJob` for each image.
     run : Run
         Open for writing.
     settings : MeasureSettings
@@ -195,46 +109,138 @@ def extract(
     keep_maps : int
         Keep the maps of so many images, the first ones, for pictures. Images that were measured
         without are measured again for their maps.
+    cluster : Cluster, optional
+        Whose workers measure the images and write into the run; without, this process does.
 
     Yields
     ------
     ImageResult
-        One an image, once its file is written.
+        One an image, once its file is written, in the order of the source; on a cluster in the
+        order in which they are done.
 
     Raises
     ------
     MetaSegError
         What is wrong with the first bad image, unless ``skip_errors``; always where the run folder
-        cannot be written.
+        cannot be written, or where another process is writing to it.
     """
-    run.manifest.failed = {}
-    held = _Held(run.done(), run.with_maps(), keep_maps)
+    with run.continued() as broken:
+        for path in broken:
+            _LOG.warning("%s was cut short; it is made again", path)
+        run.manifest.failed = {}
+        plan = _plan(source, run, keep_maps, apart=cluster is not None)
+        work = _measure_here if cluster is None else partial(_measure_there, cluster)
+        for result in work(plan, run, settings):
+            _note(run, result, skip_errors)
+            yield result
+        run.manifest.results = _summarise(run)
+        run.write_manifest()
+
+
+def _plan(
+    source: DumpSource | CityscapesSource, run: Run, keep_maps: int, *, apart: bool
+) -> Iterator[ImageJob | ImageResult]:
+    """What is to be measured, and the results of what is not."""
+    done, mapped, seen = run.done(), run.with_maps(), set()
+    for index, job in enumerate(source.jobs(done, apart=apart)):
+        try:
+            name = _new_name(job, seen)
+        except MetaSegError as error:
+            yield _failed(job, error)
+            continue
+        wants_maps = index < keep_maps and name not in mapped
+        if name in done and not wants_maps:
+            yield ImageResult(name, "kept")
+        else:
+            yield job._replace(keep_maps=wants_maps)
+
+
+def _new_name(job: ImageJob, seen: set[str]) -> str:
+    name = check_image_name(job.name())
+    if name in seen:
+        raise InputError(
+            f"{job.origin}: expected a name of its own for each image, got {name!r} twice; "
+            "rename one"
+        )
+    seen.add(name)
+    return name
+
+
+def _measure_here(plan: Iterable, run: Run, settings: MeasureSettings) -> Iterator[ImageResult]:
+    """In this process, one image after the other; the next is loaded in another thread."""
     with ThreadPoolExecutor(1, thread_name_prefix="load") as loader:
-        for (index, job), loaded in _ahead(enumerate(source.jobs(held.done)), held.load, loader):
-            try:
-                name, dump = loaded()
-                if dump is None:
-                    yield ImageResult(name, "kept")
-                    continue
-                measured = measure_image(dump.probs, dump.gt, **asdict(settings))
-                _check_classes(run, name, dump.probs.shape[-1])
-                gt = _truth(dump, settings)
-            except RunError:
-                raise
-            except MetaSegError as error:
-                if not skip_errors:
-                    raise type(error)(_with_origin(job, error)) from error
-                run.manifest.failed[job.origin] = str(error)
-                yield ImageResult(job.origin, "failed", reason=str(error))
-                continue
-            if held.wants_maps(index, name):
-                run.write_maps(name, _maps(measured, gt, dump.image))
+        for item, loaded in _ahead(plan, lambda item: _is_job(item) and item.load(), loader):
+            result = item
+            if _is_job(item):
+                result = measure_job(item._replace(load=loaded), run, settings)
             # Let this image's memory go before the one after next is loaded.
-            del loaded, dump
-            run.write_segments(name, measured.table, _confusions(run, measured, gt))
-            yield ImageResult(name, "measured", len(measured.table))
-    run.manifest.results = _summarise(run)
-    run.write_manifest()
+            del loaded
+            yield result
+
+
+def _measure_there(
+    cluster: Cluster, plan: Iterable, run: Run, settings: MeasureSettings
+) -> Iterator[ImageResult]:
+    """On a cluster, a task an image. The first goes alone: it tells the number of classes."""
+    try:
+        for item in plan:
+            if not _is_job(item):
+                yield item
+                continue
+            cluster.submit(item, measure_job, item, run, settings)
+            while len(cluster) >= (1 if run.manifest.n_classes is None else cluster.backlog):
+                yield _collect(cluster)
+        while len(cluster):
+            yield _collect(cluster)
+    finally:
+        cluster.cancel()
+
+
+def _collect(cluster: Cluster) -> ImageResult:
+    job, result = cluster.collect()
+    try:
+        return result()
+    except ClusterError as error:
+        return _failed(job, error)
+
+
+def measure_job(job: ImageJob, run: Run, settings: MeasureSettings) -> ImageResult:
+    """Load one image, measure it, and store its table and, where asked for, its maps in the run."""
+    try:
+        dump = job.load()
+        measured = measure_image(dump.probs, dump.gt, **asdict(settings))
+        n_classes = dump.probs.shape[-1]
+        _check_classes(run, dump.name, n_classes)
+        gt = _truth(dump, settings)
+    except RunError:
+        raise
+    except MetaSegError as error:
+        return _failed(job, error)
+    if job.keep_maps:
+        run.write_maps(dump.name, _maps(measured, gt, dump.image))
+    run.write_segments(dump.name, measured.table, _confusions(measured, gt, n_classes))
+    return ImageResult(dump.name, "measured", len(measured.table), n_classes)
+
+
+def _is_job(item: ImageJob | ImageResult) -> bool:
+    return isinstance(item, ImageJob)
+
+
+def _failed(job: ImageJob, error: MetaSegError) -> ImageResult:
+    message = str(error)
+    named = message if job.origin in message else f"{job.origin}: {message}"
+    return ImageResult(job.origin, "failed", error=type(error)(named))
+
+
+def _note(run: Run, result: ImageResult, skip_errors: bool) -> None:
+    """Keep in the manifest what a result tells of the run."""
+    if result.outcome == "failed":
+        if not skip_errors:
+            raise result.error
+        run.manifest.failed[result.name] = result.reason
+    elif result.n_classes is not None and run.manifest.n_classes is None:
+        run.manifest.n_classes = result.n_classes
+        run.write_manifest()
 
 
 def _truth(dump: SoftmaxDump, settings: MeasureSettings) -> np.ndarray | None:
@@ -249,11 +255,11 @@ def _maps(measured: Measurement, gt: np.ndarray | None, image: np.ndarray | None
     return ImageMaps(heat.pred, measured.segments, heat.entropy, heat.difference, gt, image)
 
 
-def _confusions(run: Run, measured: Measurement, gt: np.ndarray | None) -> dict[str, bytes]:
+def _confusions(measured: Measurement, gt: np.ndarray | None, n_classes: int) -> dict[str, bytes]:
     """The image's confusion matrix, where the truth is known."""
     if gt is None:
         return {}
-    confusions = count_confusions(measured.heat.pred, gt, run.manifest.n_classes)
+    confusions = count_confusions(measured.heat.pred, gt, n_classes)
     return {_CONFUSIONS: zlib.compress(confusions.astype("<i8").tobytes())}
 
 
@@ -288,33 +294,6 @@ def _unpack(image: str, packed: bytes, n_classes: int | None) -> np.ndarray:
     return np.frombuffer(content, "<i8").reshape(n_classes, n_classes)
 
 
-class _Held:
-    """What the run held at the start, and so which images need not be loaded."""
-
-    def __init__(self, done: set[str], mapped: set[str], keep_maps: int):
-        self.done = done
-        self._mapped = mapped
-        self._keep_maps = keep_maps
-        self._seen: set[str] = set()
-
-    def wants_maps(self, index: int, name: str) -> bool:
-        """Whether maps are to be written of that image, the index-th of all."""
-        return index < self._keep_maps and name not in self._mapped
-
-    def load(self, item: tuple[int, ImageJob]) -> tuple[str, SoftmaxDump | None]:
-        """The image's name, and its probabilities unless all of it is there."""
-        index, job = item
-        name = check_image_name(job.name())
-        if name in self._seen:
-            raise InputError(
-                f"{job.origin}: expected a name of its own for each image, got {name!r} twice; "
-                "rename one"
-            )
-        self._seen.add(name)
-        finished = name in self.done and not self.wants_maps(index, name)
-        return name, None if finished else job.load()
-
-
 def _ahead(items: Iterable, work: Callable, pool: ThreadPoolExecutor):
     """Pairs of an item and the result of work on it, which is begun one item ahead."""
     waiting = None
@@ -328,16 +307,9 @@ def _ahead(items: Iterable, work: Callable, pool: ThreadPoolExecutor):
 
 
 def _check_classes(run: Run, name: str, n_classes: int) -> None:
-    if run.manifest.n_classes is None:
-        run.manifest.n_classes = n_classes
-        run.write_manifest()
-    elif run.manifest.n_classes != n_classes:
+    expected = run.manifest.n_classes
+    if expected not in (None, n_classes):
         raise InputError(
-            f"{name}: expected {run.manifest.n_classes} classes as in the images before, got "
-            f"{n_classes}; extract it into a run of its own"
+            f"{name}: expected {expected} classes as in the images before, got {n_classes}; "
+            "extract it into a run of its own"
         )
-
-
-def _with_origin(job: ImageJob, error: MetaSegError) -> str:
-    message = str(error)
-    return message if job.origin in message else f"{job.origin}: {message}"

@@ -1,13 +1,13 @@
-"""A run folder: what was measured, with which settings, one Parquet file an image.
+"""A run folder: what was measured, with which settings, and what was made of it.
 
 ::
 
-    RUN/run.json                settings, versions, failures: the manifest
-    RUN/segments/<image>.parquet   the segment table of one image
-    RUN/maps/<image>.npz, .jpg  what pictures of it are made of, for some images
+    RUN/run.json                   settings, versions, failures: the manifest
+    RUN/segments/, RUN/packs/      the segment tables; see metaseg_tf.parts
+    RUN/maps/<image>.npz, .jpg     what pictures of it are made of, for some images
     RUN/tables/, RUN/figures/...   what was made of them
 
-A file is written aside and renamed, so that what bears its final name is whole.
+A file that bears its final name is whole; see metaseg_tf.storage.
 """
 
 import contextlib
@@ -22,22 +22,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metaseg_tf import __version__
-from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
+from metaseg_tf.errors import InputError, RunError, SettingsMismatchError
 from metaseg_tf.maps import ImageMaps, decode_maps, encode_maps
+from metaseg_tf.parts import Parts
 from metaseg_tf.schema import MAX_CLASSES, check_image_name, check_table, empty_table
+from metaseg_tf.storage import Folder, LocalFolder, open_folder
 
 __all__ = ["Manifest", "Run", "load_run"]
 
 FORMAT = 1
 _MANIFEST = "run.json"
-_SEGMENTS = "segments"
 _MAPS = "maps"
-#: Upper bound of one file's rows, a quarter of the most pixels that an image may have.
-_MAX_ROWS = 2**24
 _PACKAGES = (
     "tensorflow",
     "tensorflow-addons",
@@ -75,18 +72,23 @@ class Manifest:
 
 
 class Run:
-    """A run folder, open for reading, or for writing where it was made by `Run.create`."""
+    """A run folder, open for reading, or for writing where it was made by `Run.create`.
+
+    Parameters
+    ----------
+    path : path
+        A local folder, or an address that fsspec knows, such as ``s3://bucket/runs/XC``.
+
+    Raises
+    ------
+    RunError
+        If the folder is no run, or its manifest cannot be read.
+    """
 
     def __init__(self, path: str | os.PathLike):
-        """Open an existing run.
-
-        Raises
-        ------
-        RunError
-            If the folder is no run, or its manifest cannot be read.
-        """
-        self.path = Path(path)
-        self.manifest = _read_manifest(self.path)
+        self._folder = open_folder(path)
+        self._parts = Parts(self._folder)
+        self.manifest = _read_manifest(self._folder)
 
     @classmethod
     def create(cls, path: str | os.PathLike, settings: Mapping[str, Any]) -> "Run":
@@ -97,58 +99,78 @@ class Run:
         SettingsMismatchError
             If the folder holds a run with other settings.
         RunError
-            If the folder cannot be written to, or holds something else.
+            If the folder cannot be written to, is being written to by another process, or holds
+            something else.
         """
-        path = Path(path)
+        folder = open_folder(path)
         settings = json.loads(json.dumps(settings))
-        if (path / _MANIFEST).exists():
+        if not folder.exists(_MANIFEST) and not folder.is_empty():
+            raise RunError(
+                f"{folder.path}: expected a run folder or an empty one, got one with other files; "
+                "choose another --out"
+            )
+        with folder.locked():
+            if not folder.exists(_MANIFEST):
+                _write_manifest(folder, Manifest(settings, versions=_versions()))
             run = cls(path)
-            _check_settings(path, run.manifest.settings, settings)
+            _check_settings(folder.path, run.manifest.settings, settings)
             return run
-        with _translated(path):
-            if path.is_dir() and any(path.iterdir()):
-                raise RunError(
-                    f"{path}: expected a run folder or an empty one, got one with other files; "
-                    "choose another --out"
-                )
-            (path / _SEGMENTS).mkdir(parents=True, exist_ok=True)
-        write_json(path / _MANIFEST, _to_json(Manifest(settings, versions=_versions())))
-        return cls(path)
+
+    @property
+    def path(self) -> Path | str:
+        """Where the run lies: a local path, or an address."""
+        return self._folder.path
+
+    @property
+    def address(self) -> str:
+        """The absolute path or the address, the same from wherever it is looked at."""
+        return str(self.path.resolve() if isinstance(self.path, Path) else self.path)
 
     @property
     def name(self) -> str:
         """The name that tables and figures give the run: that of its folder."""
-        return self.path.resolve().name
+        return self._folder.name
+
+    @contextlib.contextmanager
+    def continued(self) -> Iterator[list[str]]:
+        """Keep other processes from writing segments, and clear away what killed ones left.
+
+        Yields
+        ------
+        list of str
+            Segment tables that were found cut short and are deleted, so as to be made again.
+
+        Raises
+        ------
+        RunError
+            If another process is writing, or the folder cannot be written to.
+        """
+        with self._folder.locked():
+            self._folder.tidy()
+            yield self._parts.discard_broken()
 
     def done(self) -> set[str]:
         """Names of the images whose segment table is written."""
-        return {path.stem for path in self._parts()}
+        return self._parts.images()
 
     def write_segments(
         self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None = None
     ) -> None:
-        """Store one image's segment table; ``extra`` goes into the file's metadata."""
-        content = pa.Table.from_pandas(table, preserve_index=False)
-        images = pa.array([image] * len(table), pa.string())
-        content = content.add_column(0, "image", images).replace_schema_metadata(extra)
-        target = self.path / _SEGMENTS / f"{check_image_name(image)}.parquet"
-        with write_aside(target) as temporary:
-            pq.write_table(content, temporary, compression="zstd")
+        """Store one image's segment table; ``extra`` is kept with it."""
+        self._parts.write(check_image_name(image), table, extra)
 
     def write_manifest(self) -> None:
         """Store the manifest as it now is."""
-        write_json(self.path / _MANIFEST, _to_json(self.manifest))
+        _write_manifest(self._folder, self.manifest)
 
-    def write_text(self, relative: str, text: str) -> Path:
+    def write_text(self, relative: str, text: str) -> Path | str:
         """Store a text file below the run folder and return where it lies."""
         return self.write_bytes(relative, text.encode())
 
-    def write_bytes(self, relative: str, content: bytes) -> Path:
+    def write_bytes(self, relative: str, content: bytes) -> Path | str:
         """Store a file below the run folder and return where it lies."""
-        target = self.path / relative
-        with write_aside(target) as temporary:
-            temporary.write_bytes(content)
-        return target
+        self._folder.write(relative, content)
+        return self._folder.where(relative)
 
     def write_maps(self, image: str, maps: ImageMaps) -> None:
         """Store one image's maps, the npz last: where it is, all is there."""
@@ -157,7 +179,7 @@ class Run:
 
     def with_maps(self) -> set[str]:
         """Names of the images whose maps are kept."""
-        return {path.stem for path in (self.path / _MAPS).glob("[!.]*.npz")}
+        return set(self._folder.names(_MAPS, ".npz"))
 
     def load_maps(self, image: str) -> ImageMaps:
         """The maps of one image.
@@ -172,19 +194,31 @@ class Run:
         if image not in self.with_maps():
             raise InputError(
                 f"{self.path}: expected maps of the image {image!r}, found none; choose one of "
-                f"{len(self.with_maps())} in {self.path / _MAPS}, or run extract again with "
-                "--keep-maps all"
+                f"{len(self.with_maps())} in {self._folder.where(_MAPS)}, or run extract again "
+                "with --keep-maps all"
             )
-        npz, photograph = (self.path / _MAPS / f"{image}.{suffix}" for suffix in ("npz", "jpg"))
+        npz, photograph = (f"{_MAPS}/{image}.{suffix}" for suffix in ("npz", "jpg"))
+        shown = self._read(photograph) if self._folder.exists(photograph) else None
+        return decode_maps(self._read(npz), shown, origin=str(self._folder.where(npz)))
+
+    def _read(self, relative: str) -> bytes:
         try:
-            shown = photograph.read_bytes() if photograph.exists() else None
-            return decode_maps(npz.read_bytes(), shown, origin=str(npz))
+            return self._folder.read(relative)
         except OSError as error:
-            if isinstance(error, DataFormatError):
-                raise
             raise RunError(
-                f"{npz}: cannot be read ({error.strerror}); check permissions"
+                f"{self._folder.where(relative)}: cannot be read ({error.strerror or error}); "
+                "check permissions"
             ) from error
+
+    def fingerprint(self) -> str:
+        """A hash that changes with the manifest and with the files of the segment tables."""
+        manifest = self._folder.read(_MANIFEST)
+        return hashlib.sha256(manifest + repr(self._parts.states()).encode()).hexdigest()
+
+    def compact(self, size: int) -> int:
+        """Pack the tables of single images into larger files; returns how many were packed."""
+        with self.continued():
+            return self._parts.compact(size)
 
     def load(self, only: list[str] | None = None) -> pd.DataFrame:
         """The segment tables of all images, in the order of their names.
@@ -199,60 +233,16 @@ class Run:
         DataFormatError
             If a file is broken, or the files do not fit together.
         """
-        parts = self._parts()
-        if not parts:
-            table = empty_table(self.manifest.n_classes or 2)
-            table.insert(0, "image", np.empty(0, object))
-            return table if only is None else table[only]
-        try:
-            for part in parts:
-                _check_rows(part)
-            tables = [pq.read_table(part, columns=only, use_threads=False) for part in parts]
-            return pa.concat_tables(tables).replace_schema_metadata().to_pandas()
-        except DataFormatError:
-            raise
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            raise self._find_broken(parts, only) from error
-
-    def fingerprint(self) -> str:
-        """A hash that changes with the manifest and with the files of the segment tables."""
-        stats = [(part.name, part.stat()) for part in self._parts()]
-        files = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-        manifest = (self.path / _MANIFEST).read_bytes()
-        return hashlib.sha256(manifest + repr(files).encode()).hexdigest()
+        loaded = self._parts.load(only)
+        if loaded is not None:
+            return loaded.to_pandas()
+        table = empty_table(self.manifest.n_classes or 2)
+        table.insert(0, "image", np.empty(0, object))
+        return table if only is None else table[only]
 
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
-        """(image, value) of one metadata entry of every image's file that has it."""
-        for part in self._parts():
-            try:
-                values = pq.read_schema(part).metadata or {}
-            except (pa.ArrowException, OSError, ValueError) as error:
-                raise _broken_part(part, error) from error
-            if key.encode() in values:
-                yield part.stem, values[key.encode()]
-
-    def _parts(self) -> list[Path]:
-        return sorted((self.path / _SEGMENTS).glob("[!.]*.parquet"))
-
-    def _find_broken(self, parts: list[Path], only: list[str] | None) -> DataFormatError:
-        schema = None
-        for part in parts:
-            try:
-                found = pq.read_table(part).schema.remove_metadata()
-            except (pa.ArrowException, OSError, ValueError) as error:
-                return _broken_part(part, error)
-            schema = schema or found
-            if found != schema:
-                different = {f.name for f in found} ^ {f.name for f in schema}
-                return DataFormatError(
-                    f"{part}: expected the columns of {parts[0].name}, got others "
-                    f"({', '.join(sorted(different)[:5]) or 'other dtypes'}); "
-                    "delete it and run extract again"
-                )
-        return DataFormatError(
-            f"{self.path}: expected columns {only}, which the run does not have; "
-            "was it made without ground truth?"
-        )
+        """(image, value) of what was stored under a key of ``extra``, for images that have it."""
+        return self._parts.extras(key)
 
 
 def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataFrame:
@@ -279,93 +269,45 @@ def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataF
     return check_table(Run(path).load(only), str(path), whole=only is None)
 
 
-def _check_rows(part: Path) -> None:
-    """A file of a few bytes can declare any number of equal rows."""
-    rows = pq.read_metadata(part).num_rows
-    if rows > _MAX_ROWS:
-        raise DataFormatError(
-            f"{part}: expected at most {_MAX_ROWS} segments, got {rows}; "
-            "delete it and run extract again"
-        )
-
-
-def _broken_part(part: Path, error: Exception) -> DataFormatError:
-    reason = " ".join(str(error).split())[:120]
-    return DataFormatError(
-        f"{part}: expected a whole segment table, got a file that cannot be read ({reason}); "
-        "delete it and run extract again"
-    )
-
-
-@contextlib.contextmanager
-def write_aside(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``target`` that takes its name once written without error."""
-    with _translated(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            yield temporary
-            _flush_to_disk(temporary)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
 def write_json(target: Path, content: Mapping[str, Any]) -> None:
-    """Store JSON, whole or not at all."""
-    with write_aside(target) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    """Store JSON in any folder, whole or not at all; RunError if it cannot be."""
+    LocalFolder(target.parent).write(target.name, _encode(content))
 
 
-def _flush_to_disk(path: Path) -> None:
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
+def _write_manifest(folder: Folder, manifest: Manifest) -> None:
+    folder.write(_MANIFEST, _encode({"format": FORMAT, **vars(manifest)}))
 
 
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn what the operating system says about a path into one line with a remedy."""
-    try:
-        yield
-    except (RunError, DataFormatError):
-        raise
-    except OSError as error:
-        reason = error.strerror or str(error)
+def _encode(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def _read_manifest(folder: Folder) -> Manifest:
+    if not folder.exists(_MANIFEST):
+        found = f"without {_MANIFEST}" if folder.exists() else "which does not exist"
         raise RunError(
-            f"{path}: cannot be written ({reason}); what was finished is kept: make room or choose "
-            "another --out, and start again"
-        ) from error
-
-
-def _read_manifest(path: Path) -> Manifest:
-    file = path / _MANIFEST
-    if not path.is_dir():
-        raise RunError(
-            f"{path}: expected a run folder, found none; make it with metaseg-tf extract"
-        )
-    if not file.is_file():
-        raise RunError(
-            f"{path}: expected a run folder with {_MANIFEST}, which is missing; "
+            f"{folder.path}: expected a run folder, got one {found}; "
             "make it with metaseg-tf extract"
         )
+    where = folder.where(_MANIFEST)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(folder.read(_MANIFEST).decode())
         if content["format"] > FORMAT:
             raise RunError(
-                f"{file}: made by a newer version (format {content['format']}, this one reads "
+                f"{where}: made by a newer version (format {content['format']}, this one reads "
                 f"{FORMAT}); update metaseg-tf"
             )
         names = Manifest.__dataclass_fields__
         return _checked(Manifest(**{name: content[name] for name in names}))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
-            f"{file}: expected the manifest of a run, got something else ({error}); "
+            f"{where}: expected the manifest of a run, got something else ({error}); "
             "extract into another folder"
         ) from error
     except OSError as error:
         if isinstance(error, RunError):
             raise
-        raise RunError(f"{file}: cannot be read ({error.strerror}); check permissions") from error
+        raise RunError(f"{where}: cannot be read ({error.strerror}); check permissions") from error
 
 
 def _checked(manifest: Manifest) -> Manifest:
@@ -380,7 +322,7 @@ def _checked(manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _check_settings(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     differing = [
         f"{key} {old.get(key)!r} there, {new.get(key)!r} now"
         for key in sorted({*old, *new})
@@ -391,10 +333,6 @@ def _check_settings(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) 
             f"{path}: made with other settings ({'; '.join(differing)}); "
             "use the same settings or another --out"
         )
-
-
-def _to_json(manifest: Manifest) -> dict[str, Any]:
-    return {"format": FORMAT, **vars(manifest)}
 
 
 def _versions() -> dict[str, str]:

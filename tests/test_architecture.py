@@ -14,6 +14,8 @@ RANKS = {
     "errors": 0,
     "schema": 0,
     "stored_arrays": 0,
+    "storage": 1,
+    "cluster": 1,
     "cityscapes": 1,
     "streetscenes": 1,
     "softmax": 1,
@@ -23,7 +25,9 @@ RANKS = {
     "maps": 1,
     "metrics": 2,
     "deeplab": 2,
+    "parts": 3,
     "run": 3,
+    "sources": 3,
     "extraction": 3,
     "analysis": 4,
     "judging": 4,
@@ -41,7 +45,9 @@ WITHOUT_TENSORFLOW = {
     "softmax",
     "iou",
     "maps",
+    "parts",
     "run",
+    "storage",
 } | {room for room, rank in RANKS.items() if rank in (4, 5, 6)}
 ROOMS = sorted(
     path for path in PACKAGE.iterdir() if path.stem in RANKS or (path / "__init__.py").exists()

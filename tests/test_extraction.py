@@ -11,16 +11,11 @@ from test_cityscapes import write_pair
 from metaseg_tf import load_run, segment_metrics
 from metaseg_tf.cityscapes import find_pairs, read_pairs
 from metaseg_tf.errors import DataFormatError, InputError, MetaSegError, RunError
-from metaseg_tf.extraction import (
-    CityscapesSource,
-    ImageJob,
-    MeasureSettings,
-    extract,
-    open_dumps,
-)
+from metaseg_tf.extraction import MeasureSettings, extract
 from metaseg_tf.metrics import measure_image
 from metaseg_tf.run import Run
 from metaseg_tf.softmax import SoftmaxDump, save_dump
+from metaseg_tf.sources import CityscapesSource, ImageJob, open_dumps
 
 SETTINGS = MeasureSettings()
 
@@ -128,7 +123,7 @@ def test_the_next_image_is_loaded_while_one_is_measured(run):
         return ImageJob(lambda: str(index), str(index), load)
 
     class Source:
-        def jobs(self, done):
+        def jobs(self, done, *, apart):
             return map(job, range(4))
 
     assert len(list(extract(Source(), run, SETTINGS))) == 4

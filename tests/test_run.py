@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from scenes import make_scene
 
-from metaseg_tf import load_run, run, segment_metrics
+from metaseg_tf import load_run, parts, segment_metrics, storage
 from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
 from metaseg_tf.run import Run
 from metaseg_tf.schema import columns
@@ -93,7 +93,7 @@ def test_a_write_that_fails_leaves_nothing_behind(made, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run.pq, "write_table", full)
+    monkeypatch.setattr(storage.os, "fsync", full)
     with pytest.raises(RunError, match="No space left on device"):
         created.write_segments("c", tables["a"])
     assert sorted(created.path.rglob("*")) == before
@@ -136,7 +136,7 @@ def test_a_part_with_other_columns_is_named(made):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "which is missing"),
+        (None, "without run.json"),
         ("{", "expected the manifest"),
         ("[]", "expected the manifest"),
         ('{"format": 1}', "expected the manifest"),
@@ -225,13 +225,14 @@ def test_a_part_with_other_values_is_refused(made, name, value):
 
 def test_a_part_that_is_no_segment_table_is_refused(tmp_path):
     created = Run.create(tmp_path / "run", SETTINGS)
+    (created.path / "segments").mkdir()
     pq.write_table(pa.table({"x": [1]}), created.path / "segments" / "a.parquet")
     with pytest.raises(DataFormatError, match="one without segment, class_id"):
         load_run(created.path)
 
 
 def test_rows_are_bounded_before_they_are_read(made, monkeypatch):
-    monkeypatch.setattr(run, "_MAX_ROWS", 10)
+    monkeypatch.setattr(parts, "_MAX_ROWS", 10)
     with pytest.raises(DataFormatError, match=r"a\.parquet: expected at most 10 segments"):
         load_run(made[0].path)
 

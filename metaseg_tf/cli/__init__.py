@@ -9,6 +9,7 @@ import typer
 
 from metaseg_tf.cli import (
     checkpoints,
+    compact,
     demo,
     diagnose,
     doctor,
@@ -32,6 +33,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command("compact")(compact.compact)
 app.command("extract")(extract.extract)
 app.add_typer(checkpoints.app, name="checkpoints")
 app.command("figure")(figure.figure)

@@ -32,11 +32,10 @@ def print_error(error: Exception | str) -> None:
 def start_tensorflow() -> None:
     """Import TensorFlow and start its compiler without what they say to stderr on every start.
 
-    TF_CPP_MIN_LOG_LEVEL, set by the user, shows it again.
+    TF_CPP_MIN_LOG_LEVEL below 3, set by the user, shows it again.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     with _native_stderr_silenced():
         import numpy as np
 

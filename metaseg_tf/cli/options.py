@@ -10,7 +10,9 @@ import typer
 from metaseg_tf.errors import InputError
 
 __all__ = [
+    "DATA_VARIABLES",
     "AsJson",
+    "Cityscapes",
     "Convention",
     "Crop",
     "Flip",
@@ -25,9 +27,16 @@ __all__ = [
     "RunFolder",
     "RunFolders",
     "Scales",
+    "Scheduler",
     "Tile",
+    "WorkerResources",
+    "Workers",
     "network_settings",
 ]
+
+#: Environment variables that may name the Cityscapes folder; the first that is set counts. The
+#: second is that of the data set's own scripts.
+DATA_VARIABLES = ("METASEG_TF_CITYSCAPES", "CITYSCAPES_DATASET")
 
 
 class Convention(str, Enum):
@@ -62,11 +71,26 @@ def parse_keep_maps(text: str | int) -> int:
 
 
 RunFolders = Annotated[
-    list[Path], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
+    list[str], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by extract.")]
+RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, made by extract.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
-Out = Annotated[Path, typer.Option("--out", help="The run folder to make or to continue.")]
+Out = Annotated[
+    str,
+    typer.Option(
+        "--out", help="The run folder to make or to continue; also an address like s3://bucket/XC."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Measure in so many processes, which share the cores.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Measure on the workers of the Dask scheduler at this address.")
+]
+WorkerResources = Annotated[
+    str | None,
+    typer.Option(help="What an image occupies of what Dask workers declare, such as GPU=1."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 KeepMaps = Annotated[
     int,
@@ -77,6 +101,15 @@ KeepMaps = Annotated[
     ),
 ]
 
+Cityscapes = Annotated[
+    Path | None,
+    typer.Option(
+        "--cityscapes",
+        envvar=list(DATA_VARIABLES),
+        help="Cityscapes folder with leftImg8bit and gtFine; without it that of "
+        f"{' or '.join(DATA_VARIABLES)}.",
+    ),
+]
 Network = Annotated[
     str | None,
     typer.Option(

@@ -62,9 +62,9 @@ def predict(
 
     judge = load_model(model)
     start_tensorflow()
-    from metaseg_tf.extraction import open_dumps
     from metaseg_tf.judging import prediction
     from metaseg_tf.judging.photographs import open_photographs
+    from metaseg_tf.sources import open_dumps
 
     settings = prediction.PredictSettings(reject_below, colours.value)
     if softmax is not None:

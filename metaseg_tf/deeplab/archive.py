@@ -107,7 +107,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
         ) from error
     except OSError as error:
         raise DataFormatError(
-            f"{path}: cannot be read or unpacked ({error.strerror}); make room"
+            f"{path}: cannot be unpacked ({error.strerror}); check permissions and make room"
         ) from error
 
 

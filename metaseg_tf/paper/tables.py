@@ -57,7 +57,7 @@ def name_runs(runs: Sequence[Run]) -> dict[str, Run]:
     """Runs by the names of their folders, with the folder above where two are called the same."""
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
-        names = ["/".join(run.path.resolve().parts[-2:]) for run in runs]
+        names = ["/".join(run.address.split("/")[-2:]) for run in runs]
     return dict(zip(names, runs, strict=True))
 
 

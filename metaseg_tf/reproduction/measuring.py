@@ -5,16 +5,11 @@ from pathlib import Path
 
 from metaseg_tf.cityscapes import find_pairs
 from metaseg_tf.deeplab.catalogue import Checkpoint, find
-from metaseg_tf.extraction import (
-    ImageResult,
-    MeasureSettings,
-    extract,
-    open_cityscapes,
-    open_run,
-)
+from metaseg_tf.extraction import ImageResult, MeasureSettings, extract, open_run
 from metaseg_tf.paper.published import CATALOGUE_NAMES
 from metaseg_tf.reproduction.plan import NetworkPlan, Plan
 from metaseg_tf.run import Run
+from metaseg_tf.sources import open_cityscapes
 
 __all__ = ["checkpoints_of", "count_images", "is_measured", "measure"]
 
@@ -52,7 +47,7 @@ def measure(plan: Plan, network: NetworkPlan) -> Iterator[ImageResult]:
     Raises
     ------
     MetaSegError
-        As `metaseg_tf.extraction.open_cityscapes`, `open_run` and `extract`.
+        As `metaseg_tf.sources.open_cityscapes`, `metaseg_tf.extraction.open_run` and `extract`.
     """
     settings = MeasureSettings()
     source = open_cityscapes(network.source, plan.cityscapes, split=plan.split, limit=plan.limit)

@@ -13,9 +13,10 @@ from metaseg_tf.deeplab.architecture import MOBILENETV2
 from metaseg_tf.deeplab.initialise import random_weights
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.deeplab.settings import NetworkSettings
-from metaseg_tf.extraction import CityscapesSource, MeasureSettings, extract
+from metaseg_tf.extraction import MeasureSettings, extract
 from metaseg_tf.metrics import measure_image
 from metaseg_tf.run import Run
+from metaseg_tf.sources import CityscapesSource
 
 SIZE = (1024, 2048)
 
@@ -70,16 +71,16 @@ def run_over(network, pairs, folder):
     return list(extract(CityscapesSource(network, pairs, {}), run, MeasureSettings()))
 
 
-def test_measuring_hides_behind_an_idle_processor(pairs, tmp_path):
+def test_measuring_hides_behind_an_idle_processor(note, pairs, tmp_path):
     network = IdleNetwork(2.0)
     run_over(IdleNetwork(0.0), pairs[:1], tmp_path / "warm")
     whole = seconds_of(run_over, network, pairs[:8], tmp_path / "run")
     ratio = whole / (8 * 2.0)
-    print(f"\n8 images, network idle for 2 s each: {whole:.2f} s = {ratio:.3f} x network alone")
+    note("a run with a network that idles for 2 s / network alone", ratio)
     assert ratio <= 1.10
 
 
-def test_a_run_costs_no_more_than_its_parts(pairs, mobilenet, tmp_path):
+def test_a_run_costs_no_more_than_its_parts(note, pairs, mobilenet, tmp_path):
     image, gt = next(read_pairs(pairs))
     probs = mobilenet.probabilities(image)
     measure_image(probs, gt)
@@ -89,18 +90,18 @@ def test_a_run_costs_no_more_than_its_parts(pairs, mobilenet, tmp_path):
     measuring = sum(seconds_of(measure_image, probs, gt) for _ in range(n))
     whole = seconds_of(run_over, mobilenet, pairs[:n], tmp_path / "run")
     ratio = whole / (network + measuring)
-    print(
-        f"\n{n} images through MobileNetV2 OS 16: network {network:.2f} s, measuring "
-        f"{measuring:.2f} s, together {whole:.2f} s = {ratio:.3f} x their sum"
-    )
+    note("MobileNetV2 OS 16 at 1024x2048, seconds an image", network / n)
+    note("measuring at 1024x2048x19, seconds an image", measuring / n)
+    note("a run with MobileNetV2 / (network + measuring)", ratio)
     assert ratio <= 1.05
 
 
-def test_memory_stays_flat(pairs, mobilenet, tmp_path):
+def test_memory_stays_flat(note, pairs, mobilenet, tmp_path):
     run = Run.create(tmp_path / "run", {})
     peaks = []
     for _ in extract(CityscapesSource(mobilenet, pairs, {}), run, MeasureSettings()):
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
-    print(f"\npeak memory: {peaks[4]:.2f} GB after 5 images, {peaks[-1]:.2f} GB after {len(peaks)}")
+    note("peak memory after 5 images, GB", peaks[4])
+    note("peak memory after 50 images, GB", peaks[-1])
     assert peaks[-1] <= 1.05 * peaks[4]
     assert peaks[-1] < 4

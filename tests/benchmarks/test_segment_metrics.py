@@ -53,7 +53,7 @@ def best(function):
     return min(times)
 
 
-def test_segment_metrics_against_its_floor(scene, benchmark):
+def test_segment_metrics_against_its_floor(scene, benchmark, note):
     probs, gt = scene
     buffer = np.empty_like(probs)
     pred = probs.argmax(-1).astype(np.uint8)
@@ -76,21 +76,22 @@ def test_segment_metrics_against_its_floor(scene, benchmark):
         "metrics": lambda: _measure(heat.pred, segments, sums),
         "iou": lambda: compute_iou(heat.pred, segments, gt),
     }
-    print(f"\nsegment_metrics, 1024x2048x19, {len(table)} segments")
-    for name, stage in {"log": None, "labels": None, **stages}.items():
-        seconds = {"log": logarithm, "labels": labelling}.get(name) or best(stage)
-        print(f"  {name:12s} {seconds:.4f} s{'  (floor)' if name in ('log', 'labels') else ''}")
-    print(f"  {'all':12s} {total:.4f} s = {ratio:.2f} x floor")
-    benchmark.extra_info["ratio"] = ratio
+    print(f"\nsegment_metrics, 1024x2048x19, {len(table)} segments", end="")
+    for name, stage in stages.items():
+        note(f"{name}, seconds", best(stage))
+    note("floor: log, seconds", logarithm)
+    note("floor: labels, seconds", labelling)
+    note("segment_metrics, seconds", total)
+    note("segment_metrics / floor", ratio)
     assert ratio <= 2.0
 
 
-def test_memory_beside_the_softmax(scene):
+def test_memory_beside_the_softmax(scene, note):
     probs, gt = scene
     segment_metrics(probs, gt)
     tracemalloc.start()
     segment_metrics(probs, gt)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    print(f"\npeak beside the softmax: {peak / probs.nbytes:.2f} x its size (numpy's share)")
+    note("peak memory beside the softmax / its size", peak / probs.nbytes)
     assert peak <= 2 * probs.nbytes

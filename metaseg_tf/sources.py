@@ -1,0 +1,166 @@
+"""Where images to measure come from: softmax dumps, or Cityscapes through a network."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache, partial
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from metaseg_tf.cityscapes import CLASSES, Pair, find_pairs, read_pairs
+from metaseg_tf.deeplab.network import describe_network, load_network, paper_options
+from metaseg_tf.errors import NetworkError
+from metaseg_tf.softmax import SoftmaxDump, find_dumps, load_dump, read_name
+
+__all__ = [
+    "CityscapesSource",
+    "DumpSource",
+    "ImageJob",
+    "ProcessNetwork",
+    "open_cityscapes",
+    "open_dumps",
+]
+
+
+class ImageJob(NamedTuple):
+    """One image to measure: a name for the run, where it comes from, and how to get it."""
+
+    name: Callable[[], str]
+    origin: str
+    load: Callable[[], SoftmaxDump]
+    keep_maps: bool = False
+
+
+class DumpSource:
+    """Softmax dumps of a folder, as a source of images to measure."""
+
+    settings: Mapping[str, Any] = MappingProxyType({"source": "softmax"})
+
+    def __init__(self, folder: str | os.PathLike, *, limit: int | None = None):
+        self._paths = find_dumps(folder)[:limit]
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def jobs(self, done: set[str], *, apart: bool = False) -> Iterator[ImageJob]:
+        """One job for each dump; those that are ``done`` are told by the name they hold.
+
+        Those ``apart`` can be sent to another process, on a machine that sees the same files.
+        """
+        for path in self._paths:
+            there = path.absolute() if apart else path
+            yield ImageJob(partial(read_name, path), str(path), partial(load_dump, there))
+
+
+class CityscapesSource:
+    """Cityscapes images seen through a network, as a source of images to measure.
+
+    Parameters
+    ----------
+    network : object
+        With ``probabilities(image)``, as `metaseg_tf.load_network` gives it.
+    pairs : sequence of Pair
+    settings : mapping
+        What the probabilities depend on; it goes into the manifest of a run.
+    """
+
+    def __init__(self, network, pairs: Sequence[Pair], settings: Mapping[str, Any]):
+        self._network, self._pairs = network, pairs
+        self.settings = {"source": "cityscapes", **settings}
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def jobs(self, done: set[str], *, apart: bool = False) -> Iterator[ImageJob]:
+        """One job for each image; those that are ``done`` are not read.
+
+        Those ``apart`` can be sent to another process, as `DumpSource.jobs`, if the network can;
+        the others share one chain that reads ahead, and must be loaded in their order.
+        """
+        pending = [pair for pair in self._pairs if pair.name not in done]
+        chain = None if apart else read_pairs(pending)
+        for pair in self._pairs:
+            # An image that is done comes back where its maps are wanted only now.
+            ahead = None if pair.name in done else chain
+            load = partial(_predict, self._network, _absolute(pair) if apart else pair, ahead)
+            yield ImageJob(partial(str, pair.name), str(pair.image), load)
+
+
+class ProcessNetwork:
+    """A network that is loaded when it is first used, and once by a process it is sent to.
+
+    Parameters
+    ----------
+    source : str
+        As in `metaseg_tf.load_network`, which takes ``options``.
+    """
+
+    def __init__(self, source: str, **options):
+        self._source, self._options = source, options
+
+    def __reduce__(self):
+        # The other process may work elsewhere.
+        there = os.path.abspath(self._source) if os.path.exists(self._source) else self._source
+        return _network_of_process, (there, tuple(self._options.items()))
+
+    @cached_property
+    def loaded(self):
+        """The network itself."""
+        return load_network(self._source, **self._options)
+
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        """Class probabilities of each pixel, float32 [H, W, C], of an image uint8 [H, W, 3]."""
+        return self.loaded.probabilities(image)
+
+
+@lru_cache(maxsize=1)
+def _network_of_process(source: str, options: tuple) -> ProcessNetwork:
+    return ProcessNetwork(source, **dict(options))
+
+
+def _absolute(pair: Pair) -> Pair:
+    return replace(pair, image=pair.image.absolute(), labels=pair.labels.absolute())
+
+
+def _predict(network, pair: Pair, chain: Iterator | None) -> SoftmaxDump:
+    image, gt = next(read_pairs([pair]) if chain is None else chain)
+    return SoftmaxDump(network.probabilities(image), gt, pair.name, image)
+
+
+def open_dumps(folder: str | os.PathLike, *, limit: int | None = None) -> DumpSource:
+    """The softmax dumps of a folder; errors as `metaseg_tf.softmax.find_dumps`."""
+    return DumpSource(folder, limit=limit)
+
+
+def open_cityscapes(
+    network: str,
+    root: str | os.PathLike,
+    *,
+    split: str = "val",
+    city: str | None = None,
+    limit: int | None = None,
+    **options,
+) -> CityscapesSource:
+    """Cityscapes images seen through a network.
+
+    Parameters
+    ----------
+    network : str
+        As in `metaseg_tf.load_network`, which takes ``options``.
+    root : path
+    split, city, limit
+        As in `metaseg_tf.cityscapes.find_pairs`.
+    """
+    pairs = find_pairs(root, split=split, city=city, limit=limit)
+    options = paper_options(network, options)
+    shared = ProcessNetwork(network, **options)
+    loaded = shared.loaded
+    if loaded.classes != len(CLASSES):
+        raise NetworkError(
+            f"{network}: expected {len(CLASSES)} classes as in Cityscapes, got {loaded.classes}; "
+            "use a network trained on Cityscapes"
+        )
+    described = describe_network(network, loaded, **options)
+    return CityscapesSource(shared, pairs, {"split": split, **described})

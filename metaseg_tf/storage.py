@@ -1,0 +1,322 @@
+"""Where a run lies: a local folder, or any place that fsspec reaches, such as an object store.
+
+A file that bears its name is whole: a local one is written aside, flushed and renamed; elsewhere
+it is put in one piece, which object stores do whole or not at all.
+"""
+
+import abc
+import contextlib
+import fcntl
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from metaseg_tf.errors import InputError, MetaSegError, MissingDependencyError, RunError
+
+__all__ = ["Folder", "LocalFolder", "RemoteFolder", "open_folder"]
+
+_LOCK = ".lock"
+_TEMPORARY = ".tmp"
+_LOG = logging.getLogger(__name__)
+
+
+class Folder(abc.ABC):
+    """What a run needs of its place; ``relative`` is a path below it, with slashes.
+
+    Attributes
+    ----------
+    path : Path or str
+        The local path, or the address.
+    """
+
+    path: Path | str
+    #: What the system, or a driver, raises where a file cannot be written.
+    _errors: tuple[type[Exception], ...] = (OSError,)
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """The last part of the path."""
+
+    def where(self, relative: str) -> Path | str:
+        """The local path or the address of a file."""
+        return f"{self.path}/{relative}" if relative else self.path
+
+    @abc.abstractmethod
+    def exists(self, relative: str = "") -> bool:
+        """Whether there is such a file, or the folder itself."""
+
+    @abc.abstractmethod
+    def is_empty(self) -> bool:
+        """Whether there is nothing, but for what a process that was killed may have left."""
+
+    @abc.abstractmethod
+    def names(self, relative: str, suffix: str) -> list[str]:
+        """Sorted names, without their suffix, of the files of a folder that are not hidden."""
+
+    @abc.abstractmethod
+    def open(self, relative: str) -> BinaryIO:
+        """A file to read from; OSError if there is none."""
+
+    def read(self, relative: str) -> bytes:
+        """All of a file; OSError if there is none."""
+        with self.open(relative) as file:
+            return file.read()
+
+    @abc.abstractmethod
+    def state(self, relative: str) -> str:
+        """What changes when the content of a file does, without reading it."""
+
+    @abc.abstractmethod
+    def tails(self, relatives: Sequence[str], count: int) -> list[bytes]:
+        """The last bytes of each file, or all of a shorter one."""
+
+    def write(self, relative: str, content: bytes) -> None:
+        """Store a file, whole or not at all; RunError if it cannot be."""
+        with self._translated(relative):
+            self._put(relative, content)
+
+    def remove(self, relative: str) -> None:
+        """Delete a file, which may be gone already; RunError if it cannot be."""
+        with self._translated(relative), contextlib.suppress(FileNotFoundError):
+            self._delete(relative)
+
+    @abc.abstractmethod
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Keep other processes from writing a run here; RunError if another one does."""
+
+    @abc.abstractmethod
+    def tidy(self) -> None:
+        """Delete what processes that were killed had written aside; call it while locked."""
+
+    @contextlib.contextmanager
+    def _translated(self, relative: str) -> Iterator[None]:
+        """Turn what the system says about a file into one line with a remedy."""
+        try:
+            yield
+        except MetaSegError:
+            raise
+        except self._errors as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
+            raise RunError(
+                f"{self.where(relative)}: cannot be written ({reason}); "
+                "what was finished is kept: make room or choose another --out, and start again"
+            ) from error
+
+    @abc.abstractmethod
+    def _put(self, relative: str, content: bytes) -> None:
+        """Write a file, whole or not at all."""
+
+    @abc.abstractmethod
+    def _delete(self, relative: str) -> None:
+        """Delete a file; FileNotFoundError if there is none."""
+
+
+class LocalFolder(Folder):
+    """A folder of this machine, or one that is mounted here."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+
+    def __getstate__(self):
+        # Another process may work elsewhere.
+        return {"path": self.path.absolute()}
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    def where(self, relative: str) -> Path:
+        return self.path / relative
+
+    def exists(self, relative: str = "") -> bool:
+        return os.path.exists(self.path / relative)
+
+    def is_empty(self) -> bool:
+        if not os.path.isdir(self.path):
+            return not self.exists()
+        with self._translated(""):
+            return all(e.name == _LOCK or _is_temporary(e) for e in self.path.iterdir())
+
+    def names(self, relative: str, suffix: str) -> list[str]:
+        found = (self.path / relative).glob(f"[!.]*{suffix}")
+        return sorted(path.name.removesuffix(suffix) for path in found)
+
+    def open(self, relative: str) -> BinaryIO:
+        return open(self.path / relative, "rb")
+
+    def state(self, relative: str) -> str:
+        found = os.stat(self.path / relative)
+        return f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
+
+    def tails(self, relatives: Sequence[str], count: int) -> list[bytes]:
+        return [_tail(self.path / relative, count) for relative in relatives]
+
+    def _put(self, relative: str, content: bytes) -> None:
+        target = self.path / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_TEMPORARY}")
+        try:
+            with open(aside, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, target)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def _delete(self, relative: str) -> None:
+        (self.path / relative).unlink()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        # The lock is the open file's: it goes with its process, however that one ends.
+        with self._open_lock() as file:
+            self._lock(file)
+            yield
+
+    def _open_lock(self) -> BinaryIO:
+        with self._translated(_LOCK):
+            self.path.mkdir(parents=True, exist_ok=True)
+            return open(self.path / _LOCK, "a+b", buffering=0)
+
+    def _lock(self, file: BinaryIO) -> None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            owner = file.read(200).decode(errors="replace").strip()
+            raise RunError(
+                f"{self.path}: another process is writing here ({owner or 'it has just begun'}); "
+                "wait until it has ended, or stop it, and start again"
+            ) from error
+        except OSError as error:
+            _LOG.warning("%s: this file system has no locks (%s)", self.path, error.strerror)
+        # On a full disk it goes without saying who holds the lock.
+        with contextlib.suppress(OSError):
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+
+    def tidy(self) -> None:
+        for path in self.path.rglob(f".*{_TEMPORARY}"):
+            self.remove(path.relative_to(self.path).as_posix())
+
+
+class RemoteFolder(Folder):
+    """A place that fsspec reaches. Nothing there can be locked: start one extraction a run.
+
+    Parameters
+    ----------
+    filesystem : fsspec.AbstractFileSystem
+    root : str
+        The folder's path within it.
+    """
+
+    # Drivers of object stores raise errors of many families.
+    _errors = (Exception,)
+
+    def __init__(self, filesystem, root: str):
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+        self.path = filesystem.unstrip_protocol(self._root)
+
+    @property
+    def name(self) -> str:
+        return self._root.rpartition("/")[2]
+
+    def exists(self, relative: str = "") -> bool:
+        return self._filesystem.exists(self._at(relative))
+
+    def is_empty(self) -> bool:
+        return not self.exists() or not self._filesystem.ls(self._root, detail=False)
+
+    def names(self, relative: str, suffix: str) -> list[str]:
+        found = (path.rpartition("/")[2] for path in self._filesystem.find(self._at(relative)))
+        return sorted(
+            name.removesuffix(suffix)
+            for name in found
+            if name.endswith(suffix) and not name.startswith(".")
+        )
+
+    def open(self, relative: str) -> BinaryIO:
+        return self._filesystem.open(self._at(relative), "rb")
+
+    def state(self, relative: str) -> str:
+        return str(self._filesystem.ukey(self._at(relative)))
+
+    def tails(self, relatives: Sequence[str], count: int) -> list[bytes]:
+        paths = [self._at(relative) for relative in relatives]
+        return self._filesystem.cat_ranges(
+            paths, [-count] * len(paths), [None] * len(paths), on_error="raise"
+        )
+
+    def _put(self, relative: str, content: bytes) -> None:
+        self._filesystem.pipe_file(self._at(relative), content)
+
+    def _delete(self, relative: str) -> None:
+        self._filesystem.rm_file(self._at(relative))
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def tidy(self) -> None:
+        """Nothing is written aside here."""
+
+    def _at(self, relative: str) -> str:
+        return f"{self._root}/{relative}" if relative else self._root
+
+
+def open_folder(path: str | os.PathLike) -> Folder:
+    """The folder at a local path or at an address such as ``s3://bucket/runs/XC``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If fsspec, or its driver for the address, is not installed.
+    InputError
+        If the address is of no kind that fsspec knows.
+    """
+    address = os.fspath(path)
+    if address.startswith("file://"):
+        return LocalFolder(address.removeprefix("file://"))
+    if "://" not in address:
+        return LocalFolder(path)
+    try:
+        from fsspec.core import url_to_fs
+
+        return _reached(RemoteFolder(*url_to_fs(address)))
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{address}: expected fsspec with a driver for it ({error}); "
+            "pip install 'metaseg-tf[cluster]' and the driver, such as s3fs or gcsfs"
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            f"{address}: expected a path or an address that fsspec knows ({error}); "
+            "write it like s3://bucket/folder"
+        ) from error
+
+
+def _reached(folder: RemoteFolder) -> RemoteFolder:
+    try:
+        folder.exists()
+    except Exception as error:  # as above
+        raise RunError(
+            f"{folder.path}: cannot be reached ({' '.join(str(error).split())[:120]}); "
+            "check the address and the credentials of its store"
+        ) from error
+    return folder
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name.startswith(".") and path.suffix == _TEMPORARY
+
+
+def _tail(path: Path, count: int) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(max(os.fstat(file.fileno()).st_size - count, 0))
+        return file.read()

@@ -1,0 +1,69 @@
+"""`make bench`: what a second worker brings where softmax is given, and what a worker needs."""
+
+import contextlib
+import os
+import resource
+import time
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+from test_scaling import make_patches
+
+from metaseg_tf.cluster import Cluster
+from metaseg_tf.extraction import MeasureSettings, extract
+from metaseg_tf.run import Run
+from metaseg_tf.sources import open_dumps
+
+IMAGES = 8
+ROUNDS = 2
+
+
+@pytest.fixture(scope="module")
+def dumps(tmp_path_factory):
+    """One softmax dump of 1024x2048x19 under many names."""
+    folder = tmp_path_factory.mktemp("dumps")
+    probs, gt = make_patches(1024, 2048, 19, 64)
+    np.savez(folder / "0.npz", probs=probs, gt=gt)
+    for i in range(1, IMAGES):
+        os.link(folder / "0.npz", folder / f"{i}.npz")
+    return folder
+
+
+@contextlib.contextmanager
+def workers(count):
+    """So many processes of one thread each."""
+    with (
+        LocalCluster(count, threads_per_worker=1, dashboard_address=":0") as started,
+        Client(started) as client,
+    ):
+        yield Cluster(client), client
+
+
+def images_per_second(cluster, dumps, out):
+    start = time.perf_counter()
+    run = Run.create(out, {})
+    results = extract(open_dumps(dumps), run, MeasureSettings(), keep_maps=0, cluster=cluster)
+    return sum(result.outcome == "measured" for result in results) / (time.perf_counter() - start)
+
+
+def peak_gigabytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def test_a_second_worker(note, dumps, tmp_path):
+    best = {}
+    for count in (1, 2):
+        with workers(count) as (cluster, client):
+            rates = [
+                images_per_second(cluster, dumps, tmp_path / f"{count}-{i}")
+                for i in range(1 + ROUNDS)
+            ]
+            memory = max(client.run(peak_gigabytes).values())
+        best[count] = max(rates[1:])
+    print(best, memory)
+    note("images/s, 1 worker of one thread", best[1])
+    note("throughput of 2 workers / of 1", best[2] / best[1])
+    note("GB a worker, 1024x2048x19", memory)
+    assert memory < 1.5
+    assert best[2] >= 1.7 * best[1]

@@ -1,0 +1,59 @@
+"""Extractions in processes of their own that can be killed, all forked from one that is ready."""
+
+import multiprocessing
+import os
+import signal
+
+from metaseg_tf import run, storage
+
+__all__ = ["extract_into", "hold_lock", "kill_at_step", "make_event", "spawn"]
+
+_READY = multiprocessing.get_context("forkserver")
+_READY.set_forkserver_preload(["metaseg_tf.extraction", "metaseg_tf.sources"])
+
+
+def spawn(target, *args):
+    """A running process that calls ``target``."""
+    process = _READY.Process(target=target, args=args, daemon=True)
+    process.start()
+    return process
+
+
+def extract_into(dumps, out):
+    """Measure all dumps of a folder into a run, in this process; returns the outcomes."""
+    from metaseg_tf.extraction import MeasureSettings, extract, open_run
+    from metaseg_tf.sources import open_dumps
+
+    source, settings = open_dumps(dumps), MeasureSettings()
+    results = extract(source, open_run(out, source, settings), settings)
+    return [result.outcome for result in results]
+
+
+def kill_at_step(step, dumps, out):
+    """Extract, and kill this process at the n-th step of writing a file."""
+    counts = iter(range(step))
+
+    def dying(function):
+        def call(*args, **kwargs):
+            if next(counts, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*args, **kwargs)
+
+        return call
+
+    storage.secrets.token_hex = dying(storage.secrets.token_hex)
+    storage.os.fsync = dying(storage.os.fsync)
+    storage.os.replace = dying(storage.os.replace)
+    extract_into(dumps, out)
+
+
+def hold_lock(out, held):
+    """Hold a run for writing, from the event ``held`` until the process is killed."""
+    with run.Run(out).continued():
+        held.set()
+        signal.pause()
+
+
+def make_event():
+    """An event that a spawned process can set."""
+    return _READY.Event()

@@ -1,0 +1,243 @@
+"""Extraction over Dask: the same table as in one process, whatever happens to the workers."""
+
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+from scenes import make_scene
+
+from metaseg_tf import cluster, load_run
+from metaseg_tf.cluster import Cluster, connect, parse_resources
+from metaseg_tf.errors import (
+    ClusterError,
+    InputError,
+    MetaSegError,
+    MissingDependencyError,
+    RunError,
+)
+from metaseg_tf.extraction import MeasureSettings, extract, open_run
+from metaseg_tf.run import Run
+from metaseg_tf.softmax import SoftmaxDump, save_dump
+from metaseg_tf.sources import ImageJob, open_dumps
+
+dask = pytest.importorskip("dask")
+distributed = pytest.importorskip("distributed")
+
+IMAGES = 24
+SETTINGS = MeasureSettings()
+
+
+@pytest.fixture(scope="module")
+def dumps(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dumps")
+    for i in range(IMAGES):
+        save_dump(folder / f"{i:02d}.npz", SoftmaxDump(*make_scene(seed=i), f"image{i:02d}"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local(dumps, tmp_path_factory):
+    """The run of one process."""
+    out = tmp_path_factory.mktemp("runs") / "local"
+    assert len(list(extract_to(out, dumps))) == IMAGES
+    return out
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """A cluster of four processes that gives a task up when it is lost for the second time."""
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), connect(workers=4) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def threads():
+    """A cluster whose workers are threads of this process."""
+    with (
+        distributed.LocalCluster(2, processes=False, dashboard_address=":0") as started,
+        distributed.Client(started) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def workers(threads):
+    return Cluster(threads)
+
+
+def extract_to(out, dumps, **options):
+    source = open_dumps(dumps)
+    return extract(source, open_run(out, source, SETTINGS), SETTINGS, **options)
+
+
+def rows_as_bytes(out):
+    """All rows of a run, sorted."""
+    table = load_run(out).sort_values(["image", "segment"])
+    images = table.image.str.encode("ascii").to_numpy("S")
+    numbers = [table[name].to_numpy().tobytes() for name in table.columns.drop("image")]
+    return b"".join([images.tobytes(), *numbers])
+
+
+def test_a_worker_killed_in_the_middle_changes_no_byte(dumps, local, tmp_path, processes):
+    out = tmp_path / "run"
+    results = extract_to(out, dumps, cluster=processes)
+    finished = [next(results).name for _ in range(3)]
+    kill_a_busy_worker(processes._client)
+    finished += [result.name for result in results]
+    assert sorted(finished) == sorted(Run(local).done())
+    assert rows_as_bytes(out) == rows_as_bytes(local)
+    assert (out / "run.json").read_text() == (local / "run.json").read_text()
+
+
+def kill_a_busy_worker(client):
+    pids = client.run(os.getpid)
+    busy = []
+    while not busy:
+        busy = [address for address, tasks in client.processing().items() if tasks]
+    os.kill(pids[busy[0]], signal.SIGKILL)
+
+
+def test_a_task_that_kills_its_workers_is_an_error(processes):
+    processes.submit("deadly", os._exit, 1)
+    label, result = processes.collect()
+    assert label == "deadly"
+    with pytest.raises(ClusterError, match="lost 2 workers"):
+        result()
+
+
+def test_a_run_is_continued_on_a_cluster_and_off_it(dumps, local, tmp_path, workers):
+    out = tmp_path / "run"
+    for step in range(3):
+        results = extract_to(out, dumps, cluster=workers if step % 2 else None)
+        assert "measured" in {next(results).outcome for _ in range(8 * step + 4)}
+        results.close()
+    list(extract_to(out, dumps, cluster=workers))
+    assert rows_as_bytes(out) == rows_as_bytes(local)
+    assert {r.outcome for r in extract_to(out, dumps, cluster=workers)} == {"kept"}
+
+
+def test_workers_write_to_any_place_that_fsspec_reaches(dumps, local, workers):
+    out = "memory://runs/XC"
+    list(extract_to(out, dumps, cluster=workers))
+    assert Run(out).compact(10) == IMAGES
+    assert rows_as_bytes(out) == rows_as_bytes(local)
+    assert {r.outcome for r in extract_to(out, dumps)} == {"kept"}
+
+
+@pytest.fixture
+def bad_dumps(tmp_path):
+    """A good image; then one that is broken, one with fewer classes and one with a name again."""
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    for i in range(2):
+        save_dump(folder / f"{i}.npz", SoftmaxDump(*make_scene(), f"image{i}"))
+    (folder / "2.npz").write_bytes(b"broken")
+    save_dump(folder / "3.npz", SoftmaxDump(*make_scene(n_classes=3), "image3"))
+    save_dump(folder / "4.npz", SoftmaxDump(*make_scene(seed=1), "image1"))
+    return folder
+
+
+def test_bad_images_are_skipped_and_listed(bad_dumps, tmp_path, workers):
+    results = list(extract_to(tmp_path / "run", bad_dumps, skip_errors=True, cluster=workers))
+    assert sorted(r.outcome for r in results) == ["failed"] * 3 + ["measured"] * 2
+    failed = Run(tmp_path / "run").manifest.failed
+    words = {"2.npz": "2.npz", "3.npz": "expected 5 classes", "4.npz": "'image1' twice"}
+    assert {name[-5:] for name in failed} == set(words)
+    assert all(words[name[-5:]] in reason for name, reason in failed.items())
+
+
+def test_a_bad_image_stops_and_costs_nothing(bad_dumps, tmp_path, workers):
+    with pytest.raises(MetaSegError, match=r"\.npz"):
+        list(extract_to(tmp_path / "run", bad_dumps, cluster=workers))
+    assert len(workers) == 0
+    assert "image0" in set(load_run(tmp_path / "run").image)
+
+
+def test_a_worker_that_cannot_write_stops_all(dumps, tmp_path, workers, monkeypatch):
+    def full(*args):
+        raise RunError("disk full")
+
+    monkeypatch.setattr(Run, "write_segments", full)
+    with pytest.raises(RunError, match="disk full"):
+        list(extract_to(tmp_path / "run", dumps, skip_errors=True, cluster=workers))
+
+
+def test_few_tasks_wait_at_the_scheduler(tmp_path, workers):
+    """Of a million images not all are planned at once."""
+    planned = []
+
+    class Source:
+        def jobs(self, done, *, apart):
+            assert apart
+            for i in range(30):
+                planned.append(i)
+                load = partial(SoftmaxDump, np.full((2, 2, 2), 0.5, "f4"), None, str(i))
+                yield ImageJob(partial(str, i), str(i), load)
+
+    workers.backlog = 5
+    run = Run.create(tmp_path / "run", {})
+    for finished, _ in enumerate(extract(Source(), run, SETTINGS, cluster=workers), start=1):
+        assert len(planned) <= finished + 5
+    assert finished == 30
+
+
+def test_a_scheduler_that_does_not_answer(monkeypatch):
+    monkeypatch.setattr(cluster, "_SECONDS_TO_CONNECT", 0.2)
+    with (
+        pytest.raises(ClusterError, match=r"127\.0\.0\.1:9: expected a Dask scheduler"),
+        connect("tcp://127.0.0.1:9"),
+    ):
+        pass
+
+
+def test_without_dask_one_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingDependencyError, match=r"metaseg-tf\[cluster\]"), connect(workers=1):
+        pass
+
+
+def test_the_local_run_needs_no_dask():
+    code = (
+        "import sys\n"
+        "sys.modules |= dict.fromkeys(('dask', 'distributed', 'fsspec'))\n"
+        "from metaseg_tf import extraction, sources, cluster, run\n"
+        "with cluster.connect() as nothing: assert nothing is None"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_an_address_and_a_number_of_workers_exclude_each_other():
+    with pytest.raises(InputError, match="got both"), connect("tcp://x:1", workers=2):
+        pass
+
+
+def test_resources():
+    assert parse_resources("GPU=1, MEMORY=2e9") == {"GPU": 1.0, "MEMORY": 2e9}
+    for text in ("GPU", "GPU=one", "", "GPU=1,"):
+        with pytest.raises(InputError, match="GPU=1"):
+            parse_resources(text)
+
+
+def test_a_task_waits_for_a_worker_with_its_resources(threads):
+    demanding = Cluster(threads, {"GPU": 1})
+    demanding.submit("on a GPU", os.getpid)
+    relaxed = Cluster(threads)
+    relaxed.submit("anywhere", os.getpid)
+    assert relaxed.collect()[1]() == os.getpid()
+    assert [future.status for future in demanding._running] == ["pending"]
+    demanding.cancel()
+
+
+def test_a_worker_is_prepared_once():
+    calls = []
+
+    def prepare():
+        calls.append(1)
+
+    for _ in range(3):
+        cluster._prepare_process(2, prepare)
+    assert calls == [1]
