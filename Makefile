@@ -2,6 +2,7 @@
 # make demo: install what is missing, run the whole job on the embedded default.
 # make bench: measure speed as ratios within one run.
 # make torture: the tests of faults at full size: killed at 50 random moments, at each step, ...
+# make fuzz: attack every reader of files for SECONDS each; needs atheris (pip install atheris).
 # make test-current: the tests where Python 3.12 or 3.13 and the current TensorFlow are found.
 # make test-all: the tests, the demo and the built package, in the reference environment and, where
 #   Python 3.12 or 3.13 is found, in a current one.
@@ -18,6 +19,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
+SECONDS ?= 60
+FORMATS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -81,6 +84,9 @@ ifneq ($(CURRENT_PYTHON),)
 else
 	@echo "ran in the reference environment ($(PYTHON)) only: found no Python 3.12 or 3.13"
 endif
+
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz/fuzz.py $(SECONDS) $(FORMATS)
 
 clean:
 	rm -rf .venv .venv-current build dist site *.egg-info

@@ -14,6 +14,7 @@ __all__ = [
     "SettingsMismatchError",
     "ShapeError",
     "UnsafeGraphError",
+    "in_one_line",
     "suggest",
 ]
 
@@ -56,6 +57,11 @@ class ClusterError(MetaSegError, RuntimeError):
 
 class MissingDependencyError(MetaSegError, ImportError):
     """An optional package or program is needed for this and not installed."""
+
+
+def in_one_line(error: Exception) -> str:
+    """What an error of a library says, short enough to stand within a message of ours."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def suggest(given: str, known: Iterable[str], otherwise: str) -> str:
