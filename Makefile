@@ -2,9 +2,11 @@
 # make demo: install what is missing, run the whole job on the embedded default.
 # make bench: measure speed as ratios within one run.
 # make torture: the tests of faults at full size: killed at 50 random moments, at each step, ...
+# make fuzz: attack every reader of files for SECONDS each; needs atheris (pip install atheris).
 # make test-current: the tests where Python 3.12 or 3.13 and the current TensorFlow are found.
 # make test-all: the tests, the demo and the built package, in the reference environment and, where
 #   Python 3.12 or 3.13 is found, in a current one.
+# make docs: write the pages that follow from the code, and build the site into site/.
 
 PYTHON ?= $(shell for p in python3.11 python3.10 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
@@ -17,10 +19,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
+SECONDS ?= 60
+FORMATS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install test torture test-current lint demo bench package test-all clean
+.PHONY: help install test torture test-current lint demo bench docs package test-all clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -60,6 +64,14 @@ bench: $(STAMP)
 		--benchmark-json=bench.json $(PYTEST_ARGS)
 	$(BIN)/python docs/make_benchmarks.py bench.json
 
+$(VENV)/.docs-installed: $(STAMP) docs/requirements.txt
+	$(BIN)/python -m pip install --quiet -r docs/requirements.txt
+	@touch $@
+
+docs: $(VENV)/.docs-installed
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 # Build wheel and sdist, install each into a bare environment outside of the checkout, and run it.
 package: $(STAMP)
 	$(BIN)/python tests/packaging/try_package.py $(PACKAGE_ARGS)
@@ -73,5 +85,8 @@ else
 	@echo "ran in the reference environment ($(PYTHON)) only: found no Python 3.12 or 3.13"
 endif
 
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz/fuzz.py $(SECONDS) $(FORMATS)
+
 clean:
-	rm -rf .venv .venv-current build dist *.egg-info
+	rm -rf .venv .venv-current build dist site *.egg-info

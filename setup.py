@@ -59,6 +59,7 @@ setup(
             "nbclient>=0.10",
             "nbformat>=5.10",
             "ipykernel>=6.29",
+            "playwright>=1.48",
         ],
     },
     entry_points={"console_scripts": ["metaseg-tf = metaseg_tf.cli:main"]},

@@ -9,22 +9,50 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from metaseg_tf.analysis.diagnostics import diagnose as diagnose
+    from metaseg_tf.analysis.evaluation import evaluate as evaluate
+    from metaseg_tf.analysis.evaluation import summarise as summarise
+    from metaseg_tf.analysis.protocol import Protocol as Protocol
+    from metaseg_tf.components import find_interior as find_interior
+    from metaseg_tf.components import label_components as label_components
     from metaseg_tf.deeplab.network import load_network as load_network
+    from metaseg_tf.dispersion import difference as difference
+    from metaseg_tf.dispersion import entropy as entropy
     from metaseg_tf.judging import MetaModel as MetaModel
     from metaseg_tf.judging import fit_meta_model as fit_meta_model
     from metaseg_tf.judging import load_model as load_model
     from metaseg_tf.metrics import segment_metrics as segment_metrics
+    from metaseg_tf.paper.figures import make_figure as make_figure
+    from metaseg_tf.paper.tables import make_table as make_table
+    from metaseg_tf.paper.verify import verify as verify
+    from metaseg_tf.run import Run as Run
     from metaseg_tf.run import load_run as load_run
+    from metaseg_tf.softmax import find_dumps as find_dumps
+    from metaseg_tf.softmax import load_dump as load_dump
 
 __version__ = (Path(__file__).parent / "VERSION").read_text(encoding="utf-8").strip()
 
 _HOMES = {
-    "MetaModel": "metaseg_tf.judging",
+    "diagnose": "metaseg_tf.analysis.diagnostics",
+    "difference": "metaseg_tf.dispersion",
+    "entropy": "metaseg_tf.dispersion",
+    "evaluate": "metaseg_tf.analysis.evaluation",
+    "find_dumps": "metaseg_tf.softmax",
+    "find_interior": "metaseg_tf.components",
     "fit_meta_model": "metaseg_tf.judging",
+    "label_components": "metaseg_tf.components",
+    "load_dump": "metaseg_tf.softmax",
     "load_model": "metaseg_tf.judging",
     "load_network": "metaseg_tf.deeplab.network",
     "load_run": "metaseg_tf.run",
+    "make_figure": "metaseg_tf.paper.figures",
+    "make_table": "metaseg_tf.paper.tables",
+    "MetaModel": "metaseg_tf.judging",
+    "Protocol": "metaseg_tf.analysis.protocol",
+    "Run": "metaseg_tf.run",
     "segment_metrics": "metaseg_tf.metrics",
+    "summarise": "metaseg_tf.analysis.evaluation",
+    "verify": "metaseg_tf.paper.verify",
 }
 
 __all__ = ["__version__", *_HOMES]

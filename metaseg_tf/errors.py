@@ -1,5 +1,8 @@
 """The exception tree: every message says what was given, what was expected and what to do."""
 
+import difflib
+from collections.abc import Iterable
+
 __all__ = [
     "ClusterError",
     "DataFormatError",
@@ -11,6 +14,8 @@ __all__ = [
     "SettingsMismatchError",
     "ShapeError",
     "UnsafeGraphError",
+    "in_one_line",
+    "suggest",
 ]
 
 
@@ -52,3 +57,20 @@ class ClusterError(MetaSegError, RuntimeError):
 
 class MissingDependencyError(MetaSegError, ImportError):
     """An optional package or program is needed for this and not installed."""
+
+
+def in_one_line(error: Exception) -> str:
+    """What an error of a library says, short enough to stand within a message of ours."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def suggest(given: str, known: Iterable[str], otherwise: str) -> str:
+    """The end of a message about an unknown name: the nearest known one, else what to do.
+
+    Examples
+    --------
+    >>> suggest("xcption65", ["mobilenetv2", "xception65"], "choose one of them")
+    'did you mean xception65?'
+    """
+    near = difflib.get_close_matches(given.lower(), known, n=1)
+    return f"did you mean {near[0]}?" if near else otherwise

@@ -17,7 +17,13 @@ import numpy as np
 
 from metaseg_tf.cluster import Cluster
 from metaseg_tf.components import CONNECTIVITIES, LABELLERS, VOID
-from metaseg_tf.errors import ClusterError, InputError, MetaSegError, RunError
+from metaseg_tf.errors import (
+    ClusterError,
+    DataFormatError,
+    InputError,
+    MetaSegError,
+    RunError,
+)
 from metaseg_tf.iou import compute_class_iou, count_confusions
 from metaseg_tf.maps import ImageMaps
 from metaseg_tf.metrics import Measurement, measure_image
@@ -260,10 +266,10 @@ def _confusions(measured: Measurement, gt: np.ndarray | None, n_classes: int) ->
 def _summarise(run: Run) -> dict:
     """Class-wise IoU and mIoU over all images of the run, as fractions."""
     n_classes = run.manifest.n_classes
-    parts = [np.frombuffer(zlib.decompress(v), "<i8") for _, v in run.extras(_CONFUSIONS)]
+    parts = [_unpack(image, packed, n_classes) for image, packed in run.extras(_CONFUSIONS)]
     if not parts:
         return {}
-    confusions = np.sum(parts, axis=0).reshape(n_classes, n_classes)
+    confusions = np.sum(parts, axis=0)
     ious = compute_class_iou(confusions)
     return {
         "images": len(parts),
@@ -271,6 +277,21 @@ def _summarise(run: Run) -> dict:
         "class_iou": [None if np.isnan(iou) else float(iou) for iou in ious],
         "pixel_accuracy": float(np.trace(confusions) / max(confusions.sum(), 1)),
     }
+
+
+def _unpack(image: str, packed: bytes, n_classes: int | None) -> np.ndarray:
+    """An image's confusion matrix, int64 [n_classes, n_classes]; what is longer is not unpacked."""
+    size = 8 * (n_classes or 0) ** 2
+    try:
+        content = zlib.decompressobj().decompress(packed, size + 1)
+    except zlib.error:
+        content = b""
+    if not 0 < len(content) == size:
+        raise DataFormatError(
+            f"{image}: expected the confusions of {n_classes} classes beside its segment table, "
+            "got something else; delete its file of the run and run extract again"
+        )
+    return np.frombuffer(content, "<i8").reshape(n_classes, n_classes)
 
 
 def _ahead(items: Iterable, work: Callable, pool: ThreadPoolExecutor):

@@ -4,22 +4,21 @@ Kept as two files: an npz with the maps, and the photograph as JPEG, which brows
 """
 
 import io
-import zipfile
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from metaseg_tf.errors import DataFormatError
+from metaseg_tf.errors import DataFormatError, in_one_line
+from metaseg_tf.stored_arrays import READ_ERRORS, open_npz
 
 __all__ = ["ImageMaps", "decode_maps", "encode_maps"]
 
 _LEVELS = 255
 _JPEG_QUALITY = 90
 _CLASS_MAPS = ("pred", "segments")
+_REMEDY = "delete it and run extract again"
 _HEAT_MAPS = ("entropy", "difference")
-_READ_ERRORS = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,18 +72,17 @@ def decode_maps(npz: bytes, photograph: bytes | None = None, *, origin: str = "m
     DataFormatError
         If the content is truncated or something else.
     """
-    try:
-        with np.load(io.BytesIO(npz), allow_pickle=False) as packed:
-            arrays = {name: packed[name] for name in _CLASS_MAPS}
-            arrays |= {name: packed[name] / np.float32(_LEVELS) for name in _HEAT_MAPS}
-            gt = packed.get("gt")
-        image = None if photograph is None else np.asarray(Image.open(io.BytesIO(photograph)))
-    except (*_READ_ERRORS, UnidentifiedImageError) as error:
-        raise DataFormatError(
-            f"{origin}: expected the maps of an image, got a file that cannot be read "
-            f"({' '.join(str(error).split())[:120]}); delete it and run extract again"
-        ) from error
-    return ImageMaps(**arrays, gt=gt, image=image)
+    with open_npz(io.BytesIO(npz), origin, _REMEDY) as packed:
+        pred, segments = (packed.read(name, "iu") for name in _CLASS_MAPS)
+        heat = [packed.read(name, "iu") / np.float32(_LEVELS) for name in _HEAT_MAPS]
+        gt = packed.read("gt", "iu") if "gt" in packed.names() else None
+    image = None if photograph is None else _from_jpeg(photograph, pred.shape, origin)
+    maps = ImageMaps(pred, segments, *heat, gt=gt, image=image)
+    if pred.ndim != 2 or any(
+        m is not None and m.shape[:2] != pred.shape for m in vars(maps).values()
+    ):
+        raise _broken(origin, "maps of several sizes")
+    return maps
 
 
 def _quantise(heat: np.ndarray) -> np.ndarray:
@@ -95,3 +93,22 @@ def _to_jpeg(image: np.ndarray) -> bytes:
     content = io.BytesIO()
     Image.fromarray(image).save(content, "JPEG", quality=_JPEG_QUALITY)
     return content.getvalue()
+
+
+def _from_jpeg(content: bytes, size: tuple[int, ...], origin: str) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(content), formats=["JPEG"]) as photograph:
+            if photograph.size[::-1] != size or photograph.mode != "RGB":
+                raise _broken(origin, f"a photograph of {photograph.size}")
+            return np.asarray(photograph)
+    except (*READ_ERRORS, Image.DecompressionBombError) as error:
+        if isinstance(error, DataFormatError):
+            raise
+        raise _broken(origin, in_one_line(error)) from error
+
+
+def _broken(origin: str, found: str) -> DataFormatError:
+    return DataFormatError(
+        f"{origin}: expected the maps of an image, got a file that cannot be used ({found}); "
+        f"{_REMEDY}"
+    )

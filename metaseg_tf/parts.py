@@ -27,6 +27,8 @@ _IMAGES = b"images"
 _MAGIC = b"PAR1"
 #: A footer ends with its length (4 bytes, little endian) and the magic.
 _TAIL = 8
+#: Upper bound of one file's rows, a quarter of the most pixels that an image may have.
+_MAX_ROWS = 2**24
 _READ_ERRORS = (pa.ArrowException, OSError, ValueError)
 
 
@@ -171,10 +173,22 @@ class Parts:
     def _read(self, relative: str, only: list[str] | None) -> pa.Table:
         try:
             with self._folder.open(relative) as file:
-                table = pq.ParquetFile(file).read(only, use_threads=False)
+                opened = pq.ParquetFile(file)
+                self._check_rows(relative, opened.metadata.num_rows)
+                table = opened.read(only, use_threads=False)
+        except DataFormatError:
+            raise
         except _READ_ERRORS as error:
             raise _broken(self._folder.where(relative), error) from error
         return table.replace_schema_metadata()
+
+    def _check_rows(self, relative: str, rows: int) -> None:
+        """A file of a few bytes can declare any number of equal rows."""
+        if rows > _MAX_ROWS:
+            raise DataFormatError(
+                f"{self._folder.where(relative)}: expected at most {_MAX_ROWS} segments, got "
+                f"{rows}; delete it and run extract again"
+            )
 
     def _read_schema(self, relative: str) -> pa.Schema:
         try:

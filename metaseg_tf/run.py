@@ -27,7 +27,7 @@ from metaseg_tf import __version__
 from metaseg_tf.errors import InputError, RunError, SettingsMismatchError
 from metaseg_tf.maps import ImageMaps, decode_maps, encode_maps
 from metaseg_tf.parts import Parts
-from metaseg_tf.schema import check_image_name, columns, count_classes, empty_table
+from metaseg_tf.schema import MAX_CLASSES, check_image_name, check_table, empty_table
 from metaseg_tf.storage import Folder, LocalFolder, open_folder
 
 __all__ = ["Manifest", "Run", "load_run"]
@@ -266,9 +266,7 @@ def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataF
     RunError, DataFormatError
         If the folder is no run or a file in it is broken.
     """
-    table = Run(path).load(only)
-    known = {c.name: c.dtype for c in columns(max(count_classes(table), 2))}
-    return table.astype({name: known[name] for name in table.columns if name in known}, copy=False)
+    return check_table(Run(path).load(only), str(path), whole=only is None)
 
 
 def write_json(target: Path, content: Mapping[str, Any]) -> None:
@@ -293,15 +291,15 @@ def _read_manifest(folder: Folder) -> Manifest:
         )
     where = folder.where(_MANIFEST)
     try:
-        content = json.loads(folder.read(_MANIFEST))
+        content = json.loads(folder.read(_MANIFEST).decode())
         if content["format"] > FORMAT:
             raise RunError(
                 f"{where}: made by a newer version (format {content['format']}, this one reads "
                 f"{FORMAT}); update metaseg-tf"
             )
         names = Manifest.__dataclass_fields__
-        return Manifest(**{name: content[name] for name in names})
-    except (ValueError, KeyError, TypeError) as error:
+        return _checked(Manifest(**{name: content[name] for name in names}))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
             f"{where}: expected the manifest of a run, got something else ({error}); "
             "extract into another folder"
@@ -310,6 +308,18 @@ def _read_manifest(folder: Folder) -> Manifest:
         if isinstance(error, RunError):
             raise
         raise RunError(f"{where}: cannot be read ({error.strerror}); check permissions") from error
+
+
+def _checked(manifest: Manifest) -> Manifest:
+    for name in ("settings", "failed", "versions", "results"):
+        if not isinstance(getattr(manifest, name), dict):
+            raise ValueError(f"{name} is no object")
+    for name in ("miou", "images"):
+        if not isinstance(manifest.results.get(name, 0), int | float):
+            raise ValueError(f"{name} is no number")
+    if manifest.n_classes not in (None, *range(2, MAX_CLASSES + 1)):
+        raise ValueError(f"{manifest.n_classes!r} classes")
+    return manifest
 
 
 def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import DataFormatError, InputError
 
 __all__ = [
     "BOX",
@@ -21,6 +21,7 @@ __all__ = [
     "Column",
     "check_convention",
     "check_image_name",
+    "check_table",
     "class_columns",
     "columns",
     "count_classes",
@@ -33,6 +34,8 @@ CONVENTIONS = ("reference", "paper")
 #: Class ids are stored in 8 bits, with 255 for void and at least two classes.
 MAX_CLASSES = 254
 
+# Means of float32 probabilities are exact to 1e-6.
+_TOLERANCE = 1e-5
 # File systems take 255 bytes; suffixes, and a mark while a file is written, come on top.
 _NAME_BYTES = 200
 
@@ -54,6 +57,7 @@ class Column:
 
 
 _INF = float("inf")
+_LARGEST = np.finfo(np.float64).max
 _SECTION = "section 2"
 
 
@@ -226,3 +230,45 @@ def check_image_name(name: str) -> str:
             f"printable, without slashes or a dot in front), got {shown!r}; rename it"
         )
     return name
+
+
+def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.DataFrame:
+    """Return a table read from a file, with the dtypes of its known columns, if it can be one.
+
+    Parameters
+    ----------
+    table : DataFrame
+    origin : str
+        What errors call it.
+    whole : bool
+        Whether all columns must be there, but for those of the ground truth.
+
+    Raises
+    ------
+    DataFormatError
+        If a column is missing, of another kind, or holds values outside of its range.
+    """
+    known = {column.name: column for column in columns(max(count_classes(table), 2))}
+    missing = [name for name in known if name not in table.columns and name not in IOU_COLUMNS]
+    if whole and missing:
+        raise DataFormatError(
+            f"{origin}: expected a segment table, got one without {', '.join(missing[:5])}; "
+            "delete its segments and run extract again"
+        )
+    known = {name: known[name] for name in table.columns if name in known}
+    for name, column in known.items():
+        _check_column(table[name], column, origin)
+    return table.astype({name: column.dtype for name, column in known.items()}, copy=False)
+
+
+def _check_column(values: pd.Series, column: Column, origin: str) -> None:
+    low, high = column.range
+    found = values.dtype
+    if found.kind == np.dtype(column.dtype).kind:
+        if values.between(low - _TOLERANCE, min(high + _TOLERANCE, _LARGEST)).all():
+            return
+        found = f"{values.min()} to {values.max()}, or none"
+    raise DataFormatError(
+        f"{origin}: expected {column.name} of {column.dtype} in {low:g}..{high:g}, got {found}; "
+        "delete its segments and run extract again"
+    )

@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 import h5py
 import numpy as np
 
-from metaseg_tf.errors import DataFormatError, MetaSegError
+from metaseg_tf.errors import DataFormatError, MetaSegError, in_one_line
 
 __all__ = ["MAX_BYTES", "READ_ERRORS", "StoredArrays", "open_hdf5", "open_npz"]
 
@@ -47,6 +47,7 @@ READ_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
 )
+_REMEDY = "write or copy it again"
 _KINDS = {"f": "real numbers", "iu": "integers", "SU": "text"}
 
 
@@ -69,20 +70,36 @@ class StoredArrays(Protocol):
 @contextlib.contextmanager
 def open_hdf5(path: str | os.PathLike) -> Iterator[StoredArrays]:
     """Open an HDF5 file; what h5py raises meanwhile becomes a DataFormatError."""
-    with _translated(str(path), "HDF5"), h5py.File(path, "r") as file:
-        yield _HDF5Arrays(str(path), file)
+    origin = _Origin(str(path), "HDF5")
+    with _translated(origin), h5py.File(path, "r") as file:
+        yield _HDF5Arrays(origin, file)
 
 
 @contextlib.contextmanager
-def open_npz(file: str | os.PathLike | BinaryIO, origin: str = "") -> Iterator[StoredArrays]:
-    """Open an npz file, which errors call ``origin``; errors as `open_hdf5`."""
-    origin = origin or str(file)
-    with _translated(origin, "npz"), zipfile.ZipFile(file) as archive:
+def open_npz(
+    file: str | os.PathLike | BinaryIO, name: str = "", remedy: str = ""
+) -> Iterator[StoredArrays]:
+    """Open an npz file; errors as `open_hdf5`, which give its name and what to do."""
+    origin = _Origin(name or str(file), "npz", remedy or _REMEDY)
+    with _translated(origin), zipfile.ZipFile(file) as archive:
         yield _NpzArrays(origin, archive)
 
 
+class _Origin(NamedTuple):
+    """What errors say of a file."""
+
+    name: str
+    kind: str
+    remedy: str = _REMEDY
+
+    def refuse(self, name: str, expected: str, found: object) -> DataFormatError:
+        return DataFormatError(
+            f"{self.name}: expected {name!r} to hold {expected}, got {found}; {self.remedy}"
+        )
+
+
 class _HDF5Arrays(NamedTuple):
-    origin: str
+    origin: _Origin
     file: h5py.File
 
     def names(self) -> list[str]:
@@ -93,7 +110,7 @@ class _HDF5Arrays(NamedTuple):
             raise _elsewhere(self.origin, name)
         dataset = self.file[name]
         if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-            raise _refused(self.origin, name, "an array", "a group or nothing")
+            raise self.origin.refuse(name, "an array", "a group or nothing")
         if dataset.is_virtual or dataset.external:
             raise _elsewhere(self.origin, name)
         is_text = h5py.check_string_dtype(dataset.dtype) is not None
@@ -106,7 +123,7 @@ class _HDF5Arrays(NamedTuple):
 
 
 class _NpzArrays(NamedTuple):
-    origin: str
+    origin: _Origin
     archive: zipfile.ZipFile
 
     def names(self) -> list[str]:
@@ -119,7 +136,7 @@ class _NpzArrays(NamedTuple):
             shape, dtype = _read_header(stream)
         _check_kind(self.origin, name, dtype, kinds)
         if not 0 <= math.prod(shape) * dtype.itemsize <= member.file_size:
-            raise _refused(self.origin, name, "as many bytes as its shape takes", list(shape))
+            raise self.origin.refuse(name, "as many bytes as its shape takes", list(shape))
         with self.archive.open(member) as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
 
@@ -137,39 +154,31 @@ def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
 
 
 @contextlib.contextmanager
-def _translated(origin: str, suffix: str) -> Iterator[None]:
+def _translated(origin: _Origin) -> Iterator[None]:
     try:
         yield
     except MetaSegError:
         raise
     except READ_ERRORS as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise DataFormatError(
-            f"{origin}: expected a whole {suffix} file, got one that cannot be read ({reason}); "
-            "it may be truncated: write or copy it again"
+            f"{origin.name}: expected a whole {origin.kind} file, got one that cannot be read "
+            f"({in_one_line(error)}); {origin.remedy}"
         ) from error
 
 
-def _check_kind(origin: str, name: str, dtype: np.dtype, kinds: str) -> None:
+def _check_kind(origin: _Origin, name: str, dtype: np.dtype, kinds: str) -> None:
     if dtype.kind not in kinds:
-        raise _refused(origin, name, _KINDS[kinds], dtype)
+        raise origin.refuse(name, _KINDS[kinds], dtype)
 
 
-def _check_size(origin: str, name: str, size: int, stored: int) -> None:
+def _check_size(origin: _Origin, name: str, size: int, stored: int) -> None:
     if size > min(MAX_BYTES, max(_SMALL, stored * _MAX_RATIO)):
-        raise _refused(
-            origin,
+        raise origin.refuse(
             name,
             f"at most {MAX_BYTES} bytes and {_MAX_RATIO} times what is stored of it",
             f"{size} of which {stored} are stored",
         )
 
 
-def _elsewhere(origin: str, name: str) -> DataFormatError:
-    return _refused(origin, name, "numbers of this file", "a link, or numbers of other files")
-
-
-def _refused(origin: str, name: str, expected: str, found) -> DataFormatError:
-    return DataFormatError(
-        f"{origin}: expected {name!r} to hold {expected}, got {found}; store it as a plain array"
-    )
+def _elsewhere(origin: _Origin, name: str) -> DataFormatError:
+    return origin.refuse(name, "numbers of this file", "a link, or numbers of other files")

@@ -1,4 +1,5 @@
 import threading
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from test_cityscapes import write_pair
 
 from metaseg_tf import load_run, segment_metrics
 from metaseg_tf.cityscapes import find_pairs, read_pairs
-from metaseg_tf.errors import InputError, MetaSegError, RunError
+from metaseg_tf.errors import DataFormatError, InputError, MetaSegError, RunError
 from metaseg_tf.extraction import MeasureSettings, extract
 from metaseg_tf.metrics import measure_image
 from metaseg_tf.run import Run
@@ -239,3 +240,15 @@ def test_a_bad_image_between_good_ones_shifts_no_labels(tmp_path, run):
     probs = PixelNetwork().probabilities(next(read_pairs(pairs[2:])).image)
     last = load_run(run.path).query("image == 'ulm_2'").iou_adj.reset_index(drop=True)
     pd.testing.assert_series_equal(last, segment_metrics(probs, gt).iou_adj)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [b"", b"no zlib", zlib.compress(b"short"), zlib.compress(bytes(10**6))],
+    ids=["nothing", "other", "short", "long"],
+)
+def test_confusions_that_are_none_are_refused(dumps, run, packed):
+    extract_all(dumps, run)
+    run.write_segments("image1", segment_metrics(*make_scene()), {"confusions": packed})
+    with pytest.raises(DataFormatError, match="image1: expected the confusions of 5 classes"):
+        extract_all(dumps, Run(run.path))

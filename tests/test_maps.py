@@ -1,7 +1,9 @@
 import dataclasses
+import io
 
 import numpy as np
 import pytest
+from PIL import Image
 from scenes import make_blobs
 
 from metaseg_tf.errors import DataFormatError, InputError
@@ -45,7 +47,7 @@ def test_photograph_and_truth_are_optional(maps):
 
 
 def test_certain_and_undecided_pixels_are_exact(maps):
-    certain = dataclasses.replace(maps, entropy=np.zeros((2, 2)), difference=np.ones((2, 2)))
+    certain = dataclasses.replace(maps, entropy=0 * maps.entropy, difference=0 * maps.entropy + 1)
     back = decode_maps(encode_maps(certain)["npz"])
     assert (back.entropy == 0).all()
     assert (back.difference == 1).all()
@@ -64,3 +66,33 @@ def test_a_broken_file_is_named(maps, run, part, damage):
 def test_an_image_without_maps_is_refused_with_the_remedy(run):
     with pytest.raises(InputError, match="--keep-maps"):
         run.load_maps("a")
+
+
+def packed(**arrays):
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+GREY = np.zeros((4, 5), np.uint8)
+WHOLE = {"pred": GREY, "segments": GREY, "entropy": GREY, "difference": GREY}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"gt": GREY.T}, {"pred": GREY[0]}, {"entropy": GREY * 1.0}, {"segments": "text"}]
+)
+def test_other_maps_are_refused(changes):
+    decode_maps(packed(**WHOLE))
+    with pytest.raises(DataFormatError, match="run extract again"):
+        decode_maps(packed(**WHOLE | changes))
+
+
+@pytest.mark.parametrize(
+    ("size", "mode", "kind"),
+    [((9, 9), "RGB", "JPEG"), ((5, 4), "L", "JPEG"), ((5, 4), "RGB", "PNG")],
+)
+def test_another_photograph_is_refused(size, mode, kind):
+    content = io.BytesIO()
+    Image.new(mode, size).save(content, kind)
+    with pytest.raises(DataFormatError, match="run extract again"):
+        decode_maps(packed(**WHOLE), content.getvalue())

@@ -2,10 +2,12 @@ import json
 import os
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scenes import make_scene
 
-from metaseg_tf import load_run, segment_metrics, storage
+from metaseg_tf import load_run, parts, segment_metrics, storage
 from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
 from metaseg_tf.run import Run
 from metaseg_tf.schema import columns
@@ -160,3 +162,82 @@ def test_an_image_s_name_cannot_leave_the_run(made, name):
     with pytest.raises(InputError, match="rename it"):
         created.write_segments(name, tables["a"])
     assert sorted(created.path.parent.rglob("*")) == before
+
+
+def manifest(**changes):
+    whole = {"format": 1, "settings": {}, "n_classes": 5, "failed": {}, "versions": {}}
+    return json.dumps(whole | {"results": {}} | changes)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        manifest(format=None),
+        manifest(settings=[1]),
+        manifest(n_classes="many"),
+        manifest(n_classes=10**9),
+        manifest(n_classes=float("nan")),
+        manifest(failed=None),
+        manifest(versions="1.0"),
+        manifest(results={"miou": "<script>"}),
+        "[" * 100_000,
+        '{"format": ' + "9" * 10_000 + "}",
+        "\ufeff" + manifest(),
+    ],
+)
+def test_a_manifest_that_holds_something_else(tmp_path, content):
+    (tmp_path / "run.json").write_text(manifest(), encoding="utf-8")
+    assert Run(tmp_path).manifest.n_classes == 5
+    (tmp_path / "run.json").write_text(content, encoding="utf-8")
+    with pytest.raises(RunError, match="expected the manifest"):
+        Run(tmp_path)
+
+
+def part_with(path, **changes):
+    """Put values in place of a part's columns."""
+    table = pq.read_table(path)
+    for name, value in changes.items():
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, pa.array([value] * len(table)))
+    pq.write_table(table, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("E", "a"),
+        ("E", [1.0]),
+        ("E", float("nan")),
+        ("E", 1.5),
+        ("S_rel", float("inf")),
+        ("S", 0),
+        ("S", None),
+        ("class_id", 254),
+    ],
+)
+def test_a_part_with_other_values_is_refused(made, name, value):
+    for image in "ab":
+        part_with(made[0].path / "segments" / f"{image}.parquet", **{name: value})
+    for only in (None, [name]):
+        with pytest.raises(DataFormatError, match=f"expected {name} of"):
+            load_run(made[0].path, only)
+
+
+def test_a_part_that_is_no_segment_table_is_refused(tmp_path):
+    created = Run.create(tmp_path / "run", SETTINGS)
+    (created.path / "segments").mkdir()
+    pq.write_table(pa.table({"x": [1]}), created.path / "segments" / "a.parquet")
+    with pytest.raises(DataFormatError, match="one without segment, class_id"):
+        load_run(created.path)
+
+
+def test_rows_are_bounded_before_they_are_read(made, monkeypatch):
+    monkeypatch.setattr(parts, "_MAX_ROWS", 10)
+    with pytest.raises(DataFormatError, match=r"a\.parquet: expected at most 10 segments"):
+        load_run(made[0].path)
+
+
+def test_extra_entries_of_a_broken_part(made):
+    (made[0].path / "segments" / "b.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataFormatError, match=r"b\.parquet"):
+        dict(made[0].extras("note"))

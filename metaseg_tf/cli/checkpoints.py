@@ -1,11 +1,13 @@
 """``metaseg-tf checkpoints``: the published networks, and what a frozen graph holds."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from metaseg_tf.cli.console import print_json
+from metaseg_tf.cli.options import AsJson
 
 __all__ = ["app"]
 
@@ -19,7 +21,6 @@ Folder = Annotated[
         help="Where checkpoints are kept; without it METASEG_TF_CHECKPOINTS or the repository.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.command("list")
@@ -30,7 +31,7 @@ def list_checkpoints(folder: Folder = None, as_json: AsJson = False) -> None:
     home = checkpoint_folder(folder)
     here = {entry.name: (home / entry.folder).is_dir() for entry in CATALOGUE}
     if as_json:
-        print(json.dumps([_as_dict(entry, here[entry.name]) for entry in CATALOGUE], indent=2))
+        print_json([_as_dict(entry, here[entry.name]) for entry in CATALOGUE])
     else:
         _print_catalogue(CATALOGUE, here)
 
@@ -61,7 +62,7 @@ def inspect(
 
     report = inspect_graph(load_graph_def(path))
     if as_json:
-        print(json.dumps(asdict(report), indent=2))
+        print_json(asdict(report))
     else:
         _print_rows(str(path), report.rows())
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
+from metaseg_tf.cli.console import start_tensorflow
+from metaseg_tf.cli.options import DATA_VARIABLES
 from metaseg_tf.errors import MetaSegError
 
-__all__ = ["DATA_VARIABLES", "OPTIONAL", "REQUIRED", "Finding", "examine"]
-
-#: Environment variables that may name the Cityscapes folder; the first that is set counts. The
-#: second is that of the data set's own scripts.
-DATA_VARIABLES = ("METASEG_TF_CITYSCAPES", "CITYSCAPES_DATASET")
+__all__ = ["OPTIONAL", "REQUIRED", "Finding", "examine"]
 
 #: Packages that come with metaseg_tf, TensorFlow apart.
 REQUIRED = (
@@ -24,6 +22,7 @@ REQUIRED = (
 OPTIONAL = {
     "tensorflow-addons": "extract --labeller tfa (Python 3.10 and 3.11 only)",
     "distributed": "extract --workers and --scheduler",
+    "fsspec": "run folders at an address such as s3://bucket/XC",
 }
 
 
@@ -90,8 +89,6 @@ def _tensorflow() -> Iterator[Finding]:
             "tensorflow", "broken", "not installed", "extract, demo", "pip install tensorflow"
         )
         return
-    from metaseg_tf.cli.console import start_tensorflow
-
     start_tensorflow()
     import tensorflow as tf
 

@@ -22,7 +22,7 @@ def demo(
     """Draw street scenes, run both demo networks over them, and make everything of the paper."""
     from metaseg_tf.cli.console import show_progress
     from metaseg_tf.cli.stages import run_plan
-    from metaseg_tf.reproduction.demo import DEMO_IMAGES, demo_plan, draw_scenes
+    from metaseg_tf.reproduction.demo import DEMO_IMAGES, demo_plan, draw_scenes, keep_softmax
 
     images = limit or DEMO_IMAGES
     plan = demo_plan(out, images=images)
@@ -30,6 +30,7 @@ def demo(
     for _ in show_progress(scenes, total=images, what="drawing scenes", quiet=quiet):
         pass
     code = run_plan(plan, quiet=quiet)
+    keep_softmax(plan)
     model = _try_on_fresh_scenes(plan, images, quiet)
     _finish(plan, model)
     raise typer.Exit(code)

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import show_progress, start_tensorflow
+from metaseg_tf.cli.console import print_json, show_progress, start_tensorflow
 from metaseg_tf.cli.options import (
+    AsJson,
+    Cityscapes,
     Convention,
     Crop,
     Flip,
@@ -36,9 +38,7 @@ def extract(
         Path | None, typer.Option(help="Folder with softmax dumps: MetaSeg's HDF5 files, or npz.")
     ] = None,
     network: Network = None,
-    cityscapes: Annotated[
-        Path | None, typer.Option(help="Cityscapes folder with leftImg8bit and gtFine.")
-    ] = None,
+    cityscapes: Cityscapes = None,
     split: Annotated[str, typer.Option(help="Split of the data set.")] = "val",
     city: Annotated[str | None, typer.Option(help="Only this city.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first images.")] = None,
@@ -64,6 +64,7 @@ def extract(
     workers: Workers = None,
     scheduler: Scheduler = None,
     worker_resources: WorkerResources = None,
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure the segments of every image into a run folder; continues where it stopped."""
@@ -96,8 +97,12 @@ def extract(
     except KeyboardInterrupt:
         typer.echo(f"stopped; what was measured is kept: repeat the command to go on ({out})")
         raise typer.Exit(130) from None
-    _print_summary(out, finished)
-    _print_miou(run.manifest, network)
+    summary = _summarise(out, finished, run.manifest)
+    if as_json:
+        print_json(summary)
+    else:
+        _print_summary(summary)
+        _print_miou(run.manifest, network)
 
 
 def _check_source(softmax: Path | None, network: str | None, cityscapes: Path | None) -> None:
@@ -109,20 +114,29 @@ def _check_source(softmax: Path | None, network: str | None, cityscapes: Path | 
     if network is not None and cityscapes is None:
         raise InputError(
             "extract: expected --cityscapes ROOT beside --network, got none; name the folder that "
-            "holds leftImg8bit and gtFine"
+            "holds leftImg8bit and gtFine, or set METASEG_TF_CITYSCAPES"
         )
 
 
-def _print_summary(out: str, results: list) -> None:
+def _summarise(out: str, results: list, manifest) -> dict:
     outcomes = [result.outcome for result in results]
-    segments = sum(result.segments for result in results)
+    return {
+        "run": out,
+        "measured": outcomes.count("measured"),
+        "segments": sum(result.segments for result in results),
+        "kept": outcomes.count("kept"),
+        "failed": [result.reason for result in results if result.outcome == "failed"],
+        "results": manifest.results,
+    }
+
+
+def _print_summary(summary: dict) -> None:
     typer.echo(
-        f"{out}: {outcomes.count('measured')} images measured ({segments} segments), "
-        f"{outcomes.count('kept')} kept from before, {outcomes.count('failed')} failed"
+        f"{summary['run']}: {summary['measured']} images measured ({summary['segments']} "
+        f"segments), {summary['kept']} kept from before, {len(summary['failed'])} failed"
     )
-    for result in results:
-        if result.outcome == "failed":
-            typer.echo(f"skipped {result.reason}")
+    for reason in summary["failed"]:
+        typer.echo(f"skipped {reason}")
 
 
 def _print_miou(manifest, network: str | None) -> None:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.options import RunFolder
+from metaseg_tf.cli.console import print_json
+from metaseg_tf.cli.options import AsJson, RunFolder
 
 __all__ = ["fit"]
 
@@ -13,6 +14,7 @@ __all__ = ["fit"]
 def fit(
     run: RunFolder,
     out: Annotated[Path, typer.Option("--out", help="The model file to write (JSON).")],
+    as_json: AsJson = False,
 ) -> None:
     """Fit a meta classifier and a meta regressor on a run and keep them in one JSON file."""
     from metaseg_tf.judging import fit_meta_model, save_model
@@ -21,13 +23,16 @@ def fit(
     opened = Run(run)
     model = fit_meta_model(load_run(run), manifest=opened.manifest, name=opened.name)
     save_model(model, out)
-    typer.echo(f"wrote {out}, fitted on {_describe(model.provenance)}")
-    for score, value in model.provenance["held_out"].items():
-        typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f}) on images held out")
+    if as_json:
+        print_json(model.provenance)
+    else:
+        _print_provenance(out, model.provenance)
 
 
-def _describe(provenance: dict) -> str:
-    return (
-        f"{provenance['with_interior']} segments with interior of {provenance['images']} images, "
-        f"{provenance['false_positives']} of them false positives"
+def _print_provenance(out: Path, provenance: dict) -> None:
+    typer.echo(
+        f"wrote {out}, fitted on {provenance['with_interior']} segments with interior of "
+        f"{provenance['images']} images, {provenance['false_positives']} of them false positives"
     )
+    for score, value in provenance["held_out"].items():
+        typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f}) on images held out")

@@ -2,6 +2,7 @@
 
 import sys
 from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,9 @@ import typer
 from metaseg_tf.errors import InputError
 
 __all__ = [
+    "DATA_VARIABLES",
     "AsJson",
+    "Cityscapes",
     "Convention",
     "Crop",
     "Flip",
@@ -30,6 +33,10 @@ __all__ = [
     "Workers",
     "network_settings",
 ]
+
+#: Environment variables that may name the Cityscapes folder; the first that is set counts. The
+#: second is that of the data set's own scripts.
+DATA_VARIABLES = ("METASEG_TF_CITYSCAPES", "CITYSCAPES_DATASET")
 
 
 class Convention(str, Enum):
@@ -94,6 +101,15 @@ KeepMaps = Annotated[
     ),
 ]
 
+Cityscapes = Annotated[
+    Path | None,
+    typer.Option(
+        "--cityscapes",
+        envvar=list(DATA_VARIABLES),
+        help="Cityscapes folder with leftImg8bit and gtFine; without it that of "
+        f"{' or '.join(DATA_VARIABLES)}.",
+    ),
+]
 Network = Annotated[
     str | None,
     typer.Option(

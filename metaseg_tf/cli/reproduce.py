@@ -5,15 +5,13 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.options import Quiet
+from metaseg_tf.cli.options import Cityscapes, Quiet
 
 __all__ = ["reproduce"]
 
 
 def reproduce(
-    cityscapes: Annotated[
-        Path, typer.Option(help="Cityscapes folder with leftImg8bit and gtFine.")
-    ],
+    cityscapes: Cityscapes,
     out: Annotated[Path, typer.Option(help="Folder for the runs, one a network.")],
     networks: Annotated[
         str, typer.Option(help="Which of the paper's networks, separated by commas.")

@@ -32,7 +32,7 @@ def run_plan(plan, *, quiet: bool = False) -> int:
         _fetch(plan)
         _measure(plan, total, quiet)
         results = _make_results(plan, quiet)
-    verification = _verify(plan)
+        verification = _verify(plan)
     _print_page(plan, results, verification)
     failed = any(result.outcome == "failed" for result in results)
     return int(failed or not (verification.passed or plan.limit))

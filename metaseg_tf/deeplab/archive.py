@@ -1,6 +1,7 @@
 """Tar archives from elsewhere: read or unpacked within bounds, and never outside of the folder."""
 
 import gzip
+import io
 import shutil
 import tarfile
 import tempfile
@@ -8,15 +9,29 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
 
-from metaseg_tf.errors import DataFormatError
+from metaseg_tf.errors import DataFormatError, in_one_line
 
 __all__ = ["MAX_BYTES", "read_members", "unpack"]
 
 #: Upper bound of what an archive may unpack to; the largest published one holds 0.8 GB.
 MAX_BYTES = 4 * 2**30
 _MAX_MEMBERS = 1000
-_BROKEN = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
+_MAX_NAME = 1000
+#: tarfile reads a long name, or a header of its own, at once: this is their upper bound.
+_MAX_PIECE = 2**20
+_GZIP = b"\x1f\x8b"
+# What tarfile and gzip raise on files that are truncated or something else.
+_BROKEN = (
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    ArithmeticError,
+    LookupError,
+    ValueError,
+)
 
 
 def read_members(
@@ -33,7 +48,9 @@ def read_members(
     with _opened(path) as archive:
         for member in _checked(archive, path, max_bytes):
             if member.isfile() and member.name.endswith(suffix):
-                yield member.name, archive.extractfile(member).read()
+                content = io.BytesIO()
+                _copy(archive, member, content)
+                yield member.name, content.getvalue()
 
 
 def unpack(path: Path, folder: Path, max_bytes: int = MAX_BYTES) -> None:
@@ -61,7 +78,11 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> N
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as file:
-        shutil.copyfileobj(archive.extractfile(member), file)
+        _copy(archive, member, file)
+
+
+def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, target: BinaryIO) -> None:
+    shutil.copyfileobj(archive.extractfile(member), target, _MAX_PIECE)
 
 
 @contextmanager
@@ -71,14 +92,43 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
             f"{path}: expected a .tar.gz archive, found no such file; check the path"
         )
     try:
-        with tarfile.open(path) as archive:
+        with (
+            path.open("rb") as file,
+            _decompressed(file) as content,
+            tarfile.open(fileobj=_InPieces(content), mode="r:") as archive,
+        ):
             yield archive
+    except DataFormatError:
+        raise
     except _BROKEN as error:
-        reason = str(error).splitlines()[0].rstrip(":")
         raise DataFormatError(
-            f"{path}: expected a whole .tar.gz archive, got a broken one ({reason}); "
+            f"{path}: expected a whole .tar.gz archive, got a broken one ({in_one_line(error)}); "
             "download it again"
         ) from error
+    except OSError as error:
+        raise DataFormatError(
+            f"{path}: cannot be unpacked ({error.strerror}); check permissions and make room"
+        ) from error
+
+
+def _decompressed(file: BinaryIO) -> BinaryIO:
+    is_packed = file.read(len(_GZIP)) == _GZIP
+    file.seek(0)
+    return gzip.open(file) if is_packed else file
+
+
+class _InPieces:
+    """A file that is read in pieces of bounded size, whatever a header in it declares."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        """At most ``size`` bytes, as files do."""
+        if not 0 <= size <= _MAX_PIECE:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self._file.read(size)
 
 
 def _checked(archive: tarfile.TarFile, path: Path, max_bytes: int) -> Iterator[tarfile.TarInfo]:
@@ -86,7 +136,7 @@ def _checked(archive: tarfile.TarFile, path: Path, max_bytes: int) -> Iterator[t
     total = 0
     for count, member in enumerate(archive, start=1):
         total += member.size
-        if count > _MAX_MEMBERS or total > max_bytes:
+        if count > _MAX_MEMBERS or member.size < 0 or total > max_bytes:
             raise DataFormatError(
                 f"{path}: expected at most {_MAX_MEMBERS} files of {max_bytes} bytes in all, "
                 "got more; this is not a published checkpoint"
@@ -102,8 +152,9 @@ def _check_member(member: tarfile.TarInfo, path: Path) -> None:
             "do not unpack this archive"
         )
     name, windows = PurePosixPath(member.name), PureWindowsPath(member.name)
-    if name.is_absolute() or windows.anchor or ".." in (*name.parts, *windows.parts):
+    outside = name.is_absolute() or windows.anchor or ".." in (*name.parts, *windows.parts)
+    if outside or len(member.name) > _MAX_NAME or not member.name.isprintable():
         raise DataFormatError(
-            f"{path}: expected names inside of the archive's folder, got {member.name!r}; "
+            f"{path}: expected names inside of the archive's folder, got {member.name[:60]!r}; "
             "do not unpack this archive"
         )

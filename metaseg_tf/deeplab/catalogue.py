@@ -3,13 +3,12 @@
 Sources: section 3 of the paper for its settings and mIoU; upstream's model zoo for the rest.
 """
 
-import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from metaseg_tf.deeplab.settings import NetworkSettings
-from metaseg_tf.errors import DataFormatError, InputError
+from metaseg_tf.errors import DataFormatError, InputError, suggest
 
 __all__ = [
     "CATALOGUE",
@@ -105,10 +104,9 @@ def find(name: str) -> Checkpoint:
     names = {entry.name: entry for entry in CATALOGUE}
     if name in names:
         return names[name]
-    near = difflib.get_close_matches(name.lower(), names) or list(names)
     raise InputError(
         f"checkpoint: expected one of {', '.join(names)}, got {name!r}; "
-        f"did you mean {' or '.join(near)}?"
+        + suggest(name, names, "choose one of them")
     )
 
 

@@ -26,7 +26,8 @@ class Linear(NamedTuple):
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Float64 [n] for standardised features [n, p]."""
-        return X @ self.coef + self.intercept
+        # Not by BLAS: its threads would wait for those that have just measured the segments.
+        return np.einsum("ij,j->i", X, self.coef) + self.intercept
 
 
 class Verdict(NamedTuple):
@@ -168,7 +169,7 @@ class MetaModel:
         """
         own = self.provenance.get("settings", {})
         return [
-            f"{key} {own[key]!r} when fitted, {settings[key]!r} now"
+            f"{key} {own[key]!r:.40} when fitted, {settings[key]!r:.40} now"
             for key in settings
             if key in own and key not in _NOT_OF_THE_NETWORK and own[key] != settings[key]
         ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from metaseg_tf.deeplab.network import describe_network, load_network
+from metaseg_tf.deeplab.network import describe_network, load_network, paper_options
 from metaseg_tf.errors import DataFormatError
 from metaseg_tf.softmax import SoftmaxDump
 from metaseg_tf.sources import ImageJob
@@ -71,9 +71,9 @@ def open_photographs(
         Files, and folders whose image files are taken.
     """
     files = find_photographs(paths)
+    options = paper_options(network, options)
     loaded = load_network(network, **options)
-    described = {"network": Path(network).name, **describe_network(loaded)}
-    return PhotographSource(loaded, files, described)
+    return PhotographSource(loaded, files, describe_network(network, loaded, **options))
 
 
 def find_photographs(paths: Iterable[str | os.PathLike]) -> list[Path]:

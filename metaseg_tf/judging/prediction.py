@@ -34,7 +34,7 @@ from metaseg_tf.judging.paint import (
     to_png,
 )
 from metaseg_tf.run import Run
-from metaseg_tf.schema import BOX
+from metaseg_tf.schema import BOX, check_image_name
 
 __all__ = ["PredictSettings", "open_prediction", "predict", "tabulate_judged", "write_judged"]
 
@@ -151,7 +151,7 @@ def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, b
 
 
 def _check_new(name: str, seen: set[str]) -> str:
-    if name in seen:
+    if check_image_name(name) in seen:
         raise InputError(
             f"expected a name of its own for each image, got {name!r} twice; rename one"
         )

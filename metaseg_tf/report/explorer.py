@@ -1,6 +1,7 @@
 """What the segment explorer shows of an image: its pictures, its segments, their numbers."""
 
 import io
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,11 +59,8 @@ def choose_images(judged: Sequence[JudgedRun], limit: int) -> list[list[str]]:
 
 def list_segments(table: pd.DataFrame) -> list[list[float | int | None]]:
     """One row a segment with `ROW_COLUMNS`; None where there is no verdict."""
-    rounded = table[list(ROW_COLUMNS)].astype(object)
-    for name in rounded.columns:
-        if table[name].dtype.kind == "f":
-            rounded[name] = [_round(value) for value in table[name].tolist()]
-    return rounded.to_numpy().tolist()
+    columns = [table[name].tolist() for name in ROW_COLUMNS]
+    return [[_round(value) for value in row] for row in zip(*columns, strict=True)]
 
 
 def pack_segments(segments: np.ndarray) -> dict[str, Any]:
@@ -113,8 +111,10 @@ def _count_false_positives(table: pd.DataFrame) -> pd.Series:
     return ((table["iou_adj"] == 0) & (table["S_in"] > 0)).groupby(table["image"]).sum()
 
 
-def _round(value: float) -> float | None:
-    return None if np.isnan(value) else float(f"{value:.5g}")
+def _round(value: float | int) -> float | int | None:
+    if isinstance(value, int):
+        return value
+    return None if math.isnan(value) else float(f"{value:.5g}")
 
 
 def _heat_to_png(heat: np.ndarray) -> bytes:

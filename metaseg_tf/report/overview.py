@@ -1,7 +1,10 @@
 """The first part of the page: what was run, and how its numbers compare with the printed ones."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from PIL import Image
 
 from metaseg_tf.analysis.diagnostics.words import describe
 from metaseg_tf.errors import InputError
@@ -16,8 +19,9 @@ from metaseg_tf.run import Run
 
 __all__ = [
     "FIGURES",
+    "Numbers",
     "assign_roles",
-    "compare_with_print",
+    "collect_numbers",
     "describe_run",
     "diagnose",
     "draw_figures",
@@ -30,6 +34,16 @@ FIGURES = {
     6: "Each metric against IoU_adj.",
 }
 
+#: The numbers shown first; scores are means over the validation halves of ten runs.
+_GLANCE = {
+    "miou": "mIoU of the network",
+    "segments": "segments with interior",
+    "false_positives": "false positives",
+    "iou_adj/penalized/acc/validation": "accuracy of the meta classification",
+    "iou_adj/penalized/auroc/validation": "AUROC",
+    "iou_adj/all/r2/validation": "R² of the meta regression",
+    "iou_adj/all/sigma/validation": "σ of its error",
+}
 _TITLES = {
     "section 3": "Fingerprint (section 3)",
     "table 1": "Table 1: correlation with IoU_adj",
@@ -71,6 +85,23 @@ class ComparedTable(NamedTuple):
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
 
 
+class Numbers(NamedTuple):
+    """What the page says in numbers.
+
+    Attributes
+    ----------
+    glance : dict
+        Run -> what the number is -> the number, in words: the few that matter most.
+    tables : list of ComparedTable
+    missing : list of str
+        Why numbers are missing, if some are.
+    """
+
+    glance: dict[str, dict[str, str]]
+    tables: list[ComparedTable]
+    missing: list[str]
+
+
 def describe_run(run: Run) -> dict[str, Any]:
     """What was run, as plain words: name, settings, versions, results."""
     manifest = run.manifest
@@ -90,17 +121,19 @@ def assign_roles(runs: Sequence[Run]) -> dict[str, Run]:
     return dict(zip(NETWORKS, runs, strict=False))
 
 
-def compare_with_print(runs: Sequence[Run]) -> tuple[list[ComparedTable], list[str]]:
-    """Tables 1 to 3 and the fingerprint beside the printed ones, and why numbers are missing."""
+def collect_numbers(runs: Sequence[Run]) -> Numbers:
+    """All numbers of the runs, first at a glance and then table by table beside the printed."""
     roles = assign_roles(runs)
     measured = {role: collect(run) for role, run in roles.items()}
     comparisons = compare(PUBLISHED, measured)
-    tables = [
-        _lay_out(title, [c for c in comparisons if c.published.place == place], roles)
-        for place, title in _TITLES.items()
-    ]
-    reasons = [f"{roles[role].name}: {text}" for role, m in measured.items() for text in m.missing]
-    return tables, reasons
+    return Numbers(
+        _glance(comparisons, roles),
+        [
+            _lay_out(title, [c for c in comparisons if c.published.place == place], roles)
+            for place, title in _TITLES.items()
+        ],
+        [f"{roles[role].name}: {text}" for role, m in measured.items() for text in m.missing],
+    )
 
 
 def diagnose(run: Run) -> list[tuple[str, str]]:
@@ -121,11 +154,28 @@ def draw_figures(runs: Sequence[Run]) -> tuple[list[dict[str, Any]], list[str]]:
             reasons.append(f"Figure {number}: {error}")
             continue
         drawn += [
-            {"file": path.name, "content": path.read_bytes(), "number": number, "words": words}
+            _load_picture(path) | {"number": number, "words": words}
             for path in paths
             if path.suffix == ".png"
         ]
     return drawn, reasons
+
+
+def _load_picture(path: Path) -> dict[str, Any]:
+    """Name, content and size in pixels of a picture, so that the page keeps its place."""
+    with Image.open(path) as picture:
+        width, height = picture.size
+    return {"file": path.name, "content": path.read_bytes(), "width": width, "height": height}
+
+
+def _glance(comparisons: Sequence[Comparison], roles: dict[str, Run]) -> dict[str, dict[str, str]]:
+    glance: dict[str, dict[str, str]] = {run.name: {} for run in roles.values()}
+    for comparison in comparisons:
+        number = comparison.published
+        words = _GLANCE.get(number.quantity)
+        if words and number.place != "table 3":
+            glance[roles[number.network].name][words] = _cell(comparison).ours
+    return glance
 
 
 def _lay_out(title: str, comparisons: Sequence[Comparison], roles: dict[str, Run]) -> ComparedTable:

@@ -7,6 +7,7 @@ scripts that call a function, and long arrays in them as base64 of what zlib pac
 import base64
 import json
 import zlib
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,5 +38,5 @@ def pack_array(array: np.ndarray) -> dict[str, str]:
 
 def to_script(function: str, *arguments: Any) -> str:
     """A script that calls ``metaseg.<function>`` with arguments of plain data."""
-    words = (json.dumps(a, ensure_ascii=False, separators=(",", ":")) for a in arguments)
-    return f"metaseg.{function}({','.join(words)});\n"
+    encode = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return f"metaseg.{function}({','.join(map(encode, arguments))});\n"

@@ -69,15 +69,15 @@ def write_report(
         home.write_bytes(f"{_FOLDER}/figures/{figure['file']}", figure["content"])
     for file in sorted(_STATIC.iterdir()):
         home.write_bytes(f"{_FOLDER}/{file.name}", file.read_bytes())
-    tables, missing_numbers = overview.compare_with_print(runs)
+    numbers = overview.collect_numbers(runs)
     return home.write_text(
         f"{_FOLDER}/index.html",
         _render(
             runs=[overview.describe_run(run) for run in runs],
             origins=list(dict.fromkeys(one.origin for one in judged)),
-            tables=tables,
+            numbers=numbers,
             figures=figures,
-            missing=[*missing_numbers, *missing_figures],
+            missing_figures=missing_figures,
             diagnostics=[(run.name, overview.diagnose(run)) for run in runs],
             explorable=any(chosen),
         ),

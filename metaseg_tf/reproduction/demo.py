@@ -3,12 +3,22 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from metaseg_tf.cityscapes import find_pairs, read_pairs
 from metaseg_tf.deeplab.bundled import bundled_path
+from metaseg_tf.deeplab.network import load_network
 from metaseg_tf.paper.golden import load_golden
 from metaseg_tf.reproduction.plan import NetworkPlan, Plan
+from metaseg_tf.softmax import SoftmaxDump, save_dump
 from metaseg_tf.streetscenes import VALIDATION, write_dataset
 
-__all__ = ["DEMO_IMAGES", "DEMO_NETWORKS", "DEMO_SEED", "demo_plan", "draw_scenes"]
+__all__ = [
+    "DEMO_IMAGES",
+    "DEMO_NETWORKS",
+    "DEMO_SEED",
+    "demo_plan",
+    "draw_scenes",
+    "keep_softmax",
+]
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
 DEMO_IMAGES = 60
@@ -38,3 +48,17 @@ def draw_scenes(
     return write_dataset(
         root, split="val", n_images=images, seed=seed, conditions=VALIDATION, city=city
     )
+
+
+def keep_softmax(plan: Plan) -> Path:
+    """Store the first network's softmax of the first image, which the walkthrough starts from."""
+    pair = find_pairs(plan.cityscapes, split=plan.split, limit=1)[0]
+    target = plan.out / "softmax" / f"{pair.name}.npz"
+    if not target.exists():
+        image, gt = next(read_pairs([pair]))
+        probs = load_network(plan.networks[0].source).probabilities(image)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        whole = target.with_name(f".{target.name}")
+        save_dump(whole, SoftmaxDump(probs, gt, pair.name))
+        whole.replace(target)
+    return target

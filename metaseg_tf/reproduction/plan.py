@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, suggest
 from metaseg_tf.paper.published import CATALOGUE_NAMES, PUBLISHED, PublishedNumber
 from metaseg_tf.run import Run
 
@@ -79,8 +79,9 @@ def choose_networks(names: str) -> tuple[NetworkPlan, ...]:
     wanted = {name.strip() for name in names.split(",") if name.strip()}
     known = {network.name for network in PAPER_NETWORKS}
     if not wanted or not wanted <= known:
+        unknown = min(wanted - known, default="")
         raise InputError(
-            f"networks: expected some of {', '.join(sorted(known))}, got {names!r}; separate "
-            "names by commas"
+            f"networks: expected some of {', '.join(sorted(known))}, got {names!r}; "
+            + suggest(unknown, known, "separate names by commas")
         )
     return tuple(network for network in PAPER_NETWORKS if network.name in wanted)

@@ -59,21 +59,21 @@ TRAINING = Conditions()
 
 #: Harder: thicker air, darker, less sharp, noisier, fuller streets, unusual colours.
 VALIDATION = Conditions(
-    visibility=(90.0, 600.0),
-    exposure=(0.45, 1.05),
-    contrast=(0.6, 0.95),
-    defocus=(0.5, 3.5),
-    motion=(0.0, 7.0),
-    noise=(2.0, 9.0),
-    jpeg=(45, 85),
+    visibility=(120.0, 800.0),
+    exposure=(0.5, 1.1),
+    contrast=(0.65, 1.0),
+    defocus=(0.3, 3.0),
+    motion=(0.0, 6.0),
+    noise=(2.0, 7.0),
+    jpeg=(50, 88),
     cast=0.1,
-    saturation=(0.45, 1.0),
-    dusk=0.2,
+    saturation=(0.5, 1.05),
+    dusk=0.15,
     sunny=0.45,
     crowd=1.6,
-    clutter=1.6,
+    clutter=1.4,
     traffic=1.2,
-    oddity=0.15,
+    oddity=0.1,
 )
 
 

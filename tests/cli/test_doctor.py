@@ -8,6 +8,7 @@ import pytest
 
 import metaseg_tf
 from metaseg_tf.cli import checkup
+from metaseg_tf.cli.options import DATA_VARIABLES
 
 SETUP = Path(metaseg_tf.__file__).parents[1] / "setup.py"
 
@@ -16,7 +17,7 @@ SETUP = Path(metaseg_tf.__file__).parents[1] / "setup.py"
 def quick(monkeypatch):
     """A doctor that leaves TensorFlow alone."""
     monkeypatch.setattr(checkup, "_tensorflow", lambda: iter(()))
-    for name in checkup.DATA_VARIABLES:
+    for name in DATA_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -67,7 +68,7 @@ def test_nothing_broken_is_exit_code_0(find):
     assert found["numpy"]["state"] == "ok"
 
 
-@pytest.mark.parametrize("variable", checkup.DATA_VARIABLES)
+@pytest.mark.parametrize("variable", DATA_VARIABLES)
 def test_data_set_is_found_by_its_variable(find, tmp_path, monkeypatch, variable):
     assert find()[1]["Cityscapes"]["state"] == "missing"
     make_val_split(tmp_path)

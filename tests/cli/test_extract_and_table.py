@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from scenes import make_scene
@@ -25,6 +27,21 @@ def test_from_dumps_to_table_1(metaseg, dumps, tmp_path):
     assert code == 0
     assert "S_rel_in" in output
     assert {p.suffix for p in (out / "tables").iterdir()} == {".csv", ".md", ".tex"}
+
+
+def test_the_summary_as_json(metaseg, dumps, tmp_path):
+    (dumps / "1.hdf5").write_bytes(b"nothing")
+    words = ("extract", "--softmax", dumps, "--out", tmp_path / "run", "--on-error", "skip")
+    _, output, _ = metaseg(*words, "--json")
+    summary = json.loads(output)
+    assert (summary["measured"], summary["kept"], len(summary["failed"])) == (2, 0, 1)
+    assert summary["segments"] == len(load_run(tmp_path / "run"))
+
+
+def test_the_data_set_may_be_named_by_a_variable(refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("CITYSCAPES_DATASET", str(tmp_path / "nowhere"))
+    said = refused("extract", "--network", "mobilenetv2", "--out", tmp_path / "run")
+    assert "nowhere: expected the Cityscapes folder" in said
 
 
 def test_two_runs_stand_side_by_side(metaseg, dumps, tmp_path):

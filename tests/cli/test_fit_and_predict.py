@@ -8,6 +8,7 @@ from scenes import make_scene
 from scipy.special import softmax
 
 from metaseg_tf import load_model, run
+from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.judging.paint import read_numbers
 from metaseg_tf.softmax import SoftmaxDump, save_dump
 
@@ -40,17 +41,20 @@ def made(tmp_path_factory):
 class FakeNetwork:
     """Sees classes in colours."""
 
+    settings = NetworkSettings(output_stride=16)
+
     def probabilities(self, image):
         return softmax(np.repeat(image, 2, -1)[..., :5] / 20.0, axis=-1).astype(np.float32)
 
 
 @pytest.fixture
 def photographs(tmp_path, monkeypatch):
-    """A folder with two images, and a network that any name loads."""
+    """A folder with two images, and a network file in the current folder."""
     from metaseg_tf.judging import photographs as room
 
     monkeypatch.setattr(room, "load_network", lambda source, **options: FakeNetwork())
-    monkeypatch.setattr(room, "describe_network", lambda network: {"output_stride": 16})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.pb").write_bytes(b"weights")
     folder = tmp_path / "images"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -68,6 +72,12 @@ def test_fit_writes_a_model_with_its_scores(metaseg, made, tmp_path):
     assert model.provenance["run"] == "XC"
     assert model.provenance["settings"]["source"] == "softmax"
     assert (tmp_path / "m.json").read_text() == (made / "model.json").read_text()
+
+
+def test_fit_tells_what_it_fitted_on_as_json(metaseg, made, tmp_path):
+    code, output, _ = metaseg("fit", made / "XC", "--out", tmp_path / "m.json", "--json")
+    assert code == 0
+    assert json.loads(output) == load_model(tmp_path / "m.json").provenance
 
 
 def test_dumps_are_judged_into_tables_and_pictures(metaseg, made, tmp_path):
@@ -115,7 +125,7 @@ def test_other_settings_are_refused(metaseg, refused, made, tmp_path):
 
 def test_photographs_are_judged_through_a_network(metaseg, made, photographs, tmp_path):
     out = tmp_path / "out"
-    words = ("--images", photographs, "--network", "any", "--out", out)
+    words = ("--images", photographs, "--network", "net.pb", "--out", out)
     code, output, error = metaseg("predict", made / "model.json", *words)
     assert code == 0, error
     assert "2 images judged" in output
@@ -128,7 +138,14 @@ def test_another_network_than_the_models_is_noted(metaseg, made, photographs, tm
     content = json.loads((made / "model.json").read_text())
     content["provenance"]["settings"]["output_stride"] = 8
     (tmp_path / "m.json").write_text(json.dumps(content))
-    words = ("--images", photographs / "street0.png", "--network", "any", "--out", tmp_path / "out")
+    words = (
+        "--images",
+        photographs / "street0.png",
+        "--network",
+        "net.pb",
+        "--out",
+        tmp_path / "out",
+    )
     code, _, error = metaseg("predict", tmp_path / "m.json", *words)
     assert code == 0
     assert "output_stride 8 when fitted, 16 now" in error
@@ -140,10 +157,10 @@ def test_another_network_than_the_models_is_noted(metaseg, made, photographs, tm
         (("--softmax", "DUMPS", "--reject-below", "1.5"), "[0, 1]"),
         (("--softmax", "DUMPS", "--reject-below", "nan"), "[0, 1]"),
         (("--softmax", "nowhere"), "nowhere"),
-        (("--softmax", "DUMPS", "--network", "any"), "either"),
-        (("--network", "any"), "either"),
+        (("--softmax", "DUMPS", "--network", "net.pb"), "either"),
+        (("--network", "net.pb"), "either"),
         (("--images", "DUMPS"), "either"),
-        (("--images", "DUMPS", "--network", "any"), "found none"),
+        (("--images", "DUMPS", "--network", "net.pb"), "found none"),
         ((), "either"),
     ],
 )
@@ -154,7 +171,7 @@ def test_bad_words_are_refused_in_one_line(refused, made, tmp_path, words, expec
 
 def test_an_image_that_cannot_be_read_is_named(refused, made, photographs, tmp_path):
     (photographs / "street1.png").write_bytes(b"no image")
-    words = ("--images", photographs, "--network", "any", "--out", tmp_path / "out")
+    words = ("--images", photographs, "--network", "net.pb", "--out", tmp_path / "out")
     assert "street1.png" in refused("predict", made / "model.json", *words)
     assert set(run.load_run(tmp_path / "out")["image"]) == {"street0"}
 

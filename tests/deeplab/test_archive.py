@@ -1,5 +1,6 @@
 """Archives that leave their folder, hold links or never end are refused; good ones come whole."""
 
+import gzip
 import io
 import tarfile
 
@@ -32,6 +33,8 @@ BAD = {
     "symbolic link": member_of("a", kind=tarfile.SYMTYPE, link="/etc"),
     "hard link": member_of("a", kind=tarfile.LNKTYPE, link="b"),
     "device": member_of("a", kind=tarfile.CHRTYPE),
+    "line": member_of("a\nb"),
+    "long": member_of("a/" * 600),
     "pipe": member_of("a", kind=tarfile.FIFOTYPE),
 }
 
@@ -71,3 +74,43 @@ def test_folders_come_along(tmp_path):
 def test_an_empty_archive_is_an_error(tmp_path):
     with pytest.raises(DataFormatError, match="got none"):
         unpack(archive_of(tmp_path / "empty.tar.gz"), tmp_path / "to")
+
+
+def header(size, kind=tarfile.REGTYPE):
+    member = tarfile.TarInfo("a.pb")
+    member.size, member.type = size, kind
+    return member.tobuf(format=tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        header(-512),
+        header(2**21, tarfile.XHDTYPE) + bytes(2**21 + 2048),
+        header(2**21, tarfile.GNUTYPE_LONGNAME) + bytes(2**21 + 2048),
+        header(2**60),
+    ],
+    ids=["negative", "large header", "long name", "huge"],
+)
+def test_sizes_are_bounded_before_they_are_read(tmp_path, content):
+    path = tmp_path / "bomb.tar.gz"
+    path.write_bytes(gzip.compress(content + bytes(1024)))
+    for read in (lambda: unpack(path, tmp_path / "to"), lambda: list(read_members(path, ".pb"))):
+        with pytest.raises(DataFormatError):
+            read()
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("x" * 300,)])
+def test_what_the_disk_cannot_hold_is_an_error_and_nothing_is_left(tmp_path, names):
+    path = archive_of(tmp_path / "bad.tar.gz", *map(member_of, names))
+    with pytest.raises(DataFormatError, match="cannot be read or unpacked"):
+        unpack(path, tmp_path / "to" / "folder")
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_an_archive_without_compression_is_read(tmp_path):
+    path = tmp_path / "plain.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(member_of("a.pb"), io.BytesIO(b"abc"))
+    assert list(read_members(path, ".pb")) == [("a.pb", b"abc")]

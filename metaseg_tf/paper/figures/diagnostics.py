@@ -1,6 +1,6 @@
 """Pictures of the regression diagnostics: residuals, influence, partial regression, calibration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from metaseg_tf.analysis.diagnostics import Diagnostics
 
 __all__ = [
+    "draw_diagnostics",
     "make_diagnostic_figures",
     "plot_calibration",
     "plot_leverage",
@@ -46,9 +47,28 @@ def make_diagnostic_figures(diagnostics: "Diagnostics", run: Run) -> list[Path]:
     """Write all diagnostic pictures as PNG, PDF and CSV into ``diagnostics/`` of the run."""
     paths = []
     with styled():
-        for name, drawing in _drawings(diagnostics):
+        for name, drawing in draw_diagnostics(diagnostics):
             paths += store_drawing(drawing, run, f"diagnostics/{name}")
     return paths
+
+
+def draw_diagnostics(found: "Diagnostics") -> Iterator[tuple[str, Drawing]]:
+    """Name and drawing of each picture; there is no calibration where no logistic fit is."""
+    n_coefficients = len(found.linear.columns) + 1
+    plots: dict[str, tuple[Callable, list[str]]] = {
+        "residuals_fitted": (plot_residuals, ["fitted", "residual"]),
+        "normal_quantiles": (plot_normal_quantiles, ["quantile", "standardized"]),
+        "scale_location": (plot_scale, ["fitted", "scale"]),
+        "leverage_residual": (
+            partial(plot_leverage, n_coefficients=n_coefficients),
+            ["leverage", "standardized", "cook"],
+        ),
+    }
+    for name, (plot, columns) in plots.items():
+        yield name, _single(found.points[columns], plot)
+    yield "partial_regression", _draw_partial_regression(found)
+    if found.calibration:
+        yield "calibration", _single(found.calibration.table, plot_calibration)
 
 
 def plot_residuals(points: pd.DataFrame, ax: Axes) -> list:
@@ -145,24 +165,6 @@ def running_mean(x: pd.Series, y: pd.Series, bins: int = 30) -> pd.DataFrame:
     return pd.DataFrame(means, columns=["x", "y"])
 
 
-def _drawings(found: "Diagnostics"):
-    n_coefficients = len(found.linear.columns) + 1
-    plots: dict[str, tuple[Callable, list[str]]] = {
-        "residuals_fitted": (plot_residuals, ["fitted", "residual"]),
-        "normal_quantiles": (plot_normal_quantiles, ["quantile", "standardized"]),
-        "scale_location": (plot_scale, ["fitted", "scale"]),
-        "leverage_residual": (
-            partial(plot_leverage, n_coefficients=n_coefficients),
-            ["leverage", "standardized", "cook"],
-        ),
-    }
-    for name, (plot, columns) in plots.items():
-        yield name, _single(found.points[columns], plot)
-    yield "partial_regression", _draw_partial_regression(found)
-    if found.calibration:
-        yield "calibration", _single(found.calibration.table, plot_calibration)
-
-
 def _single(frame, plot):
     figure = new_figure(4.6, 4.0)
     plot(frame, figure.subplots())
@@ -199,7 +201,5 @@ def _plot_trend(x, y, ax, level=None):
 
 
 def _scatter(x, y, ax):
-    alpha = point_alpha(len(x))
-    return ax.scatter(
-        x, y, s=point_area(len(x)), alpha=alpha, color=BLUE, linewidths=0, rasterized=True
-    )
+    look = {"s": point_area(len(x)), "alpha": point_alpha(len(x)), "color": BLUE, "linewidths": 0}
+    return ax.scatter(x, y, rasterized=True, **look)

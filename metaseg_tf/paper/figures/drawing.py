@@ -33,6 +33,9 @@ class Drawing:
 
 def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
     """Write PNG, PDF and a CSV for each frame below a run's folder; returns where they lie."""
+    # The layout takes longer than the drawing; both files have the same.
+    drawing.figure.draw_without_rendering()
+    drawing.figure.set_layout_engine("none")
     paths = [
         run.write_bytes(f"{stem}.{suffix}", _render(drawing.figure, suffix)) for suffix in _METADATA
     ]

@@ -20,6 +20,7 @@ from metaseg_tf.paper.figures.subject import (
     choose_image,
     class_names,
     count_false_positives,
+    segments_of,
     title_of,
 )
 from metaseg_tf.run import Run, load_run
@@ -43,11 +44,10 @@ def frame(tables: dict[str, pd.DataFrame], image: str) -> pd.DataFrame:
     DataFrame
         ``network``, ``class``, and columns of the segment table.
     """
-    parts = []
-    for network, table in tables.items():
-        part = table.loc[table["image"] == image, _COLUMNS]
-        names = [class_names(count_classes(table))[j] for j in part["class_id"]]
-        parts.append(part.assign(network=network, **{"class": names}))
+    parts = [
+        segments_of(table, image, _COLUMNS).assign(network=network)
+        for network, table in tables.items()
+    ]
     return pd.concat(parts, ignore_index=True)[["network", "class", *_COLUMNS]]
 
 
@@ -83,7 +83,8 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
         upper.set_title(f"{title_of(run)}: segmentation", size=9)
     figure.colorbar(heat, ax=axes, label="$D_z$", shrink=0.6, aspect=25)
     patches = class_patches([m.pred for m in maps.values()], names)
-    figure.legend(handles=patches, loc="outside lower center", ncols=4 + len(runs))
+    columns = int(figure.get_figwidth() / 1.2)
+    figure.legend(handles=patches, loc="outside lower center", ncols=columns)
     return Drawing(figure, {"": values})
 
 

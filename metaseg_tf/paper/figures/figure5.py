@@ -24,6 +24,7 @@ from metaseg_tf.paper.figures.subject import (
     class_names,
     count_false_positives,
     load_judged,
+    segments_of,
     title_of,
 )
 from metaseg_tf.run import Run
@@ -40,15 +41,11 @@ def frame(table: pd.DataFrame, image: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``segment``, ``class_id``, ``class``, ``S``, the box, ``iou_adj``, ``predicted``.
+        ``segment``, ``class_id``, ``S``, the box, ``iou_adj``, ``class``, ``predicted``.
     """
-    own = table[table["image"] == image]
+    own = segments_of(table, image, ("segment", "class_id", "S", *BOX, "iou_adj"))
     predicted = predict(table).query("image == @image").set_index("segment")["predicted"]
-    names = class_names(count_classes(table))
-    return own[["segment", "class_id", "S", *BOX, "iou_adj"]].assign(
-        **{"class": [names[j] for j in own["class_id"]]},
-        predicted=own["segment"].map(predicted).to_numpy(),
-    )
+    return own.assign(predicted=own["segment"].map(predicted))
 
 
 def plot(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
+from matplotlib.ticker import AsinhLocator
 
 from metaseg_tf.paper.correlations import compute_correlations
 from metaseg_tf.paper.figures.drawing import Drawing
@@ -74,11 +75,13 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
 
 
 def _scale(ax: Axes, column: Column, lowest: float) -> None:
-    """Logarithmic axes, for relative dispersions, which can be 0, with a linear part below 0.1."""
+    """Logarithmic axes, for relative dispersions, which can be 0, passing to linear near 0."""
     if not np.isinf(column.range[1]):
         return
     if column.name.startswith("S"):
         ax.set_xscale("log")
     else:
-        ax.set_xscale("symlog", linthresh=0.1)
+        ax.set_xscale("asinh", linear_width=0.1)
+        ax.xaxis.set_major_locator(AsinhLocator(0.1, numticks=7, subs=(1, 3)))
+        ax.xaxis.set_major_formatter("{x:g}")
         ax.set_xlim(left=0.9 * lowest if lowest > 0 else -0.01)

@@ -17,11 +17,19 @@ from metaseg_tf.paper.figures.painting import (
     show_picture,
 )
 from metaseg_tf.paper.figures.style import IOU_LABEL, IOU_MAP, new_figure
-from metaseg_tf.paper.figures.subject import choose_image, class_names, load_judged, title_of
+from metaseg_tf.paper.figures.subject import (
+    choose_image,
+    class_names,
+    load_judged,
+    segments_of,
+    title_of,
+)
 from metaseg_tf.run import Run
 from metaseg_tf.schema import BOX, count_classes
 
 __all__ = ["crucial_segment", "difference", "draw", "frame", "plot", "window_around"]
+
+_COLUMNS = ("segment", "class_id", "S", "S_in", *BOX, "iou", "iou_adj")
 
 
 def difference(table: pd.DataFrame) -> pd.Series:
@@ -40,14 +48,11 @@ def frame(table: pd.DataFrame, image: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``segment``, ``class_id``, ``class``, ``S``, ``S_in``, the box, ``iou``, ``iou_adj``,
+        ``segment``, ``class_id``, ``S``, ``S_in``, the box, ``iou``, ``iou_adj``, ``class``,
         ``difference``.
     """
-    own = table[table["image"] == image]
-    names = class_names(count_classes(table))
-    shown = own[["segment", "class_id", "S", "S_in", *BOX, "iou", "iou_adj"]].assign(
-        **{"class": [names[j] for j in own["class_id"]]}, difference=difference(own)
-    )
+    own = segments_of(table, image, _COLUMNS)
+    shown = own.assign(difference=difference(own))
     return shown.sort_values("difference", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -5,16 +5,17 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from metaseg_tf.cityscapes import CLASSES
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, suggest
 from metaseg_tf.paper.published import NETWORKS
 from metaseg_tf.run import Run, load_run
-from metaseg_tf.schema import IOU_COLUMNS
+from metaseg_tf.schema import IOU_COLUMNS, count_classes
 
 __all__ = [
     "choose_image",
     "class_names",
     "count_false_positives",
     "load_judged",
+    "segments_of",
     "title_of",
 ]
 
@@ -40,6 +41,24 @@ def load_judged(run: Run) -> pd.DataFrame:
             "ground truth first"
         )
     return table
+
+
+def segments_of(table: pd.DataFrame, image: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Columns of one image's segments, with the class's name as ``class``.
+
+    Raises
+    ------
+    InputError
+        If the image has no segments.
+    """
+    own = table.loc[table["image"] == image, [*columns]]
+    if own.empty:
+        raise InputError(
+            f"image: expected one with segments, got {image!r} without; "
+            + suggest(image, table["image"].unique(), "choose another --image")
+        )
+    names = class_names(count_classes(table))
+    return own.assign(**{"class": [names[j] for j in own["class_id"]]}).reset_index(drop=True)
 
 
 def count_false_positives(table: pd.DataFrame) -> pd.Series:

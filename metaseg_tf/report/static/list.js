@@ -7,7 +7,7 @@ metaseg.list = (() => {
   const get = (id) => document.getElementById(id);
 
   const worse = (value) => value ?? Infinity;
-  const error = (s) => (s.iou_adj_predicted === null ? -1 : Math.abs(s.iou_adj_predicted - s.iou_adj));
+  const error = (s) => Math.abs((s.iou_adj_predicted ?? s.iou_adj) - s.iou_adj);
   const ORDERS = {
     judged: (a, b) => worse(a.iou_adj_predicted) - worse(b.iou_adj_predicted) || b.S - a.S,
     error: (a, b) => error(b) - error(a) || b.S - a.S,
@@ -31,7 +31,7 @@ metaseg.list = (() => {
     const button = element("button", { type: "button", className: "link" },
       String(segment.segment));
     button.setAttribute("aria-label", `Show segment ${segment.segment}, ${name}`);
-    const row = element("tr", {
+    return element("tr", {
       "data-segment": segment.segment, "data-image": segment.image, onclick: () => open(segment),
     },
       element("td", {}, button),
@@ -40,7 +40,6 @@ metaseg.list = (() => {
       element("td", number, format(segment.iou_adj)),
       element("td", number, String(segment.S)),
       element("td", { className: "image" }, run.images[segment.image].name));
-    return row;
   }
 
   function show(run, image, open) {

@@ -29,6 +29,7 @@ metaseg.scatter = (() => {
     - ((bound(value) - LOW) / (HIGH - LOW)) * (side() - MARGIN.top - MARGIN.bottom);
   const truth = (i) => points.iou_adj[i] * run().points.step;
   const verdict = (i) => points.predicted[i] * run().points.step;
+  const error = (i) => Math.abs(verdict(i) - truth(i));
   const radius = (i) => Math.max(1.2, 14 * Math.sqrt(points.S[i] / points.largest));
   const isShown = (i) => {
     const wanted = get("scatter-class").value;
@@ -36,9 +37,9 @@ metaseg.scatter = (() => {
   };
 
   function rank() {
-    const size = [];
-    for (let i = 0; i < run().points.count; i++) if (isShown(i)) size.push(i);
-    ranked = size.sort((a, b) => Math.abs(verdict(b) - truth(b)) - Math.abs(verdict(a) - truth(a)));
+    const shown = [];
+    for (let i = 0; i < run().points.count; i++) if (isShown(i)) shown.push(i);
+    ranked = shown.sort((a, b) => error(b) - error(a));
   }
 
   function drawAxes(context, ink) {
@@ -111,12 +112,13 @@ metaseg.scatter = (() => {
   }
 
   function tell(i) {
-    if (i === chosen) return;
+    if (i === chosen && get("point").hasChildNodes()) return;
     chosen = i;
     draw();
     if (i < 0) {
-      get("point").replaceChildren();
-      delete get("point").dataset.segment;
+      get("point").dataset.segment = "";
+      get("point").replaceChildren(
+        element("p", { className: "hint" }, "Point at a dot; a click shows its segment."));
       return;
     }
     const segment = {
@@ -132,7 +134,7 @@ metaseg.scatter = (() => {
       ...metaseg.describe(run(), segment, run().quality["orange-blue"], {
         full: false, image: run().names[points.image[i]],
       }),
-      element("p", {}, `${points.S[i]} pixels, error `, element("b", {}, format(Math.abs(verdict(i) - truth(i))))),
+      element("p", {}, `${points.S[i]} pixels, off by `, element("b", {}, format(error(i)))),
       way,
     );
   }
@@ -148,8 +150,8 @@ metaseg.scatter = (() => {
     rank();
     draw();
     const { total, count } = run().points;
-    const drawn = count < total ? `an even sample of ${count} of ` : "";
-    get("points-status").textContent = `${ranked.length} segments shown; the run has ${drawn}${total} judged ones`;
+    const drawn = count < total ? ` (an even sample of ${count} is here)` : "";
+    get("points-status").textContent = `${ranked.length} of ${total} segments shown${drawn}`;
   }
 
   async function showRun() {
@@ -168,18 +170,25 @@ metaseg.scatter = (() => {
   canvas.onclick = (event) => { tell(nearest(event)); openChosen(); };
   canvas.onkeydown = (event) => {
     const at = ranked.indexOf(chosen);
-    if (event.key === "ArrowRight" || event.key === "ArrowDown") tell(ranked[Math.min(at + 1, ranked.length - 1)] ?? -1);
-    else if (event.key === "ArrowLeft" || event.key === "ArrowUp") tell(ranked[Math.max(at - 1, 0)] ?? -1);
+    const go = (to) => tell(ranked[Math.min(Math.max(to, 0), ranked.length - 1)] ?? -1);
+    if (event.key === "ArrowRight" || event.key === "ArrowDown") go(at + 1);
+    else if (event.key === "ArrowLeft" || event.key === "ArrowUp") go(at - 1);
     else if (event.key === "Enter") openChosen();
     else return;
     event.preventDefault();
   };
-  get("scatter-run").replaceChildren(...runs.map((one, i) => element("option", { value: String(i) }, one.name)));
+  get("scatter-run").replaceChildren(
+    ...runs.map((one, i) => element("option", { value: String(i) }, one.name)));
   get("scatter-run").onchange = showRun;
   get("scatter-class").onchange = refresh;
   addEventListener("resize", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   const ready = showRun();
 
-  return { ready, position: (i) => [toX(truth(i)), toY(verdict(i))], ranked: () => ranked, segment: (i) => [points.image[i], points.segment[i]] };
+  return {
+    ready,
+    ranked: () => ranked,
+    position: (i) => [toX(truth(i)), toY(verdict(i))],
+    segment: (i) => ({ image: points.image[i], segment: points.segment[i] }),
+  };
 })();

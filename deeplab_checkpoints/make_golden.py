@@ -1,0 +1,31 @@
+"""Write the golden numbers of the demo: those that `metaseg-tf demo` compares itself with.
+
+    python deeplab_checkpoints/make_golden.py [FOLDER]
+
+Draws the demo's scenes, measures both networks over them, and keeps every number that the paper
+prints of its own two. To be run again when a network, the scenes or a definition changes on
+purpose; the difference in demo_golden.json then shows what it did.
+"""
+
+import sys
+from pathlib import Path
+
+from metaseg_tf.paper.golden import golden_text
+from metaseg_tf.reproduction import Plan
+from metaseg_tf.reproduction.demo import DEMO_NETWORKS, draw_scenes
+from metaseg_tf.reproduction.measuring import measure
+
+GOLDEN = Path(__file__).with_name("demo_golden.json")
+
+
+def make_golden(out: Path) -> None:
+    plan = Plan(DEMO_NETWORKS, out / "scenes", out)
+    scenes = len(list(draw_scenes(plan.cityscapes)))
+    for network in plan.networks:
+        for count, result in enumerate(measure(plan, network), start=1):
+            print(f"\r{network.name}: {count} of {scenes} {result.name}", end="", file=sys.stderr)
+    GOLDEN.write_text(golden_text(plan.open_runs()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    make_golden(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/golden"))

@@ -1,0 +1,176 @@
+"""Writes the pages that follow from the code: segment table, command line, expected times.
+
+python docs/generate.py
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+
+from metaseg_tf.cli import app
+from metaseg_tf.schema import columns
+
+DOCS = Path(__file__).parent
+NOTE = "<!-- Written by docs/generate.py; change its source, then run it. -->\n"
+CITYSCAPES_CLASSES = 19
+HEADER = ("name", "default", "meaning")
+
+
+def segment_table():
+    """A row for each column of the segment table."""
+    rows = [
+        [f"`{c.name}`", c.dtype, c.unit, _range(c), c.source, c.meaning]
+        for c in columns(CITYSCAPES_CLASSES)
+    ]
+    return _page(
+        "The segment table",
+        "One row a predicted segment k, one Parquet file an image. `metaseg_tf.load_run` puts an "
+        "image's name in front, as the column `image`. `iou` and `iou_adj` are there with ground "
+        "truth only. The names are those of the authors' code; the table is written from "
+        "`metaseg_tf/schema.py`, which the code itself reads.",
+        _table(["column", "dtype", "unit", "range", "source", "meaning"], rows),
+        "All analysis uses the rows with interior, `S_in > 0`.",
+    )
+
+
+def _range(column):
+    low, high = column.range
+    return f"{low:g} ..." if high == float("inf") else f"{low:g} ... {high:g}"
+
+
+def command_line():
+    """Every verb with its arguments and options, from the command line itself."""
+    verbs = dict(walk_verbs())
+    index = [
+        [f"[`{name}`](#{name.replace(' ', '-')})", _first_line(v)] for name, v in verbs.items()
+    ]
+    return _page(
+        "The command line",
+        "`metaseg-tf --help` lists the verbs, `metaseg-tf extract --help` the options of one. "
+        "Whatever is refused is one line on stderr and exit code 2, with the nearest name where "
+        "one was misspelt. Exit code 1 says that the work was done and something is not as it "
+        "should be (`verify`, `reproduce`, `doctor`), 130 that it was interrupted: repeat the "
+        "command to go on.",
+        _table(["verb", "what it does"], index),
+        "Completion of verbs and options in bash, zsh, fish and PowerShell is set up by "
+        "`metaseg-tf --install-completion`, or shown by `metaseg-tf --show-completion`.",
+        *(_describe(name, verb) for name, verb in verbs.items()),
+    )
+
+
+def walk_verbs() -> Iterator[tuple[str, object]]:
+    """(name, command) of every verb, ``checkpoints list`` and its like in full, by name."""
+    yield from _walk(typer.main.get_command(app), "")
+
+
+def _walk(group, prefix):
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from _walk(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+def _first_line(command):
+    return " ".join(command.help.split("\n\n")[0].split())
+
+
+def _describe(name, command):
+    rows = [[_spell(p), _default(p), p.help or ""] for p in command.params]
+    text = "\n\n".join(" ".join(part.split()) for part in command.help.split("\n\n"))
+    return f"## {name}\n\n{text}\n\n{_table(HEADER, rows)}".rstrip()
+
+
+def _spell(parameter):
+    if parameter.param_type_name == "argument":
+        return f"`{parameter.metavar or parameter.name.upper()}`"
+    return ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+
+
+def _default(parameter):
+    value = getattr(parameter.default, "value", parameter.default)
+    if parameter.required:
+        return "needed"
+    return "" if value is None or value is False else f"`{value}`"
+
+
+def expected_times():
+    """Times of the reproduction: measured an image, and what follows for a whole split."""
+    known = json.loads((DOCS / "expected_times.json").read_text())
+    images, seconds = known["images"], known["seconds_an_image"]
+    measuring, speed = seconds["measuring"], known["gpu_multiply_adds_a_second"]
+    rows = []
+    for name, work in known["multiply_adds"].items():
+        gpu = max(work / speed, measuring)
+        cpu = seconds[name] + measuring
+        rows.append([f"`{name}`", _time(cpu), _time(cpu * images), _time(gpu * images)])
+    return _page(
+        "Expected times",
+        f"Measured on {known['machine']}, for images of 1024x2048. Measuring the segments of an "
+        f"image takes {measuring:g} s of it, whatever the network.",
+        _table(
+            [
+                "network at the paper's settings",
+                "an image, CPU (measured)",
+                f"{images} images, CPU (from that)",
+                f"{images} images, GPU (estimate)",
+            ],
+            rows,
+        ),
+        "The estimate for a GPU is no measurement. It divides the multiplications of the network's "
+        f"convolutions by {speed / 1e12:g} trillion a second; the next image is in "
+        "the network while one is measured, so an image takes the longer of the two.",
+    )
+
+
+def _time(seconds):
+    units = (("h", 3600), ("min", 60), ("s", 1))
+    unit, size = next((u for u in units if seconds >= 2 * u[1]), units[-1])
+    number = seconds / size
+    return f"{number:.0f} {unit}" if number >= 10 else f"{number:.2g} {unit}"
+
+
+def decisions():
+    """The list of decision records, by their own titles."""
+    records = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+    rows = [[f"[{path.stem[:4]}]({path.name})", _title(path)] for path in records]
+    return _page(
+        "Decisions",
+        "Half a page each: one for every place where paper and authors' code disagree, and one for "
+        "each dependency or algorithm that a reader may wonder about.",
+        _table(["number", "about"], rows),
+    )
+
+
+def _title(path):
+    return path.read_text(encoding="utf-8").splitlines()[0].lstrip("# 0123456789.:")
+
+
+def _table(header, rows):
+    if not rows:
+        return ""
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text):
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _page(title, *blocks):
+    return "\n\n".join([f"# {title}", NOTE.strip(), *filter(None, blocks)]) + "\n"
+
+
+#: File below docs/ -> what writes it.
+PAGES = {
+    "segment-table.md": segment_table,
+    "command-line.md": command_line,
+    "expected-times.md": expected_times,
+    "decisions/README.md": decisions,
+}
+
+if __name__ == "__main__":
+    for name, write in PAGES.items():
+        (DOCS / name).write_text(write(), encoding="utf-8")

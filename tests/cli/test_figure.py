@@ -1,0 +1,51 @@
+import pytest
+from scenes import make_scene
+
+from metaseg_tf.run import Run
+from metaseg_tf.softmax import SoftmaxDump, save_dump
+
+
+@pytest.fixture
+def made(metaseg, tmp_path):
+    """A run of the verb extract."""
+    folder = tmp_path / "dumps"
+    folder.mkdir()
+    for i in range(4):
+        save_dump(folder / f"{i}.npz", SoftmaxDump(*make_scene(seed=i), f"image{i}"))
+
+    def extract(*words):
+        code, _, error = metaseg("extract", "--softmax", folder, "--out", tmp_path / "XC", *words)
+        return code, error, Run(tmp_path / "XC") if code == 0 else None
+
+    return extract
+
+
+def test_figures_say_where_they_are(metaseg, made):
+    run = made()[2]
+    code, output, _ = metaseg("figure", 7, run.path, "--image", "image1")
+    assert code == 0
+    names = ("figure7.png", "figure7.pdf", "figure7.csv")
+    assert output.split()[1::2] == [str(run.path / "figures" / name) for name in names]
+
+
+@pytest.mark.parametrize(("words", "kept"), [((), 4), (("2",), 2), (("0",), 0), (("all",), 4)])
+def test_maps_are_kept_as_asked(made, words, kept):
+    assert len(made(*(("--keep-maps", *words) if words else ()))[2].with_maps()) == kept
+
+
+def test_a_wrong_number_of_maps_is_refused(made):
+    code, error, _ = made("--keep-maps", "some")
+    assert code == 2
+    assert "expected a number of images or 'all'" in " ".join(error.split())
+
+
+def test_a_run_without_maps_is_refused_in_one_line(refused, made):
+    run = made("--keep-maps", "0")[2]
+    assert "--keep-maps" in refused("figure", 2, run.path)
+
+
+def test_figures_never_import_tensorflow(fresh_python):
+    loaded = fresh_python(
+        "import metaseg_tf.paper.figures\nimport sys; print(*sys.modules)"
+    ).split()
+    assert not {"tensorflow", "statsmodels", "matplotlib.pyplot"} & set(loaded)

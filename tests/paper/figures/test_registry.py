@@ -1,0 +1,104 @@
+import matplotlib as mpl
+import pandas as pd
+import pytest
+from matplotlib import _pylab_helpers
+
+from metaseg_tf.errors import InputError
+from metaseg_tf.paper.figures import FIGURES, make_figure
+from metaseg_tf.run import Run, load_run
+
+OF_IMAGE = [number for number, entry in FIGURES.items() if entry.of_image]
+
+
+@pytest.mark.parametrize("number", FIGURES)
+def test_a_figure_is_stored_as_png_pdf_and_csv(runs, number):
+    before = dict(mpl.rcParams)
+    paths = make_figure(number, runs if FIGURES[number].joint else runs[:1])
+    assert {path.suffix for path in paths} == {".png", ".pdf", ".csv"}
+    assert all(path.parent == runs[0].path / "figures" for path in paths)
+    starts = {".png": b"\x89PNG", ".pdf": b"%PDF"}
+    for path in paths:
+        assert path.read_bytes().startswith(starts.get(path.suffix, b""))
+    assert all(len(pd.read_csv(p)) > 0 for p in paths if p.suffix == ".csv")
+    assert dict(mpl.rcParams) == before
+    assert not _pylab_helpers.Gcf.figs
+
+
+def test_each_run_has_its_own_where_a_figure_shows_one(runs):
+    names = {path.name for path in make_figure(7, runs)}
+    assert {"figure7.png", "figure7.csv", "figure7_MN.png", "figure7_MN.csv"} <= names
+
+
+def test_the_same_data_give_the_same_files(run):
+    first = [path.read_bytes() for path in make_figure(3, [run])]
+    assert first == [path.read_bytes() for path in make_figure(3, [run])]
+
+
+@pytest.mark.parametrize("number", [0, 8])
+def test_an_unknown_figure_is_refused(run, number):
+    with pytest.raises(InputError, match=f"expected one of 1, 2, .* got {number}"):
+        make_figure(number, [run])
+
+
+def test_an_image_is_refused_where_none_is_shown(run):
+    with pytest.raises(InputError, match=r"figure 3 shows no single image.*2, 5, 7"):
+        make_figure(3, [run], image="image0")
+
+
+@pytest.mark.parametrize("number", OF_IMAGE)
+def test_an_image_without_maps_is_refused(run, number):
+    with pytest.raises(InputError, match="--keep-maps"):
+        make_figure(number, [run], image="image5")
+
+
+def test_runs_of_one_name_are_refused(run):
+    with pytest.raises(InputError, match="different names, got XC, XC"):
+        make_figure(3, [run, run])
+    with pytest.raises(InputError, match="got none"):
+        make_figure(3, [])
+
+
+@pytest.fixture
+def changed(run, tmp_path):
+    """Make a run without maps from the run's tables, changed."""
+
+    def change(**columns):
+        made = Run.create(tmp_path / "changed", {})
+        for image, part in load_run(run.path).assign(**columns).groupby("image"):
+            made.write_segments(image, part.drop(columns="image"))
+        return made
+
+    return change
+
+
+@pytest.mark.parametrize("number", OF_IMAGE)
+def test_a_run_without_maps_is_refused_with_the_remedy(changed, number):
+    with pytest.raises(InputError, match=r"changed.*--keep-maps"):
+        make_figure(number, [changed()])
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_constant_columns_are_drawn(changed, number):
+    run = changed(E_bd=0.5, cprob2=0.0, S_rel=2.0)
+    assert all(map(len, FIGURES[number].draw([run], None).frames.values()))
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "words"),
+    [(3, 1.0, "one value"), (4, 1.0, "outcome"), (4, 0.0, "outcome")],
+)
+def test_a_single_outcome_is_refused_in_words(changed, number, value, words):
+    with pytest.raises(InputError, match=words):
+        make_figure(number, [changed(iou_adj=value, iou=value)])
+
+
+def test_a_single_outcome_has_scatter_plots_without_rho(changed):
+    drawing = FIGURES[6].draw([changed(iou_adj=0.0)], None)
+    assert drawing.frames["rho"]["rho"].isna().all()
+
+
+def test_a_run_without_segments_is_refused(tmp_path):
+    empty = Run.create(tmp_path / "empty", {})
+    for number in (3, 4, 6):
+        with pytest.raises(InputError, match="interior"):
+            make_figure(number, [empty])
