@@ -172,11 +172,11 @@ def _save_hdf5(path: Path, dump: SoftmaxDump) -> None:
         file.create_dataset("probabilities", data=dump.probs[None])
         if dump.gt is not None:
             file.create_dataset("ground_truths", data=dump.gt[None])
-        file.create_dataset("file_names", data=[dump.name.encode()])
+        file.create_dataset("file_names", data=np.array([dump.name.encode()]))
 
 
 def _lacks(path: Path, name: str, found: list[str]) -> DataFormatError:
+    shown = ", ".join(map(ascii, found[:9])) or "none"
     return DataFormatError(
-        f"{path}: expected a data set {name!r}, found {', '.join(found[:9]) or 'none'}; "
-        "write it as MetaSeg does"
+        f"{path}: expected a data set {name!r}, found {shown}; write it as MetaSeg does"
     )

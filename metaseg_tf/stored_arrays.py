@@ -20,7 +20,7 @@ import numpy as np
 
 from metaseg_tf.errors import DataFormatError, MetaSegError, in_one_line
 
-__all__ = ["MAX_BYTES", "READ_ERRORS", "StoredArrays", "open_hdf5", "open_npz"]
+__all__ = ["MAX_BYTES", "READ_ERRORS", "StoredArrays", "check_hdf5", "open_hdf5", "open_npz"]
 
 #: Upper bound of one array; 2048x4096 pixels of 150 classes in float32 take 5.0 GB.
 MAX_BYTES = 8 * 2**30
@@ -48,6 +48,10 @@ READ_ERRORS = (
     zlib.error,
 )
 _REMEDY = "write or copy it again"
+# As the format's specification gives them, for files with addresses of 8 bytes.
+_HEAP_REFERENCE = struct.Struct("<IQI")
+_HEAP = struct.Struct("<4s4xQ")
+_HEAP_OBJECT = struct.Struct("<H6xQ")
 _KINDS = {"f": "real numbers", "iu": "integers", "SU": "text"}
 
 
@@ -85,6 +89,30 @@ def open_npz(
         yield _NpzArrays(origin, archive)
 
 
+def check_hdf5(file: str | os.PathLike | BinaryIO, name: str = "") -> None:
+    """Refuse an HDF5 file, for others to read, unless all its arrays are its own and bounded.
+
+    Raises
+    ------
+    DataFormatError
+        Naming the array or link; also where h5py cannot read the file.
+    """
+    origin = _Origin(name or str(file), "HDF5", _REMEDY)
+    with _translated(origin), h5py.File(file, "r") as opened:
+        pending: list[h5py.Group] = [opened]
+        seen = set()
+        while pending:
+            group = pending.pop()
+            for child in group:
+                _check_link(origin, group, child)
+                found = group[child]
+                if isinstance(found, h5py.Dataset):
+                    _check_dataset(origin, found.name, found)
+                elif isinstance(found, h5py.Group) and found.id not in seen:
+                    seen.add(found.id)
+                    pending.append(found)
+
+
 class _Origin(NamedTuple):
     """What errors say of a file."""
 
@@ -106,20 +134,56 @@ class _HDF5Arrays(NamedTuple):
         return list(self.file)
 
     def read(self, name: str, kinds: str) -> np.ndarray:
-        if not isinstance(self.file.get(name, getlink=True), h5py.HardLink):
-            raise _elsewhere(self.origin, name)
+        _check_link(self.origin, self.file, name)
         dataset = self.file[name]
         if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
             raise self.origin.refuse(name, "an array", "a group or nothing")
-        if dataset.is_virtual or dataset.external:
-            raise _elsewhere(self.origin, name)
         is_text = h5py.check_string_dtype(dataset.dtype) is not None
+        if is_text and dataset.dtype.kind == "O":
+            _check_kind(self.origin, name, np.dtype("S"), kinds)
+            return np.asarray(_read_heap_text(self.file, dataset))
         _check_kind(self.origin, name, np.dtype("S") if is_text else dataset.dtype, kinds)
-        # A chunk is decompressed as a whole, also where it is larger than the array.
-        elements = max(math.prod(dataset.shape), math.prod(dataset.chunks or (1,)))
-        size = elements * dataset.dtype.itemsize
-        _check_size(self.origin, name, size, dataset.id.get_storage_size())
+        _check_dataset(self.origin, name, dataset)
         return np.asarray(dataset[()])
+
+
+def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
+    """The first text of a data set of texts of any length, which stand in a heap of the file.
+
+    libhdf5 1.14.6 never returns from a heap that holds an object of no size, so it is not asked.
+    """
+    place = dataset.id.get_offset()
+    if not dataset.size or place is None:
+        raise ValueError(f"no text in {dataset.name}")
+    with open(file.filename, "rb") as raw:
+        raw.seek(place)
+        length, heap, wanted = _HEAP_REFERENCE.unpack(raw.read(_HEAP_REFERENCE.size))
+        raw.seek(heap + file.userblock_size)
+        signature, size = _HEAP.unpack(raw.read(_HEAP.size))
+        if signature != b"GCOL" or size > _SMALL:
+            raise ValueError(f"no heap of texts at {heap}")
+        content = raw.read(size - _HEAP.size)
+    start = 0
+    while True:
+        found, size = _HEAP_OBJECT.unpack_from(content, start)
+        start += _HEAP_OBJECT.size
+        if found == wanted and length <= size:
+            return content[start : start + length]
+        start += -(-size // 8) * 8
+
+
+def _check_link(origin: _Origin, group: h5py.Group, name: str) -> None:
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise origin.refuse(name, "numbers of this file", "a link")
+
+
+def _check_dataset(origin: _Origin, name: str, dataset: h5py.Dataset) -> None:
+    if dataset.is_virtual or dataset.external:
+        raise origin.refuse(name, "numbers of this file", "numbers of other files")
+    # A chunk is decompressed as a whole, also where it is larger than the array.
+    elements = max(math.prod(dataset.shape or ()), math.prod(dataset.chunks or ()))
+    size = elements * dataset.dtype.itemsize
+    _check_size(origin, name, size, dataset.id.get_storage_size())
 
 
 class _NpzArrays(NamedTuple):
@@ -178,7 +242,3 @@ def _check_size(origin: _Origin, name: str, size: int, stored: int) -> None:
             f"at most {MAX_BYTES} bytes and {_MAX_RATIO} times what is stored of it",
             f"{size} of which {stored} are stored",
         )
-
-
-def _elsewhere(origin: _Origin, name: str) -> DataFormatError:
-    return origin.refuse(name, "numbers of this file", "a link, or numbers of other files")

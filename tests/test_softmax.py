@@ -84,7 +84,7 @@ def test_a_missing_data_set_is_named(tmp_path, suffix):
     else:
         with h5py.File(path, "w") as file:
             file["scores"] = 1
-    with pytest.raises(DataFormatError, match=r"expected a data set 'prob.*found scores"):
+    with pytest.raises(DataFormatError, match=r"expected a data set 'prob.*found 'scores'"):
         load_dump(path)
 
 
@@ -151,3 +151,17 @@ def test_a_name_that_is_no_text_is_refused(tmp_path):
         file["file_names"] = [1.5]
     with pytest.raises(DataFormatError, match="'file_names' to hold text"):
         read_name(tmp_path / "a.h5")
+
+
+def test_names_of_data_sets_cannot_break_the_line(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("probs\n\x1b[2J.npy", b"")
+    with pytest.raises(DataFormatError, match=r"found 'probs\\n\\x1b") as caught:
+        load_dump(tmp_path / "a.npz")
+    assert str(caught.value).isprintable()
+
+
+def test_names_of_any_length_as_h5py_stores_lists(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["file_names"] = ["some/folder/Straße.png"]
+    assert read_name(tmp_path / "a.h5") == "Straße"

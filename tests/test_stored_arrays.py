@@ -1,6 +1,7 @@
 """What a file declares is bounded, plain, and stored in that file; all else is refused in time."""
 
 import io
+import struct
 import zipfile
 
 import h5py
@@ -157,3 +158,28 @@ def test_a_size_that_memory_cannot_hold_is_an_error(monkeypatch):
 def test_what_is_no_zip_is_refused():
     with pytest.raises(DataFormatError, match="whole npz"):
         read_npz(io.BytesIO(npy("<f4", (10**9, 10**9))))
+
+
+@pytest.mark.parametrize("texts", [["a"], ["Straße", "b"], ["x" * 5000], [""]])
+@pytest.mark.parametrize("userblock", [0, 512])
+def test_texts_of_any_length(tmp_path, texts, userblock):
+    with h5py.File(tmp_path / "a.h5", "w", userblock_size=userblock) as file:
+        file["other"] = ["before", "it"]
+        file["x"] = texts
+    assert read_hdf5(tmp_path / "a.h5", "SU").item().decode() == texts[0]
+
+
+def test_a_heap_that_libhdf5_never_returns_from_is_read(tmp_path):
+    path = write_hdf5(tmp_path / "a.h5", lambda file: file.__setitem__("x", ["text"]))
+    content = path.read_bytes()
+    heap = content.index(b"GCOL")
+    free = content.index(bytes(8) + struct.pack("<Q", 4096 - 16 - 24), heap)
+    path.write_bytes(content[: free + 8] + bytes(8) + content[free + 16 :])
+    assert read_hdf5(path, "SU") == b"text"
+    path.write_bytes(content.replace(b"GCOL", b"LOCG"))
+    with pytest.raises(DataFormatError, match="no heap"):
+        read_hdf5(path, "SU")
+    first = heap + 16
+    path.write_bytes(content[:first] + b"\7" + content[first + 1 :])
+    with pytest.raises(DataFormatError):
+        read_hdf5(path, "SU")

@@ -4,13 +4,15 @@ Upstream's graphs give labels only. The probabilities stand one step before: at 
 feeds ArgMax, still padded to the crop. It is found by structure, see `graph_structure`.
 """
 
+from functools import partial
+
 import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.deeplab.graph import Graph
 from metaseg_tf.deeplab.graph_file import load_graph_def
 from metaseg_tf.deeplab.graph_function import GraphFunctions
-from metaseg_tf.deeplab.graph_safety import check_ops
+from metaseg_tf.deeplab.graph_safety import check_graph
 from metaseg_tf.deeplab.graph_structure import (
     find_branches,
     find_image,
@@ -51,14 +53,16 @@ class FrozenGraph:
     """
 
     def __init__(self, graph_def: tf.compat.v1.GraphDef):
-        check_ops(graph_def)
+        check_graph(graph_def)
         graph = Graph(graph_def)
+        # TensorFlow sees to it that no node lacks inputs or attributes, on which the rest relies.
+        functions = GraphFunctions(graph_def)
         self._tail = find_tail(graph)
         image = find_image(graph, self._tail)
         _check_interface(image, self._tail)
-        self._functions = GraphFunctions(graph_def, image.name)
-        self._run = self._functions.function([self._tail.scores, self._tail.labels])
-        self.classes = _count_classes(self._functions.tensor(self._tail.scores))
+        self._function = partial(functions.function, image.name)
+        self._run = self._function([self._tail.scores, self._tail.labels])
+        self.classes = _count_classes(functions.tensor(self._tail.scores))
         self.crop = self._fixed_size(self._tail.resize)
         self._check_crop(find_padding(graph))
         self.settings = self._read_settings(graph)
@@ -129,7 +133,7 @@ class FrozenGraph:
     def _check_crop(self, padding: str | None) -> None:
         if padding is None:
             return
-        padded, *_ = self._functions.function([padding])(_black(1))
+        padded, *_ = self._function([padding])(_black(1))
         size = tuple(padded.shape[-3:-1])
         if size != self.crop:
             raise NetworkError(
@@ -139,7 +143,7 @@ class FrozenGraph:
 
     def _fixed_size(self, tensor: str) -> tuple[int, int]:
         """The height and width in ``tensor``; they must not depend on the image's size."""
-        size = self._functions.function([tensor])
+        size = self._function([tensor])
         found = {tuple(size(_black(side))[0].numpy().tolist()) for side in (1, 2)}
         if len(found) != 1:
             raise NetworkError(

@@ -6,7 +6,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from metaseg_tf.deeplab.archive import read_members
-from metaseg_tf.deeplab.graph_safety import check_ops
+from metaseg_tf.deeplab.graph_safety import check_graph
 from metaseg_tf.errors import DataFormatError
 
 __all__ = ["load_graph_def"]
@@ -32,7 +32,7 @@ def load_graph_def(path: Path) -> tf.compat.v1.GraphDef:
     """
     path = Path(path)
     graph_def = _read_pb(path) if path.suffix == ".pb" else _read_archive(path)
-    check_ops(graph_def)
+    check_graph(graph_def)
     return graph_def
 
 

@@ -13,39 +13,39 @@ _WEIGHT_BYTES = 4096
 
 
 class GraphFunctions:
-    """Any tensors of a graph, as functions of its image.
+    """Any tensors of a graph, as functions of one of its placeholders.
 
     Parameters
     ----------
     graph_def : tf.compat.v1.GraphDef
-        A graph that `graph_safety.check_ops` has passed.
-    image : str
-        Name of the placeholder that the image is fed to.
+        A graph that `graph_safety.check_graph` has passed.
 
     Raises
     ------
     NetworkError
-        If TensorFlow cannot read the graph.
+        If TensorFlow cannot read the graph, because a node lacks inputs or attributes, say.
     """
 
-    def __init__(self, graph_def: tf.compat.v1.GraphDef, image: str):
+    def __init__(self, graph_def: tf.compat.v1.GraphDef):
         try:
             self._wrapped = _import(graph_def)
-        except (ValueError, tf.errors.OpError) as error:
+        except (ValueError, TypeError, tf.errors.OpError) as error:
             raise NetworkError(f"graph: cannot be read: {_first_line(error)}") from error
-        self._image = self.tensor(image)
 
     def tensor(self, name: str) -> tf.Tensor:
         """The symbolic tensor of that name; its shape is what TensorFlow knows without a run."""
-        return self._wrapped.graph.as_graph_element(name if ":" in name else f"{name}:0")
+        try:
+            return self._wrapped.graph.as_graph_element(name if ":" in name else f"{name}:0")
+        except (KeyError, ValueError, TypeError) as error:
+            raise NetworkError(f"graph: cannot be read: {_first_line(error)}") from error
 
-    def function(self, names: Sequence[str]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
-        """A function from the image to the tensors of these names.
+    def function(self, image: str, names: Sequence[str]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        """A function from the placeholder ``image`` to the tensors of these names.
 
         It runs what these tensors need and no more, and raises a NetworkError of one line where
         the graph fails.
         """
-        pruned = self._wrapped.prune(self._image, [self.tensor(name) for name in names])
+        pruned = self._wrapped.prune(self.tensor(image), [self.tensor(name) for name in names])
 
         def run(image: tf.Tensor) -> list[tf.Tensor]:
             try:
@@ -85,4 +85,4 @@ def _split(graph_def: tf.compat.v1.GraphDef):
 
 
 def _first_line(error: Exception) -> str:
-    return str(getattr(error, "message", error)).strip().splitlines()[0]
+    return str(getattr(error, "message", error)).strip().partition("\n")[0]

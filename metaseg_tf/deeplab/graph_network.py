@@ -8,7 +8,7 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from metaseg_tf.deeplab.graph import Graph
 from metaseg_tf.deeplab.graph_function import GraphFunctions
-from metaseg_tf.deeplab.graph_safety import check_ops
+from metaseg_tf.deeplab.graph_safety import check_graph
 from metaseg_tf.deeplab.graph_structure import find_tail
 from metaseg_tf.deeplab.image_network import ImageNetwork
 from metaseg_tf.errors import NetworkError
@@ -39,10 +39,10 @@ class GraphNetwork(ImageNetwork):
         frozen = freeze(function)
         image = _image_input(frozen.inputs)
         graph_def = frozen.graph.as_graph_def()
-        check_ops(graph_def)
-        functions = GraphFunctions(graph_def, image.name)
+        check_graph(graph_def)
+        functions = GraphFunctions(graph_def)
         name = _scores_output(frozen.outputs) or find_tail(Graph(graph_def)).scores
-        self._run = functions.function([name])
+        self._run = functions.function(image.name, [name])
         classes = functions.tensor(name).shape[-1] or 0
         size = tuple(image.shape[1:3])
         crop = None if None in size else size

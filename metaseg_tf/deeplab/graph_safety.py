@@ -4,11 +4,21 @@ The list names what inference needs. Everything else is refused, whether known t
 the network, Python, other processes) or not known at all.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Set
+from graphlib import CycleError, TopologicalSorter
 
-from metaseg_tf.errors import UnsafeGraphError
+import tensorflow as tf
 
-__all__ = ["ALLOWED_OPS", "check_ops"]
+from metaseg_tf.errors import NetworkError, UnsafeGraphError
+
+__all__ = ["ALLOWED_OPS", "check_graph", "check_sizes"]
+
+#: Upper bound of all constants together, in bytes: that of a file that holds them.
+_MAX_BYTES = 2**31
+#: Upper bound of nodes once all calls are replaced by what they call; Xception65 has 4,000.
+_MAX_NODES = 10**6
 
 _VALUES = """
     Const Placeholder PlaceholderWithDefault Identity IdentityN StopGradient PreventGradient NoOp
@@ -42,8 +52,8 @@ _LAYERS = """
 ALLOWED_OPS = frozenset((_VALUES + _SHAPES + _ARITHMETIC + _LOGIC + _LAYERS).split())
 
 
-def check_ops(graph_def, more: Set[str] = frozenset()) -> None:
-    """Refuse a graph that holds an op which is not on the list.
+def check_graph(graph_def, more: Set[str] = frozenset()) -> None:
+    """Refuse a graph that holds an op which is not on the list, or what `check_sizes` refuses.
 
     Parameters
     ----------
@@ -56,7 +66,10 @@ def check_ops(graph_def, more: Set[str] = frozenset()) -> None:
     ------
     UnsafeGraphError
         Naming the op, its node and the function that the node stands in.
+    NetworkError
+        As `check_sizes`.
     """
+    check_sizes(graph_def)
     # A node may call a function of the graph's own library by its name instead of by an op.
     functions = {function.signature.name for function in graph_def.library.function}
     allowed = ALLOWED_OPS | functions | more
@@ -74,3 +87,72 @@ def _all_nodes(graph_def) -> Iterator[tuple[str, object]]:
     for function in graph_def.library.function:
         for node in function.node_def:
             yield f"graph node {node.name!r} of function {function.signature.name!r}", node
+
+
+def check_sizes(graph_def) -> None:
+    """Refuse what a small file can declare and TensorFlow would build or fall over.
+
+    A constant of one number can have any shape, and functions can call themselves, or each other
+    so often that they grow without bound.
+
+    Raises
+    ------
+    NetworkError
+        Naming the constant or the function.
+    """
+    constants = (node for _, node in _all_nodes(graph_def) if node.op == "Const")
+    if sum(map(_count_bytes, constants)) > _MAX_BYTES:
+        raise NetworkError(
+            f"graph: expected constants of {_MAX_BYTES} bytes at most, got more by the shapes that "
+            "they declare; use a graph for inference"
+        )
+    if _count_nodes(graph_def) > _MAX_NODES:
+        raise NetworkError(
+            f"graph: expected {_MAX_NODES} nodes at most, got more by functions that call each "
+            "other; use a graph for inference"
+        )
+
+
+def _count_bytes(node) -> int:
+    tensor = node.attr["value"].tensor
+    sides = [dim.size for dim in tensor.tensor_shape.dim]
+    if min(sides, default=0) < 0 or not _is_number(tensor.dtype):
+        raise NetworkError(
+            f"graph: expected numbers or text of a fixed shape in {node.name!r}, got type "
+            f"{tensor.dtype} of shape {sides}; the file is broken: copy it again"
+        )
+    return math.prod(sides) * max(tf.as_dtype(tensor.dtype).size or 0, 1)
+
+
+def _is_number(code: int) -> bool:
+    try:
+        return tf.as_dtype(code).is_numpy_compatible
+    except TypeError:
+        return False
+
+
+def _count_nodes(graph_def) -> int:
+    """Nodes of the graph with each call replaced by the nodes of the function that it calls."""
+    functions = {f.signature.name: f.node_def for f in graph_def.library.function}
+    calls = {name: _count_calls(nodes, functions) for name, nodes in functions.items()}
+    sizes = {}
+    try:
+        for name in TopologicalSorter(calls).static_order():
+            inner = sum(times * sizes[called] for called, times in calls[name].items())
+            sizes[name] = len(functions[name]) + inner
+    except CycleError as error:
+        raise NetworkError(
+            f"graph: expected no function that calls itself, got {error.args[1][0]!r}; "
+            "use a graph for inference"
+        ) from error
+    called = _count_calls(graph_def.node, functions)
+    return len(graph_def.node) + sum(times * sizes[name] for name, times in called.items())
+
+
+def _count_calls(nodes, functions) -> Counter:
+    """How often each function is named by the nodes, as their op or in their attributes."""
+    named = Counter(node.op for node in nodes)
+    for node in nodes:
+        for value in node.attr.values():
+            named.update(f.name for f in (value.func, *value.list.func))
+    return Counter({name: times for name, times in named.items() if name in functions})

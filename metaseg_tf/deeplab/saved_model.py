@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from metaseg_tf.deeplab.graph_network import GraphNetwork
-from metaseg_tf.deeplab.graph_safety import check_ops
+from metaseg_tf.deeplab.graph_safety import check_graph, check_sizes
 from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError
 
 __all__ = ["load_saved_model"]
@@ -77,8 +77,9 @@ def _broken(path: Path, error: Exception) -> DataFormatError:
 def _check_before_loading(saved: SavedModel, path: Path) -> None:
     for graph in saved.meta_graphs:
         objects = graph.object_graph_def.nodes
+        check_sizes(graph.graph_def)
         if not objects:
-            check_ops(graph.graph_def, _VARIABLE_OPS)
+            check_graph(graph.graph_def, _VARIABLE_OPS)
         if any(node.WhichOneof("kind") in ("resource", "asset") for node in objects):
             raise UnsafeGraphError(
                 f"{path}: expected a network of variables only, got one with tables or assets, "

@@ -1,12 +1,13 @@
 """Named weights of a network, read from a checkpoint or from the constants of a frozen graph."""
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.errors import DataFormatError, NetworkError
+from metaseg_tf.errors import DataFormatError, NetworkError, in_one_line
 
 __all__ = ["check_weights", "is_graph_file", "load_weights", "weights_from_graph_def"]
 
@@ -88,7 +89,7 @@ def check_weights(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, n
 
 
 def _weights_from_checkpoint(prefix):
-    index = Path(f"{prefix}.index")
+    index = prefix.with_name(f"{prefix.name}.index")
     if not index.is_file():
         raise DataFormatError(
             f"checkpoint {prefix}: expected {index.name} beside it, found none; give the common "
@@ -97,13 +98,26 @@ def _weights_from_checkpoint(prefix):
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         names = sorted(filter(_is_weight, reader.get_variable_to_shape_map()))
+        _check_size(prefix, reader, names)
         return {name: reader.get_tensor(name).astype(np.float32) for name in names}
-    except (tf.errors.OpError, IndexError) as error:
-        reason = str(error).splitlines()[0]
+    except (tf.errors.OpError, IndexError, RuntimeError, TypeError, ValueError) as error:
         raise DataFormatError(
-            f"checkpoint {prefix}: cannot be read ({reason}); it is truncated or a file of it is "
-            "missing, download it again"
+            f"checkpoint {prefix}: cannot be read ({in_one_line(error)}); it is truncated or lacks "
+            "a file, download it again"
         ) from error
+
+
+def _check_size(prefix, reader, names):
+    """Tensors are stored as they are, so an index cannot declare more than the files hold."""
+    shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    declared = sum(math.prod(shapes[name]) * dtypes[name].size for name in names)
+    stored = sum(file.stat().st_size for file in prefix.parent.glob(f"{prefix.name}.data-*"))
+    if not all(dtypes[name].is_floating for name in names) or not 0 <= declared <= stored:
+        raise DataFormatError(
+            f"checkpoint {prefix}: expected real weights of {stored} bytes at most, as its files "
+            f"hold, got {declared} bytes of {', '.join(sorted({dtypes[n].name for n in names}))}; "
+            "download it again"
+        )
 
 
 def _is_weight(name):

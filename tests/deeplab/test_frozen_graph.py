@@ -230,3 +230,28 @@ def test_ops_are_checked_here_too():
     graph.node.add(name="spy", op="ReadFile")
     with pytest.raises(UnsafeGraphError, match="'spy'"):
         FrozenGraph(graph)
+
+
+def without(op, change):
+    graph = graph_def(Export())
+    for node in graph.node:
+        if node.op == op:
+            change(node)
+    return graph
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        without("ArgMax", lambda node: node.ClearField("input")),
+        without("ResizeBilinear", lambda node: node.input.pop()),
+        without("Placeholder", lambda node: node.attr.clear()),
+        without("ArgMax", lambda node: node.input.__setitem__(0, f"{node.input[0]}:7")),
+        without("Conv2D", lambda node: node.input.__setitem__(0, f"^{node.input[0]}")),
+    ],
+    ids=["no input", "one input", "no attributes", "no such output", "control edge"],
+)
+def test_nodes_that_are_not_whole_are_refused_in_one_line(graph):
+    with pytest.raises(NetworkError) as caught:
+        FrozenGraph(graph)
+    assert "\n" not in str(caught.value)

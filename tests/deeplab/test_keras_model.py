@@ -3,6 +3,7 @@
 import json
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -61,7 +62,15 @@ def test_lambda_layers_are_refused(path):
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [("os", "system"), ("keras.utils", "get_file"), ("subprocess", "run")]
+    ("module", "name"),
+    [
+        ("os", "system"),
+        ("subprocess", "run"),
+        ("builtins", "eval"),
+        ("keras.utils", "get_file"),
+        ("keras.models", "load_model"),
+        ("keras.config", "enable_unsafe_deserialization"),
+    ],
 )
 def test_functions_outside_of_keras_are_refused(tmp_path, module, name):
     path = tmp_path / "model.keras"
@@ -87,10 +96,60 @@ def rewrite(path, change):
             archive.writestr(name, data)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "/tmp/x"}},
+        {"module": "keras.layers", "class_name": "TextVectorization", "config": {}},
+        {"class_name": "TFOpLambda", "config": {"function": "io.gfile.rmtree"}},
+        {"class_name": "TFOpLambda", "config": {"function": "nn.sub.io.write_file"}},
+        {"class_name": ["Lambda"], "config": {}},
+    ],
+)
+def test_layers_that_read_files_or_call_anything_are_refused(tmp_path, layer):
+    path = tmp_path / "model.keras"
+    model_of().save(path)
+    # A part that is a model may be compiled on loading, unlike the whole.
+    rewrite(path, lambda config: config["config"]["layers"][1].update(compile_config=layer))
+    with pytest.raises(UnsafeGraphError, match="may run any code"):
+        load_keras_model(path)
+
+
+def test_how_a_model_was_trained_is_not_read(path):
+    model = model_of()
+    model.compile("adam", "mse")
+    model.save(path)
+    assert load_keras_model(path).classes == CLASSES
+
+
+def test_operators_between_tensors_are_read(tmp_path):
+    image = tf.keras.Input((8, 8, 3))
+    tf.keras.Model(image, image * 2.0 + 1.0).save(tmp_path / "model.keras")
+    assert load_keras_model(tmp_path / "model.keras").classes == 3
+
+
+def nested(depth):
+    return [nested(depth - 1)] if depth else []
+
+
+def test_weights_of_other_files_and_endless_layers_are_refused(tmp_path):
+    path = tmp_path / "model.h5"
+    model_of().save(path)
+    with h5py.File(path, "a") as file:
+        file["model_weights/secret"] = h5py.ExternalLink("/etc/passwd", "x")
+    with pytest.raises(DataFormatError, match="got a link"):
+        load_keras_model(path)
+    path = tmp_path / "model.keras"
+    model_of().save(path)
+    rewrite(path, lambda config: config["config"].update(layers=nested(500)))
+    with pytest.raises((DataFormatError, NetworkError)):
+        load_keras_model(path)
+
+
 def test_layers_that_this_keras_lacks(tmp_path):
     path = tmp_path / "model.keras"
     model_of().save(path)
-    rewrite(path, lambda config: config["config"]["layers"][1].update(class_name="NoSuchLayer"))
+    rewrite(path, lambda config: config["config"]["layers"][1].update(class_name="HardSwish"))
     with pytest.raises(NetworkError, match=r"can load.*SavedModel instead") as caught:
         load_keras_model(path)
     assert "\n" not in str(caught.value)
@@ -110,7 +169,9 @@ def test_broken_and_missing_files_give_one_line(path):
     whole = path.read_bytes()
     for share in (0.5, 0):
         path.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(DataFormatError, match="broken file or weights only") as caught:
+        with pytest.raises(
+            DataFormatError, match=r"whole HDF5|broken file or weights only"
+        ) as caught:
             load_keras_model(path)
         assert "\n" not in str(caught.value)
 

@@ -83,13 +83,25 @@ class TestCheckpoint:
         self.write(tmp_path)
         content = (tmp_path / broken).read_bytes()
         (tmp_path / broken).write_bytes(content[: int(len(content) * keep)])
-        with pytest.raises(DataFormatError, match=r"model\.ckpt: cannot be read"):
+        with pytest.raises(DataFormatError, match=r"model\.ckpt: .*download it again"):
+            load_weights(tmp_path / "model.ckpt")
+
+    def test_what_the_index_declares_must_be_there(self, tmp_path):
+        self.write(tmp_path)
+        data = tmp_path / "model.ckpt.data-00000-of-00001"
+        data.write_bytes(data.read_bytes()[:100])
+        with pytest.raises(DataFormatError, match="of 100 bytes at most"):
+            load_weights(tmp_path / "model.ckpt")
+
+    def test_weights_that_are_no_numbers(self, tmp_path):
+        write_checkpoint(tmp_path / "model.ckpt", {KERNEL: np.array([b"text"])})
+        with pytest.raises(DataFormatError, match="bytes of string"):
             load_weights(tmp_path / "model.ckpt")
 
     def test_without_data(self, tmp_path):
         self.write(tmp_path)
         (tmp_path / "model.ckpt.data-00000-of-00001").unlink()
-        with pytest.raises(DataFormatError, match="a file of it is missing"):
+        with pytest.raises(DataFormatError, match="download it again"):
             load_weights(tmp_path / "model.ckpt")
 
 
