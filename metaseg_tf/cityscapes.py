@@ -3,6 +3,7 @@
 TensorFlow is imported where images are read only: tables and reports need the classes alone.
 """
 
+import glob
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -173,7 +174,7 @@ def find_pairs(
         If a folder is missing, holds no images, or images lack their labels.
     """
     folder = _split_folder(Path(root), split)
-    images = sorted(folder.glob(f"{city or '*'}/*{_IMAGE_SUFFIX}"))
+    images = sorted(folder.glob(f"{glob.escape(city) if city else '*'}/*{_IMAGE_SUFFIX}"))
     if not images:
         cities = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_dir())) or "no city"
         raise DataFormatError(

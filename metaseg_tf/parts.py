@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metaseg_tf.errors import DataFormatError
-from metaseg_tf.schema import count_classes
+from metaseg_tf.schema import check_image_name, count_classes
 from metaseg_tf.storage import Folder
 
 __all__ = ["Parts"]
@@ -145,8 +145,11 @@ class Parts:
 
     def _pack_images(self, relative: str) -> list[str]:
         try:
-            return json.loads(self._read_schema(relative).metadata[_IMAGES])
-        except (TypeError, KeyError, ValueError) as error:
+            images = json.loads(self._read_schema(relative).metadata[_IMAGES])
+            if not images or not isinstance(images, list):
+                raise ValueError("no list of images")
+            return [check_image_name(image) for image in images]
+        except (TypeError, AttributeError, KeyError, ValueError, RecursionError) as error:
             raise _broken(self._folder.where(relative), error) from error
 
     def _files(self) -> list[tuple[str, list[str]]]:
@@ -183,6 +186,8 @@ class Parts:
                 opened = pq.ParquetFile(file)
                 self._check_rows(relative, opened.metadata.num_rows)
                 table = opened.read(only, use_threads=False)
+                # Names that are no UTF-8 would fail only where they are used.
+                table.validate(full=True)
         except DataFormatError:
             raise
         except _READ_ERRORS as error:

@@ -1,11 +1,14 @@
 """One file an image and packs of many give the same table."""
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import make_table
 
+from metaseg_tf.errors import DataFormatError
 from metaseg_tf.parts import Parts
 from metaseg_tf.storage import LocalFolder
 
@@ -64,3 +67,28 @@ def test_what_lacks_its_end_is_discarded(tmp_path, left):
     part.write_bytes(part.read_bytes()[:left])
     assert parts.discard_broken() == [part]
     assert parts.images() == set()
+
+
+@pytest.mark.parametrize(
+    "names", [b"[]", b"{}", b'["../../evil"]', b"[1]", b"[" * 100_000, b'"ab"', b"\xff"]
+)
+def test_a_pack_with_other_names_is_refused(tmp_path, names):
+    folder = LocalFolder(tmp_path)
+    write(Parts(folder), IMAGES[0])
+    Parts(folder).compact(9)
+    (pack,) = (tmp_path / "packs").iterdir()
+    table = pq.read_table(pack)
+    pq.write_table(table.replace_schema_metadata({b"images": names}), pack)
+    with pytest.raises(DataFormatError, match=r"000001\.parquet"):
+        Parts(folder).images()
+
+
+def test_names_that_are_no_text_are_refused(tmp_path):
+    parts = Parts(LocalFolder(tmp_path))
+    write(parts, IMAGES[0])
+    (path,) = (tmp_path / "segments").iterdir()
+    table = pq.read_table(path)
+    names = pa.array([b"\xff"] * len(table)).view(pa.string())
+    pq.write_table(table.set_column(0, "image", names), path)
+    with pytest.raises(DataFormatError, match="expected a whole segment table"):
+        parts.load()

@@ -63,7 +63,8 @@ def main() -> None:
     """Run the command line; whatever is refused is one line on stderr and exit code 2."""
     try:
         sys.exit(app(prog_name=app.info.name, standalone_mode=False))
-    except MetaSegError as error:
+    except (MetaSegError, OSError) as error:
+        # What the system says of a path, such as that its name is too long, is a line as well.
         print_error(error)
     except typer.TyperException as error:
         _print_misuse(error)

@@ -25,8 +25,9 @@ _ANY_WIDTH = 10_000
 
 
 def print_error(error: Exception | str) -> None:
-    """One line on stderr, without markup or wrapping."""
-    sys.stderr.write(f"metaseg-tf: {' '.join(str(error).split())}\n")
+    """One line on stderr, without markup or wrapping; names in it cannot steer the terminal."""
+    line = " ".join(str(error).split())
+    sys.stderr.write(f"metaseg-tf: {''.join(c if c.isprintable() else '?' for c in line)}\n")
 
 
 def start_tensorflow() -> None:

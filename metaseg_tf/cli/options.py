@@ -144,9 +144,9 @@ def network_settings(
     """Keyword arguments of `metaseg_tf.load_network` for the options that were given."""
     given = {
         "output_stride": output_stride,
-        "scales": scales and _parse("scales", scales, ",", float),
+        "scales": None if scales is None else _parse("scales", scales, ",", float),
         "flip": flip,
-        "crop": crop and _parse("crop", crop, "x", int),
+        "crop": None if crop is None else _parse("crop", crop, "x", int),
         "tile": tile,
         "overlap": overlap or None,
     }

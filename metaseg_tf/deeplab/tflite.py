@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from metaseg_tf.deeplab.graph_safety import ALLOWED_OPS
 from metaseg_tf.deeplab.image_network import ImageNetwork
-from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError
+from metaseg_tf.deeplab.tflite_structure import rebuild
+from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError, in_one_line
 
 __all__ = ["TFLiteNetwork"]
 
@@ -66,8 +67,9 @@ def _open(path: Path) -> tf.lite.Interpreter:
         raise DataFormatError(
             f"{path}: expected a TensorFlow Lite file, found no such file; check the path"
         )
+    content = rebuild(path)
     try:
-        interpreter = _keeping_all_tensors(path)
+        interpreter = _keeping_all_tensors(content)
     except ValueError as error:
         raise _unreadable(path, error) from error
     _check_flex_ops(interpreter, path)
@@ -79,19 +81,19 @@ def _open(path: Path) -> tf.lite.Interpreter:
 
 
 def _unreadable(path: Path, error: Exception) -> DataFormatError:
-    reason = str(error).splitlines()[0]
     return DataFormatError(
-        f"{path}: expected a TensorFlow Lite file that this TensorFlow can run, got: {reason}"
+        f"{path}: expected a TensorFlow Lite file that this TensorFlow can run, got: "
+        f"{in_one_line(error)}; convert it again"
     )
 
 
-def _keeping_all_tensors(path: Path) -> tf.lite.Interpreter:
+def _keeping_all_tensors(content: bytes) -> tf.lite.Interpreter:
     # Delegates hide tensors, and make the values depend on the version of TensorFlow.
     resolver = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that keeping all tensors takes memory: it is meant
         return tf.lite.Interpreter(
-            str(path),
+            model_content=content,
             experimental_op_resolver_type=resolver,
             experimental_preserve_all_tensors=True,
         )

@@ -89,7 +89,7 @@ def check_weights(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, n
 
 
 def _weights_from_checkpoint(prefix):
-    index = prefix.with_name(f"{prefix.name}.index")
+    index = Path(f"{prefix}.index")
     if not index.is_file():
         raise DataFormatError(
             f"checkpoint {prefix}: expected {index.name} beside it, found none; give the common "

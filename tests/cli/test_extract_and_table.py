@@ -140,3 +140,11 @@ def test_a_name_that_no_file_can_bear_is_refused_or_skipped(
     assert code == 0
     assert "1 failed" in output
     assert Run(tmp_path / "run").done() == {"image0", "image2"}
+
+
+@pytest.mark.parametrize(
+    ("softmax", "out"), [("x" * 5000, "run"), ("{dumps}", "x" * 300), ("no\x1b[2J", "run")]
+)
+def test_paths_that_no_system_takes_are_refused_in_one_line(refused, dumps, tmp_path, softmax, out):
+    said = refused("extract", "--softmax", softmax.format(dumps=dumps), "--out", tmp_path / out)
+    assert said.strip().isprintable()

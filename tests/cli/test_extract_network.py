@@ -108,6 +108,11 @@ def test_a_network_for_other_classes_is_refused(refused, cityscapes, tmp_path):
             "ov",
         ),
         (("--network", "{checkpoint}", "--cityscapes", "{root}", "--scales", "1,x"), "0.75,1.0"),
+        (("--network", "{checkpoint}", "--cityscapes", "{root}", "--scales", ""), "0.75,1.0"),
+        (("--network", "{checkpoint}", "--cityscapes", "{root}", "--crop", ""), "1025x2049"),
+        (("--network", "{checkpoint}", "--cityscapes", "{root}", "--scales", "nan"), "(0, 8]"),
+        (("--network", "{checkpoint}", "--cityscapes", "{root}", "--city", "*"), "there is ulm"),
+        (("--network", "/", "--cityscapes", "{root}"), "common prefix"),
     ],
 )
 def test_what_cannot_be_run_is_refused(refused, checkpoint, cityscapes, tmp_path, words, said):

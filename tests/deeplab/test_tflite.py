@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from small_networks import CLASSES, TAILS, Segmenter, draw, logits, probabilities
+from tensorflow.lite.tools import flatbuffer_utils
 
 from metaseg_tf.deeplab.tflite import TFLiteNetwork
 from metaseg_tf.errors import DataFormatError, NetworkError, ShapeError, UnsafeGraphError
@@ -100,3 +101,24 @@ def test_truncated_files_give_one_line(tmp_path, share):
 def test_missing_files(tmp_path):
     with pytest.raises(DataFormatError, match="no such file"):
         TFLiteNetwork(tmp_path / "none.tflite")
+
+
+@pytest.mark.parametrize("change", ["tensor", "buffer", "operator", "graph", "offsets"])
+def test_what_would_end_the_process_is_refused(tmp_path, change):
+    path = convert(tmp_path / "a.tflite", lambda m, image: m.logits(image))
+    model = flatbuffer_utils.read_model(str(path))
+    (graph,) = model.subgraphs
+    if change == "tensor":
+        graph.operators[0].inputs[0] = 10**6
+    elif change == "buffer":
+        graph.tensors[0].buffer = 10**6
+    elif change == "operator":
+        graph.operators[0].opcodeIndex = 99
+    elif change == "graph":
+        model.subgraphs = []
+    content = bytearray(flatbuffer_utils.convert_object_to_bytearray(model))
+    if change == "offsets":
+        content[:4] = b"\xff\xff\0\0"
+    path.write_bytes(content)
+    with pytest.raises(DataFormatError, match="lacks parts"):
+        TFLiteNetwork(path)

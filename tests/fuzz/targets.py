@@ -110,9 +110,11 @@ def _run_files() -> dict[str, bytes]:
 
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         run = Run.create(folder, {"convention": "reference"})
-        run.write_segments("ulm", segment_metrics(*make_scene(6, 8, 3)), {"note": b"x"})
-        files = (path for path in Path(folder).rglob("*") if path.is_file())
-        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+        for number, image in enumerate(("ulm", "bonn")):
+            run.write_segments(image, segment_metrics(*make_scene(6, 8, 3)), {"note": b"x"})
+            if not number:
+                run.compact(1)
+        return _files_of(Path(folder))
 
 
 def _run_file(name: str) -> list[bytes]:
@@ -124,10 +126,7 @@ def _load_run(path: Path):
     from metaseg_tf.run import Run, load_run
 
     root = path.parent if path.name == "run.json" else path.parents[1]
-    for name, content in _run_files().items():
-        (root / name).parent.mkdir(exist_ok=True)
-        if not (root / name).exists():
-            (root / name).write_bytes(content)
+    _complete(root, _run_files())
     return load_run(root), load_run(root, ["E", "S"]), list(Run(root).extras("note"))
 
 
@@ -181,7 +180,7 @@ def _checkpoint() -> dict[str, bytes]:
             shape_and_slices=[""],
             tensors=list(weights.values()),
         )
-        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        return _files_of(Path(folder))
 
 
 def _checkpoints() -> list[bytes]:
@@ -191,10 +190,91 @@ def _checkpoints() -> list[bytes]:
 def _load_weights(path: Path):
     from metaseg_tf.deeplab.weights import load_weights
 
-    for name, content in _checkpoint().items():
-        if name != path.name:
-            (path.parent / name).write_bytes(content)
+    _complete(path.parent, _checkpoint())
     return load_weights(path.with_suffix(""))
+
+
+def _models() -> list[bytes]:
+    from metaseg_tf.judging import MetaModel, save_model
+    from metaseg_tf.judging.meta_model import Linear, Verdict
+    from metaseg_tf.schema import METRIC_COLUMNS, class_columns
+
+    columns = (*METRIC_COLUMNS, *class_columns(3))
+    ones = np.ones(len(columns))
+    lines = Linear(ones, 0.25), Linear(ones, 0.5)
+    model = MetaModel(columns, ones, ones, *lines, Verdict(0.3, 0.6), "paper", 8, {})
+    return [_written("model.json", lambda path: save_model(model, path))]
+
+
+def _load_model(path: Path):
+    from metaseg_tf.judging import load_model
+
+    return load_model(path)
+
+
+@cache
+def _network():
+    import tensorflow as tf
+
+    image = tf.keras.Input((4, 4, 3), batch_size=1)
+    return tf.keras.Model(image, tf.keras.layers.Conv2D(2, 1)(image))
+
+
+@cache
+def _keras_models() -> list[bytes]:
+    return [_written("model.h5", _network().save)]
+
+
+def _load_keras_model(path: Path):
+    from metaseg_tf.deeplab.keras_model import load_keras_model
+
+    return load_keras_model(path)
+
+
+@cache
+def _tflite_models() -> list[bytes]:
+    import tensorflow as tf
+
+    return [tf.lite.TFLiteConverter.from_keras_model(_network()).convert()]
+
+
+def _load_tflite(path: Path):
+    from metaseg_tf.deeplab.tflite import TFLiteNetwork
+
+    return TFLiteNetwork(path)
+
+
+@cache
+def _saved_files() -> dict[str, bytes]:
+    import tensorflow as tf
+
+    module, kernel = tf.Module(), np.ones((1, 1, 3, 2), np.float32)
+    spec = tf.TensorSpec((1, 4, 4, 3), tf.float32)
+    module.f = tf.function(lambda x: tf.nn.conv2d(x, kernel, 1, "SAME"), [spec])
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        tf.saved_model.save(module, folder, module.f)
+        return _files_of(Path(folder))
+
+
+def _load_saved_model(path: Path):
+    from metaseg_tf.deeplab.saved_model import load_saved_model
+
+    _complete(path.parent, _saved_files())
+    return load_saved_model(path.parent)
+
+
+def _files_of(folder: Path) -> dict[str, bytes]:
+    """Content of each file below a folder, by its relative path."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def _complete(folder: Path, files: dict[str, bytes]) -> None:
+    """Write those files that are not there."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if not (folder / name).exists():
+            (folder / name).write_bytes(content)
 
 
 TARGETS = {
@@ -204,7 +284,16 @@ TARGETS = {
     "labels": Target(_labels, _read_pair, "a_gtFine_labelIds.png", 60),
     "manifest": Target(lambda: _run_file("run.json"), _load_run, "run.json", 20),
     "segments": Target(
-        lambda: _run_file("segments/ulm.parquet"), _load_run, "segments/ulm.parquet", 20
+        lambda: _run_file("segments/bonn.parquet"), _load_run, "segments/bonn.parquet", 20
+    ),
+    "pack": Target(
+        lambda: _run_file("packs/000001.parquet"), _load_run, "packs/000001.parquet", 20
+    ),
+    "model": Target(_models, _load_model, "model.json", 1),
+    "keras": Target(_keras_models, _load_keras_model, "model.h5", 60),
+    "tflite": Target(_tflite_models, _load_tflite, "model.tflite", 20),
+    "saved_model": Target(
+        lambda: [_saved_files()["saved_model.pb"]], _load_saved_model, "saved_model.pb", 60
     ),
     "graph": Target(_graphs, _open_graph, "graph.pb", 200),
     "archive": Target(_archives, _unpack, "a.tar.gz", 3),

@@ -1,0 +1,63 @@
+"""TensorFlow Lite files taken apart and put together again, since the interpreter trusts them.
+
+It follows every offset in a file: a wrong one, or a number of a tensor that is not there, ends the
+process. What Python has read and written anew has offsets of its own.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from tensorflow.lite.tools import flatbuffer_utils
+
+from metaseg_tf.errors import DataFormatError, in_one_line
+
+__all__ = ["rebuild"]
+
+# What reading past the end, or a text as a number, comes to.
+_BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
+
+
+def rebuild(path: Path) -> bytes:
+    """The content of a TensorFlow Lite file, written anew.
+
+    Raises
+    ------
+    DataFormatError
+        If it is truncated or something else.
+    """
+    try:
+        model = flatbuffer_utils.convert_bytearray_to_object(bytearray(path.read_bytes()))
+        missing = [what for what, numbers, count in _references(model) if not _fit(numbers, count)]
+        # Only converters read it.
+        model.metadata = None
+        content = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    except _BROKEN as error:
+        content, missing = b"", [in_one_line(error)]
+    if missing:
+        raise DataFormatError(
+            f"{path}: expected a TensorFlow Lite file, got another or one that lacks parts "
+            f"({missing[0]}); convert or copy it again"
+        )
+    return content
+
+
+def _references(model) -> Iterator[tuple[str, list[int], int]]:
+    """What is referred to by number, by which numbers, and how many of it there are."""
+    yield "subgraphs", [0], len(model.subgraphs)
+    for graph in model.subgraphs:
+        tensors, operators = graph.tensors or [], graph.operators or []
+        yield "buffers", [tensor.buffer for tensor in tensors], len(model.buffers)
+        yield "operators", [op.opcodeIndex for op in operators], len(model.operatorCodes or [])
+        for owner in (graph, *operators):
+            used = (owner.inputs, owner.outputs)
+            yield "tensors", [number for part in used for number in _listed(part)], len(tensors)
+
+
+def _listed(numbers) -> list[int]:
+    # Optional inputs that are left out have the number -1.
+    return [] if numbers is None else [int(number) for number in numbers if number != -1]
+
+
+def _fit(numbers: list[int], count: int) -> bool:
+    return all(0 <= number < count for number in numbers)
