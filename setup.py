@@ -45,7 +45,7 @@ setup(
         "pillow>=10.1",
         "pooch>=1.8",
         "jinja2>=3.1",
-        "typer>=0.15",
+        "typer>=0.29",
         "rich>=13",
     ],
     extras_require={

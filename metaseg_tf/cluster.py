@@ -7,13 +7,14 @@ import contextlib
 import functools
 import logging
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from metaseg_tf.errors import ClusterError, InputError, MissingDependencyError
 
-__all__ = ["Cluster", "connect", "parse_resources"]
+__all__ = ["Cluster", "connect", "dask_setup", "parse_resources"]
 
 #: How many tasks wait at the scheduler: enough for any number of workers, few enough for memory.
 _BACKLOG = 1000
@@ -156,6 +157,7 @@ def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iter
                     dashboard_address=":0",
                     silence_logs=logging.CRITICAL,
                     resources=resources,
+                    preload=[__name__],
                 )
             )
         try:
@@ -167,6 +169,11 @@ def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iter
                 "start one with dask scheduler, or check the address"
             ) from error
         yield client
+
+
+def dask_setup(worker) -> None:
+    """Dask calls this in each worker of `connect`: Ctrl-C is for the process that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _call(prepare: Callable[[], None] | None, function: Callable, *args) -> Any:

@@ -79,8 +79,8 @@ def dispersion(
         If C is unknown or outside 2..254.
     """
     probs = tf.cast(probs, tf.float32)
-    pred, gap = _two_largest(probs)
-    return pred, _clip(_entropy(probs, convention)), _clip(gap)
+    pred, spread, gap, _ = _reduce(probs, _plogp(probs, convention))
+    return tf.cast(pred, tf.int32), spread, gap
 
 
 def entropy(probs: tf.Tensor, *, convention: str = "reference") -> tf.Tensor:
@@ -93,27 +93,34 @@ def difference(probs: tf.Tensor) -> tf.Tensor:
     return dispersion(probs)[2]
 
 
-def _entropy(probs: tf.Tensor, convention: str) -> tf.Tensor:
-    """E_z without clipping: NaN where a probability is negative or NaN."""
-    n_classes = _check_classes(probs.shape[-1])
+def _plogp(probs: tf.Tensor, convention: str) -> tf.Tensor:
+    """The summands of eq. (2), element-wise: NaN where a probability is negative or NaN."""
     inside = np.finfo(np.float32).eps if convention == "reference" else np.finfo(np.float32).tiny
-    plogp = tf.reduce_sum(probs * tf.math.log(probs + inside), axis=-1)
-    return -plogp / np.float32(np.log(n_classes))
+    return probs * tf.math.log(probs + inside)
+
+
+def _reduce(probs: tf.Tensor, plogp: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Over the last axis: uint8 class, E_z, D_z; and whether all pixels are distributions."""
+    n_classes = _check_classes(probs.shape[-1])
+    pred, gap = _two_largest(probs)
+    total = tf.reduce_sum(plogp, axis=-1)
+    normalised = tf.abs(tf.reduce_sum(probs, axis=-1) - 1.0) <= SUM_TOLERANCE
+    fine = tf.reduce_all(normalised & tf.math.is_finite(total))
+    return pred, _clip(-total / np.float32(np.log(n_classes))), _clip(gap), fine
 
 
 def _two_largest(probs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Class of the largest probability, and D_z without clipping.
+    """Class of the largest probability, uint8, and D_z without clipping.
 
     The classes are folded one by one: a chain of element-wise ops, which XLA fuses into one loop.
     """
-    _check_classes(probs.shape[-1])
     largest, *others = tf.unstack(probs, axis=-1)
     pred, second = tf.zeros_like(largest, tf.int32), tf.zeros_like(largest)
     for class_id, p in enumerate(others, start=1):
         pred = tf.where(p > largest, class_id, pred)
         second = tf.maximum(second, tf.minimum(p, largest))
         largest = tf.maximum(largest, p)
-    return pred, 1.0 - largest + second
+    return tf.cast(pred, tf.uint8), 1.0 - largest + second
 
 
 def _clip(values: tf.Tensor) -> tf.Tensor:
@@ -131,27 +138,30 @@ def _check_classes(n_classes: int | None) -> int:
 
 @functools.lru_cache(maxsize=32)
 def _block_function(rows: int, n_classes: int, dtype: str, convention: str, xla: bool):
-    """Heat maps of a block [rows, C], unclipped, and whether all its rows sum to 1.
+    """`_reduce` of a block [rows, C], compiled by XLA, or uncompiled where XLA is missing."""
+    if xla and not _has_xla():
+        return _block_function(rows, n_classes, dtype, convention, False)
+    plogp = tf.function(functools.partial(_plogp, convention=convention), jit_compile=xla)
+    reduce = tf.function(_reduce, jit_compile=xla)
 
-    Compiled by XLA, or the same ops uncompiled where XLA is missing.
-    """
-
+    @tf.function(input_signature=[tf.TensorSpec([rows, n_classes], dtype)], autograph=False)
     def block(probs):
         probs = tf.cast(probs, tf.float32)
-        pred, gap = _two_largest(probs)
-        off = tf.abs(tf.reduce_sum(probs, axis=-1) - 1.0)
-        normalised = tf.reduce_all(off <= SUM_TOLERANCE)
-        return tf.cast(pred, tf.uint8), _entropy(probs, convention), gap, normalised
+        # Over the flat block the logarithm fills whole vectors, unlike within a sum over classes.
+        flat = plogp(tf.reshape(probs, [-1]))
+        return reduce(probs, tf.reshape(flat, [rows, n_classes]))
 
-    spec = [tf.TensorSpec([rows, n_classes], dtype)]
-    if xla:
-        compiled = tf.function(block, input_signature=spec, jit_compile=True)
-        try:
-            compiled(tf.zeros(spec[0].shape, dtype))
-            return compiled
-        except (tf.errors.UnimplementedError, tf.errors.NotFoundError) as error:
-            _LOG.warning("XLA cannot compile the heat maps here (%s); using plain ops", error)
-    return tf.function(block, input_signature=spec)
+    return block
+
+
+@functools.cache
+def _has_xla() -> bool:
+    try:
+        tf.function(tf.identity, jit_compile=True)(tf.zeros([1]))
+    except (tf.errors.UnimplementedError, tf.errors.NotFoundError) as error:
+        _LOG.warning("XLA cannot compile the heat maps here (%s); using plain ops", error)
+        return False
+    return True
 
 
 def count_threads() -> int:
@@ -194,13 +204,10 @@ def compute_heat_maps(
         inside = slice(start, start + len(block))
         if len(block) < rows:
             block = np.pad(block, [(0, rows - len(block)), (0, 0)], mode="edge")
-        *results, normalised = function(tf.convert_to_tensor(block))
+        *results, fine = function(tf.convert_to_tensor(block))
         for target, result in zip(maps, results, strict=True):
             target[inside] = result.numpy()[: inside.stop - inside.start]
-        usable = bool(normalised) and np.isfinite(maps.entropy[inside].sum())
-        for heat_map in maps[1:]:
-            np.clip(heat_map[inside], 0.0, 1.0, out=heat_map[inside])
-        return usable
+        return bool(fine)
 
     with ThreadPoolExecutor(count_threads()) as pool:
         if not all(pool.map(run, range(0, len(pixels), rows))):

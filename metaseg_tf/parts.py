@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metaseg_tf.errors import DataFormatError
-from metaseg_tf.schema import check_image_name
+from metaseg_tf.schema import check_image_name, count_classes
 from metaseg_tf.storage import Folder
 
 __all__ = ["Parts"]
@@ -42,6 +42,12 @@ class Parts:
     def images(self) -> set[str]:
         """Names of the images whose segment table is written."""
         return set(self._singles()).union(*self._packs().values())
+
+    def count_classes(self) -> int | None:
+        """Number of classes that the tables were measured with; None where there is none."""
+        for file, _ in self._files():
+            return count_classes(self._read_schema(file).empty_table().to_pandas())
+        return None
 
     def write(self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None) -> None:
         """Store one image's segment table; ``extra`` goes into the file's metadata."""

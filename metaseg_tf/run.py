@@ -147,7 +147,11 @@ class Run:
         """
         with self._folder.locked():
             self._folder.tidy()
-            yield self._parts.discard_broken()
+            broken = self._parts.discard_broken()
+            # A process may have been stopped between its first table and the manifest.
+            if self.manifest.n_classes is None:
+                self.manifest.n_classes = self._parts.count_classes()
+            yield broken
 
     def done(self) -> set[str]:
         """Names of the images whose segment table is written."""

@@ -1,6 +1,7 @@
 """What README and docs show is true: commands parse, snippets run, links lead somewhere, numbers
 have a source, and pages that follow from the code are up to date."""
 
+import importlib.util
 import json
 import re
 import runpy
@@ -26,7 +27,7 @@ VERBS = dict(GENERATED["walk_verbs"]())
 
 #: Pages whose numbers are those of the moment, or are written from data.
 HISTORY = {ROOT / "CHANGELOG.md", *(DOCS / "decisions").glob("*.md")}
-WRITTEN = {DOCS / name for name in GENERATED["PAGES"]}
+WRITTEN = {DOCS / name for name in (*GENERATED["PAGES"], "benchmarks.md")}
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?\s?(?:%|s|ms|min|h|[kMGT]B)(?!\w)|\d+(?:\.\d+)+")
 
 
@@ -122,6 +123,17 @@ def test_relative_links_resolve(page):
 def anchors(page):
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+def test_the_site_leads_to_every_page():
+    listed = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text()))
+    records = {*DOCS.glob("decisions/[0-9]*.md")}
+    assert {DOCS / name for name in listed} == {*DOCS.rglob("*.md")} - records
+
+
+def test_the_api_names_modules_that_exist():
+    names = re.findall(r"^::: (.*)$", (DOCS / "api.md").read_text(), re.MULTILINE)
+    assert [name for name in names if importlib.util.find_spec(name) is None] == []
 
 
 @pytest.mark.parametrize("name", GENERATED["PAGES"])

@@ -62,6 +62,17 @@ def test_a_bad_image_stops_and_is_named_but_costs_nothing(dumps, run):
     assert run.done() == {"image0", "image1"}
 
 
+def test_a_run_stopped_before_its_manifest_was_written_still_knows_its_classes(dumps, run):
+    results = extract(open_dumps(dumps), run, SETTINGS)
+    next(results)
+    results.close()
+    stopped = Run(run.path)
+    stopped.manifest.n_classes = None
+    extract_all(dumps, stopped)
+    assert Run(run.path).manifest.n_classes == 5
+    assert Run(run.path).manifest.results["images"] == 4
+
+
 def test_bad_images_can_be_skipped_and_are_listed(dumps, run):
     (dumps / "1.npz").write_bytes(b"broken")
     probs, gt = make_scene()

@@ -20,8 +20,10 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Draw street scenes, run both demo networks over them, and make everything of the paper."""
-    from metaseg_tf.cli.console import show_progress
+    from metaseg_tf.cli.console import show_progress, start_tensorflow
     from metaseg_tf.cli.stages import run_plan
+
+    start_tensorflow()
     from metaseg_tf.reproduction.demo import DEMO_IMAGES, demo_plan, draw_scenes, keep_softmax
 
     images = limit or DEMO_IMAGES
@@ -31,12 +33,12 @@ def demo(
         pass
     code = run_plan(plan, quiet=quiet)
     keep_softmax(plan)
-    model = _try_on_fresh_scenes(plan, images, quiet)
-    _finish(plan, model)
+    _try_on_fresh_scenes(plan, images, quiet)
+    _finish(plan)
     raise typer.Exit(code)
 
 
-def _try_on_fresh_scenes(plan, images: int, quiet: bool):
+def _try_on_fresh_scenes(plan, images: int, quiet: bool) -> None:
     """Keep a meta model, and say how it does where it has never been."""
     from metaseg_tf.cli.console import show_progress
     from metaseg_tf.reproduction import fresh
@@ -52,10 +54,9 @@ def _try_on_fresh_scenes(plan, images: int, quiet: bool):
         f"meta model {path}: AUROC {trial.fresh_auroc:.4f} and R2 {trial.fresh_r2:.4f} on {count} "
         f"fresh scenes; {trial.held_out_auroc:.4f} and {trial.held_out_r2:.4f} on images held out"
     )
-    return model
 
 
-def _finish(plan, model) -> None:
+def _finish(plan) -> None:
     """Table 1 of both networks side by side, and the page to open."""
     from metaseg_tf.cli.console import print_table
     from metaseg_tf.paper.tables import make_table

@@ -78,7 +78,7 @@ def broken_table(name):
     [
         ("no interior", "segments with interior"),
         ("one IoU", "extract more images"),
-        ("NaN", "column E_bd"),
+        ("NaN", "expected E_bd"),
         ("no truth", "ground truth"),
     ],
 )

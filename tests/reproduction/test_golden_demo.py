@@ -8,7 +8,7 @@ import pytest
 from scenes import make_scene
 from street import FakeNetwork, write_street
 
-from metaseg_tf import extraction
+from metaseg_tf import sources
 from metaseg_tf.paper.golden import load_golden
 from metaseg_tf.paper.verify import verify
 from metaseg_tf.reproduction import Plan, demo
@@ -22,8 +22,8 @@ SCRIPT = Path(__file__).parents[2] / "deeplab_checkpoints" / "make_golden.py"
 def plan(tmp_path, monkeypatch):
     """A demo of six images, seen by networks that need no file."""
     monkeypatch.setattr(demo, "load_network", lambda *_, **__: FakeNetwork())
-    monkeypatch.setattr(extraction, "load_network", lambda *_, **__: FakeNetwork())
-    monkeypatch.setattr(extraction, "describe_network", lambda *_, **__: {})
+    monkeypatch.setattr(sources, "load_network", lambda *_, **__: FakeNetwork())
+    monkeypatch.setattr(sources, "describe_network", lambda *_, **__: {})
     return Plan(DEMO_NETWORKS, write_street(tmp_path / "scenes"), tmp_path)
 
 

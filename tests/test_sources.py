@@ -1,0 +1,81 @@
+import pickle
+
+import numpy as np
+import pytest
+from scenes import make_scene
+from test_cityscapes import write_pair
+
+from metaseg_tf import sources
+from metaseg_tf.cityscapes import find_pairs
+from metaseg_tf.softmax import SoftmaxDump, save_dump
+from metaseg_tf.sources import CityscapesSource, ProcessNetwork, open_dumps
+
+
+class RedNetwork:
+    """Predicts the class that the red channel names."""
+
+    classes = 19
+
+    def probabilities(self, image):
+        return np.eye(self.classes, dtype=np.float32)[image[..., 0] % self.classes]
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """What was asked of `load_network`."""
+    asked = []
+
+    def load(source, **options):
+        asked.append((source, options))
+        return RedNetwork()
+
+    monkeypatch.setattr(sources, "load_network", load)
+    sources._network_of_process.cache_clear()
+    yield asked
+    sources._network_of_process.cache_clear()
+
+
+def test_a_process_loads_the_network_once_and_late(loads):
+    sent = pickle.dumps(ProcessNetwork("xception65", flip=True))
+    assert loads == []
+    for _ in range(3):
+        pickle.loads(sent).probabilities(np.zeros((2, 2, 3), np.uint8))
+    assert loads == [("xception65", {"flip": True})]
+
+
+def test_a_network_file_is_found_from_elsewhere(loads, tmp_path, monkeypatch):
+    (tmp_path / "graph.pb").touch()
+    monkeypatch.chdir(tmp_path)
+    sent = pickle.dumps(ProcessNetwork("graph.pb"))
+    monkeypatch.chdir("/")
+    assert pickle.loads(sent).loaded.classes == 19
+    assert loads[0][0] == str(tmp_path / "graph.pb")
+
+
+@pytest.fixture
+def street(tmp_path, monkeypatch):
+    """A folder of three images, named from within it."""
+    for i in range(3):
+        write_pair(tmp_path, f"ulm_{i}")
+    monkeypatch.chdir(tmp_path)
+    return CityscapesSource(ProcessNetwork("any"), find_pairs("."), {})
+
+
+def test_jobs_apart_load_anywhere_and_in_any_order(loads, street, monkeypatch):
+    together = [job.load() for job in street.jobs(set())]
+    sent = [pickle.dumps(job) for job in street.jobs({"ulm_1"}, apart=True)]
+    monkeypatch.chdir("/")
+    for expected, job in reversed(list(zip(together, map(pickle.loads, sent), strict=True))):
+        dump = job.load()
+        assert dump.name == expected.name == job.name()
+        np.testing.assert_array_equal(dump.probs, expected.probs)
+        np.testing.assert_array_equal(dump.gt, expected.gt)
+        np.testing.assert_array_equal(dump.image, expected.image)
+
+
+def test_dumps_are_found_from_elsewhere(tmp_path, monkeypatch):
+    save_dump(tmp_path / "0.npz", SoftmaxDump(*make_scene(), "image"))
+    monkeypatch.chdir(tmp_path)
+    (sent,) = [pickle.dumps(job) for job in open_dumps(".").jobs(set(), apart=True)]
+    monkeypatch.chdir("/")
+    assert pickle.loads(sent).load().name == "image"
