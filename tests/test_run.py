@@ -219,7 +219,7 @@ def test_a_part_with_other_values_is_refused(made, name, value):
     for image in "ab":
         part_with(made[0].path / "segments" / f"{image}.parquet", **{name: value})
     for only in (None, [name]):
-        with pytest.raises(DataFormatError, match=f"expected column {name} of"):
+        with pytest.raises(DataFormatError, match=f"expected {name} of"):
             load_run(made[0].path, only)
 
 
