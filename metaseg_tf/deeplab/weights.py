@@ -20,6 +20,8 @@ SCOPES = (
     *("MobilenetV2/", "xception_65/", "image_pooling/", "aspp", "concat_projection/"),
     *("decoder/", "logits/"),
 )
+# What TensorFlow raises on files that are truncated or something else.
+_BROKEN = (tf.errors.OpError, IndexError, MemoryError, RuntimeError, TypeError, ValueError)
 #: Number of weights that an error message names before it only counts.
 NAMED_AT_MOST = 3
 
@@ -100,7 +102,7 @@ def _weights_from_checkpoint(prefix):
         names = sorted(filter(_is_weight, reader.get_variable_to_shape_map()))
         _check_size(prefix, reader, names)
         return {name: reader.get_tensor(name).astype(np.float32) for name in names}
-    except (tf.errors.OpError, IndexError, RuntimeError, TypeError, ValueError) as error:
+    except _BROKEN as error:
         raise DataFormatError(
             f"checkpoint {prefix}: cannot be read ({in_one_line(error)}); it is truncated or lacks "
             "a file, download it again"

@@ -93,6 +93,16 @@ class TestCheckpoint:
         with pytest.raises(DataFormatError, match="of 100 bytes at most"):
             load_weights(tmp_path / "model.ckpt")
 
+    def test_an_index_of_endless_blocks(self, tmp_path):
+        self.write(tmp_path)
+        index = tmp_path / "model.ckpt.index"
+        content = index.read_bytes()
+        # The file ends with the places and sizes of two blocks, 40 bytes, and 8 that mark its kind.
+        blocks = (b"\0\0\0" + b"\xff" * 8 + b"\x7f").ljust(40, b"\0")
+        index.write_bytes(content[:-48] + blocks + content[-8:])
+        with pytest.raises(DataFormatError, match=r"model\.ckpt: .*download it again"):
+            load_weights(tmp_path / "model.ckpt")
+
     def test_weights_that_are_no_numbers(self, tmp_path):
         write_checkpoint(tmp_path / "model.ckpt", {KERNEL: np.array([b"text"])})
         with pytest.raises(DataFormatError, match="bytes of string"):
