@@ -5,6 +5,7 @@ machine. So what is declared is checked before anything is read or allocated.
 """
 
 import contextlib
+import io
 import lzma
 import math
 import os
@@ -51,9 +52,23 @@ READ_ERRORS = (
 _REMEDY = "write or copy it again"
 # As the format's specification gives them, for files with addresses of 8 bytes.
 _HEAP_REFERENCE = struct.Struct("<IQI")
-_HEAP = struct.Struct("<4s4xQ")
+_HEAP_START = b"GCOL\1\0\0\0"
+_HEAP = struct.Struct("<8sQ")
 _HEAP_OBJECT = struct.Struct("<H6xQ")
 _KINDS = {"f": "real numbers", "iu": "integers", "SU": "text"}
+
+
+class _Origin(NamedTuple):
+    """What errors say of a file."""
+
+    name: str
+    kind: str
+    remedy: str = _REMEDY
+
+    def refuse(self, name: str, expected: str, found: object) -> DataFormatError:
+        return DataFormatError(
+            f"{self.name}: expected {name!r} to hold {expected}, got {found}; {self.remedy}"
+        )
 
 
 class StoredArrays(Protocol):
@@ -90,16 +105,23 @@ def open_npz(
         yield _NpzArrays(origin, archive)
 
 
-def check_hdf5(file: str | os.PathLike | BinaryIO, name: str = "") -> None:
+def check_hdf5(content: bytes, name: str) -> None:
     """Refuse an HDF5 file, for others to read, unless all its arrays are its own and bounded.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        What errors call the file.
 
     Raises
     ------
     DataFormatError
         Naming the array or link; also where h5py cannot read the file.
     """
-    origin = _Origin(name or str(file), "HDF5", _REMEDY)
-    with _translated(origin), h5py.File(file, "r") as opened:
+    origin = _Origin(name, "HDF5")
+    _check_heaps(origin, content)
+    with _translated(origin), h5py.File(io.BytesIO(content), "r") as opened:
         pending: list[h5py.Group] = [opened]
         seen = set()
         while pending:
@@ -114,17 +136,25 @@ def check_hdf5(file: str | os.PathLike | BinaryIO, name: str = "") -> None:
                     pending.append(found)
 
 
-class _Origin(NamedTuple):
-    """What errors say of a file."""
+def _check_heaps(origin: _Origin, content: bytes) -> None:
+    """libhdf5 1.14.6 never returns from a heap of texts whose free space has no size."""
+    heap = content.find(_HEAP_START)
+    while heap >= 0:
+        for number, size, _ in _heap_objects(content[heap : heap + _SMALL]):
+            if number == size == 0:
+                raise origin.refuse("its texts", "a whole heap", f"a broken one at {heap}")
+        heap = content.find(_HEAP_START, heap + 1)
 
-    name: str
-    kind: str
-    remedy: str = _REMEDY
 
-    def refuse(self, name: str, expected: str, found: object) -> DataFormatError:
-        return DataFormatError(
-            f"{self.name}: expected {name!r} to hold {expected}, got {found}; {self.remedy}"
-        )
+def _heap_objects(heap: bytes) -> Iterator[tuple[int, int, int]]:
+    """Number, size and start of each object of a heap of texts; number 0 is its free space."""
+    _, end = _HEAP.unpack_from(heap.ljust(_HEAP.size, b"\0"))
+    start = _HEAP.size
+    while start + _HEAP_OBJECT.size <= min(end, len(heap)):
+        number, size = _HEAP_OBJECT.unpack_from(heap, start)
+        start += _HEAP_OBJECT.size
+        yield number, size, start
+        start += -(-size // 8) * 8
 
 
 class _HDF5Arrays(NamedTuple):
@@ -151,7 +181,7 @@ class _HDF5Arrays(NamedTuple):
 def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
     """The first text of a data set of texts of any length, which stand in a heap of the file.
 
-    libhdf5 1.14.6 never returns from a heap that holds an object of no size, so it is not asked.
+    libhdf5 is not asked, see `_check_heaps`, and the whole file, which is large, need not be read.
     """
     place = dataset.id.get_offset()
     if not dataset.size or place is None:
@@ -160,17 +190,12 @@ def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
         raw.seek(place)
         length, heap, wanted = _HEAP_REFERENCE.unpack(raw.read(_HEAP_REFERENCE.size))
         raw.seek(heap + file.userblock_size)
-        signature, size = _HEAP.unpack(raw.read(_HEAP.size))
-        if signature != b"GCOL" or size > _SMALL:
-            raise ValueError(f"no heap of texts at {heap}")
-        content = raw.read(size - _HEAP.size)
-    start = 0
-    while True:
-        found, size = _HEAP_OBJECT.unpack_from(content, start)
-        start += _HEAP_OBJECT.size
-        if found == wanted and length <= size:
-            return content[start : start + length]
-        start += -(-size // 8) * 8
+        content = raw.read(_SMALL)
+    if content.startswith(_HEAP_START):
+        for number, size, start in _heap_objects(content):
+            if number == wanted and length <= size:
+                return content[start : start + length]
+    raise ValueError(f"no text at {heap}")
 
 
 def _check_link(origin: _Origin, group: h5py.Group, name: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from metaseg_tf import stored_arrays
 from metaseg_tf.errors import DataFormatError
-from metaseg_tf.stored_arrays import open_hdf5, open_npz
+from metaseg_tf.stored_arrays import check_hdf5, open_hdf5, open_npz
 
 VALUES = np.full((4, 4, 3), 1 / 3, np.float32)
 
@@ -176,8 +176,11 @@ def test_a_heap_that_libhdf5_never_returns_from_is_read(tmp_path):
     free = content.index(bytes(8) + struct.pack("<Q", 4096 - 16 - 24), heap)
     path.write_bytes(content[: free + 8] + bytes(8) + content[free + 16 :])
     assert read_hdf5(path, "SU") == b"text"
+    check_hdf5(content, "a.h5")
+    with pytest.raises(DataFormatError, match=r"a\.h5: expected 'its texts' to hold a whole heap"):
+        check_hdf5(path.read_bytes(), "a.h5")
     path.write_bytes(content.replace(b"GCOL", b"LOCG"))
-    with pytest.raises(DataFormatError, match="no heap"):
+    with pytest.raises(DataFormatError, match="no text"):
         read_hdf5(path, "SU")
     first = heap + 16
     path.write_bytes(content[:first] + b"\7" + content[first + 1 :])
@@ -192,3 +195,18 @@ def test_a_compression_that_python_lacks(tmp_path):
         content = content[:place] + b"\x63\0" + content[place + 2 :]
     with pytest.raises(DataFormatError, match="compression"):
         read_npz(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("way", ["link", "virtual", "storage"])
+def test_all_of_a_file_is_checked_for_others_to_read(tmp_path, way):
+    def fill(file):
+        inner = file.create_group("outer/inner")
+        inner["circle"] = file["outer"]
+        inner["y"] = VALUES
+
+    path = write_hdf5(tmp_path / "a.h5", fill)
+    check_hdf5(path.read_bytes(), "a.h5")
+    with h5py.File(path, "a") as file:
+        elsewhere(tmp_path)[way](file["outer/inner"])
+    with pytest.raises(DataFormatError, match="numbers of this file"):
+        check_hdf5(path.read_bytes(), "a.h5")

@@ -89,13 +89,12 @@ def _config_of_zip(path: Path) -> bytes:
                 f"{path}: expected at most {MAX_BYTES} bytes once unpacked, got more; this is no "
                 "network for images"
             )
-        with archive.open("model.weights.h5") as weights:
-            check_hdf5(weights, str(path))
+        check_hdf5(archive.read("model.weights.h5"), str(path))
         return archive.read("config.json")
 
 
 def _config_of_h5(path: Path) -> str:
-    check_hdf5(path)
+    check_hdf5(path.read_bytes(), str(path))
     with h5py.File(path, "r") as file:
         return file.attrs["model_config"]
 

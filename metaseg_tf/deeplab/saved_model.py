@@ -12,7 +12,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from metaseg_tf.deeplab.graph_network import GraphNetwork
 from metaseg_tf.deeplab.graph_safety import check_graph, check_sizes
-from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError
+from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError, in_one_line
 
 __all__ = ["load_saved_model"]
 
@@ -49,7 +49,7 @@ def load_saved_model(path: Path, *, normalise: str = "0..255") -> GraphNetwork:
     _check_before_loading(_read(path), path)
     try:
         model = tf.saved_model.load(str(path))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except Exception as error:  # the loader trusts the file, and raises what comes of that
         raise _broken(path, error) from error
     # The model owns the variables: the function must be frozen before the model is let go.
     return GraphNetwork(_signature(model, path), normalise)
@@ -68,9 +68,8 @@ def _read(path: Path) -> SavedModel:
 
 
 def _broken(path: Path, error: Exception) -> DataFormatError:
-    reason = str(error).splitlines()[0]
     return DataFormatError(
-        f"{path}: expected a whole SavedModel, got: {reason}; copy or export it again"
+        f"{path}: expected a whole SavedModel, got: {in_one_line(error)}; copy or export it again"
     )
 
 

@@ -55,6 +55,7 @@ def _references(model) -> Iterator[tuple[str, list[int], int]]:
     yield "subgraphs", [0], len(model.subgraphs)
     for graph in model.subgraphs:
         tensors, operators = graph.tensors or [], graph.operators or []
+        yield "outputs", [0], len(_listed(graph.outputs))
         yield "buffers", [tensor.buffer for tensor in tensors], len(model.buffers)
         yield "operators", [op.opcodeIndex for op in operators], len(model.operatorCodes or [])
         for owner in (graph, *operators):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from small_networks import CLASSES, TAILS, Segmenter, draw, kernel, logits, probabilities
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from metaseg_tf.deeplab.saved_model import load_saved_model
 from metaseg_tf.deeplab.settings import NetworkSettings
@@ -180,3 +181,15 @@ def test_unknown_ranges_are_refused(tmp_path):
     path = save(tmp_path, lambda module, image: {"out": module.logits(image)}, ANY_SIZE)
     with pytest.raises(InputError, match=r"0\.\.255, 0\.\.1, -1\.\.1, got 'imagenet'"):
         load_saved_model(path, normalise="imagenet")
+
+
+def test_a_function_that_reads_what_is_not_there_is_refused(tmp_path):
+    path = save(tmp_path, lambda module, image: {"out": module.logits(image)}, ANY_SIZE)
+    saved = SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    for function in saved.meta_graphs[0].graph_def.library.function:
+        for node in function.node_def:
+            node.input[:] = ["nothing:out:0"] * len(node.input)
+    (path / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(DataFormatError, match="whole SavedModel") as caught:
+        load_saved_model(path)
+    assert "\n" not in str(caught.value)
