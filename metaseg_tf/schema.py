@@ -269,6 +269,6 @@ def _check_column(values: pd.Series, column: Column, origin: str) -> None:
             return
         found = f"{values.min()} to {values.max()}, or none"
     raise DataFormatError(
-        f"{origin}: expected {column.name} of {column.dtype} in {low:g}..{high:g}, got {found}; "
-        "delete its segments and run extract again"
+        f"{origin}: expected {column.name} of {column.dtype} in {low:g}..{high:g}, "
+        f"got {found}; delete its segments and run extract again"
     )

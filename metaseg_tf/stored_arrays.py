@@ -39,6 +39,7 @@ READ_ERRORS = (
     MemoryError,
     RuntimeError,
     SyntaxError,
+    SystemError,
     TypeError,
     ValueError,
     lzma.LZMAError,

@@ -165,3 +165,12 @@ def test_names_of_any_length_as_h5py_stores_lists(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["file_names"] = ["some/folder/Straße.png"]
     assert read_name(tmp_path / "a.h5") == "Straße"
+
+
+def test_a_name_of_signs_that_do_not_exist_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        content = io.BytesIO()
+        np.lib.format.write_array(content, np.array("ab"))
+        archive.writestr("name.npy", content.getvalue()[:-4] + b"\xff" * 4)
+    with pytest.raises(DataFormatError, match="whole npz"):
+        read_name(tmp_path / "a.npz")

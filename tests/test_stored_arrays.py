@@ -183,3 +183,12 @@ def test_a_heap_that_libhdf5_never_returns_from_is_read(tmp_path):
     path.write_bytes(content[:first] + b"\7" + content[first + 1 :])
     with pytest.raises(DataFormatError):
         read_hdf5(path, "SU")
+
+
+def test_a_compression_that_python_lacks(tmp_path):
+    content = npz(npy("<f4", (1,), bytes(4)), zipfile.ZIP_STORED).getvalue()
+    local, central = content.index(b"PK\3\4") + 8, content.index(b"PK\1\2") + 10
+    for place in (local, central):
+        content = content[:place] + b"\x63\0" + content[place + 2 :]
+    with pytest.raises(DataFormatError, match="compression"):
+        read_npz(io.BytesIO(content))

@@ -28,6 +28,7 @@ def rebuild(path: Path) -> bytes:
     """
     try:
         model = flatbuffer_utils.convert_bytearray_to_object(bytearray(path.read_bytes()))
+        _decode_names(model)
         missing = [what for what, numbers, count in _references(model) if not _fit(numbers, count)]
         # Only converters read it.
         model.metadata = None
@@ -40,6 +41,13 @@ def rebuild(path: Path) -> bytes:
             f"({missing[0]}); convert or copy it again"
         )
     return content
+
+
+def _decode_names(model) -> None:
+    """Fail here where TensorFlow would fail later, whenever it tells of a tensor or an op."""
+    tensors = (tensor for graph in model.subgraphs for tensor in graph.tensors or [])
+    for name in (*(t.name for t in tensors), *(c.customCode for c in model.operatorCodes or [])):
+        (name or b"").decode()
 
 
 def _references(model) -> Iterator[tuple[str, list[int], int]]:

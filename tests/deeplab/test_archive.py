@@ -114,3 +114,13 @@ def test_an_archive_without_compression_is_read(tmp_path):
     with tarfile.open(path, "w") as archive:
         archive.addfile(member_of("a.pb"), io.BytesIO(b"abc"))
     assert list(read_members(path, ".pb")) == [("a.pb", b"abc")]
+
+
+def test_a_name_with_a_null_byte_is_refused(tmp_path):
+    path = tmp_path / "bad.tar.gz"
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        member = member_of("a")
+        member.pax_headers = {"path": "a\0b"}
+        archive.addfile(member, io.BytesIO(bytes(3)))
+    with pytest.raises(DataFormatError, match="do not unpack"):
+        unpack(path, tmp_path / "to")

@@ -103,7 +103,7 @@ def test_missing_files(tmp_path):
         TFLiteNetwork(tmp_path / "none.tflite")
 
 
-@pytest.mark.parametrize("change", ["tensor", "buffer", "operator", "graph", "offsets"])
+@pytest.mark.parametrize("change", ["tensor", "buffer", "operator", "graph", "name", "offsets"])
 def test_what_would_end_the_process_is_refused(tmp_path, change):
     path = convert(tmp_path / "a.tflite", lambda m, image: m.logits(image))
     model = flatbuffer_utils.read_model(str(path))
@@ -114,6 +114,8 @@ def test_what_would_end_the_process_is_refused(tmp_path, change):
         graph.tensors[0].buffer = 10**6
     elif change == "operator":
         graph.operators[0].opcodeIndex = 99
+    elif change == "name":
+        graph.tensors[0].name = b"\xff"
     elif change == "graph":
         model.subgraphs = []
     content = bytearray(flatbuffer_utils.convert_object_to_bytearray(model))
