@@ -59,10 +59,14 @@ endif
 demo: $(STAMP)
 	$(BIN)/metaseg-tf demo
 
+# A process a file: peak memory is that of the file's own benchmarks.
 bench: $(STAMP)
-	$(BIN)/python -m pytest tests/benchmarks --override-ini addopts=--import-mode=importlib -s --benchmark-disable-gc \
-		--benchmark-json=bench.json $(PYTEST_ARGS)
-	$(BIN)/python docs/make_benchmarks.py bench.json
+	rm -rf .benchmarks && mkdir -p .benchmarks
+	status=0; for file in tests/benchmarks/test_*.py; do \
+		$(BIN)/python -m pytest $$file --override-ini addopts=--import-mode=importlib -s -q \
+			--benchmark-disable-gc --benchmark-json=.benchmarks/$$(basename $$file .py).json \
+			$(PYTEST_ARGS) || status=1; done; \
+	$(BIN)/python docs/make_benchmarks.py .benchmarks/*.json; exit $$status
 
 $(VENV)/.docs-installed: $(STAMP) docs/requirements.txt
 	$(BIN)/python -m pip install --quiet -r docs/requirements.txt

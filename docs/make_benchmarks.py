@@ -66,8 +66,9 @@ def to_markdown(content, points):
     return "\n".join(lines)
 
 
-def main(path):
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
+def main(paths):
+    contents = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+    content = contents[0] | {"benchmarks": [b for c in contents for b in c["benchmarks"]]}
     points = read_points(content["benchmarks"])
     (HERE / "pictures").mkdir(exist_ok=True)
     draw(points, HERE / "pictures" / "scaling.png")
@@ -75,4 +76,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])

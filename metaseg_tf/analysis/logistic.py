@@ -85,12 +85,15 @@ class LogisticLoss:
         """Duality gap: how far the objective at ``point`` can lie above its minimum.
 
         The dual objective is the mean entropy (in nats) of probabilities s * miss, with s as large
-        as keeps |s * gradient| <= alpha. A slope that is not quite 0 is charged to the gap.
+        as keeps |s * gradient| <= alpha. A slope that is not quite 0 is charged to the gap: what
+        the dual lacks by it, and what a Newton step of the intercept would gain, twice over.
         """
         steepest = np.abs(point.gradient).max(initial=0.0)
         s = min(1.0, alpha / steepest) if steepest > 0 else 1.0
         dual = np.mean(entr(s * point.miss) + entr(1 - s * point.miss))
-        return float(objective(point, alpha) - dual + s * abs(point.b * point.slope))
+        curvature = max(float(np.mean(point.miss * (1 - point.miss))), np.finfo(float).tiny)
+        charge = s * abs(point.b * point.slope) + point.slope**2 / curvature
+        return float(objective(point, alpha) - dual + charge)
 
 
 def objective(point: Point, alpha: float) -> float:

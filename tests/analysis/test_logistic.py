@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
@@ -70,6 +70,7 @@ def test_hessian_is_the_same_in_blocks(monkeypatch):
 
 
 @settings(deadline=None)
+@example(seed=290, alpha=0.21427079491928333)  # its slope once escaped the gap
 @given(SEEDS, st.floats(1e-4, 0.3))
 def test_kkt_conditions_and_gap(seed, alpha):
     X, y = draw_rows(seed)

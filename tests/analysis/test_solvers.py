@@ -66,7 +66,7 @@ def test_the_reference_engine_comes_close(rows):
     for C in (0.01, 0.1, 1.0):
         near, exact = theirs.penalised(C), ours.penalised(C)
         np.testing.assert_allclose(near.coef @ rows[0].T, exact.coef @ rows[0].T, atol=0.02)
-        assert exact.gap <= 1e-9 < near.gap < 1e-2
+        assert exact.gap <= 1e-9 < near.gap < 5e-2
         support = np.abs(exact.coef) > 1e-6
         near, exact = theirs.unpenalised(support), ours.unpenalised(support)
         np.testing.assert_allclose(near.coef @ rows[0].T, exact.coef @ rows[0].T, atol=0.02)
