@@ -49,10 +49,11 @@ def load_saved_model(path: Path, *, normalise: str = "0..255") -> GraphNetwork:
     _check_before_loading(_read(path), path)
     try:
         model = tf.saved_model.load(str(path))
+        signatures = dict(model.signatures)
     except Exception as error:  # the loader trusts the file, and raises what comes of that
         raise _broken(path, error) from error
     # The model owns the variables: the function must be frozen before the model is let go.
-    return GraphNetwork(_signature(model, path), normalise)
+    return GraphNetwork(_signature(signatures, path), normalise)
 
 
 def _read(path: Path) -> SavedModel:
@@ -86,8 +87,7 @@ def _check_before_loading(saved: SavedModel, path: Path) -> None:
             )
 
 
-def _signature(model, path: Path):
-    signatures = dict(model.signatures)
+def _signature(signatures: dict, path: Path):
     if "serving_default" in signatures:
         return signatures["serving_default"]
     if len(signatures) != 1:

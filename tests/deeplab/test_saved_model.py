@@ -193,3 +193,15 @@ def test_a_function_that_reads_what_is_not_there_is_refused(tmp_path):
     with pytest.raises(DataFormatError, match="whole SavedModel") as caught:
         load_saved_model(path)
     assert "\n" not in str(caught.value)
+
+
+def test_signatures_that_are_none_are_refused(tmp_path):
+    path = save(tmp_path, lambda module, image: {"out": module.logits(image)}, ANY_SIZE)
+    saved = SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    nodes = saved.meta_graphs[0].object_graph_def.nodes
+    for node in nodes:
+        if node.user_object.identifier == "signature_map":
+            node.user_object.identifier = "_generic_user_object"
+    (path / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(DataFormatError, match="whole SavedModel"):
+        load_saved_model(path)
