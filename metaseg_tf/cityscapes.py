@@ -240,6 +240,13 @@ def read_pairs(pairs: Iterable[Pair], *, prefetch: int = 2) -> Iterator[ImageWit
     import tensorflow as tf
 
     pairs = list(pairs)
+    return _Decoded(pairs, iter(_chain(pairs, prefetch)), tf.errors.OpError)
+
+
+def _chain(pairs: list[Pair], prefetch: int):
+    """A tf.data.Dataset of (uint8 [H, W, 3], uint8 [H, W])."""
+    import tensorflow as tf
+
     tables = tf.constant(np.stack([LABEL_IDS_TO_TRAIN_IDS, _TRAIN_IDS_TO_TRAIN_IDS]))
 
     def decode(image, labels, table):
@@ -248,18 +255,22 @@ def read_pairs(pairs: Iterable[Pair], *, prefetch: int = 2) -> Iterator[ImageWit
         ids = tf.image.decode_png(packed, channels=1)[..., 0]
         return pixels, tf.gather(tables[table], tf.cast(ids, tf.int32))
 
+    # Nothing here is to be tuned, and who leaves the chain would wait for its tuner, which sleeps
+    # for as long as the chain has been in use, up to a minute.
+    options = tf.data.Options()
+    options.autotune.enabled = False
     # With dtypes, so that no pairs are no files, too.
     columns = (
         np.array([str(pair.image) for pair in pairs], str),
         np.array([str(pair.labels) for pair in pairs], str),
         np.array([pair.has_train_ids for pair in pairs], np.int32),
     )
-    chain = (
+    return (
         tf.data.Dataset.from_tensor_slices(columns)
         .map(decode, num_parallel_calls=2, deterministic=True)
         .prefetch(prefetch)
+        .with_options(options)
     )
-    return _Decoded(pairs, iter(chain), tf.errors.OpError)
 
 
 class _Decoded(Iterator):

@@ -55,6 +55,11 @@ def test_pairs_are_decoded_with_train_ids(tmp_path):
     assert decoded.gt.dtype == np.uint8
 
 
+def test_nobody_waits_for_a_tuner_to_leave_the_chain(root):
+    # It sleeps for as long as the chain has been in use: short runs took twice their time.
+    assert cityscapes._chain(find_pairs(root), 2).options().autotune.enabled is False
+
+
 def test_labels_with_train_ids_are_taken_as_they_are(tmp_path):
     labels = np.array([[0, 18, 255]], np.uint8).repeat(8, 0).repeat(4, 1)[:, :10]
     write_pair(tmp_path, "ulm_0", labels=labels, train_ids=True)
