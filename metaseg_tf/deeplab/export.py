@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from metaseg_tf.deeplab.layers import Layers, batch_norm_names
 from metaseg_tf.deeplab.model import compute_logits
-from metaseg_tf.deeplab.multiscale import full_logits, pad_to_crop, scale_probabilities
+from metaseg_tf.deeplab.multiscale import full_logits, pad_to_crop, scale_logits
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.errors import DataFormatError
 
@@ -93,5 +93,7 @@ def _scores(network, image):
 
     if settings.scales == (1.0,) and not settings.flip:
         return full_logits(run, image, stride)
-    probs = scale_probabilities(run, image, stride, settings)
-    return tf.reduce_mean(tf.concat([tf.expand_dims(p, 4) for p in probs], 4), 4, name="Mean")
+    probs = [
+        tf.nn.softmax(logits)[..., None] for logits in scale_logits(run, image, stride, settings)
+    ]
+    return tf.reduce_mean(tf.concat(probs, 4), 4, name="Mean")

@@ -21,6 +21,7 @@ from metaseg_tf.deeplab.graph_structure import (
     find_tail,
 )
 from metaseg_tf.deeplab.image import check_image
+from metaseg_tf.deeplab.multiscale import mean_softmax
 from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.errors import NetworkError
 
@@ -88,7 +89,9 @@ class FrozenGraph:
             If the graph fails, or its labels are not those of its scores.
         """
         scores = self._scores(image)
-        return (scores if self._tail.is_probability else tf.nn.softmax(scores)).numpy()
+        if self._tail.is_probability:
+            return scores.numpy()
+        return mean_softmax([scores[tf.newaxis]], image.shape[:2])
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """Logits of each pixel, float32 [H, W, C]; arguments and errors as in `probabilities`.

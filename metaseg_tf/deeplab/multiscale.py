@@ -4,18 +4,22 @@ The functions run eagerly as well as inside a graph. ``network`` stands for any 
 float32 images [1, H, W, 3] in [-1, 1] to logits [1, H', W', C] of a known stride.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.deeplab.model import normalise
 from metaseg_tf.deeplab.resizing import resize_bilinear, scale_dimension
 from metaseg_tf.deeplab.settings import NetworkSettings
 
-__all__ = ["full_logits", "pad_to_crop", "scale_probabilities"]
+__all__ = ["full_logits", "mean_softmax", "pad_to_crop", "scale_logits"]
 
 #: What surrounds the image in the crop: the middle of the range of pixel values.
 MEAN_PIXEL = 127.5
+
+#: Rows that are worked on at once: few enough to stay in the processor's cache.
+_STRIP = 32
 
 Network = Callable[[tf.Tensor], tf.Tensor]
 
@@ -77,10 +81,10 @@ def full_logits(
     return resize_bilinear(logits, crop)
 
 
-def scale_probabilities(
+def scale_logits(
     network: Network, image: tf.Tensor, stride: int, settings: NetworkSettings
 ) -> Iterator[tf.Tensor]:
-    """Class probabilities at each scale, unflipped and flipped: their mean is the prediction.
+    """Logits at each scale, unflipped and flipped: their softmaxes' mean is the prediction.
 
     Unlike upstream, a single scale with ``flip`` does what it says: upstream's exporter ignores
     the option there.
@@ -91,4 +95,31 @@ def scale_probabilities(
     """
     for scale in settings.scales:
         for flip in (False, True) if settings.flip else (False,):
-            yield tf.nn.softmax(full_logits(network, image, stride, scale, flip))
+            yield full_logits(network, image, stride, scale, flip)
+
+
+def mean_softmax(logits: Iterable[tf.Tensor], size: tuple[int, int]) -> np.ndarray:
+    """Mean of the softmaxes of some logits, of which each is let go before the next is made.
+
+    Parameters
+    ----------
+    logits : iterable of float32 tensors [1, H, W, C]
+    size : (int, int)
+        Height h and width w of what is wanted of them, from the top left.
+
+    Returns
+    -------
+    float32 array [h, w, C]
+    """
+    height, width = size
+    total, count = None, 0
+    for scores in logits:
+        count += 1
+        if total is None:
+            total = np.empty((height, width, scores.shape[-1]), np.float32)
+        for top in range(0, height, _STRIP):
+            rows = slice(top, min(top + _STRIP, height))
+            probs = tf.nn.softmax(scores[0, rows, :width])
+            total[rows] = probs if count == 1 else total[rows] + probs
+        del scores
+    return total if count == 1 else np.divide(total, count, out=total)

@@ -1,7 +1,6 @@
 """A network rebuilt from its weights, at any output stride, crop, scales and flip."""
 
 from collections.abc import Mapping
-from functools import reduce
 from numbers import Integral
 
 import numpy as np
@@ -11,7 +10,7 @@ from metaseg_tf.deeplab.architecture import OUTPUT_STRIDES
 from metaseg_tf.deeplab.image import check_image
 from metaseg_tf.deeplab.layers import InferenceLayers
 from metaseg_tf.deeplab.model import compute_logits, variable_shapes
-from metaseg_tf.deeplab.multiscale import full_logits, pad_to_crop, scale_probabilities
+from metaseg_tf.deeplab.multiscale import full_logits, mean_softmax, pad_to_crop, scale_logits
 from metaseg_tf.deeplab.recognise import infer_architecture
 from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.deeplab.weights import check_weights
@@ -80,17 +79,17 @@ class RebuiltNetwork:
             If the image is not one RGB image within the crop.
         """
         padded = self._pad(image)
-        probs = scale_probabilities(self._network, padded, self._stride, self.settings)
-        mean = reduce(tf.add, probs)
-        mean /= len(self.settings.scales) * (1 + self.settings.flip)
-        return _cut(mean, image)
+        logits = scale_logits(self._network, padded, self._stride, self.settings)
+        return mean_softmax(logits, image.shape[:2])
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """Logits of each pixel at scale 1 without flip, whatever the settings, [H, W, C].
 
         Arguments and errors as in `probabilities`.
         """
-        return _cut(full_logits(self._network, self._pad(image), self._stride), image)
+        height, width = image.shape[:2]
+        logits = full_logits(self._network, self._pad(image), self._stride)
+        return np.array(logits[0, :height, :width])
 
     def _pad(self, image):
         check_image(image, self.crop)
@@ -138,8 +137,3 @@ def _check_crop(crop, stride):
             f"crop: expected sides k * {stride} + 1 at output stride {stride}, got {crop}; "
             f"use {nearest}"
         )
-
-
-def _cut(scores, image):
-    height, width = image.shape[:2]
-    return np.ascontiguousarray(scores[0].numpy()[:height, :width])

@@ -8,7 +8,7 @@ from deeplab_samples import smooth_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metaseg_tf.deeplab.multiscale import full_logits, pad_to_crop, scale_probabilities
+from metaseg_tf.deeplab.multiscale import full_logits, mean_softmax, pad_to_crop, scale_logits
 from metaseg_tf.deeplab.settings import NetworkSettings
 
 STRIDE = 8
@@ -27,9 +27,8 @@ def slow_network(x):
 
 def average(image, crop, scales, flip):
     padded = pad_to_crop(tf.constant(image[np.newaxis]), crop)
-    probs = list(scale_probabilities(network, padded, STRIDE, NetworkSettings(8, scales, flip)))
-    height, width = image.shape[:2]
-    return np.mean(probs, 0)[0, :height, :width]
+    logits = scale_logits(network, padded, STRIDE, NetworkSettings(8, scales, flip))
+    return mean_softmax(logits, image.shape[:2])
 
 
 crops = st.tuples(st.integers(2, 6), st.integers(2, 6)).map(lambda k: tuple(8 * n + 1 for n in k))
