@@ -31,6 +31,8 @@ __all__ = [
 SUM_TOLERANCE = 1e-2
 
 _BLOCK_ELEMENTS = 1 << 20
+# In bytes: TensorFlow's ops expect it of their inputs.
+_ALIGNMENT = 64
 _FLOAT_TYPES = (np.float16, np.float32, np.float64)
 _LOG = logging.getLogger(__name__)
 
@@ -78,8 +80,9 @@ def dispersion(
     ShapeError
         If C is unknown or outside 2..254.
     """
-    probs = tf.cast(probs, tf.float32)
-    pred, spread, gap, _ = _reduce(probs, _plogp(probs, convention))
+    _check_classes(probs.shape[-1])
+    planes = tf.stack(tf.unstack(tf.cast(probs, tf.float32), axis=-1))
+    pred, spread, gap, _ = _reduce(planes, convention)
     return tf.cast(pred, tf.int32), spread, gap
 
 
@@ -99,22 +102,21 @@ def _plogp(probs: tf.Tensor, convention: str) -> tf.Tensor:
     return probs * tf.math.log(probs + inside)
 
 
-def _reduce(probs: tf.Tensor, plogp: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Over the last axis: uint8 class, E_z, D_z; and whether all pixels are distributions."""
-    n_classes = _check_classes(probs.shape[-1])
-    pred, gap = _two_largest(probs)
-    total = tf.reduce_sum(plogp, axis=-1)
-    normalised = tf.abs(tf.reduce_sum(probs, axis=-1) - 1.0) <= SUM_TOLERANCE
-    fine = tf.reduce_all(normalised & tf.math.is_finite(total))
-    return pred, _clip(-total / np.float32(np.log(n_classes))), _clip(gap), fine
+def _reduce(planes: tf.Tensor, convention: str) -> tuple[tf.Tensor, ...]:
+    """Over the first axis, the classes: uint8 class, E_z, D_z; and whether all are distributions.
 
-
-def _two_largest(probs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Class of the largest probability, uint8, and D_z without clipping.
-
-    The classes are folded one by one: a chain of element-wise ops, which XLA fuses into one loop.
+    With a plane for each class every op is element-wise, which XLA fuses into vectorised loops.
     """
-    largest, *others = tf.unstack(probs, axis=-1)
+    pred, gap = _two_largest(planes)
+    total = tf.reduce_sum(_plogp(planes, convention), axis=0)
+    normalised = tf.abs(tf.reduce_sum(planes, axis=0) - 1.0) <= SUM_TOLERANCE
+    fine = tf.reduce_all(normalised & tf.math.is_finite(total))
+    return pred, _clip(-total / np.float32(np.log(planes.shape[0]))), _clip(gap), fine
+
+
+def _two_largest(planes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Class of the largest probability, uint8, and D_z without clipping; one class at a time."""
+    largest, *others = tf.unstack(planes)
     pred, second = tf.zeros_like(largest, tf.int32), tf.zeros_like(largest)
     for class_id, p in enumerate(others, start=1):
         pred = tf.where(p > largest, class_id, pred)
@@ -141,17 +143,14 @@ def _block_function(rows: int, n_classes: int, dtype: str, convention: str, xla:
     """`_reduce` of a block [rows, C], compiled by XLA, or uncompiled where XLA is missing."""
     if xla and not _has_xla():
         return _block_function(rows, n_classes, dtype, convention, False)
-    plogp = tf.function(functools.partial(_plogp, convention=convention), jit_compile=xla)
-    reduce = tf.function(_reduce, jit_compile=xla)
+    reduce = tf.function(functools.partial(_reduce, convention=convention), jit_compile=xla)
 
     @tf.function(input_signature=[tf.TensorSpec([rows, n_classes], dtype)], autograph=False)
     def block(probs):
-        probs = tf.cast(probs, tf.float32)
-        # Over the flat block the logarithm fills whole vectors, unlike within a sum over classes.
-        flat = plogp(tf.reshape(probs, [-1]))
-        return reduce(probs, tf.reshape(flat, [rows, n_classes]))
+        # XLA's own transposition is slower.
+        return reduce(tf.transpose(tf.cast(probs, tf.float32)))
 
-    return block
+    return block.get_concrete_function()
 
 
 @functools.cache
@@ -202,17 +201,41 @@ def compute_heat_maps(
     def run(start: int) -> bool:
         block = pixels[start : start + rows]
         inside = slice(start, start + len(block))
-        if len(block) < rows:
-            block = np.pad(block, [(0, rows - len(block)), (0, 0)], mode="edge")
-        *results, fine = function(tf.convert_to_tensor(block))
+        *results, fine = function(_as_tensor(_filled(block, rows)))
         for target, result in zip(maps, results, strict=True):
-            target[inside] = result.numpy()[: inside.stop - inside.start]
+            target[inside] = np.asarray(result)[: len(block)]
         return bool(fine)
 
     with ThreadPoolExecutor(count_threads()) as pool:
-        if not all(pool.map(run, range(0, len(pixels), rows))):
+        if not all(pool.map(run, _block_starts(pixels, rows))):
             _raise_not_a_distribution(probs)
     return HeatMaps(*(m.reshape(height, width) for m in maps))
+
+
+def _block_starts(pixels: np.ndarray, rows: int) -> list[int]:
+    """First pixels of blocks that cover all, overlapping where that aligns them or fills one."""
+    if len(pixels) <= rows:
+        return [0]
+    near = range(rows, max(rows - _ALIGNMENT, 0), -1)
+    second = next((row for row in near if _is_aligned(pixels, row)), rows)
+    return [0, *range(second, len(pixels) - rows, rows), len(pixels) - rows]
+
+
+def _is_aligned(pixels: np.ndarray, row: int) -> bool:
+    return (pixels.ctypes.data + row * pixels.strides[0]) % _ALIGNMENT == 0
+
+
+def _filled(block: np.ndarray, rows: int) -> np.ndarray:
+    """A block of as many rows as asked for, the last one repeated where there are fewer."""
+    missing = rows - len(block)
+    return np.pad(block, [(0, missing), (0, 0)], mode="edge") if missing else block
+
+
+def _as_tensor(block: np.ndarray) -> tf.Tensor:
+    """The array's own memory as a tensor where TensorFlow can use it, else a copy."""
+    if block.flags.writeable and _is_aligned(block, 0):
+        return tf.experimental.dlpack.from_dlpack(block.__dlpack__())
+    return tf.convert_to_tensor(block)
 
 
 def _block_rows(n_pixels: int, n_classes: int) -> int:

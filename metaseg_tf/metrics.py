@@ -1,6 +1,6 @@
 """One image: class probabilities, with or without ground truth, become its segment table."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -113,19 +113,21 @@ def measure_image(
     heat = compute_heat_maps(probs, convention=convention)
     if gt is not None:
         heat = heat._replace(pred=np.where(gt == VOID, gt, heat.pred))
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(count_threads()) as pool:
         labelled = pool.submit(
             label_components, heat.pred, connectivity=connectivity, labeller=labeller
         )
         # With 4 neighbours a diagonal neighbour of the same class can be another segment.
         same = heat.pred if connectivity == 8 else labelled.result()
-        sums = _sum_runs(probs, heat, same, convention)
+        sums = _sum_runs(pool, probs, heat, same, convention)
         segments = labelled.result()
-    table = _measure(heat.pred, segments, sums)
-    if gt is not None:
-        table["iou"], table["iou_adj"] = compute_iou(
-            heat.pred, segments, gt, convention=convention, connectivity=connectivity
+        measured = pool.submit(_measure, heat.pred, segments, sums)
+        compared = gt is not None and pool.submit(
+            compute_iou, heat.pred, segments, gt, convention=convention, connectivity=connectivity
         )
+        table = measured.result()
+        if compared:
+            table["iou"], table["iou_adj"] = compared.result()
     order = columns(probs.shape[-1], with_gt=gt is not None)
     frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
     return Measurement(frame, segments, heat)
@@ -191,7 +193,9 @@ class _RunSums(NamedTuple):
     probs: np.ndarray
 
 
-def _sum_runs(probs: np.ndarray, heat: HeatMaps, same: np.ndarray, convention: str) -> _RunSums:
+def _sum_runs(
+    pool: Executor, probs: np.ndarray, heat: HeatMaps, same: np.ndarray, convention: str
+) -> _RunSums:
     """Everything that is summed over pixels; ``same`` [H, W] is constant within a segment only."""
     interior = find_interior(same, convention=convention)
     starts = run_starts(same, interior, every=_FLOAT32_RUN)
@@ -212,8 +216,7 @@ def _sum_runs(probs: np.ndarray, heat: HeatMaps, same: np.ndarray, convention: s
         sums.entropy[runs] = rows @ heat.entropy.ravel()[block]
         sums.difference[runs] = rows @ heat.difference.ravel()[block]
 
-    with ThreadPoolExecutor(count_threads()) as pool:
-        list(pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)))
+    list(pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)))
     return sums
 
 

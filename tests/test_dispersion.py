@@ -1,10 +1,13 @@
+from unittest import mock
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import make_probs, probability_maps, slow_difference, slow_entropy
 
+import metaseg_tf.dispersion
 from metaseg_tf.dispersion import compute_heat_maps, difference, dispersion, entropy
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.schema import CONVENTIONS
@@ -76,6 +79,30 @@ def test_any_number_of_classes_and_images_larger_than_a_block(n_classes):
     pred = rng.integers(0, n_classes, (height, 201))
     heat = compute_heat_maps(make_probs(pred, n_classes, rng))
     np.testing.assert_array_equal(heat.pred, pred)
+
+
+@settings(deadline=None)
+@given(
+    height=st.integers(1, 9),
+    n_classes=st.integers(2, 9),
+    shift=st.integers(0, 20),
+    writeable=st.booleans(),
+    dtype=st.sampled_from([np.float16, np.float32, np.float64]),
+)
+def test_wherever_in_memory_an_image_of_many_blocks_lies(
+    height, n_classes, shift, writeable, dtype
+):
+    rng = np.random.default_rng(0)
+    expected = rng.integers(0, n_classes, (height, 50))
+    probs = make_probs(expected, n_classes, rng).astype(dtype)
+    moved = np.empty(probs.size + shift, dtype)[shift:].reshape(probs.shape)
+    moved[:] = probs
+    moved.flags.writeable = writeable
+    with mock.patch.object(metaseg_tf.dispersion, "_BLOCK_ELEMENTS", 512):
+        heat = compute_heat_maps(moved)
+    np.testing.assert_array_equal(heat.pred, expected)
+    for values, tensor in zip(heat, dispersion(tf.constant(probs)), strict=True):
+        np.testing.assert_allclose(values, tensor.numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize(

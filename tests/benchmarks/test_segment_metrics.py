@@ -6,6 +6,7 @@ and numbering the components of the predicted and the true labels.
 
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import numpy as np
@@ -16,7 +17,7 @@ from skimage.measure import label
 
 from metaseg_tf import segment_metrics
 from metaseg_tf.components import find_interior, label_components
-from metaseg_tf.dispersion import compute_heat_maps
+from metaseg_tf.dispersion import compute_heat_maps, count_threads
 from metaseg_tf.iou import compute_iou
 from metaseg_tf.metrics import _measure, _sum_runs
 
@@ -68,12 +69,13 @@ def test_segment_metrics_against_its_floor(scene, benchmark, note):
     heat = compute_heat_maps(probs)
     heat = heat._replace(pred=np.where(gt == 255, gt, heat.pred))
     segments = label_components(heat.pred)
-    sums = _sum_runs(probs, heat, heat.pred, "reference")
+    pool = ThreadPoolExecutor(count_threads())
+    sums = _sum_runs(pool, probs, heat, heat.pred, "reference")
     stages = {
         "heat maps": lambda: compute_heat_maps(probs),
         "components": lambda: label_components(heat.pred),
         "interior": lambda: find_interior(heat.pred),
-        "run sums": lambda: _sum_runs(probs, heat, heat.pred, "reference"),
+        "run sums": lambda: _sum_runs(pool, probs, heat, heat.pred, "reference"),
         "metrics": lambda: _measure(heat.pred, segments, sums),
         "iou": lambda: compute_iou(heat.pred, segments, gt),
     }
