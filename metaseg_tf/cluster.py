@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from metaseg_tf.errors import ClusterError, InputError, MissingDependencyError
+from metaseg_tf.memory import keep_freed_memory
 
 __all__ = ["Cluster", "connect", "dask_setup", "parse_resources"]
 
@@ -141,7 +142,7 @@ def parse_resources(text: str) -> dict[str, float]:
 @contextlib.contextmanager
 def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iterator[Any]:
     try:
-        from distributed import Client, LocalCluster
+        from distributed import Client
     except ImportError as error:
         raise MissingDependencyError(
             "cluster: expected Dask distributed, which is not installed; "
@@ -150,16 +151,8 @@ def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iter
     with contextlib.ExitStack() as opened:
         address = scheduler
         if workers is not None:
-            address = opened.enter_context(
-                LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=max(1, len(os.sched_getaffinity(0)) // workers),
-                    dashboard_address=":0",
-                    silence_logs=logging.CRITICAL,
-                    resources=resources,
-                    preload=[__name__],
-                )
-            )
+            threads = max(1, len(os.sched_getaffinity(0)) // workers)
+            address = opened.enter_context(_local_workers(workers, threads, resources))
         try:
             client = opened.enter_context(Client(address, timeout=_SECONDS_TO_CONNECT))
         except (OSError, ValueError) as error:
@@ -169,6 +162,26 @@ def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iter
                 "start one with dask scheduler, or check the address"
             ) from error
         yield client
+
+
+@contextlib.contextmanager
+def _local_workers(count: int, threads: int, resources: dict) -> Iterator[Any]:
+    """So many processes of so many threads each; nobody samples what their threads are doing."""
+    import dask
+    from distributed import LocalCluster
+
+    with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),
+        LocalCluster(
+            n_workers=count,
+            threads_per_worker=threads,
+            dashboard_address=":0",
+            silence_logs=logging.CRITICAL,
+            resources=resources,
+            preload=[__name__],
+        ) as cluster,
+    ):
+        yield cluster
 
 
 def dask_setup(worker) -> None:
@@ -189,6 +202,7 @@ def _call(prepare: Callable[[], None] | None, function: Callable, *args) -> Any:
 def _prepare_process(threads: int, prepare: Callable[[], None] | None) -> None:
     import tensorflow as tf
 
+    keep_freed_memory()
     # Where TensorFlow has started already, as in the caller's own process, its setting stays.
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -13,6 +13,7 @@ PACKAGE = Path(metaseg_tf.__file__).parent
 RANKS = {
     "errors": 0,
     "schema": 0,
+    "memory": 0,
     "stored_arrays": 0,
     "storage": 1,
     "cluster": 1,

@@ -58,7 +58,7 @@ def processes():
 def threads():
     """A cluster whose workers are threads of this process."""
     with (
-        distributed.LocalCluster(2, processes=False, dashboard_address=":0") as started,
+        distributed.LocalCluster(n_workers=2, processes=False, dashboard_address=":0") as started,
         distributed.Client(started) as client,
     ):
         yield client

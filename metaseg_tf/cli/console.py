@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from metaseg_tf.memory import keep_freed_memory
 from metaseg_tf.paper.layout import PrintedTable
 
 __all__ = [
@@ -33,8 +34,10 @@ def print_error(error: Exception | str) -> None:
 def start_tensorflow() -> None:
     """Import TensorFlow and start its compiler without what they say to stderr on every start.
 
-    TF_CPP_MIN_LOG_LEVEL below 3, set by the user, shows it again.
+    TF_CPP_MIN_LOG_LEVEL below 3, set by the user, shows it again. What measures image after image
+    begins here, and so the process keeps its memory from here on.
     """
+    keep_freed_memory()
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
     with _native_stderr_silenced():

@@ -7,16 +7,16 @@ import time
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 from test_scaling import make_patches
 
-from metaseg_tf.cluster import Cluster
+from metaseg_tf.cluster import Cluster, _local_workers
 from metaseg_tf.extraction import MeasureSettings, extract
 from metaseg_tf.run import Run
 from metaseg_tf.sources import open_dumps
 
-IMAGES = 8
-ROUNDS = 2
+IMAGES = 40
+ROUNDS = 3
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,7 @@ def dumps(tmp_path_factory):
 @contextlib.contextmanager
 def workers(count):
     """So many processes of one thread each."""
-    with (
-        LocalCluster(count, threads_per_worker=1, dashboard_address=":0") as started,
-        Client(started) as client,
-    ):
+    with _local_workers(count, threads=1, resources={}) as started, Client(started) as client:
         yield Cluster(client), client
 
 
