@@ -4,6 +4,7 @@ Kept as two files: an npz with the maps, and the photograph as JPEG, which brows
 """
 
 import io
+import zipfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,10 +53,8 @@ def encode_maps(maps: ImageMaps) -> dict[str, bytes]:
     arrays = {name: getattr(maps, name) for name in _CLASS_MAPS}
     arrays |= {name: _quantise(getattr(maps, name)) for name in _HEAT_MAPS}
     arrays |= {} if maps.gt is None else {"gt": maps.gt}
-    packed = io.BytesIO()
-    np.savez_compressed(packed, **arrays)
     photograph = {} if maps.image is None else {"jpg": _to_jpeg(maps.image)}
-    return photograph | {"npz": packed.getvalue()}
+    return photograph | {"npz": _to_npz(arrays)}
 
 
 def decode_maps(npz: bytes, photograph: bytes | None = None, *, origin: str = "maps") -> ImageMaps:
@@ -87,6 +86,16 @@ def decode_maps(npz: bytes, photograph: bytes | None = None, *, origin: str = "m
 
 def _quantise(heat: np.ndarray) -> np.ndarray:
     return np.rint(heat * _LEVELS).astype(np.uint8)
+
+
+def _to_npz(arrays: dict[str, np.ndarray]) -> bytes:
+    """As np.savez_compressed, in a third of its time and a third larger."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array))
+    return content.getvalue()
 
 
 def _to_jpeg(image: np.ndarray) -> bytes:
