@@ -1,43 +1,34 @@
-"""A data set becomes a run: every image is measured once, and a stopped run is continued.
+"""A data set becomes a run: every image is measured once, and a stopped run is continued."""
 
-One process measures an image while another thread loads, or predicts, the next; on a cluster each
-image is a task. Both do the same with an image: `measure_job`.
-"""
-
-import logging
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
 from metaseg_tf.cluster import Cluster
 from metaseg_tf.components import CONNECTIVITIES, LABELLERS, VOID
 from metaseg_tf.errors import (
-    ClusterError,
     DataFormatError,
     InputError,
     MetaSegError,
     RunError,
 )
 from metaseg_tf.iou import compute_class_iou, count_confusions
+from metaseg_tf.jobs import ImageJob, ImageResult, Source, continued, failed, work_through
 from metaseg_tf.maps import ImageMaps
 from metaseg_tf.metrics import Measurement, measure_image
 from metaseg_tf.run import Run
-from metaseg_tf.schema import check_convention, check_image_name
+from metaseg_tf.schema import check_convention
 from metaseg_tf.softmax import SoftmaxDump
-from metaseg_tf.sources import CityscapesSource, DumpSource, ImageJob
 
-__all__ = ["KEEP_MAPS", "ImageResult", "MeasureSettings", "extract", "measure_job", "open_run"]
+__all__ = ["KEEP_MAPS", "MeasureSettings", "extract", "measure_job", "open_run"]
 
 _CONFUSIONS = "confusions"
 #: So many images keep their maps by default: enough for figures, some 1 MB each.
 KEEP_MAPS = 20
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,31 +54,13 @@ class MeasureSettings:
             )
 
 
-class ImageResult(NamedTuple):
-    """What became of an image: "measured", "kept" from an earlier start, or "failed".
-
-    A failed one goes by its origin and says why; a measured one tells its number of classes.
-    """
-
-    name: str
-    outcome: str
-    segments: int = 0
-    n_classes: int | None = None
-    error: MetaSegError | None = None
-
-    @property
-    def reason(self) -> str:
-        """Why it failed, in one line."""
-        return str(self.error or "")
-
-
 def open_run(path: str | os.PathLike, source, settings: MeasureSettings) -> Run:
     """Make the run folder of a source, or open it to be continued; errors as `Run.create`."""
     return Run.create(path, {**source.settings, **asdict(settings)})
 
 
 def extract(
-    source: DumpSource | CityscapesSource,
+    source: Source,
     run: Run,
     settings: MeasureSettings,
     *,
@@ -99,8 +72,7 @@ def extract(
 
     Parameters
     ----------
-    source : object
-        With ``jobs(done, apart=...)``, which gives an `ImageJob` for each image.
+    source : Source
     run : Run
         Open for writing.
     settings : MeasureSettings
@@ -124,84 +96,17 @@ def extract(
         What is wrong with the first bad image, unless ``skip_errors``; always where the run folder
         cannot be written, or where another process is writing to it.
     """
-    with run.continued() as broken:
-        for path in broken:
-            _LOG.warning("%s was cut short; it is made again", path)
-        run.manifest.failed = {}
-        plan = _plan(source, run, keep_maps, apart=cluster is not None)
-        work = _measure_here if cluster is None else partial(_measure_there, cluster)
-        for result in work(plan, run, settings):
-            _note(run, result, skip_errors)
-            yield result
+    with continued(run):
+        yield from work_through(
+            source,
+            run,
+            partial(measure_job, run=run, settings=settings),
+            skip_errors=skip_errors,
+            keep_maps=keep_maps,
+            cluster=cluster,
+        )
         run.manifest.results = _summarise(run)
         run.write_manifest()
-
-
-def _plan(
-    source: DumpSource | CityscapesSource, run: Run, keep_maps: int, *, apart: bool
-) -> Iterator[ImageJob | ImageResult]:
-    """What is to be measured, and the results of what is not."""
-    done, mapped, seen = run.done(), run.with_maps(), set()
-    for index, job in enumerate(source.jobs(done, apart=apart)):
-        try:
-            name = _new_name(job, seen)
-        except MetaSegError as error:
-            yield _failed(job, error)
-            continue
-        wants_maps = index < keep_maps and name not in mapped
-        if name in done and not wants_maps:
-            yield ImageResult(name, "kept")
-        else:
-            yield job._replace(keep_maps=wants_maps)
-
-
-def _new_name(job: ImageJob, seen: set[str]) -> str:
-    name = check_image_name(job.name())
-    if name in seen:
-        raise InputError(
-            f"{job.origin}: expected a name of its own for each image, got {name!r} twice; "
-            "rename one"
-        )
-    seen.add(name)
-    return name
-
-
-def _measure_here(plan: Iterable, run: Run, settings: MeasureSettings) -> Iterator[ImageResult]:
-    """In this process, one image after the other; the next is loaded in another thread."""
-    with ThreadPoolExecutor(1, thread_name_prefix="load") as loader:
-        for item, loaded in _ahead(plan, lambda item: _is_job(item) and item.load(), loader):
-            result = item
-            if _is_job(item):
-                result = measure_job(item._replace(load=loaded), run, settings)
-            # Let this image's memory go before the one after next is loaded.
-            del loaded
-            yield result
-
-
-def _measure_there(
-    cluster: Cluster, plan: Iterable, run: Run, settings: MeasureSettings
-) -> Iterator[ImageResult]:
-    """On a cluster, a task an image. The first goes alone: it tells the number of classes."""
-    try:
-        for item in plan:
-            if not _is_job(item):
-                yield item
-                continue
-            cluster.submit(item, measure_job, item, run, settings)
-            while len(cluster) >= (1 if run.manifest.n_classes is None else cluster.backlog):
-                yield _collect(cluster)
-        while len(cluster):
-            yield _collect(cluster)
-    finally:
-        cluster.cancel()
-
-
-def _collect(cluster: Cluster) -> ImageResult:
-    job, result = cluster.collect()
-    try:
-        return result()
-    except ClusterError as error:
-        return _failed(job, error)
 
 
 def measure_job(job: ImageJob, run: Run, settings: MeasureSettings) -> ImageResult:
@@ -215,32 +120,11 @@ def measure_job(job: ImageJob, run: Run, settings: MeasureSettings) -> ImageResu
     except RunError:
         raise
     except MetaSegError as error:
-        return _failed(job, error)
+        return failed(job, error)
     if job.keep_maps:
         run.write_maps(dump.name, _maps(measured, gt, dump.image))
     run.write_segments(dump.name, measured.table, _confusions(measured, gt, n_classes))
     return ImageResult(dump.name, "measured", len(measured.table), n_classes)
-
-
-def _is_job(item: ImageJob | ImageResult) -> bool:
-    return isinstance(item, ImageJob)
-
-
-def _failed(job: ImageJob, error: MetaSegError) -> ImageResult:
-    message = str(error)
-    named = message if job.origin in message else f"{job.origin}: {message}"
-    return ImageResult(job.origin, "failed", error=type(error)(named))
-
-
-def _note(run: Run, result: ImageResult, skip_errors: bool) -> None:
-    """Keep in the manifest what a result tells of the run."""
-    if result.outcome == "failed":
-        if not skip_errors:
-            raise result.error
-        run.manifest.failed[result.name] = result.reason
-    elif result.n_classes is not None and run.manifest.n_classes is None:
-        run.manifest.n_classes = result.n_classes
-        run.write_manifest()
 
 
 def _truth(dump: SoftmaxDump, settings: MeasureSettings) -> np.ndarray | None:
@@ -292,18 +176,6 @@ def _unpack(image: str, packed: bytes, n_classes: int | None) -> np.ndarray:
             "got something else; delete its file of the run and run extract again"
         )
     return np.frombuffer(content, "<i8").reshape(n_classes, n_classes)
-
-
-def _ahead(items: Iterable, work: Callable, pool: ThreadPoolExecutor):
-    """Pairs of an item and the result of work on it, which is begun one item ahead."""
-    waiting = None
-    for item in items:
-        begun = (item, pool.submit(work, item).result)
-        if waiting is not None:
-            yield waiting
-        waiting = begun
-    if waiting is not None:
-        yield waiting
 
 
 def _check_classes(run: Run, name: str, n_classes: int) -> None:

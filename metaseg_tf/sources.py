@@ -1,36 +1,27 @@
 """Where images to measure come from: softmax dumps, or Cityscapes through a network."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from metaseg_tf.cityscapes import CLASSES, Pair, find_pairs, read_pairs
 from metaseg_tf.deeplab.network import describe_network, load_network, paper_options
 from metaseg_tf.errors import NetworkError
+from metaseg_tf.jobs import ImageJob
 from metaseg_tf.softmax import SoftmaxDump, find_dumps, load_dump, read_name
 
 __all__ = [
     "CityscapesSource",
     "DumpSource",
-    "ImageJob",
     "ProcessNetwork",
     "open_cityscapes",
     "open_dumps",
 ]
-
-
-class ImageJob(NamedTuple):
-    """One image to measure: a name for the run, where it comes from, and how to get it."""
-
-    name: Callable[[], str]
-    origin: str
-    load: Callable[[], SoftmaxDump]
-    keep_maps: bool = False
 
 
 class DumpSource:

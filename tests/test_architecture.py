@@ -28,6 +28,7 @@ RANKS = {
     "deeplab": 2,
     "parts": 3,
     "run": 3,
+    "jobs": 3,
     "sources": 3,
     "extraction": 3,
     "analysis": 4,

@@ -20,9 +20,10 @@ from metaseg_tf.errors import (
     RunError,
 )
 from metaseg_tf.extraction import MeasureSettings, extract, open_run
+from metaseg_tf.jobs import ImageJob
 from metaseg_tf.run import Run
 from metaseg_tf.softmax import SoftmaxDump, save_dump
-from metaseg_tf.sources import ImageJob, open_dumps
+from metaseg_tf.sources import open_dumps
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")

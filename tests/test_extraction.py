@@ -1,4 +1,3 @@
-import threading
 import zlib
 
 import numpy as np
@@ -15,7 +14,7 @@ from metaseg_tf.extraction import MeasureSettings, extract
 from metaseg_tf.metrics import measure_image
 from metaseg_tf.run import Run
 from metaseg_tf.softmax import SoftmaxDump, save_dump
-from metaseg_tf.sources import CityscapesSource, ImageJob, open_dumps
+from metaseg_tf.sources import CityscapesSource, open_dumps
 
 SETTINGS = MeasureSettings()
 
@@ -113,31 +112,6 @@ def test_a_full_disk_stops_even_where_errors_are_skipped(dumps, run, monkeypatch
     monkeypatch.setattr(Run, "write_segments", full)
     with pytest.raises(RunError, match="disk full"):
         extract_all(dumps, run, skip_errors=True)
-
-
-def test_the_next_image_is_loaded_while_one_is_measured(run):
-    """Each image waits, while it is measured, for the loading of the next to have begun."""
-    begun = [threading.Event() for _ in range(4)]
-
-    class WaitingDump(SoftmaxDump):
-        @property
-        def probs(self):
-            index = int(self.name)
-            assert begun[min(index + 1, 3)].wait(10)
-            return self[0]
-
-    def job(index):
-        def load():
-            begun[index].set()
-            return WaitingDump(*make_scene(seed=index), str(index))
-
-        return ImageJob(lambda: str(index), str(index), load)
-
-    class Source:
-        def jobs(self, done, *, apart):
-            return map(job, range(4))
-
-    assert len(list(extract(Source(), run, SETTINGS))) == 4
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ def demo(
 ) -> None:
     """Draw street scenes, run both demo networks over them, and make everything of the paper."""
     from metaseg_tf.cli.console import show_progress, start_tensorflow
+    from metaseg_tf.cli.long_work import interruptible
     from metaseg_tf.cli.stages import run_plan
 
     start_tensorflow()
@@ -29,12 +30,13 @@ def demo(
     images = limit or DEMO_IMAGES
     plan = demo_plan(out, images=images)
     scenes = draw_scenes(plan.cityscapes, images=images)
-    for _ in show_progress(scenes, total=images, what="drawing scenes", quiet=quiet):
-        pass
-    code = run_plan(plan, quiet=quiet)
-    keep_softmax(plan)
-    _try_on_fresh_scenes(plan, images, quiet)
-    _finish(plan)
+    with interruptible():
+        for _ in show_progress(scenes, total=images, what="drawing scenes", quiet=quiet):
+            pass
+        code = run_plan(plan, quiet=quiet)
+        keep_softmax(plan)
+        _try_on_fresh_scenes(plan, images, quiet)
+        _finish(plan)
     raise typer.Exit(code)
 
 

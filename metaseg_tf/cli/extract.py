@@ -1,11 +1,13 @@
 """``metaseg-tf extract``: measure the segments of a data set into a run folder."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from metaseg_tf.cli.console import print_json, show_progress, start_tensorflow
+from metaseg_tf.cli.long_work import interruptible, print_failed, spread
 from metaseg_tf.cli.options import (
     AsJson,
     Cityscapes,
@@ -16,6 +18,7 @@ from metaseg_tf.cli.options import (
     Labeller,
     Network,
     OnError,
+    OnErrorChoice,
     Out,
     OutputStride,
     Overlap,
@@ -57,9 +60,7 @@ def extract(
         Labeller, typer.Option(help="What numbers the components; tfa knows 4 neighbours only.")
     ] = Labeller.skimage,
     void: Annotated[int, typer.Option(help="The id of pixels without ground truth.")] = 255,
-    on_error: Annotated[
-        OnError, typer.Option(help="Stop at a bad image, or skip it and list it at the end.")
-    ] = OnError.stop,
+    on_error: OnError = OnErrorChoice.stop,
     keep_maps: KeepMaps = 20,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -70,7 +71,7 @@ def extract(
     """Measure the segments of every image into a run folder; continues where it stopped."""
     _check_source(softmax, network, cityscapes)
     start_tensorflow()
-    from metaseg_tf import cluster, extraction, sources
+    from metaseg_tf import extraction, sources
 
     settings = extraction.MeasureSettings(convention.value, void, connectivity, labeller.value)
     if softmax is not None:
@@ -85,18 +86,19 @@ def extract(
             **network_settings(output_stride, scales, flip, crop, tile, overlap),
         )
     run = extraction.open_run(out, source, settings)
-    resources = worker_resources and cluster.parse_resources(worker_resources)
-    skip = on_error is OnError.skip
-    try:
-        with cluster.connect(scheduler, workers, resources, start_tensorflow) as connected:
-            results = extraction.extract(
-                source, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=connected
-            )
-            shown = show_progress(results, total=len(source), what="measuring", quiet=quiet)
-            finished = list(shown)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; what was measured is kept: repeat the command to go on ({out})")
-        raise typer.Exit(130) from None
+    extract = partial(
+        extraction.extract,
+        source,
+        run,
+        settings,
+        skip_errors=on_error is OnErrorChoice.skip,
+        keep_maps=keep_maps,
+    )
+    with spread(scheduler, workers, worker_resources) as cluster, interruptible(out):
+        shown = show_progress(
+            extract(cluster=cluster), total=len(source), what="measuring", quiet=quiet
+        )
+        finished = list(shown)
     summary = _summarise(out, finished, run.manifest)
     if as_json:
         print_json(summary)
@@ -135,8 +137,7 @@ def _print_summary(summary: dict) -> None:
         f"{summary['run']}: {summary['measured']} images measured ({summary['segments']} "
         f"segments), {summary['kept']} kept from before, {len(summary['failed'])} failed"
     )
-    for reason in summary["failed"]:
-        typer.echo(f"skipped {reason}")
+    print_failed(summary["failed"])
 
 
 def _print_miou(manifest, network: str | None) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "Labeller",
     "Network",
     "OnError",
+    "OnErrorChoice",
     "Out",
     "OutputStride",
     "Overlap",
@@ -54,8 +55,8 @@ class Labeller(str, Enum):
     tfa = "tfa"
 
 
-class OnError(str, Enum):
-    """What to do with an image that cannot be measured."""
+class OnErrorChoice(str, Enum):
+    """What to do with a bad image."""
 
     stop = "stop"
     skip = "skip"
@@ -82,14 +83,17 @@ Out = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Measure in so many processes, which share the cores.")
+    int | None, typer.Option(min=1, help="Work in so many processes, which share the cores.")
 ]
 Scheduler = Annotated[
-    str | None, typer.Option(help="Measure on the workers of the Dask scheduler at this address.")
+    str | None, typer.Option(help="Work on the workers of the Dask scheduler at this address.")
 ]
 WorkerResources = Annotated[
     str | None,
     typer.Option(help="What an image occupies of what Dask workers declare, such as GPU=1."),
+]
+OnError = Annotated[
+    OnErrorChoice, typer.Option(help="Stop at a bad image, or skip it and list it at the end.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 KeepMaps = Annotated[

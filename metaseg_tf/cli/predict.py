@@ -7,16 +7,22 @@ from typing import Annotated
 import typer
 
 from metaseg_tf.cli.console import show_progress, start_tensorflow
+from metaseg_tf.cli.long_work import interruptible, print_failed, spread
 from metaseg_tf.cli.options import (
     Crop,
     Flip,
     Network,
+    OnError,
+    OnErrorChoice,
     Out,
     OutputStride,
     Overlap,
     Quiet,
     Scales,
+    Scheduler,
     Tile,
+    WorkerResources,
+    Workers,
     network_settings,
 )
 from metaseg_tf.errors import InputError
@@ -54,6 +60,10 @@ def predict(
     colours: Annotated[
         Colours, typer.Option(help="Of the overlays; orange-blue is safe for the colour-blind.")
     ] = Colours.red_green,
+    on_error: OnError = OnErrorChoice.stop,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    worker_resources: WorkerResources = None,
     quiet: Quiet = False,
 ) -> None:
     """Judge every segment without ground truth; continues where it stopped."""
@@ -74,12 +84,12 @@ def predict(
         source = open_photographs(network, images, **options)
     _warn_of_other_network(judge.other_settings(source.settings))
     run = prediction.open_prediction(out, source, judge, settings)
-    results = prediction.predict(source, judge, run, settings)
-    try:
+    skip = on_error is OnErrorChoice.skip
+    with spread(scheduler, workers, worker_resources) as cluster, interruptible(out):
+        results = prediction.predict(
+            source, judge, run, settings, skip_errors=skip, cluster=cluster
+        )
         finished = list(show_progress(results, total=len(source), what="judging", quiet=quiet))
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; what was judged is kept: repeat the command to go on ({out})")
-        raise typer.Exit(130) from None
     _print_summary(out, finished, prediction.write_judged(run))
 
 
@@ -104,7 +114,8 @@ def _print_summary(out: Path, finished: list, written: list[Path]) -> None:
     segments = sum(result.segments for result in finished)
     typer.echo(
         f"{out}: {outcomes.count('judged')} images judged ({segments} segments), "
-        f"{outcomes.count('kept')} kept from before"
+        f"{outcomes.count('kept')} kept from before, {outcomes.count('failed')} failed"
     )
+    print_failed(result.reason for result in finished if result.outcome == "failed")
     for path in written:
         typer.echo(f"wrote {path}")

@@ -1,10 +1,9 @@
 """A reproduction on the screen: its stages with progress, and one page at the end."""
 
-from contextlib import contextmanager
-
 import typer
 
 from metaseg_tf.cli.console import print_table, show_progress, start_tensorflow
+from metaseg_tf.cli.long_work import interruptible
 from metaseg_tf.cli.progress import DownloadBar
 
 __all__ = ["run_plan"]
@@ -28,7 +27,7 @@ def run_plan(plan, *, quiet: bool = False) -> int:
     from metaseg_tf.reproduction.measuring import count_images
 
     total = count_images(plan)
-    with _resumable():
+    with interruptible():
         _fetch(plan)
         _measure(plan, total, quiet)
         results = _make_results(plan, quiet)
@@ -36,15 +35,6 @@ def run_plan(plan, *, quiet: bool = False) -> int:
     _print_page(plan, results, verification)
     failed = any(result.outcome == "failed" for result in results)
     return int(failed or not (verification.passed or plan.limit))
-
-
-@contextmanager
-def _resumable():
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("stopped; what was finished is kept: repeat the command to go on")
-        raise typer.Exit(130) from None
 
 
 def _fetch(plan) -> None:

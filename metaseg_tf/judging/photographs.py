@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from metaseg_tf.deeplab.network import describe_network, load_network, paper_options
+from metaseg_tf.deeplab.network import describe_network, paper_options
 from metaseg_tf.errors import DataFormatError
+from metaseg_tf.jobs import ImageJob
 from metaseg_tf.softmax import SoftmaxDump
-from metaseg_tf.sources import ImageJob
+from metaseg_tf.sources import ProcessNetwork
 
 __all__ = [
     "PhotographSource",
@@ -48,14 +49,19 @@ class PhotographSource:
     def __len__(self) -> int:
         return len(self._paths)
 
-    def jobs(self, done: set[str]) -> Iterator[ImageJob]:
-        """One job for each photograph; those that are ``done`` are told by their name."""
-        for path in self._paths:
-            yield ImageJob(partial(name_photograph, path), str(path), partial(self._predict, path))
+    def jobs(self, done: set[str], *, apart: bool = False) -> Iterator[ImageJob]:
+        """One job for each photograph; those that are ``done`` are told by their name.
 
-    def _predict(self, path: Path) -> SoftmaxDump:
-        image = read_photograph(path)
-        return SoftmaxDump(self._network.probabilities(image), None, name_photograph(path), image)
+        Those ``apart`` can be sent to another process, if the network can.
+        """
+        for path in self._paths:
+            load = partial(_predict, self._network, path.absolute() if apart else path)
+            yield ImageJob(partial(name_photograph, path), str(path), load)
+
+
+def _predict(network, path: Path) -> SoftmaxDump:
+    image = read_photograph(path)
+    return SoftmaxDump(network.probabilities(image), None, name_photograph(path), image)
 
 
 def open_photographs(
@@ -72,8 +78,8 @@ def open_photographs(
     """
     files = find_photographs(paths)
     options = paper_options(network, options)
-    loaded = load_network(network, **options)
-    return PhotographSource(loaded, files, describe_network(network, loaded, **options))
+    shared = ProcessNetwork(network, **options)
+    return PhotographSource(shared, files, describe_network(network, shared.loaded, **options))
 
 
 def find_photographs(paths: Iterable[str | os.PathLike]) -> list[Path]:

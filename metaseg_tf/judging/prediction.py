@@ -16,14 +16,16 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from metaseg_tf.cityscapes import name_classes
-from metaseg_tf.errors import InputError, MetaSegError, RunError
-from metaseg_tf.extraction import ImageResult
+from metaseg_tf.cluster import Cluster
+from metaseg_tf.errors import InputError, MetaSegError
+from metaseg_tf.jobs import ImageJob, ImageResult, Source, continued, failed, work_through
 from metaseg_tf.judging.image import Judgement, judge_image
 from metaseg_tf.judging.meta_model import SCORE_COLUMNS, MetaModel
 from metaseg_tf.judging.model_file import to_json
@@ -34,7 +36,7 @@ from metaseg_tf.judging.paint import (
     to_png,
 )
 from metaseg_tf.run import Run
-from metaseg_tf.schema import BOX, check_image_name
+from metaseg_tf.schema import BOX
 
 __all__ = ["PredictSettings", "open_prediction", "predict", "tabulate_judged", "write_judged"]
 
@@ -74,47 +76,57 @@ def open_prediction(
     return run
 
 
-def predict(source, model: MetaModel, run: Run, settings: PredictSettings) -> Iterator[ImageResult]:
-    """Judge all images that the run does not hold yet, in the order of the source.
+def predict(
+    source: Source,
+    model: MetaModel,
+    run: Run,
+    settings: PredictSettings,
+    *,
+    skip_errors: bool = False,
+    cluster: Cluster | None = None,
+) -> Iterator[ImageResult]:
+    """Judge all images that the run does not hold yet.
 
     Parameters
     ----------
-    source : object
-        With ``jobs(done)``, which gives an ``ImageJob`` for each image.
+    source : Source
     model : MetaModel
     run : Run
         As `open_prediction` gives it.
     settings : PredictSettings
+    skip_errors, cluster
+        As in `metaseg_tf.extraction.extract`.
 
     Yields
     ------
     ImageResult
-        One an image, once all its files are written.
+        One an image, once all its files are written; in the order of the source, or on a cluster
+        in the order in which they are done.
 
     Raises
     ------
     MetaSegError
-        What is wrong with the first bad image; images before it are kept.
+        What is wrong with the first bad image, unless ``skip_errors``; images before it are kept.
+        Always where the run folder cannot be written, or where another process is writing to it.
     """
-    done, seen = run.done(), set()
-    for job in source.jobs(done):
-        try:
-            name = _check_new(job.name(), seen)
-            if name in done:
-                yield ImageResult(name, "kept")
-                continue
-            dump = job.load()
-            judgement = judge_image(model, dump.probs)
-        except RunError:
-            raise
-        except MetaSegError as error:
-            origin = "" if job.origin in str(error) else f"{job.origin}: "
-            raise type(error)(f"{origin}{error}") from error
-        for relative, content in _draw(judgement, dump.image, settings).items():
-            run.write_bytes(f"{relative}/{name}.png", content)
-        # Last, since an image whose table is there counts as done.
-        run.write_segments(name, judgement.table)
-        yield ImageResult(name, "judged", len(judgement.table))
+    work = partial(judge_job, model=model, run=run, settings=settings)
+    with continued(run):
+        yield from work_through(source, run, work, skip_errors=skip_errors, cluster=cluster)
+        run.write_manifest()
+
+
+def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettings) -> ImageResult:
+    """Load one image, judge its segments, and store its pictures and its table in the run."""
+    try:
+        dump = job.load()
+        judgement = judge_image(model, dump.probs)
+    except MetaSegError as error:
+        return failed(job, error)
+    for folder, content in _draw(judgement, dump.image, settings).items():
+        run.write_bytes(f"{folder}/{dump.name}.png", content)
+    # Last, since an image whose table is there counts as done.
+    run.write_segments(dump.name, judgement.table)
+    return ImageResult(dump.name, "judged", len(judgement.table))
 
 
 def tabulate_judged(run: Run) -> pd.DataFrame:
@@ -148,12 +160,3 @@ def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, b
     if settings.reject_below is not None:
         pictures["trusted"] = reject_segments(pred, segments, quality, settings.reject_below)
     return {folder: to_png(pixels) for folder, pixels in pictures.items()}
-
-
-def _check_new(name: str, seen: set[str]) -> str:
-    if check_image_name(name) in seen:
-        raise InputError(
-            f"expected a name of its own for each image, got {name!r} twice; rename one"
-        )
-    seen.add(name)
-    return name

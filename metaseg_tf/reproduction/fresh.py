@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.scores import auroc, r2
-from metaseg_tf.extraction import ImageResult
+from metaseg_tf.jobs import ImageResult
 from metaseg_tf.judging import MetaModel, fit_meta_model, save_model
 from metaseg_tf.reproduction.demo import DEMO_SEED, draw_scenes
 from metaseg_tf.reproduction.measuring import measure

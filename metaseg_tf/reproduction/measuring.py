@@ -5,7 +5,8 @@ from pathlib import Path
 
 from metaseg_tf.cityscapes import find_pairs
 from metaseg_tf.deeplab.catalogue import Checkpoint, find
-from metaseg_tf.extraction import ImageResult, MeasureSettings, extract, open_run
+from metaseg_tf.extraction import MeasureSettings, extract, open_run
+from metaseg_tf.jobs import ImageResult
 from metaseg_tf.paper.published import CATALOGUE_NAMES
 from metaseg_tf.reproduction.plan import NetworkPlan, Plan
 from metaseg_tf.run import Run

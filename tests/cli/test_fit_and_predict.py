@@ -52,7 +52,7 @@ def photographs(tmp_path, monkeypatch):
     """A folder with two images, and a network file in the current folder."""
     from metaseg_tf.judging import photographs as room
 
-    monkeypatch.setattr(room, "load_network", lambda source, **options: FakeNetwork())
+    monkeypatch.setattr(room.ProcessNetwork, "loaded", FakeNetwork())
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.pb").write_bytes(b"weights")
     folder = tmp_path / "images"
@@ -149,6 +149,45 @@ def test_another_network_than_the_models_is_noted(metaseg, made, photographs, tm
     code, _, error = metaseg("predict", tmp_path / "m.json", *words)
     assert code == 0
     assert "output_stride 8 when fitted, 16 now" in error
+
+
+def test_workers_write_what_one_process_writes(metaseg, made, photographs, tmp_path):
+    dumps = write_dumps(tmp_path / "new", range(20, 24))
+    words = ("predict", made / "model.json", "--softmax", dumps, "--out")
+    assert metaseg(*words, tmp_path / "here")[0] == 0
+    code, output, error = metaseg(*words, tmp_path / "there", "--workers", 2)
+    assert code == 0, error
+    assert "4 images judged" in output
+    here, there = (contents_of(tmp_path / name) for name in ("here", "there"))
+    assert here == there
+    # A run.json, three tables of all, and a table and two pictures of each image.
+    assert len(here) == 1 + 3 + 4 * 3
+
+
+def contents_of(folder):
+    files = (path for path in folder.rglob("*.*") if path.name != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_bad_image_can_be_skipped(metaseg, made, photographs, tmp_path):
+    (photographs / "street0.png").write_bytes(b"no image")
+    words = ("--images", photographs, "--network", "net.pb", "--out", tmp_path / "out")
+    code, output, _ = metaseg("predict", made / "model.json", *words, "--on-error", "skip")
+    assert code == 0
+    assert "1 images judged" in output
+    assert "1 failed" in output
+    assert "skipped" in output
+    assert "street0.png" in output
+    assert set(pd.read_parquet(tmp_path / "out" / "judged.parquet")["image"]) == {"street1"}
+    failed = json.loads((tmp_path / "out" / "run.json").read_text())["failed"]
+    assert list(failed) == [str(photographs / "street0.png")]
+
+
+def test_two_predictions_do_not_share_a_folder(metaseg, refused, made, tmp_path):
+    words = ("predict", made / "model.json", "--softmax", made / "dumps", "--out", tmp_path / "out")
+    metaseg(*words)
+    with run.Run(tmp_path / "out").continued():
+        assert "another process is writing" in refused(*words)
 
 
 @pytest.mark.parametrize(

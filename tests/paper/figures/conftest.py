@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from scenes import make_scene
 
 from metaseg_tf.extraction import MeasureSettings, extract
+from metaseg_tf.jobs import ImageJob
 from metaseg_tf.run import Run, load_run
 from metaseg_tf.softmax import SoftmaxDump
-from metaseg_tf.sources import ImageJob
 
 N_IMAGES = 6
 

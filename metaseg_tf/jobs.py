@@ -1,0 +1,220 @@
+"""The images of a data set, worked on one after the other: here, or on the workers of a cluster.
+
+One process works on an image while another thread loads, or predicts, the next; on a cluster each
+image is a task. What is done with an image is the caller's.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol
+
+from metaseg_tf.cluster import Cluster
+from metaseg_tf.errors import ClusterError, InputError, MetaSegError
+from metaseg_tf.run import Run
+from metaseg_tf.schema import check_image_name
+from metaseg_tf.softmax import SoftmaxDump
+
+__all__ = ["ImageJob", "ImageResult", "Source", "continued", "failed", "work_through"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class ImageJob(NamedTuple):
+    """One image to work on: a name for the run, where it comes from, and how to get it."""
+
+    name: Callable[[], str]
+    origin: str
+    load: Callable[[], SoftmaxDump]
+    keep_maps: bool = False
+
+
+class ImageResult(NamedTuple):
+    """What became of an image: "measured", "judged", "kept" from an earlier start, or "failed".
+
+    A failed one goes by its origin and says why; a measured one tells its number of classes.
+    """
+
+    name: str
+    outcome: str
+    segments: int = 0
+    n_classes: int | None = None
+    error: MetaSegError | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, in one line."""
+        return str(self.error or "")
+
+
+class Source(Protocol):
+    """Images in their order, of which ``len`` tells the number."""
+
+    settings: Any
+
+    def __len__(self) -> int: ...
+
+    def jobs(self, done: set[str], *, apart: bool = False) -> Iterator[ImageJob]:
+        """One job for each image; those that are ``done`` need not be loaded.
+
+        Those ``apart`` can be sent to another process, on a machine that sees the same files.
+        """
+
+
+@contextlib.contextmanager
+def continued(run: Run) -> Iterator[None]:
+    """Begin or go on with a run, which no other process may write to meanwhile.
+
+    Raises
+    ------
+    RunError
+        As `Run.continued`.
+    """
+    with run.continued() as broken:
+        for path in broken:
+            _LOG.warning("%s was cut short; it is made again", path)
+        run.manifest.failed = {}
+        yield
+
+
+def work_through(
+    source: Source,
+    run: Run,
+    work: Callable[[ImageJob], ImageResult],
+    *,
+    skip_errors: bool = False,
+    keep_maps: int = 0,
+    cluster: Cluster | None = None,
+) -> Iterator[ImageResult]:
+    """Have all images worked on that the run does not hold yet.
+
+    Parameters
+    ----------
+    source : Source
+    run : Run
+        Inside `continued`.
+    work : callable
+        Does an image and writes it into the run; a bad image is a result, as `failed` gives it.
+        It is sent to the workers of the cluster.
+    skip_errors : bool
+        Carry on past a bad image, and note it in the manifest.
+    keep_maps : int
+        Mark so many jobs, the first ones, to keep their maps; also those that are done without.
+    cluster : Cluster, optional
+        Whose workers do the images; without, this process does.
+
+    Yields
+    ------
+    ImageResult
+        One an image, once it is written, in the order of the source; on a cluster in the order in
+        which they are done.
+
+    Raises
+    ------
+    MetaSegError
+        What is wrong with the first bad image, unless ``skip_errors``.
+    """
+    plan = _plan(source, run, keep_maps, apart=cluster is not None)
+    results = _here(plan, work) if cluster is None else _there(cluster, plan, run, work)
+    with contextlib.closing(results):
+        for result in results:
+            _note(run, result, skip_errors)
+            yield result
+
+
+def failed(job: ImageJob, error: MetaSegError) -> ImageResult:
+    """The result of an image that cannot be worked on, named by where it comes from."""
+    message = str(error)
+    named = message if job.origin in message else f"{job.origin}: {message}"
+    return ImageResult(job.origin, "failed", error=type(error)(named))
+
+
+def _plan(
+    source: Source, run: Run, keep_maps: int, *, apart: bool
+) -> Iterator[ImageJob | ImageResult]:
+    """What is to be done, and the results of what is not."""
+    done, mapped, seen = run.done(), run.with_maps(), set()
+    for index, job in enumerate(source.jobs(done, apart=apart)):
+        try:
+            name = _new_name(job, seen)
+        except MetaSegError as error:
+            yield failed(job, error)
+            continue
+        wants_maps = index < keep_maps and name not in mapped
+        if name in done and not wants_maps:
+            yield ImageResult(name, "kept")
+        else:
+            yield job._replace(keep_maps=wants_maps)
+
+
+def _new_name(job: ImageJob, seen: set[str]) -> str:
+    name = check_image_name(job.name())
+    if name in seen:
+        raise InputError(
+            f"{job.origin}: expected a name of its own for each image, got {name!r} twice; "
+            "rename one"
+        )
+    seen.add(name)
+    return name
+
+
+def _here(plan: Iterable, work: Callable) -> Iterator[ImageResult]:
+    """In this process, one image after the other; the next is loaded in another thread."""
+    with ThreadPoolExecutor(1, thread_name_prefix="load") as loader:
+        for item, loaded in _ahead(plan, lambda item: _is_job(item) and item.load(), loader):
+            result = work(item._replace(load=loaded)) if _is_job(item) else item
+            # Let this image's memory go before the one after next is loaded.
+            del loaded
+            yield result
+
+
+def _there(cluster: Cluster, plan: Iterable, run: Run, work: Callable) -> Iterator[ImageResult]:
+    """On a cluster, a task an image. The first goes alone where it tells the number of classes."""
+    try:
+        for item in plan:
+            if not _is_job(item):
+                yield item
+                continue
+            cluster.submit(item, work, item)
+            while len(cluster) >= (1 if run.manifest.n_classes is None else cluster.backlog):
+                yield _collect(cluster)
+        while len(cluster):
+            yield _collect(cluster)
+    finally:
+        cluster.cancel()
+
+
+def _collect(cluster: Cluster) -> ImageResult:
+    job, result = cluster.collect()
+    try:
+        return result()
+    except ClusterError as error:
+        return failed(job, error)
+
+
+def _is_job(item: ImageJob | ImageResult) -> bool:
+    return isinstance(item, ImageJob)
+
+
+def _note(run: Run, result: ImageResult, skip_errors: bool) -> None:
+    """Keep in the manifest what a result tells of the run."""
+    if result.outcome == "failed":
+        if not skip_errors:
+            raise result.error
+        run.manifest.failed[result.name] = result.reason
+    elif result.n_classes is not None and run.manifest.n_classes is None:
+        run.manifest.n_classes = result.n_classes
+        run.write_manifest()
+
+
+def _ahead(items: Iterable, work: Callable, pool: ThreadPoolExecutor):
+    """Pairs of an item and the result of work on it, which is begun one item ahead."""
+    waiting = None
+    for item in items:
+        begun = (item, pool.submit(work, item).result)
+        if waiting is not None:
+            yield waiting
+        waiting = begun
+    if waiting is not None:
+        yield waiting
