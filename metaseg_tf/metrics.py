@@ -45,8 +45,8 @@ def segment_metrics(
         The id in ``gt`` of pixels without ground truth.
     connectivity : {8, 4}
         Neighbours of a pixel in a segment.
-    labeller : {"skimage", "tfa"}
-        What numbers the components.
+    labeller : {"skimage", "runs", "tfa"}
+        What numbers the components, as in `metaseg_tf.components.label_components`.
 
     Returns
     -------

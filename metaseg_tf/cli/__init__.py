@@ -3,6 +3,7 @@
 Heavy imports stand inside the verbs, so that ``metaseg-tf --help`` answers at once.
 """
 
+import logging
 import sys
 
 import typer
@@ -61,6 +62,8 @@ def show_version(
 
 def main() -> None:
     """Run the command line; whatever is refused is one line on stderr and exit code 2."""
+    # What the library warns of looks like what it refuses.
+    logging.lastResort.setFormatter(logging.Formatter("metaseg-tf: %(message)s"))
     try:
         sys.exit(app(prog_name=app.info.name, standalone_mode=False))
     except (MetaSegError, OSError) as error:

@@ -1,4 +1,5 @@
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -148,3 +149,9 @@ def test_a_name_that_no_file_can_bear_is_refused_or_skipped(
 def test_paths_that_no_system_takes_are_refused_in_one_line(refused, dumps, tmp_path, softmax, out):
     said = refused("extract", "--softmax", softmax.format(dumps=dumps), "--out", tmp_path / out)
     assert said.strip().isprintable()
+
+
+def test_warnings_look_like_refusals(metaseg):
+    metaseg("--version")
+    record = logging.makeLogRecord({"msg": "one image was cut short"})
+    assert logging.lastResort.format(record) == "metaseg-tf: one image was cut short"

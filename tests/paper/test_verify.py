@@ -19,7 +19,7 @@ def test_runs_that_hit(runs, printed):
     found = verify(runs, printed)
     assert found.passed
     assert found.hints == ()
-    assert found.summary() == "112 printed numbers: 112 match, 0 near, 0 off, 0 missing"
+    assert found.summary() == "112 golden numbers: 112 match, 0 near, 0 off, 0 missing"
 
 
 def test_the_order_is_that_of_print_with_the_fingerprint_first(runs, printed):
