@@ -75,7 +75,7 @@ def _open(path: Path) -> tf.lite.Interpreter:
     _check_flex_ops(interpreter, path)
     try:
         interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
+    except (MemoryError, ValueError, RuntimeError) as error:
         raise _unreadable(path, error) from error
     return interpreter
 

@@ -4,6 +4,7 @@ It follows every offset in a file: a wrong one, or a number of a tensor that is 
 process. What Python has read and written anew has offsets of its own.
 """
 
+import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ __all__ = ["rebuild"]
 
 # What reading past the end, or a text as a number, comes to.
 _BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
+
+#: Of one tensor: 8 GB of float32.
+_MAX_ELEMENTS = 1 << 31
 
 
 def rebuild(path: Path) -> bytes:
@@ -30,6 +34,7 @@ def rebuild(path: Path) -> bytes:
         model = flatbuffer_utils.convert_bytearray_to_object(bytearray(path.read_bytes()))
         _decode_names(model)
         missing = [what for what, numbers, count in _references(model) if not _fit(numbers, count)]
+        missing += ["a bound on its size" for tensor in _tensors(model) if not _is_bounded(tensor)]
         # Only converters read it.
         model.metadata = None
         content = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
@@ -45,9 +50,20 @@ def rebuild(path: Path) -> bytes:
 
 def _decode_names(model) -> None:
     """Fail here where TensorFlow would fail later, whenever it tells of a tensor or an op."""
-    tensors = (tensor for graph in model.subgraphs for tensor in graph.tensors or [])
-    for name in (*(t.name for t in tensors), *(c.customCode for c in model.operatorCodes or [])):
+    for name in (
+        *(t.name for t in _tensors(model)),
+        *(c.customCode for c in model.operatorCodes or []),
+    ):
         (name or b"").decode()
+
+
+def _tensors(model) -> Iterator:
+    return (tensor for graph in model.subgraphs for tensor in graph.tensors or [])
+
+
+def _is_bounded(tensor) -> bool:
+    """A dimension of any size is 1 or -1 here."""
+    return math.prod(abs(int(side)) for side in _listed(tensor.shape)) <= _MAX_ELEMENTS
 
 
 def _references(model) -> Iterator[tuple[str, list[int], int]]:

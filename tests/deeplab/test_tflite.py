@@ -104,7 +104,7 @@ def test_missing_files(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", ["tensor", "buffer", "operator", "graph", "outputs", "name", "offsets"]
+    "change", ["tensor", "buffer", "operator", "graph", "outputs", "name", "offsets", "size"]
 )
 def test_what_would_end_the_process_is_refused(tmp_path, change):
     path = convert(tmp_path / "a.tflite", lambda m, image: m.logits(image))
@@ -118,6 +118,8 @@ def test_what_would_end_the_process_is_refused(tmp_path, change):
         graph.operators[0].opcodeIndex = 99
     elif change == "outputs":
         graph.outputs = []
+    elif change == "size":
+        graph.tensors[0].shape[1] = 620_756_996
     elif change == "name":
         graph.tensors[0].name = b"\xff"
     elif change == "graph":
