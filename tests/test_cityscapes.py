@@ -7,7 +7,14 @@ import pytest
 from PIL import Image
 
 from metaseg_tf import cityscapes
-from metaseg_tf.cityscapes import CLASSES, LABEL_IDS_TO_TRAIN_IDS, LABELS, find_pairs, read_pairs
+from metaseg_tf.cityscapes import (
+    CLASSES,
+    LABEL_IDS_TO_TRAIN_IDS,
+    LABELS,
+    find_pairs,
+    name_classes,
+    read_pairs,
+)
 from metaseg_tf.errors import DataFormatError, InputError
 
 
@@ -40,6 +47,11 @@ def test_the_nineteen_classes_in_the_order_of_train_ids():
     assert len(CLASSES) == 19
     assert [label.label_id for label in LABELS] == list(range(34))
     assert LABEL_IDS_TO_TRAIN_IDS[[7, 33, 0, 29, 255]].tolist() == [0, 18, 255, 255, 255]
+
+
+def test_other_sets_of_classes_go_by_numbers():
+    assert name_classes(19) == CLASSES
+    assert name_classes(2) == ("class 0", "class 1")
 
 
 def test_pairs_are_found_in_the_order_of_names(root):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from metaseg_tf.cityscapes import name_classes
 from metaseg_tf.maps import ImageMaps
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.painting import (
@@ -18,7 +19,6 @@ from metaseg_tf.paper.figures.painting import (
 from metaseg_tf.paper.figures.style import new_figure
 from metaseg_tf.paper.figures.subject import (
     choose_image,
-    class_names,
     count_false_positives,
     segments_of,
     title_of,
@@ -76,7 +76,7 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
     values, maps = frame(tables, image), {run.name: run.load_maps(image) for run in runs}
     photograph = next((m.image for m in maps.values() if m.image is not None), None)
     figure, axes = _lay_out(len(runs), next(iter(maps.values())).pred.shape, photograph, image)
-    names = class_names(count_classes(tables[runs[0].name]))
+    names = name_classes(count_classes(tables[runs[0].name]))
     for run, (upper, lower) in zip(runs, axes.T, strict=True):
         own = values[values["network"] == run.name]
         _, heat, *_ = plot(own, maps[run.name], names, upper, lower)

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 
 from metaseg_tf.analysis.classification import Classification, fit_classification
 from metaseg_tf.analysis.design import build_design
+from metaseg_tf.cityscapes import name_classes
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.figure3 import FIRST_RUN
 from metaseg_tf.paper.figures.style import (
@@ -20,7 +21,7 @@ from metaseg_tf.paper.figures.style import (
     VERMILION,
     new_figure,
 )
-from metaseg_tf.paper.figures.subject import class_names, load_judged, title_of
+from metaseg_tf.paper.figures.subject import load_judged, title_of
 from metaseg_tf.run import Run
 from metaseg_tf.schema import METRICS
 
@@ -152,7 +153,7 @@ def _class_styles(columns):
                 "linewidth": 1.3,
             },
         )
-        for j, (name, label) in enumerate(zip(names, class_names(len(names)), strict=True))
+        for j, (name, label) in enumerate(zip(names, name_classes(len(names)), strict=True))
     }
 
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Patch
 
+from metaseg_tf.cityscapes import name_classes
 from metaseg_tf.maps import ImageMaps
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.figure3 import frame as predict
@@ -21,7 +22,6 @@ from metaseg_tf.paper.figures.painting import (
 from metaseg_tf.paper.figures.style import IOU_LABEL, IOU_MAP, UNKNOWN, new_figure
 from metaseg_tf.paper.figures.subject import (
     choose_image,
-    class_names,
     count_false_positives,
     load_judged,
     segments_of,
@@ -86,7 +86,7 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
     height, width = maps.pred.shape
     figure = new_figure(10, 8.7 * height / width + 1.4)
     axes = figure.subplots(2, 2)
-    names = class_names(count_classes(table))
+    names = name_classes(count_classes(table))
     plot(segments, maps, names, axes.ravel())
     scale = ScalarMappable(cmap=IOU_MAP)
     scale.set_clim(0, 1)

@@ -1,6 +1,7 @@
 """Figure 6: each metric against IoU_adj, with its correlation."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -65,9 +66,12 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
     table = load_judged(run)
     rho, segments = compute_correlations(table), frame(table)
     figure = new_figure(7.4, 9.6)
-    axes = figure.subplots(5, 3, sharey=True)
-    for ax, metric in zip(axes.T.ravel(), METRIC_COLUMNS, strict=True):
-        plot(segments, metric, rho[metric], ax)
+    axes = figure.subplots(-(-len(METRIC_COLUMNS) // 3), 3, sharey=True)
+    for ax, metric in zip_longest(axes.T.ravel(), METRIC_COLUMNS):
+        if metric is None:
+            ax.remove()
+        else:
+            plot(segments, metric, rho[metric], ax)
     for ax in axes[:, 0]:
         ax.set_ylabel(IOU_LABEL)
     figure.suptitle(f"{title_of(run)}, {len(segments)} segments", size=10)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Rectangle
 
+from metaseg_tf.cityscapes import name_classes
 from metaseg_tf.maps import ImageMaps
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.painting import (
@@ -19,7 +20,6 @@ from metaseg_tf.paper.figures.painting import (
 from metaseg_tf.paper.figures.style import IOU_LABEL, IOU_MAP, new_figure
 from metaseg_tf.paper.figures.subject import (
     choose_image,
-    class_names,
     load_judged,
     segments_of,
     title_of,
@@ -122,7 +122,7 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
         aspect=50,
         label=f"{IOU_LABEL}, $IoU$",
     )
-    names = class_names(count_classes(table))
+    names = name_classes(count_classes(table))
     figure.legend(
         handles=class_patches([maps.pred, maps.gt], names), loc="outside lower center", ncols=9
     )

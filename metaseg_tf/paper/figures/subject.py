@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from metaseg_tf.cityscapes import CLASSES
+from metaseg_tf.cityscapes import name_classes
 from metaseg_tf.errors import InputError, suggest
 from metaseg_tf.paper.published import NETWORKS
 from metaseg_tf.run import Run, load_run
@@ -12,7 +12,6 @@ from metaseg_tf.schema import IOU_COLUMNS, count_classes
 
 __all__ = [
     "choose_image",
-    "class_names",
     "count_false_positives",
     "load_judged",
     "segments_of",
@@ -23,13 +22,6 @@ __all__ = [
 def title_of(run: Run) -> str:
     """What a panel calls a run: the network, where the folder bears the paper's abbreviation."""
     return NETWORKS.get(run.name, run.name)
-
-
-def class_names(n_classes: int) -> tuple[str, ...]:
-    """Names of Cityscapes' 19 classes, or numbers for other sets of classes."""
-    if n_classes == len(CLASSES):
-        return CLASSES
-    return tuple(f"class {j}" for j in range(n_classes))
 
 
 def load_judged(run: Run) -> pd.DataFrame:
@@ -57,7 +49,7 @@ def segments_of(table: pd.DataFrame, image: str, columns: Sequence[str]) -> pd.D
             f"image: expected one with segments, got {image!r} without; "
             + suggest(image, table["image"].unique(), "choose another --image")
         )
-    names = class_names(count_classes(table))
+    names = name_classes(count_classes(table))
     return own.assign(**{"class": [names[j] for j in own["class_id"]]}).reset_index(drop=True)
 
 

@@ -3,7 +3,6 @@ import pytest
 from scenes import make_scene
 
 from metaseg_tf import segment_metrics
-from metaseg_tf.cityscapes import CLASSES
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.figures import subject
 from metaseg_tf.run import Run
@@ -12,11 +11,6 @@ from metaseg_tf.run import Run
 def test_titles_are_the_networks_where_folders_bear_their_names(run, tmp_path):
     assert subject.title_of(run) == "DeepLabv3+ Xception65"
     assert subject.title_of(Run.create(tmp_path / "mine", {})) == "mine"
-
-
-def test_classes_are_cityscapes_or_numbers():
-    assert subject.class_names(19) == CLASSES
-    assert subject.class_names(2) == ("class 0", "class 1")
 
 
 def test_false_positives_are_counted_by_image(table):
