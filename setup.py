@@ -33,10 +33,14 @@ setup(
         "tensorflow>=2.15.1,<2.16; python_version < '3.12'",
         "tensorflow-addons>=0.23.0,<0.24; python_version < '3.12'",
         "tensorflow>=2.16; python_version >= '3.12'",
-        "numpy>=1.26",
+        # TensorFlow 2.15 needs numpy 1, of which pip learns late, and then tries versions for hours;
+        # newer releases of pyarrow need numpy 2 without saying so.
+        "numpy>=1.26,<2; python_version < '3.12'",
+        "numpy>=1.26; python_version >= '3.12'",
         "scipy>=1.11",
         "pandas>=2.1",
-        "pyarrow>=15",
+        "pyarrow>=15,<23; python_version < '3.12'",
+        "pyarrow>=15; python_version >= '3.12'",
         "scikit-image>=0.22",
         "scikit-learn>=1.5",
         "statsmodels>=0.14.2",
