@@ -86,7 +86,7 @@ def extract(
             **network_settings(output_stride, scales, flip, crop, tile, overlap),
         )
     run = extraction.open_run(out, source, settings)
-    extract = partial(
+    measure = partial(
         extraction.extract,
         source,
         run,
@@ -94,9 +94,9 @@ def extract(
         skip_errors=on_error is OnErrorChoice.skip,
         keep_maps=keep_maps,
     )
-    with spread(scheduler, workers, worker_resources) as cluster, interruptible(out):
+    with interruptible(out), spread(scheduler, workers, worker_resources) as cluster:
         shown = show_progress(
-            extract(cluster=cluster), total=len(source), what="measuring", quiet=quiet
+            measure(cluster=cluster), total=len(source), what="measuring", quiet=quiet
         )
         finished = list(shown)
     summary = _summarise(out, finished, run.manifest)

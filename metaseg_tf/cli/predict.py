@@ -85,7 +85,7 @@ def predict(
     _warn_of_other_network(judge.other_settings(source.settings))
     run = prediction.open_prediction(out, source, judge, settings)
     skip = on_error is OnErrorChoice.skip
-    with spread(scheduler, workers, worker_resources) as cluster, interruptible(out):
+    with interruptible(out), spread(scheduler, workers, worker_resources) as cluster:
         results = prediction.predict(
             source, judge, run, settings, skip_errors=skip, cluster=cluster
         )
