@@ -33,8 +33,8 @@ setup(
         "tensorflow>=2.15.1,<2.16; python_version < '3.12'",
         "tensorflow-addons>=0.23.0,<0.24; python_version < '3.12'",
         "tensorflow>=2.16; python_version >= '3.12'",
-        # TensorFlow 2.15 needs numpy 1, of which pip learns late, and then tries versions for hours;
-        # newer releases of pyarrow need numpy 2 without saying so.
+        # TensorFlow 2.15 needs numpy 1: pip learns of it late, and then tries versions for hours.
+        # Newer releases of pyarrow need numpy 2 without saying so.
         "numpy>=1.26,<2; python_version < '3.12'",
         "numpy>=1.26; python_version >= '3.12'",
         "scipy>=1.11",
