@@ -97,25 +97,31 @@ def extract(
         cannot be written, or where another process is writing to it.
     """
     with continued(run):
+        n_classes = run.manifest.n_classes or source.n_classes
         yield from work_through(
             source,
             run,
-            partial(measure_job, run=run, settings=settings),
+            partial(measure_job, run=run, settings=settings, n_classes=n_classes),
             skip_errors=skip_errors,
             keep_maps=keep_maps,
             cluster=cluster,
+            first_alone=n_classes is None,
         )
         run.manifest.results = _summarise(run)
         run.write_manifest()
 
 
-def measure_job(job: ImageJob, run: Run, settings: MeasureSettings) -> ImageResult:
-    """Load one image, measure it, and store its table and, where asked for, its maps in the run."""
+def measure_job(
+    job: ImageJob, run: Run, settings: MeasureSettings, n_classes: int | None = None
+) -> ImageResult:
+    """Load one image, measure it, and store its table and, where asked for, its maps in the run.
+
+    ``n_classes`` is the number of classes to expect, where it is known; else the run's.
+    """
     try:
         dump = job.load()
         measured = measure_image(dump.probs, dump.gt, **asdict(settings))
-        n_classes = dump.probs.shape[-1]
-        _check_classes(run, dump.name, n_classes)
+        n_classes = _check_classes(dump, run.manifest.n_classes or n_classes)
         gt = _truth(dump, settings)
     except RunError:
         raise
@@ -178,10 +184,11 @@ def _unpack(image: str, packed: bytes, n_classes: int | None) -> np.ndarray:
     return np.frombuffer(content, "<i8").reshape(n_classes, n_classes)
 
 
-def _check_classes(run: Run, name: str, n_classes: int) -> None:
-    expected = run.manifest.n_classes
+def _check_classes(dump: SoftmaxDump, expected: int | None) -> int:
+    n_classes = dump.probs.shape[-1]
     if expected not in (None, n_classes):
         raise InputError(
-            f"{name}: expected {expected} classes as in the images before, got {n_classes}; "
+            f"{dump.name}: expected {expected} classes as in the first image, got {n_classes}; "
             "extract it into a run of its own"
         )
+    return n_classes

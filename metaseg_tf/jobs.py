@@ -49,9 +49,18 @@ class ImageResult(NamedTuple):
 
 
 class Source(Protocol):
-    """Images in their order, of which ``len`` tells the number."""
+    """Images in their order, of which ``len`` tells the number.
+
+    Attributes
+    ----------
+    settings : mapping
+        What the probabilities depend on.
+    n_classes : int or None
+        Number of classes, where it is known without loading an image.
+    """
 
     settings: Any
+    n_classes: int | None
 
     def __len__(self) -> int: ...
 
@@ -86,6 +95,7 @@ def work_through(
     skip_errors: bool = False,
     keep_maps: int = 0,
     cluster: Cluster | None = None,
+    first_alone: bool = False,
 ) -> Iterator[ImageResult]:
     """Have all images worked on that the run does not hold yet.
 
@@ -103,6 +113,8 @@ def work_through(
         Mark so many jobs, the first ones, to keep their maps; also those that are done without.
     cluster : Cluster, optional
         Whose workers do the images; without, this process does.
+    first_alone : bool
+        Begin the others only once one is done and has told the number of classes.
 
     Yields
     ------
@@ -116,7 +128,11 @@ def work_through(
         What is wrong with the first bad image, unless ``skip_errors``.
     """
     plan = _plan(source, run, keep_maps, apart=cluster is not None)
-    results = _here(plan, work) if cluster is None else _there(cluster, plan, run, work)
+
+    def enough() -> int:
+        return 1 if first_alone and run.manifest.n_classes is None else cluster.backlog
+
+    results = _here(plan, work) if cluster is None else _there(cluster, plan, work, enough)
     with contextlib.closing(results):
         for result in results:
             _note(run, result, skip_errors)
@@ -169,15 +185,17 @@ def _here(plan: Iterable, work: Callable) -> Iterator[ImageResult]:
             yield result
 
 
-def _there(cluster: Cluster, plan: Iterable, run: Run, work: Callable) -> Iterator[ImageResult]:
-    """On a cluster, a task an image. The first goes alone where it tells the number of classes."""
+def _there(
+    cluster: Cluster, plan: Iterable, work: Callable, enough: Callable[[], int]
+) -> Iterator[ImageResult]:
+    """On a cluster, a task an image, of which at most so many are under way as are ``enough``."""
     try:
         for item in plan:
             if not _is_job(item):
                 yield item
                 continue
             cluster.submit(item, work, item)
-            while len(cluster) >= (1 if run.manifest.n_classes is None else cluster.backlog):
+            while len(cluster) >= enough():
                 yield _collect(cluster)
         while len(cluster):
             yield _collect(cluster)

@@ -16,7 +16,15 @@ import numpy as np
 from metaseg_tf.errors import DataFormatError, ShapeError
 from metaseg_tf.stored_arrays import StoredArrays, open_hdf5, open_npz
 
-__all__ = ["SUFFIXES", "SoftmaxDump", "find_dumps", "load_dump", "read_name", "save_dump"]
+__all__ = [
+    "SUFFIXES",
+    "SoftmaxDump",
+    "find_dumps",
+    "load_dump",
+    "read_classes",
+    "read_name",
+    "save_dump",
+]
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
 SUFFIXES = (*HDF5_SUFFIXES, ".npz")
@@ -88,6 +96,13 @@ def read_name(path: str | os.PathLike) -> str:
     """The image's name that a dump holds, without reading its arrays; errors as `load_dump`."""
     with _opened(path) as dump:
         return dump.name()
+
+
+def read_classes(path: str | os.PathLike) -> int:
+    """The number of classes that a dump declares, without reading it; errors as `load_dump`."""
+    with _opened(path) as dump:
+        *_, n_classes = dump.arrays.shape(dump.layout.probs)
+        return n_classes
 
 
 def save_dump(path: str | os.PathLike, dump: SoftmaxDump) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 
 from metaseg_tf.cityscapes import CLASSES, Pair, find_pairs, read_pairs
 from metaseg_tf.deeplab.network import describe_network, load_network, paper_options
-from metaseg_tf.errors import NetworkError
+from metaseg_tf.errors import DataFormatError, NetworkError
 from metaseg_tf.jobs import ImageJob
-from metaseg_tf.softmax import SoftmaxDump, find_dumps, load_dump, read_name
+from metaseg_tf.schema import MAX_CLASSES
+from metaseg_tf.softmax import SoftmaxDump, find_dumps, load_dump, read_classes, read_name
 
 __all__ = [
     "CityscapesSource",
@@ -31,6 +32,15 @@ class DumpSource:
 
     def __init__(self, folder: str | os.PathLike, *, limit: int | None = None):
         self._paths = find_dumps(folder)[:limit]
+
+    @property
+    def n_classes(self) -> int | None:
+        """Number of classes that the first dump declares; None where it cannot be read."""
+        try:
+            declared = read_classes(self._paths[0])
+        except DataFormatError:
+            return None
+        return declared if 2 <= declared <= MAX_CLASSES else None
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -51,7 +61,7 @@ class CityscapesSource:
     Parameters
     ----------
     network : object
-        With ``probabilities(image)``, as `metaseg_tf.load_network` gives it.
+        With ``probabilities(image)`` and ``classes``, as `metaseg_tf.load_network` gives it.
     pairs : sequence of Pair
     settings : mapping
         What the probabilities depend on; it goes into the manifest of a run.
@@ -60,6 +70,11 @@ class CityscapesSource:
     def __init__(self, network, pairs: Sequence[Pair], settings: Mapping[str, Any]):
         self._network, self._pairs = network, pairs
         self.settings = {"source": "cityscapes", **settings}
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes of the network."""
+        return self._network.classes
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -100,6 +115,11 @@ class ProcessNetwork:
     def loaded(self):
         """The network itself."""
         return load_network(self._source, **self._options)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; loads the network."""
+        return self.loaded.classes
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
         """Class probabilities of each pixel, float32 [H, W, C], of an image uint8 [H, W, 3]."""
@@ -147,11 +167,10 @@ def open_cityscapes(
     pairs = find_pairs(root, split=split, city=city, limit=limit)
     options = paper_options(network, options)
     shared = ProcessNetwork(network, **options)
-    loaded = shared.loaded
-    if loaded.classes != len(CLASSES):
+    if shared.classes != len(CLASSES):
         raise NetworkError(
-            f"{network}: expected {len(CLASSES)} classes as in Cityscapes, got {loaded.classes}; "
+            f"{network}: expected {len(CLASSES)} classes as in Cityscapes, got {shared.classes}; "
             "use a network trained on Cityscapes"
         )
-    described = describe_network(network, loaded, **options)
+    described = describe_network(network, shared.loaded, **options)
     return CityscapesSource(shared, pairs, {"split": split, **described})

@@ -77,6 +77,9 @@ class StoredArrays(Protocol):
     def names(self) -> list[str]:
         """What the file holds."""
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape that one array is declared to have."""
+
     def read(self, name: str, kinds: str) -> np.ndarray:
         """One array, whose dtype is of one of ``kinds``: "f", "iu" or "SU", as numpy names them.
 
@@ -164,11 +167,11 @@ class _HDF5Arrays(NamedTuple):
     def names(self) -> list[str]:
         return list(self.file)
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._dataset(name).shape
+
     def read(self, name: str, kinds: str) -> np.ndarray:
-        _check_link(self.origin, self.file, name)
-        dataset = self.file[name]
-        if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-            raise self.origin.refuse(name, "an array", "a group or nothing")
+        dataset = self._dataset(name)
         is_text = h5py.check_string_dtype(dataset.dtype) is not None
         if is_text and dataset.dtype.kind == "O":
             _check_kind(self.origin, name, np.dtype("S"), kinds)
@@ -176,6 +179,13 @@ class _HDF5Arrays(NamedTuple):
         _check_kind(self.origin, name, np.dtype("S") if is_text else dataset.dtype, kinds)
         _check_dataset(self.origin, name, dataset)
         return np.asarray(dataset[()])
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        _check_link(self.origin, self.file, name)
+        dataset = self.file[name]
+        if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+            raise self.origin.refuse(name, "an array", "a group or nothing")
+        return dataset
 
 
 def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
@@ -219,16 +229,25 @@ class _NpzArrays(NamedTuple):
     def names(self) -> list[str]:
         return [name.removesuffix(".npy") for name in self.archive.namelist()]
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._header(self._member(name))[0]
+
     def read(self, name: str, kinds: str) -> np.ndarray:
-        member = self.archive.getinfo(f"{name}.npy")
+        member = self._member(name)
         _check_size(self.origin, name, member.file_size, member.compress_size)
-        with self.archive.open(member) as stream:
-            shape, dtype = _read_header(stream)
+        shape, dtype = self._header(member)
         _check_kind(self.origin, name, dtype, kinds)
         if not 0 <= math.prod(shape) * dtype.itemsize <= member.file_size:
             raise self.origin.refuse(name, "as many bytes as its shape takes", list(shape))
         with self.archive.open(member) as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
+
+    def _member(self, name: str) -> zipfile.ZipInfo:
+        return self.archive.getinfo(f"{name}.npy")
+
+    def _header(self, member: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
+        with self.archive.open(member) as stream:
+            return _read_header(stream)
 
 
 def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:

@@ -184,13 +184,13 @@ def labels_of(seed):
 class PixelNetwork:
     """A network whose prediction can be read off the image: its red channel."""
 
-    def __init__(self, n_classes=19):
+    def __init__(self, classes=19):
         self.seen = 0
-        self.n_classes = n_classes
+        self.classes = classes
 
     def probabilities(self, image):
         self.seen += 1
-        return np.eye(self.n_classes, dtype=np.float32)[image[..., 0] % self.n_classes]
+        return np.eye(self.classes, dtype=np.float32)[image[..., 0] % self.classes]
 
 
 def test_images_go_through_a_network(tmp_path, run):

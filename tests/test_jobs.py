@@ -63,6 +63,43 @@ def test_the_next_image_is_loaded_while_one_is_worked_on(run):
     assert len(go_through(source, run, wait)) == 4
 
 
+class LateCluster:
+    """Does each task only when it is collected; notes how many were under way then."""
+
+    backlog = 3
+
+    def __init__(self):
+        self.tasks, self.under_way = [], []
+
+    def __len__(self):
+        return len(self.tasks)
+
+    def submit(self, label, function, *args):
+        self.tasks.append((label, partial(function, *args)))
+
+    def collect(self):
+        self.under_way.append(len(self))
+        return self.tasks.pop(0)
+
+    def cancel(self):
+        self.tasks.clear()
+
+
+@pytest.mark.parametrize(
+    ("first_alone", "under_way"), [(False, [3, 3, 2, 1]), (True, [1, 3, 2, 1])]
+)
+def test_the_first_goes_alone_where_it_tells_the_number_of_classes(run, first_alone, under_way):
+    cluster = LateCluster()
+
+    def measure(job):
+        return ImageResult(job.name(), "measured", n_classes=5)
+
+    results = go_through(Numbers(4), run, measure, cluster=cluster, first_alone=first_alone)
+    assert [result.name for result in results] == list("0123")
+    assert cluster.under_way == under_way
+    assert run.manifest.n_classes == 5
+
+
 def test_a_bad_image_stops_and_is_named(run):
     with continued(run):
         results = work_through(Numbers(3, broken=[1]), run, work)

@@ -8,7 +8,14 @@ import pytest
 from scenes import make_scene
 
 from metaseg_tf.errors import DataFormatError, ShapeError
-from metaseg_tf.softmax import SoftmaxDump, find_dumps, load_dump, read_name, save_dump
+from metaseg_tf.softmax import (
+    SoftmaxDump,
+    find_dumps,
+    load_dump,
+    read_classes,
+    read_name,
+    save_dump,
+)
 
 
 @pytest.fixture(params=[".hdf5", ".h5", ".npz"])
@@ -26,6 +33,7 @@ def test_what_is_saved_is_loaded(dump):
     np.testing.assert_array_equal(loaded.probs, content.probs)
     np.testing.assert_array_equal(loaded.gt, content.gt)
     assert loaded.name == content.name == read_name(path)
+    assert read_classes(path) == content.probs.shape[-1]
 
 
 @pytest.mark.parametrize("suffix", [".hdf5", ".npz"])

@@ -73,6 +73,20 @@ def test_jobs_apart_load_anywhere_and_in_any_order(loads, street, monkeypatch):
         np.testing.assert_array_equal(dump.image, expected.image)
 
 
+def test_the_number_of_classes_is_known_before_images_are_loaded(loads, street, tmp_path):
+    assert street.n_classes == 19
+    save_dump(tmp_path / "1.npz", SoftmaxDump(*make_scene(n_classes=3), "image"))
+    assert open_dumps(tmp_path).n_classes == 3
+
+
+@pytest.mark.parametrize("probs", [np.ones((2, 2)), np.ones((2, 2, 300), "f4"), np.array(1.0)])
+def test_a_dump_without_classes_tells_no_number_of_them(tmp_path, probs):
+    np.savez(tmp_path / "0.npz", probs=probs[..., :1] if probs.ndim == 2 else probs)
+    assert open_dumps(tmp_path).n_classes is None
+    (tmp_path / "0.npz").write_bytes(b"broken")
+    assert open_dumps(tmp_path).n_classes is None
+
+
 def test_dumps_are_found_from_elsewhere(tmp_path, monkeypatch):
     save_dump(tmp_path / "0.npz", SoftmaxDump(*make_scene(), "image"))
     monkeypatch.chdir(tmp_path)

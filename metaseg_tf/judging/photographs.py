@@ -35,7 +35,7 @@ class PhotographSource:
     Parameters
     ----------
     network : object
-        With ``probabilities(image)``, as `metaseg_tf.load_network` gives it.
+        With ``probabilities(image)`` and ``classes``, as `metaseg_tf.load_network` gives it.
     paths : sequence of path
         Image files.
     settings : mapping
@@ -45,6 +45,11 @@ class PhotographSource:
     def __init__(self, network, paths: Sequence[Path], settings: Mapping[str, Any]):
         self._network, self._paths = network, paths
         self.settings = {"source": "photographs", **settings}
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes of the network."""
+        return self._network.classes
 
     def __len__(self) -> int:
         return len(self._paths)

@@ -37,10 +37,10 @@ def workers(count):
         yield Cluster(client), client
 
 
-def images_per_second(cluster, dumps, out):
+def images_per_second(cluster, dumps, out, limit=None):
     start = time.perf_counter()
-    run = Run.create(out, {})
-    results = extract(open_dumps(dumps), run, MeasureSettings(), keep_maps=0, cluster=cluster)
+    source, run = open_dumps(dumps, limit=limit), Run.create(out, {})
+    results = extract(source, run, MeasureSettings(), keep_maps=0, cluster=cluster)
     return sum(result.outcome == "measured" for result in results) / (time.perf_counter() - start)
 
 
@@ -49,16 +49,15 @@ def peak_gigabytes():
 
 
 def test_a_second_worker(note, dumps, tmp_path):
-    best = {}
-    for count in (1, 2):
-        with workers(count) as (cluster, client):
-            rates = [
-                images_per_second(cluster, dumps, tmp_path / f"{count}-{i}")
-                for i in range(1 + ROUNDS)
-            ]
-            memory = max(client.run(peak_gigabytes).values())
-        best[count] = max(rates[1:])
-    print(best, memory)
+    best, memory = {1: 0.0, 2: 0.0}, 0.0
+    # In turns, since a machine's speed drifts.
+    for turn in range(ROUNDS):
+        for count in best:
+            with workers(count) as (cluster, client):
+                images_per_second(cluster, dumps, tmp_path / f"warm-{turn}-{count}", limit=4)
+                rate = images_per_second(cluster, dumps, tmp_path / f"{turn}-{count}")
+                memory = max(memory, *client.run(peak_gigabytes).values())
+            best[count] = max(best[count], rate)
     note("images/s, 1 worker of one thread", best[1])
     note("throughput of 2 workers / of 1", best[2] / best[1])
     note("GB a worker, 1024x2048x19", memory)

@@ -47,6 +47,8 @@ def make_run(path, seed, **options):
 class Scenes:
     """Random scenes as a source of images to measure."""
 
+    n_classes = 5
+
     def __init__(self, seed, options):
         self.seed, self.options = seed, options
 
