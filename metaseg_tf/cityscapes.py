@@ -3,6 +3,7 @@
 TensorFlow is imported where images are read only: tables and reports need the classes alone.
 """
 
+import functools
 import glob
 import os
 import struct
@@ -248,12 +249,13 @@ def _chain(pairs: list[Pair], prefetch: int):
     import tensorflow as tf
 
     tables = tf.constant(np.stack([LABEL_IDS_TO_TRAIN_IDS, _TRAIN_IDS_TO_TRAIN_IDS]))
+    look_up = _look_up()
 
     def decode(image, labels, table):
         pixels = tf.image.decode_png(tf.numpy_function(_read_image, [image], tf.string), channels=3)
         packed = tf.numpy_function(_read_labels, [labels], tf.string)
         ids = tf.image.decode_png(packed, channels=1)[..., 0]
-        return pixels, tf.gather(tables[table], tf.cast(ids, tf.int32))
+        return pixels, look_up(tables[table], ids)
 
     # Nothing here is to be tuned, and who leaves the chain would wait for its tuner, which sleeps
     # for as long as the chain has been in use, up to a minute.
@@ -271,6 +273,20 @@ def _chain(pairs: list[Pair], prefetch: int):
         .prefetch(prefetch)
         .with_options(options)
     )
+
+
+@functools.cache
+def _look_up():
+    """A function of a table [256] and ids uint8 [H, W]: tf.gather, which alone is slow on bytes."""
+    import tensorflow as tf
+
+    from metaseg_tf.xla import has_xla
+
+    @tf.function(jit_compile=has_xla(), autograph=False)
+    def look_up(table, ids):
+        return tf.gather(table, tf.cast(ids, tf.int32))
+
+    return look_up
 
 
 class _Decoded(Iterator):

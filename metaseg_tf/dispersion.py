@@ -6,7 +6,6 @@ once for every image size, and so that all cores work on blocks that fit their c
 """
 
 import functools
-import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -16,6 +15,7 @@ import tensorflow as tf
 
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.schema import MAX_CLASSES, check_convention
+from metaseg_tf.xla import has_xla
 
 __all__ = [
     "SUM_TOLERANCE",
@@ -34,7 +34,6 @@ _BLOCK_ELEMENTS = 1 << 20
 # In bytes: TensorFlow's ops expect it of their inputs.
 _ALIGNMENT = 64
 _FLOAT_TYPES = (np.float16, np.float32, np.float64)
-_LOG = logging.getLogger(__name__)
 
 
 class HeatMaps(NamedTuple):
@@ -141,7 +140,7 @@ def _check_classes(n_classes: int | None) -> int:
 @functools.lru_cache(maxsize=32)
 def _block_function(rows: int, n_classes: int, dtype: str, convention: str, xla: bool):
     """`_reduce` of a block [rows, C], compiled by XLA, or uncompiled where XLA is missing."""
-    if xla and not _has_xla():
+    if xla and not has_xla():
         return _block_function(rows, n_classes, dtype, convention, False)
     reduce = tf.function(functools.partial(_reduce, convention=convention), jit_compile=xla)
 
@@ -153,23 +152,17 @@ def _block_function(rows: int, n_classes: int, dtype: str, convention: str, xla:
     return block.get_concrete_function()
 
 
-@functools.cache
-def _has_xla() -> bool:
-    try:
-        tf.function(tf.identity, jit_compile=True)(tf.zeros([1]))
-    except (tf.errors.UnimplementedError, tf.errors.NotFoundError) as error:
-        _LOG.warning("XLA cannot compile the heat maps here (%s); using plain ops", error)
-        return False
-    return True
-
-
 def count_threads() -> int:
     """Threads that image kernels use: TensorFlow's intra-op setting, else the cores at hand."""
     return tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))
 
 
 def compute_heat_maps(
-    probs: np.ndarray, *, convention: str = "reference", xla: bool = True
+    probs: np.ndarray,
+    *,
+    convention: str = "reference",
+    xla: bool = True,
+    threads: int | None = None,
 ) -> HeatMaps:
     """Predicted class, entropy and probability difference of every pixel of an image.
 
@@ -181,6 +174,8 @@ def compute_heat_maps(
         As in `dispersion`.
     xla : bool
         Compile with XLA where it is available; the plain ops agree within 1e-6.
+    threads : int, optional
+        How many blocks are worked on at once; `count_threads` by default.
 
     Raises
     ------
@@ -206,7 +201,7 @@ def compute_heat_maps(
             target[inside] = np.asarray(result)[: len(block)]
         return bool(fine)
 
-    with ThreadPoolExecutor(count_threads()) as pool:
+    with ThreadPoolExecutor(threads or count_threads()) as pool:
         if not all(pool.map(run, _block_starts(pixels, rows))):
             _raise_not_a_distribution(probs)
     return HeatMaps(*(m.reshape(height, width) for m in maps))

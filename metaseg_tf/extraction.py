@@ -120,7 +120,7 @@ def measure_job(
     """
     try:
         dump = job.load()
-        measured = measure_image(dump.probs, dump.gt, **asdict(settings))
+        measured = measure_image(dump.probs, dump.gt, threads=job.threads, **asdict(settings))
         n_classes = _check_classes(dump, run.manifest.n_classes or n_classes)
         gt = _truth(dump, settings)
     except RunError:

@@ -22,11 +22,26 @@ _LOG = logging.getLogger(__name__)
 
 
 class ImageJob(NamedTuple):
-    """One image to work on: a name for the run, where it comes from, and how to get it."""
+    """One image to work on.
+
+    Attributes
+    ----------
+    name : callable
+        Gives its name in the run.
+    origin : str
+        Where it comes from.
+    load : callable
+        Gets it.
+    threads : int or None
+        How many to work on it with while another image is loaded; None for all there are.
+    keep_maps : bool
+        Whether its maps are to be stored.
+    """
 
     name: Callable[[], str]
     origin: str
     load: Callable[[], SoftmaxDump]
+    threads: int | None = None
     keep_maps: bool = False
 
 
@@ -178,8 +193,13 @@ def _new_name(job: ImageJob, seen: set[str]) -> str:
 def _here(plan: Iterable, work: Callable) -> Iterator[ImageResult]:
     """In this process, one image after the other; the next is loaded in another thread."""
     with ThreadPoolExecutor(1, thread_name_prefix="load") as loader:
-        for item, loaded in _ahead(plan, lambda item: _is_job(item) and item.load(), loader):
-            result = work(item._replace(load=loaded)) if _is_job(item) else item
+        begun = _ahead(plan, lambda item: _is_job(item) and item.load(), loader)
+        for item, loaded, is_last in begun:
+            if _is_job(item):
+                threads = None if is_last else item.threads
+                result = work(item._replace(load=loaded, threads=threads))
+            else:
+                result = item
             # Let this image's memory go before the one after next is loaded.
             del loaded
             yield result
@@ -227,12 +247,12 @@ def _note(run: Run, result: ImageResult, skip_errors: bool) -> None:
 
 
 def _ahead(items: Iterable, work: Callable, pool: ThreadPoolExecutor):
-    """Pairs of an item and the result of work on it, which is begun one item ahead."""
+    """(item, result of work on it, is_last); the work is begun one item ahead."""
     waiting = None
     for item in items:
         begun = (item, pool.submit(work, item).result)
         if waiting is not None:
-            yield waiting
+            yield *waiting, False
         waiting = begun
     if waiting is not None:
-        yield waiting
+        yield *waiting, True

@@ -50,7 +50,7 @@ class ImageMaps:
 
 def encode_maps(maps: ImageMaps) -> dict[str, bytes]:
     """The files that hold the maps: suffix -> content; "jpg" where there is a photograph."""
-    arrays = {name: getattr(maps, name) for name in _CLASS_MAPS}
+    arrays = {name: _narrow(getattr(maps, name)) for name in _CLASS_MAPS}
     arrays |= {name: _quantise(getattr(maps, name)) for name in _HEAT_MAPS}
     arrays |= {} if maps.gt is None else {"gt": maps.gt}
     photograph = {} if maps.image is None else {"jpg": _to_jpeg(maps.image)}
@@ -73,6 +73,7 @@ def decode_maps(npz: bytes, photograph: bytes | None = None, *, origin: str = "m
     """
     with open_npz(io.BytesIO(npz), origin, _REMEDY) as packed:
         pred, segments = (packed.read(name, "iu") for name in _CLASS_MAPS)
+        segments = segments.astype(np.int32)
         heat = [packed.read(name, "iu") / np.float32(_LEVELS) for name in _HEAT_MAPS]
         gt = packed.read("gt", "iu") if "gt" in packed.names() else None
     image = None if photograph is None else _from_jpeg(photograph, pred.shape, origin)
@@ -82,6 +83,11 @@ def decode_maps(npz: bytes, photograph: bytes | None = None, *, origin: str = "m
     ):
         raise _broken(origin, "maps of several sizes")
     return maps
+
+
+def _narrow(numbers: np.ndarray) -> np.ndarray:
+    """In as few bytes as the largest number needs: fewer to compress."""
+    return numbers.astype(np.min_scalar_type(numbers.max(initial=0)), copy=False)
 
 
 def _quantise(heat: np.ndarray) -> np.ndarray:

@@ -104,16 +104,21 @@ def measure_image(
     void: int = 255,
     connectivity: int = 8,
     labeller: str = "skimage",
+    threads: int | None = None,
 ) -> Measurement:
-    """`segment_metrics` together with the maps of segments, classes and dispersion."""
+    """`segment_metrics` together with the maps of segments, classes and dispersion.
+
+    ``threads`` is how many to use; by default `metaseg_tf.dispersion.count_threads`.
+    """
+    threads = threads or count_threads()
     check_convention(convention)
     probs = np.asarray(probs)
     if gt is not None:
         gt = check_ground_truth(gt, probs.shape, void)
-    heat = compute_heat_maps(probs, convention=convention)
+    heat = compute_heat_maps(probs, convention=convention, threads=threads)
     if gt is not None:
         heat = heat._replace(pred=np.where(gt == VOID, gt, heat.pred))
-    with ThreadPoolExecutor(count_threads()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         labelled = pool.submit(
             label_components, heat.pred, connectivity=connectivity, labeller=labeller
         )

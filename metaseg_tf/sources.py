@@ -8,9 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from metaseg_tf.cityscapes import CLASSES, Pair, find_pairs, read_pairs
 from metaseg_tf.deeplab.network import describe_network, load_network, paper_options
+from metaseg_tf.dispersion import count_threads
 from metaseg_tf.errors import DataFormatError, NetworkError
 from metaseg_tf.jobs import ImageJob
 from metaseg_tf.schema import MAX_CLASSES
@@ -22,6 +24,7 @@ __all__ = [
     "ProcessNetwork",
     "open_cityscapes",
     "open_dumps",
+    "threads_beside_network",
 ]
 
 
@@ -87,11 +90,12 @@ class CityscapesSource:
         """
         pending = [pair for pair in self._pairs if pair.name not in done]
         chain = None if apart else read_pairs(pending)
+        threads = None if apart else threads_beside_network()
         for pair in self._pairs:
             # An image that is done comes back where its maps are wanted only now.
             ahead = None if pair.name in done else chain
             load = partial(_predict, self._network, _absolute(pair) if apart else pair, ahead)
-            yield ImageJob(partial(str, pair.name), str(pair.image), load)
+            yield ImageJob(partial(str, pair.name), str(pair.image), load, threads)
 
 
 class ProcessNetwork:
@@ -129,6 +133,15 @@ class ProcessNetwork:
 @lru_cache(maxsize=1)
 def _network_of_process(source: str, options: tuple) -> ProcessNetwork:
     return ProcessNetwork(source, **dict(options))
+
+
+def threads_beside_network() -> int | None:
+    """How many threads to measure an image with while the network works on the next one.
+
+    Half of them where it works on the processor, too: with all, each takes the caches and the
+    cores from the other, and both wait. None, for all, where it works on a GPU.
+    """
+    return None if tf.config.list_physical_devices("GPU") else max(1, count_threads() // 2)
 
 
 def _absolute(pair: Pair) -> Pair:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metaseg_tf import cityscapes
+from metaseg_tf import cityscapes, xla
 from metaseg_tf.cityscapes import (
     CLASSES,
     LABEL_IDS_TO_TRAIN_IDS,
@@ -65,6 +65,15 @@ def test_pairs_are_decoded_with_train_ids(tmp_path):
     np.testing.assert_array_equal(decoded.image, image)
     np.testing.assert_array_equal(decoded.gt, LABEL_IDS_TO_TRAIN_IDS[labels])
     assert decoded.gt.dtype == np.uint8
+
+
+def test_labels_are_mapped_where_xla_is_missing(tmp_path, monkeypatch):
+    _, labels = write_pair(tmp_path, "ulm_0")
+    monkeypatch.setattr(xla, "has_xla", lambda: False)
+    cityscapes._look_up.cache_clear()
+    (decoded,) = read_pairs(find_pairs(tmp_path))
+    cityscapes._look_up.cache_clear()
+    np.testing.assert_array_equal(decoded.gt, LABEL_IDS_TO_TRAIN_IDS[labels])
 
 
 def test_nobody_waits_for_a_tuner_to_leave_the_chain(root):

@@ -63,6 +63,21 @@ def test_the_next_image_is_loaded_while_one_is_worked_on(run):
     assert len(go_through(source, run, wait)) == 4
 
 
+def test_the_last_image_has_all_threads_since_none_is_loaded_beside_it(run):
+    class Beside(Numbers):
+        def jobs(self, done, *, apart=False):
+            return (job._replace(threads=1) for job in super().jobs(done, apart=apart))
+
+    threads = []
+
+    def note(job):
+        threads.append(job.threads)
+        return work(job)
+
+    go_through(Beside(3), run, note)
+    assert threads == [1, 1, None]
+
+
 class LateCluster:
     """Does each task only when it is collected; notes how many were under way then."""
 

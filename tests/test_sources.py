@@ -73,6 +73,14 @@ def test_jobs_apart_load_anywhere_and_in_any_order(loads, street, monkeypatch):
         np.testing.assert_array_equal(dump.image, expected.image)
 
 
+@pytest.mark.parametrize(("gpus", "threads"), [([], 1), (["GPU:0"], None)])
+def test_a_network_on_the_processor_is_left_half_of_it(street, loads, monkeypatch, gpus, threads):
+    monkeypatch.setattr(sources, "count_threads", lambda: 2)
+    monkeypatch.setattr(sources.tf.config, "list_physical_devices", lambda kind: gpus)
+    assert {job.threads for job in street.jobs(set())} == {threads}
+    assert {job.threads for job in street.jobs(set(), apart=True)} == {None}
+
+
 def test_the_number_of_classes_is_known_before_images_are_loaded(loads, street, tmp_path):
     assert street.n_classes == 19
     save_dump(tmp_path / "1.npz", SoftmaxDump(*make_scene(n_classes=3), "image"))

@@ -29,11 +29,16 @@ class Judgement(NamedTuple):
     pred: np.ndarray
 
 
-def judge_image(model: MetaModel, probs: np.ndarray) -> Judgement:
-    """Measure the segments as the model needs it, and judge each; see ``MetaModel.judge``."""
+def judge_image(model: MetaModel, probs: np.ndarray, threads: int | None = None) -> Judgement:
+    """Measure the segments as the model needs it, and judge each; see ``MetaModel.judge``.
+
+    ``threads`` as in `metaseg_tf.metrics.measure_image`.
+    """
     probs = np.asarray(probs)
     if probs.ndim == 3:
         model.check_classes(probs.shape[-1])
-    measured = measure_image(probs, convention=model.convention, connectivity=model.connectivity)
+    measured = measure_image(
+        probs, convention=model.convention, connectivity=model.connectivity, threads=threads
+    )
     table = pd.concat([measured.table, model.score(measured.table)], axis=1)
     return Judgement(table, measured.segments, measured.heat.pred)

@@ -13,7 +13,7 @@ from metaseg_tf.deeplab.network import describe_network, paper_options
 from metaseg_tf.errors import DataFormatError
 from metaseg_tf.jobs import ImageJob
 from metaseg_tf.softmax import SoftmaxDump
-from metaseg_tf.sources import ProcessNetwork
+from metaseg_tf.sources import ProcessNetwork, threads_beside_network
 
 __all__ = [
     "PhotographSource",
@@ -59,9 +59,10 @@ class PhotographSource:
 
         Those ``apart`` can be sent to another process, if the network can.
         """
+        threads = None if apart else threads_beside_network()
         for path in self._paths:
             load = partial(_predict, self._network, path.absolute() if apart else path)
-            yield ImageJob(partial(name_photograph, path), str(path), load)
+            yield ImageJob(partial(name_photograph, path), str(path), load, threads)
 
 
 def _predict(network, path: Path) -> SoftmaxDump:

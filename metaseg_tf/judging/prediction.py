@@ -119,7 +119,7 @@ def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettin
     """Load one image, judge its segments, and store its pictures and its table in the run."""
     try:
         dump = job.load()
-        judgement = judge_image(model, dump.probs)
+        judgement = judge_image(model, dump.probs, job.threads)
     except MetaSegError as error:
         return failed(job, error)
     for folder, content in _draw(judgement, dump.image, settings).items():
