@@ -21,7 +21,7 @@ from metaseg_tf.run import Run
 from metaseg_tf.sources import CityscapesSource
 
 #: So many rounds, in each of which network, measuring and run do so many images.
-ROUNDS, N_IMAGES = 7, 8
+ROUNDS, N_IMAGES = 5, 12
 
 
 @pytest.fixture(scope="module", autouse=True)
