@@ -288,7 +288,8 @@ def open_folder(path: str | os.PathLike) -> Folder:
     try:
         from fsspec.core import url_to_fs
 
-        return _reached(RemoteFolder(*url_to_fs(address)))
+        # Others write here, too: what was listed once must be listed again.
+        return _reached(RemoteFolder(*url_to_fs(address, use_listings_cache=False)))
     except ImportError as error:
         raise MissingDependencyError(
             f"{address}: expected fsspec with a driver for it ({error}); "

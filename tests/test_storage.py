@@ -112,6 +112,29 @@ def test_what_a_store_says_becomes_one_line(monkeypatch):
         open_folder("memory://bucket/run")
 
 
+def test_files_that_other_processes_wrote_are_seen_at_once(tmp_path):
+    """Drivers of object stores keep what they have listed, and would not look again."""
+    fsspec = pytest.importorskip("fsspec")
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class Listing(MemoryFileSystem):
+        protocol = "listing"
+        find = fsspec.AbstractFileSystem.find
+
+        def ls(self, path, detail=True, **options):
+            if path in self.dircache:
+                return self.dircache[path]
+            self.dircache[path] = found = super().ls(path, detail=detail)
+            return found
+
+    fsspec.register_implementation("listing", Listing, clobber=True)
+    folder = open_folder(f"listing://{tmp_path.name}")
+    folder.write("files/a.x", b"")
+    assert folder.names("files", ".x") == ["a"]
+    MemoryFileSystem().pipe_file(f"{folder._root}/files/b.x", b"")
+    assert folder.names("files", ".x") == ["a", "b"]
+
+
 def test_addresses(tmp_path):
     assert open_folder(f"file://{tmp_path}").path == tmp_path
     pytest.importorskip("fsspec")
