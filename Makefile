@@ -43,7 +43,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(PYTEST_ARGS)
 
 torture: $(STAMP)
 	METASEG_TF_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/test_cluster.py $(PYTEST_ARGS)
