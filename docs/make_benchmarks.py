@@ -1,6 +1,6 @@
 """Turn the JSON of ``make bench`` into docs/benchmarks.md and its picture.
 
-python docs/make_benchmarks.py bench.json
+python docs/make_benchmarks.py .benchmarks/*.json
 """
 
 import json

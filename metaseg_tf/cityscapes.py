@@ -3,7 +3,6 @@
 TensorFlow is imported where images are read only: tables and reports need the classes alone.
 """
 
-import functools
 import glob
 import os
 import struct
@@ -245,17 +244,18 @@ def read_pairs(pairs: Iterable[Pair], *, prefetch: int = 2) -> Iterator[ImageWit
 
 
 def _chain(pairs: list[Pair], prefetch: int):
-    """A tf.data.Dataset of (uint8 [H, W, 3], uint8 [H, W])."""
+    """A tf.data.Dataset of (uint8 [H, W, 3], uint8 [H, W]).
+
+    No Python runs in it: when a process ends, its threads would wait for Python without end.
+    """
     import tensorflow as tf
 
     tables = tf.constant(np.stack([LABEL_IDS_TO_TRAIN_IDS, _TRAIN_IDS_TO_TRAIN_IDS]))
-    look_up = _look_up()
 
     def decode(image, labels, table):
-        pixels = tf.image.decode_png(tf.numpy_function(_read_image, [image], tf.string), channels=3)
-        packed = tf.numpy_function(_read_labels, [labels], tf.string)
-        ids = tf.image.decode_png(packed, channels=1)[..., 0]
-        return pixels, look_up(tables[table], ids)
+        pixels = tf.image.decode_png(_read_png(image), channels=3)
+        ids = tf.image.decode_png(_read_png(labels, _GREY), channels=1)[..., 0]
+        return pixels, tf.gather(tables[table], tf.cast(ids, tf.int32))
 
     # Nothing here is to be tuned, and who leaves the chain would wait for its tuner, which sleeps
     # for as long as the chain has been in use, up to a minute.
@@ -275,18 +275,24 @@ def _chain(pairs: list[Pair], prefetch: int):
     )
 
 
-@functools.cache
-def _look_up():
-    """A function of a table [256] and ids uint8 [H, W]: tf.gather, which alone is slow on bytes."""
+def _read_png(path, kind: tuple[int, int] | None = None):
+    """A PNG file as a string tensor, which fails where `_check_image` or `_check_labels` would."""
     import tensorflow as tf
 
-    from metaseg_tf.xla import has_xla
-
-    @tf.function(jit_compile=has_xla(), autograph=False)
-    def look_up(table, ids):
-        return tf.gather(table, tf.cast(ids, tf.int32))
-
-    return look_up
+    content = tf.io.read_file(path)
+    header = tf.io.decode_raw(tf.strings.substr(content, 0, _PNG_HEADER.size), tf.uint8)
+    places = tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64)
+    sides = tf.linalg.matvec(tf.reshape(tf.cast(header[16:24], tf.int64), [2, 4]), places)
+    checks = [
+        tf.debugging.assert_equal(header[:16], tf.constant(list(_PNG), tf.uint8)),
+        # Each by itself, too, since a product of two can be too large for its type.
+        tf.debugging.assert_less_equal(sides, tf.constant(_MAX_PIXELS, tf.int64)),
+        tf.debugging.assert_less_equal(sides[0] * sides[1], tf.constant(_MAX_PIXELS, tf.int64)),
+    ]
+    if kind is not None:
+        checks.append(tf.debugging.assert_equal(header[24:], tf.constant(kind, tf.uint8)))
+    with tf.control_dependencies(checks):
+        return tf.identity(content)
 
 
 class _Decoded(Iterator):
@@ -302,16 +308,15 @@ class _Decoded(Iterator):
         try:
             image, gt = next(self._elements)
         except self._failure as error:
-            # What Python raised within the chain comes out of it without its type.
-            _read_image(pair.image)
-            _read_labels(pair.labels)
+            # What is wrong is said better here than by TensorFlow.
+            _check_image(pair.image)
+            _check_labels(pair.labels)
             raise _unreadable(pair, error) from error
         return _check(pair, ImageWithLabels(image.numpy(), gt.numpy()))
 
 
-def _read_image(path: str | bytes | os.PathLike) -> bytes:
-    """A PNG file, of which only the header is looked at: decoders allocate what it declares."""
-    path = Path(os.fsdecode(path))
+def _check_image(path: Path) -> bytes:
+    """The content of a PNG file with a sound header: decoders allocate what it declares."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -322,16 +327,14 @@ def _read_image(path: str | bytes | os.PathLike) -> bytes:
     return content
 
 
-def _read_labels(path: str | bytes | os.PathLike) -> bytes:
-    """As `_read_image`; TensorFlow would turn 16 bits, a palette or colours into other ids."""
-    content = _read_image(path)
-    *_, bits, colour = _PNG_HEADER.unpack_from(content)
+def _check_labels(path: Path) -> None:
+    """As `_check_image`; TensorFlow would turn 16 bits, a palette or colours into other ids."""
+    *_, bits, colour = _PNG_HEADER.unpack_from(_check_image(path))
     if (bits, colour) != _GREY:
         raise DataFormatError(
-            f"{os.fsdecode(path)}: expected labels as a PNG of 8-bit grey, got {bits} bits of "
+            f"{path}: expected labels as a PNG of 8-bit grey, got {bits} bits of "
             f"colour type {colour}; take the file ending in {' or '.join(_LABEL_SUFFIXES)} as it is"
         )
-    return content
 
 
 def _check_header(path: Path, content: bytes) -> None:

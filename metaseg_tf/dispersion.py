@@ -6,6 +6,7 @@ once for every image size, and so that all cores work on blocks that fit their c
 """
 
 import functools
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -15,7 +16,6 @@ import tensorflow as tf
 
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.schema import MAX_CLASSES, check_convention
-from metaseg_tf.xla import has_xla
 
 __all__ = [
     "SUM_TOLERANCE",
@@ -34,6 +34,7 @@ _BLOCK_ELEMENTS = 1 << 20
 # In bytes: TensorFlow's ops expect it of their inputs.
 _ALIGNMENT = 64
 _FLOAT_TYPES = (np.float16, np.float32, np.float64)
+_LOG = logging.getLogger(__name__)
 
 
 class HeatMaps(NamedTuple):
@@ -140,7 +141,7 @@ def _check_classes(n_classes: int | None) -> int:
 @functools.lru_cache(maxsize=32)
 def _block_function(rows: int, n_classes: int, dtype: str, convention: str, xla: bool):
     """`_reduce` of a block [rows, C], compiled by XLA, or uncompiled where XLA is missing."""
-    if xla and not has_xla():
+    if xla and not _has_xla():
         return _block_function(rows, n_classes, dtype, convention, False)
     reduce = tf.function(functools.partial(_reduce, convention=convention), jit_compile=xla)
 
@@ -150,6 +151,16 @@ def _block_function(rows: int, n_classes: int, dtype: str, convention: str, xla:
         return reduce(tf.transpose(tf.cast(probs, tf.float32)))
 
     return block.get_concrete_function()
+
+
+@functools.cache
+def _has_xla() -> bool:
+    try:
+        tf.function(tf.identity, jit_compile=True)(tf.zeros([1]))
+    except (tf.errors.UnimplementedError, tf.errors.NotFoundError) as error:
+        _LOG.warning("XLA cannot compile the heat maps here (%s); using plain ops", error)
+        return False
+    return True
 
 
 def count_threads() -> int:

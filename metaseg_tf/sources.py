@@ -39,6 +39,8 @@ class DumpSource:
     @property
     def n_classes(self) -> int | None:
         """Number of classes that the first dump declares; None where it cannot be read."""
+        if not self._paths:
+            return None
         try:
             declared = read_classes(self._paths[0])
         except DataFormatError:

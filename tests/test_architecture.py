@@ -15,7 +15,6 @@ RANKS = {
     "schema": 0,
     "memory": 0,
     "stored_arrays": 0,
-    "xla": 0,
     "storage": 1,
     "cluster": 1,
     "cityscapes": 1,

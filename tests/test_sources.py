@@ -93,6 +93,7 @@ def test_a_dump_without_classes_tells_no_number_of_them(tmp_path, probs):
     assert open_dumps(tmp_path).n_classes is None
     (tmp_path / "0.npz").write_bytes(b"broken")
     assert open_dumps(tmp_path).n_classes is None
+    assert open_dumps(tmp_path, limit=0).n_classes is None
 
 
 def test_dumps_are_found_from_elsewhere(tmp_path, monkeypatch):
