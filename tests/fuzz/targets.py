@@ -64,9 +64,9 @@ def _dump(suffix: str) -> list[bytes]:
 
 
 def _load_dump(path: Path):
-    from metaseg_tf.softmax import load_dump, read_name
+    from metaseg_tf.softmax import load_dump, read_classes, read_name
 
-    return read_name(path), load_dump(path)
+    return read_name(path), read_classes(path), load_dump(path)
 
 
 def _maps() -> list[bytes]:
