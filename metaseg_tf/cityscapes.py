@@ -3,6 +3,7 @@
 TensorFlow is imported where images are read only: tables and reports need the classes alone.
 """
 
+import functools
 import glob
 import os
 import struct
@@ -250,13 +251,6 @@ def _chain(pairs: list[Pair], prefetch: int):
     """
     import tensorflow as tf
 
-    tables = tf.constant(np.stack([LABEL_IDS_TO_TRAIN_IDS, _TRAIN_IDS_TO_TRAIN_IDS]))
-
-    def decode(image, labels, table):
-        pixels = tf.image.decode_png(_read_png(image), channels=3)
-        ids = tf.image.decode_png(_read_png(labels, _GREY), channels=1)[..., 0]
-        return pixels, tf.gather(tables[table], tf.cast(ids, tf.int32))
-
     # Nothing here is to be tuned, and who leaves the chain would wait for its tuner, which sleeps
     # for as long as the chain has been in use, up to a minute.
     options = tf.data.Options()
@@ -269,10 +263,27 @@ def _chain(pairs: list[Pair], prefetch: int):
     )
     return (
         tf.data.Dataset.from_tensor_slices(columns)
-        .map(decode, num_parallel_calls=2, deterministic=True)
+        .map(_decoder(), num_parallel_calls=2, deterministic=True)
         .prefetch(prefetch)
         .with_options(options)
     )
+
+
+@functools.cache
+def _decoder():
+    """A function of the paths of image and labels and of the table of ids; traced but once."""
+    import tensorflow as tf
+
+    tables = tf.constant(np.stack([LABEL_IDS_TO_TRAIN_IDS, _TRAIN_IDS_TO_TRAIN_IDS]))
+    signature = [tf.TensorSpec([], dtype) for dtype in (tf.string, tf.string, tf.int32)]
+
+    @tf.function(input_signature=signature, autograph=False)
+    def decode(image, labels, table):
+        pixels = tf.image.decode_png(_read_png(image), channels=3)
+        ids = tf.image.decode_png(_read_png(labels, _GREY), channels=1)[..., 0]
+        return pixels, tf.gather(tables[table], tf.cast(ids, tf.int32))
+
+    return decode.get_concrete_function()
 
 
 def _read_png(path, kind: tuple[int, int] | None = None):
@@ -283,15 +294,12 @@ def _read_png(path, kind: tuple[int, int] | None = None):
     header = tf.io.decode_raw(tf.strings.substr(content, 0, _PNG_HEADER.size), tf.uint8)
     places = tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64)
     sides = tf.linalg.matvec(tf.reshape(tf.cast(header[16:24], tf.int64), [2, 4]), places)
-    checks = [
-        tf.debugging.assert_equal(header[:16], tf.constant(list(_PNG), tf.uint8)),
-        # Each by itself, too, since a product of two can be too large for its type.
-        tf.debugging.assert_less_equal(sides, tf.constant(_MAX_PIXELS, tf.int64)),
-        tf.debugging.assert_less_equal(sides[0] * sides[1], tf.constant(_MAX_PIXELS, tf.int64)),
-    ]
+    # Each side by itself, too, since a product of two can be too large for its type.
+    sizes = tf.concat([sides, [tf.reduce_prod(sides)]], 0)
+    sound = [header[:16] == list(_PNG), sizes <= _MAX_PIXELS]
     if kind is not None:
-        checks.append(tf.debugging.assert_equal(header[24:], tf.constant(kind, tf.uint8)))
-    with tf.control_dependencies(checks):
+        sound.append(header[24:] == kind)
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(tf.concat(sound, 0)), [path])]):
         return tf.identity(content)
 
 
