@@ -1,10 +1,10 @@
 """The published protocol as reference.md words it: the slow, obvious twin of the analysis."""
 
 import numpy as np
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import r2_score, roc_auc_score
 
-__all__ = ["METRICS", "standardise_slowly", "transcribe"]
+__all__ = ["METRICS", "fit_linear_slowly", "standardise_slowly", "transcribe"]
 
 METRICS = sorted(f"{x}{y}" for x in "EDS" for y in ("", "_in", "_bd", "_rel", "_rel_in"))
 
@@ -72,10 +72,17 @@ def score_slowly(model, index, part, fit, X, y):
 def transcribe_regression(X, true, target, halves):
     scores, train = {}, halves["train"]
     for model, columns in (("all", X), ("entropy", X[:, [METRICS.index("E")]])):
-        fit = LinearRegression().fit(columns[train], true[train])
+        predict = fit_linear_slowly(columns[train], true[train])
         for part, half in halves.items():
-            predicted = fit.predict(columns[half])
+            predicted = predict(columns[half])
             error = np.sqrt(np.mean((predicted - true[half]) ** 2))
             scores[model, target, "sigma", part] = error
             scores[model, target, "r2", part] = r2_score(true[half], predicted)
     return scores
+
+
+def fit_linear_slowly(X, true):
+    """LinearRegression of scikit-learn 1.9 and later, whatever version is installed."""
+    inverse = np.linalg.pinv(X - X.mean(axis=0), rcond=1e-6)
+    coef = inverse @ (true - true.mean())
+    return lambda rows: true.mean() + (rows - X.mean(axis=0)) @ coef

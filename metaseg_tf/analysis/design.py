@@ -16,6 +16,7 @@ from metaseg_tf.schema import IOU_COLUMNS, METRIC_COLUMNS, class_columns, count_
 __all__ = [
     "CLASS_CHOICES",
     "FIT_CHOICES",
+    "NOISE",
     "Design",
     "build_design",
     "check_choice",
@@ -24,6 +25,9 @@ __all__ = [
     "standardise",
 ]
 
+#: Deviations and singular values below this share of the largest value are rounding: some 8
+#: epsilons of float32, in which probabilities and metrics are measured.
+NOISE = 1e-6
 #: Rows that mean and standard deviation are taken over: all (as published) or the training half.
 FIT_CHOICES = ("all", "train")
 #: Class columns kept: those of all classes, or up to the largest one predicted (authors' code).
@@ -52,6 +56,8 @@ class Design:
         Name of the image that each segment comes from.
     rows : int64 array [n]
         Positions of the segments in the table that the design was built from.
+    least_scale : float
+        The smallest scale allowed, in the table's units.
     """
 
     X: np.ndarray
@@ -64,6 +70,7 @@ class Design:
     iou: np.ndarray
     image: np.ndarray
     rows: np.ndarray
+    least_scale: float = 0.0
 
     def __len__(self) -> int:
         return len(self.y)
@@ -79,6 +86,7 @@ def build_design(
     fit_on: str = "all",
     train: np.ndarray | None = None,
     classes: str = "all",
+    least_scale: float = 0.0,
 ) -> Design:
     """Take the segments with interior from a segment table and standardise their features.
 
@@ -93,6 +101,8 @@ def build_design(
     classes : {"all", "predicted"}
         Keep every class's probability, or, as the authors' code, those up to the largest class
         predicted. Over a whole validation set both are the same.
+    least_scale : float
+        Columns whose standard deviation is smaller are divided by this instead.
 
     Raises
     ------
@@ -106,11 +116,12 @@ def build_design(
     kept = table.iloc[rows]
     check_finite(kept, (*names, *IOU_COLUMNS))
     X, mean, scale, constant = standardise(
-        kept[list(names)].to_numpy(np.float64), _fit_rows(fit_on, train, len(rows))
+        kept[list(names)].to_numpy(np.float64), _fit_rows(fit_on, train, len(rows)), least_scale
     )
     iou_adj, iou = (kept[name].to_numpy(np.float64) for name in ("iou_adj", "iou"))
     image = kept["image"].to_numpy(object)
-    return Design(X, names, mean, scale, constant, iou_adj > 0, iou_adj, iou, image, rows)
+    targets = iou_adj > 0, iou_adj, iou
+    return Design(X, names, mean, scale, constant, *targets, image, rows, least_scale)
 
 
 def feature_names(table: pd.DataFrame, *, classes: str = "all") -> tuple[str, ...]:
@@ -123,17 +134,22 @@ def feature_names(table: pd.DataFrame, *, classes: str = "all") -> tuple[str, ..
 
 
 def standardise(
-    values: np.ndarray, fit: np.ndarray | slice = slice(None)
+    values: np.ndarray,
+    fit: np.ndarray | slice = slice(None),
+    least_scale: float | np.ndarray = 0.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Scale columns to mean 0 and population standard deviation 1 over the rows ``fit``.
 
     A constant column has no scale: the authors' code would divide by 0 there. It becomes 0
-    throughout, which no fit can use, so that the number of columns stays that of the network.
+    throughout, which no fit can use, so that the number of columns stays that of the network. So
+    does one that varies by rounding only over ``fit``: 1e6 times less than over the other rows.
 
     Parameters
     ----------
     values : float64 array [n, p]
     fit : bool array [n] or slice
+    least_scale : float, or float64 array [p]
+        Smaller standard deviations are replaced by this.
 
     Returns
     -------
@@ -142,10 +158,12 @@ def standardise(
     constant : bool array [p]
     """
     fitted = values[fit]
+    mean, deviation = fitted.mean(axis=0), fitted.std(axis=0)
+    X = values - mean
     constant = fitted.max(axis=0) == fitted.min(axis=0)
-    mean = fitted.mean(axis=0)
-    scale = np.where(constant, 1.0, fitted.std(axis=0))
-    X = (values - mean) / scale
+    constant |= deviation < NOISE * np.abs(X).max(axis=0)
+    scale = np.where(constant, 1.0, np.maximum(deviation, least_scale))
+    X /= scale
     X[:, constant] = 0.0
     return X, mean, scale, constant
 

@@ -68,7 +68,9 @@ class Protocol:
 
     def features(self, design: Design, train: np.ndarray) -> np.ndarray:
         """Features [n, p] standardised over all rows or over the mask ``train``, as set."""
-        return design.X if self.fit_on == "all" else standardise(design.X, train)[0]
+        if self.fit_on == "all":
+            return design.X
+        return standardise(design.X, train, design.least_scale / design.scale)[0]
 
 
 PAPER_PROTOCOL = Protocol()

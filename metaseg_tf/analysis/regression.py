@@ -1,12 +1,13 @@
 """Meta regression: how large is a segment's IoU_adj or IoU? (section 3, Tables 2 and 3)"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.design import Design, check_choice
+from metaseg_tf.analysis.design import NOISE, Design, check_choice
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
 from metaseg_tf.analysis.runs import PARTS, map_runs, tabulate
 from metaseg_tf.analysis.scores import r2, sigma
@@ -17,6 +18,8 @@ __all__ = ["Regression", "fit_regression", "least_squares"]
 
 _MODELS = ("all", "entropy")
 _SCORES = {"sigma": sigma, "r2": r2}
+#: A validation R2 is called ruined if clipping predictions to [0, 1] raises it by more than this.
+_RUINED = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,10 @@ class Regression:
         Of the fits on all columns; of all solutions that aliases allow, the shortest.
     predicted : float64 array [n]
         Run 0's prediction for every segment from all columns, not clipped (Figures 3 and 5).
+    extrapolating : mapping of str to tuple of str
+        Models whose validation R2, on average over runs, is more than 0.1 below that of clipped
+        predictions -> the columns that did most of it in the worst run by leaving the range that
+        they have in the training half; none if only their combination is new.
     """
 
     target: str
@@ -43,6 +50,7 @@ class Regression:
     coef: np.ndarray
     intercept: np.ndarray
     predicted: np.ndarray
+    extrapolating: Mapping[str, tuple[str, ...]]
 
     def tidy(self) -> pd.DataFrame:
         """Rows of ``evaluation.csv``."""
@@ -71,40 +79,61 @@ def fit_regression(
         np.stack([run.coef for run in runs]),
         np.array([run.intercept for run in runs]),
         runs[0].predicted,
+        _name_extrapolating(runs, design.columns),
     )
 
 
 def least_squares(X: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
     """Shortest least squares coefficients [p] and the intercept, whatever the rank of X [n, p].
 
-    Rank is what float64 can tell, as in scikit-learn's LinearRegression: identities that hold to
-    float32 only are noise columns to it. Only the fitted values are to be read; for coefficients
-    see ``metaseg_tf.analysis.diagnostics``.
+    Directions in which the centred rows have a singular value below 1e-6 of the largest are the
+    rounding of float32 and count as aliased, as in scikit-learn's LinearRegression since 1.9
+    (docs/decisions/0044-least-squares-on-few-images.md). Only the fitted values are to be read; for
+    coefficients see ``metaseg_tf.analysis.diagnostics``.
     """
     mean, level = X.mean(axis=0), target.mean()
-    coef, *_ = np.linalg.lstsq(X - mean, target - level, rcond=None)
+    coef, *_ = np.linalg.lstsq(X - mean, target - level, rcond=NOISE)
     return coef, float(level - mean @ coef)
 
 
 class _Run(NamedTuple):
-    """One run: the fit on all columns, and scores [model, score, part]."""
+    """One run: the fit on all columns, and scores [model, score, part].
+
+    ``beyond`` [model, p] is how far a column that leaves its range moves a prediction at most.
+    """
 
     coef: np.ndarray
     intercept: float
     predicted: np.ndarray
     scores: np.ndarray
     clipped: np.ndarray
+    beyond: np.ndarray
 
 
 def _fit_run(design, true, train, protocol):
     _check_halves(train)
     X = protocol.features(design, train)
-    E = X[:, [design.columns.index("E")]]
-    coef, intercept = least_squares(X[train], true[train])
-    slope, level = least_squares(E[train], true[train])
-    predicted = np.stack([X @ coef + intercept, E @ slope + level])
+    E = design.columns.index("E")
+    coef = np.zeros((len(_MODELS), X.shape[1]))
+    coef[0], intercept = least_squares(X[train], true[train])
+    coef[1, [E]], level = least_squares(X[train][:, [E]], true[train])
+    predicted = coef @ X.T + [[intercept], [level]]
     scores, clipped = (_score(p, true, train) for p in (predicted, predicted.clip(0, 1)))
-    return _Run(coef, intercept, predicted[0], scores, clipped)
+    seen, new = X[train], X[~train]
+    outside = np.maximum(new.max(axis=0) - seen.max(axis=0), seen.min(axis=0) - new.min(axis=0))
+    beyond = np.abs(coef) * outside.clip(0)
+    return _Run(coef[0], intercept, predicted[0], scores, clipped, beyond)
+
+
+def _name_extrapolating(runs, columns):
+    r2s = np.array([run.scores[:, 1, 1] for run in runs])
+    clipped = np.array([run.clipped[:, 1, 1] for run in runs])
+    found = {}
+    for m in np.flatnonzero((clipped - r2s).mean(axis=0) > _RUINED):
+        beyond = runs[r2s[:, m].argmin()].beyond[m]
+        most = beyond.argsort()[::-1][:3]
+        found[_MODELS[m]] = tuple(columns[j] for j in most if 2 * beyond[j] > beyond.max())
+    return found
 
 
 def _score(predicted, true, train):

@@ -37,10 +37,13 @@ class Measured:
         "clipped/..." for regressions whose predictions are clipped to [0, 1].
     missing : tuple of str
         Why some of them cannot be had from the run, each with a remedy.
+    extrapolating : dict of (str, str) to tuple of str
+        Target and model of the regressions that extrapolate -> columns, see `Regression`.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    extrapolating: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
 def evaluate_run(run: Run) -> Evaluation:
@@ -74,7 +77,13 @@ def collect(run: Run, parts: Iterable[str] | None = None) -> Measured:
             values |= PARTS[part](run)
         except InputError as error:
             missing.append(str(error))
-    return Measured(values, tuple(dict.fromkeys(missing)))
+    regressions = evaluate_run(run).regressions if "iou_adj/all/r2/train" in values else {}
+    extrapolating = {
+        (target, model): columns
+        for target, regression in regressions.items()
+        for model, columns in regression.extrapolating.items()
+    }
+    return Measured(values, tuple(dict.fromkeys(missing)), extrapolating)
 
 
 def _counts(run: Run) -> dict[str, Value]:

@@ -8,7 +8,14 @@ from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.paper.measured import Measured, Value
 from metaseg_tf.paper.table1 import describe_counts
 
-__all__ = ["lay_out", "regression_rows", "score_header", "score_rows"]
+__all__ = [
+    "TARGETS",
+    "describe_extrapolation",
+    "lay_out",
+    "regression_rows",
+    "score_header",
+    "score_rows",
+]
 
 _CLASSIFICATION = "Classification IoU_adj = 0, > 0"
 _MODELS = (
@@ -16,7 +23,9 @@ _MODELS = (
     ("unpenalized", "unpenalized"),
     ("entropy", "entropy baseline"),
 )
-_REGRESSIONS = (("all", "all metrics"), ("entropy", "entropy baseline"))
+#: Regression targets as they are printed.
+TARGETS = {"iou_adj": "IoU_adj", "iou": "IoU"}
+_REGRESSIONS = {"all": "all metrics", "entropy": "entropy baseline"}
 _PART_NAMES = {"train": "training", "validation": "validation"}
 
 
@@ -33,11 +42,11 @@ def lay_out(measured: Mapping[str, Measured]) -> PrintedTable:
     )
     return PrintedTable(
         "table2",
-        caption.strip(),
+        f"{caption.strip()}{describe_extrapolation(measured, 'iou_adj')}",
         score_header(measured),
         (
             *score_rows(_CLASSIFICATION, rows, measured),
-            *score_rows("Regression IoU_adj", regression_rows("iou_adj"), measured),
+            *score_rows("Regression IoU_adj", regression_rows("iou_adj", measured), measured),
         ),
     )
 
@@ -47,13 +56,36 @@ def score_header(measured: Mapping[str, Measured]) -> tuple[str, ...]:
     return ("", *(f"{name} {_PART_NAMES[part]}" for name in measured for part in PARTS))
 
 
-def regression_rows(target: str) -> dict[str, str]:
-    """Label of each printed row of the regression of a target -> its quantity without part."""
-    return {
+def regression_rows(target: str, measured: Mapping[str, Measured]) -> dict[str, str]:
+    """Label of each printed row of the regression of a target -> its quantity without part.
+
+    Where a regression extrapolates, a row with its clipped R2 follows.
+    """
+    rows = {
         f"{symbol}, {words}": f"{target}/{model}/{score}"
         for score, symbol in (("sigma", "σ"), ("r2", "R2"))
-        for model, words in _REGRESSIONS
+        for model, words in _REGRESSIONS.items()
     }
+    ruined = {key for own in measured.values() for key in own.extrapolating}
+    return rows | {
+        f"R2, {words}, clipped": f"clipped/{target}/{model}/r2"
+        for model, words in _REGRESSIONS.items()
+        if (target, model) in ruined
+    }
+
+
+def describe_extrapolation(measured: Mapping[str, Measured], *targets: str) -> str:
+    """A sentence, after a space, for each regression of these targets that extrapolates."""
+    r2 = "{}/{}/r2/validation"
+    return "".join(
+        f" {name}: least squares of {TARGETS[key[0]]} on {_REGRESSIONS[key[1]]} extrapolates "
+        f"(validation R2 {own.values[r2.format(*key)].mean:.2%}, clipped to [0, 1] "
+        f"{own.values['clipped/' + r2.format(*key)].mean:.2%}): "
+        f"{', '.join(columns) or 'no single column'} beyond the range of the training half."
+        for name, own in measured.items()
+        for key, columns in own.extrapolating.items()
+        if key[0] in targets
+    )
 
 
 def score_rows(title: str, rows: Mapping[str, str], measured: Mapping[str, Measured]):

@@ -5,25 +5,30 @@ from collections.abc import Mapping
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.paper.measured import Measured
-from metaseg_tf.paper.table2 import regression_rows, score_header, score_rows
+from metaseg_tf.paper.table2 import (
+    TARGETS,
+    describe_extrapolation,
+    regression_rows,
+    score_header,
+    score_rows,
+)
 
 __all__ = ["lay_out"]
-
-_TITLES = {"iou_adj": "Regression IoU_adj", "iou": "Regression IoU"}
 
 
 def lay_out(measured: Mapping[str, Measured]) -> PrintedTable:
     """Two columns a run: its training and its validation half."""
     rows = [
         row
-        for target, title in _TITLES.items()
-        for row in score_rows(title, regression_rows(target), measured)
+        for target, name in TARGETS.items()
+        for row in score_rows(f"Regression {name}", regression_rows(target, measured), measured)
     ]
     caption = (
         f"Means over {PAPER_PROTOCOL.runs} runs, standard deviations in brackets. Predictions are "
         f"not clipped. {_describe_clipped(measured)}"
     )
-    return PrintedTable("table3", caption.strip(), score_header(measured), tuple(rows))
+    caption = f"{caption.strip()}{describe_extrapolation(measured, *TARGETS)}"
+    return PrintedTable("table3", caption, score_header(measured), tuple(rows))
 
 
 def _describe_clipped(measured: Mapping[str, Measured]) -> str:

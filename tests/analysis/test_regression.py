@@ -2,7 +2,12 @@
 
 import numpy as np
 import pytest
+import sklearn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from protocol_twin import fit_linear_slowly
 from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
 from tables import make_table
 
 from metaseg_tf.analysis.design import build_design
@@ -39,18 +44,76 @@ def test_noisy_identities_as_in_linear_regression(noise):
     names = [name for name in table if name.startswith("cprob")]
     design = build_design(table.assign(**table[names].astype(noise).astype("float64")))
     coef, intercept = least_squares(design.X, design.iou)
-    expected = LinearRegression().fit(design.X, design.iou).predict(design.X)
+    expected = fit_linear_slowly(design.X, design.iou)(design.X)
     np.testing.assert_allclose(design.X @ coef + intercept, expected, atol=1e-9)
+    if tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 9):
+        expected = LinearRegression().fit(design.X, design.iou).predict(design.X)
+        np.testing.assert_allclose(design.X @ coef + intercept, expected, atol=1e-9)
+
+
+@given(st.floats(1e-12, 3e-7), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_rounding_noise_is_no_direction(noise, seed):
+    rng = np.random.default_rng(seed)
+    X, target = rng.normal(size=(50, 3)), rng.normal(size=50)
+    combined = X @ rng.uniform(-1, 1, 3) if seed % 2 else np.full(50, 0.3)
+    coef, _ = least_squares(np.column_stack([X, combined + noise * rng.normal(size=50)]), target)
+    assert np.abs(coef).max() < 10
+
+
+def test_what_varies_little_but_truly_is_a_direction(rows):
+    X, target = rows
+    X = np.column_stack([X, 1e-4 * np.sin(np.arange(60))])
+    coef, _ = least_squares(X, target + 1e4 * X[:, 3])
+    assert coef[3] == pytest.approx(1e4, rel=0.5)
+
+
+@pytest.fixture(scope="module")
+def rare():
+    """Two classes hardly seen, if it were not for one image each."""
+    table = make_table(900, n_classes=5, n_images=8)
+    others = [f"cprob{j}" for j in range(3)]
+    for k, image in ((3, "town_000002"), (4, "town_000005")):
+        seen = np.flatnonzero((table["image"] == image) & (table["S_in"] > 0))[:1]
+        faint = 1e-9 * table[f"cprob{k}"].to_numpy()
+        table[f"cprob{k}"] = np.where(table.index.isin(seen), 0.9, faint)
+    total = table[others].sum(axis=1)
+    table[others] = table[others].mul((1 - table["cprob3"] - table["cprob4"]) / total, axis=0)
+    return table
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"splits": "image"}, {"splits": "image", "fit_on": "train"}]
+)
+@pytest.mark.parametrize("target", ["iou_adj", "iou"])
+def test_a_class_seen_once_does_not_explode(rare, options, target):
+    found = fit_regression(build_design(rare), target, Protocol(**options))
+    wanted = "model == 'all' and score == 'r2' and part == 'validation'"
+    scores, clipped = (frame.query(wanted)["value"] for frame in (found.scores, found.clipped))
+    assert clipped.mean() > 0.3
+    assert scores.mean() == pytest.approx(clipped.mean(), abs=0.1)
+    assert not found.extrapolating
+
+
+def test_the_column_that_extrapolates_is_named(rare):
+    """Varies little, but more than by rounding, in all images but one."""
+    rng = np.random.default_rng(0)
+    small = 1e-4 * rng.random(len(rare))
+    far = (rare["image"] == "town_000002") & (rng.random(len(rare)) < 0.5)
+    design = build_design(rare.assign(D_bd=np.where(far, 0.9, small)))
+    found = fit_regression(design, "iou_adj", Protocol(splits="image"))
+    assert found.extrapolating == {"all": ("D_bd",)}
+    assert found.scores.query("score == 'r2' and model == 'all'")["value"].min() < -1
 
 
 def test_halves_are_swapped(design):
     protocol = Protocol(runs=1)
     scores = fit_regression(design, "iou_adj", protocol).scores
     train = protocol.draw_splits(design)[0]
-    model = LinearRegression().fit(design.X[train], design.iou_adj[train])
+    predict = fit_linear_slowly(design.X[train], design.iou_adj[train])
     for part, half in (("train", train), ("validation", ~train)):
         row = scores.query(f"model == 'all' and score == 'r2' and part == '{part}'")
-        expected = model.score(design.X[half], design.iou_adj[half])
+        expected = r2_score(design.iou_adj[half], predict(design.X[half]))
         assert row["value"].item() == pytest.approx(expected, abs=1e-10)
 
 

@@ -1,11 +1,15 @@
 import io
 
+import numpy as np
 import pandas as pd
 import pytest
+from runs import make_run
+from tables import make_table as make_segments
 
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.measured import Measured, Value, collect, evaluate_run
 from metaseg_tf.paper.published import PUBLISHED
+from metaseg_tf.paper.table2 import TARGETS
 from metaseg_tf.paper.tables import TABLES, make_table, name_runs, store_table
 from metaseg_tf.run import Run
 from metaseg_tf.schema import METRIC_COLUMNS
@@ -98,6 +102,40 @@ def test_clipped_regressions_are_told_beside(runs):
     wanted = clipped.query("target == 'iou_adj' and model == 'all' and part == 'validation'")
     sigma, r2 = (wanted[wanted["score"] == s]["value"].mean() for s in ("sigma", "r2"))
     assert f"σ {sigma:.3f}, R2 {r2:.2%}" in caption
+
+
+@pytest.fixture(scope="module")
+def extrapolating(tmp_path_factory):
+    """A run in which one column hardly varies but for one segment."""
+    table = make_segments(600, n_images=6)
+    far = table.index == table.index[table["S_in"] > 0][0]
+    D_bd = np.where(far, 0.8, 1e-4 * np.random.default_rng(0).random(600)).astype("float32")
+    return make_run(tmp_path_factory.mktemp("extrapolating") / "XC", table.assign(D_bd=D_bd))
+
+
+@pytest.mark.parametrize(("number", "targets"), [(2, {"iou_adj": "IoU_adj"}), (3, TARGETS)])
+def test_what_extrapolates_is_named_with_the_clipped_score(extrapolating, runs, number, targets):
+    table = make_table(number, [extrapolating, runs["MN"]])
+    values = collect(extrapolating).values
+    for target, name in targets.items():
+        r2, clipped = (
+            f"{values[f'{kind}{target}/all/r2/validation'].mean:.2%}" for kind in ("", "clipped/")
+        )
+        assert r2.startswith("-")
+        words = f"validation R2 {r2}, clipped to [0, 1] {clipped}): D_bd"
+        assert f"XC: least squares of {name} on all metrics extrapolates ({words}" in table.caption
+        for text in (*table.formats().values(), str(table.to_records())):
+            assert clipped.replace("%", r"\%") in text or clipped in text
+    assert "MN: least squares" not in table.caption
+    printed = rows_of(table)["R2, all metrics, clipped"]
+    assert printed[1].startswith(clipped)
+
+
+def test_nothing_is_added_where_nothing_extrapolates(runs):
+    for number in (2, 3):
+        table = make_table(number, [*runs.values()])
+        assert "extrapolates" not in table.caption
+        assert "R2, all metrics, clipped" not in rows_of(table)
 
 
 def test_tables_are_stored_with_the_scores_behind_them(runs):
