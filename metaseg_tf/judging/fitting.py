@@ -1,30 +1,34 @@
-"""Fit a meta model: the paper's two models on all segments, scored on images held out.
+"""Fit a meta model: a LASSO classifier and a ridge regressor, scored on images held out.
 
 Unlike Table 2, images stay whole: segments of one image are not independent, and a new image is
-what the model is for. Decision record 0030 says why these two models.
+what the model is for. Decision records 0030 and 0044 say why these two models.
 """
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import Ridge
 
 from metaseg_tf import __version__
 from metaseg_tf.analysis.classification import fit_classification
-from metaseg_tf.analysis.design import Design, build_design, standardise
-from metaseg_tf.analysis.diagnostics.aliases import find_aliases
+from metaseg_tf.analysis.design import Design, build_design
 from metaseg_tf.analysis.lasso import fit_path
 from metaseg_tf.analysis.protocol import Protocol
-from metaseg_tf.analysis.regression import least_squares
 from metaseg_tf.analysis.scores import r2, sigma
 from metaseg_tf.judging.meta_model import Linear, MetaModel, Verdict
 from metaseg_tf.run import Manifest
 from metaseg_tf.schema import IOU_COLUMNS
 
-__all__ = ["IMAGE_PROTOCOL", "fit_meta_model"]
+__all__ = ["IMAGE_PROTOCOL", "PENALTIES", "fit_meta_model"]
 
 #: Halves of whole images, and nothing of a validation image in the scales.
 IMAGE_PROTOCOL = Protocol(splits="image", fit_on="train")
+#: Ridge penalties to choose from: sum of squared errors + penalty * sum of squared coefficients.
+PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
+# No column is stretched more than tenfold. A class that was hardly seen would else count as much
+# as any other, and its first large segment would be judged by what was rounding in the fit.
+_LEAST_SCALE = 0.1
 
 
 def fit_meta_model(
@@ -37,8 +41,8 @@ def fit_meta_model(
     """Fit a meta classifier (IoU_adj > 0) and a meta regressor (IoU_adj) that can be kept.
 
     The classifier is the l1-penalised logistic fit at the C with the best mean accuracy on the
-    validation halves. The regressor is least squares on a full-rank subset of the columns, since
-    coefficients of aliased columns would amplify the rounding of other data.
+    validation halves. The regressor is a ridge with the one of ``PENALTIES`` that has the best mean
+    R2 there, since least squares explodes with few images (docs/decisions/0044).
 
     Parameters
     ----------
@@ -57,30 +61,28 @@ def fit_meta_model(
         If the table cannot carry the fits: no ground truth, one image, or one outcome only.
     """
     manifest = manifest or Manifest({})
-    design = build_design(table)
+    design = build_design(table, least_scale=_LEAST_SCALE)
     classification = fit_classification(design, protocol)
     C = classification.best_c
-    kept = np.isin(design.columns, find_aliases(design).kept)
+    penalty, scores = _choose_penalty(design, protocol)
     path = fit_path(design.X, design.y, [C])
-    scores = _held_out(classification.tidy(), "penalized")
-    scores |= _score_regression(design, kept, protocol)
+    scores = _held_out(classification.tidy(), "penalized") | scores
     return MetaModel(
         design.columns,
         design.mean,
         design.scale,
         Linear(path.coef[0], float(path.intercept[0])),
-        _fit_regressor(design.X, design.iou_adj, kept),
+        _fit_regressor(design.X, design.iou_adj, penalty),
         _judge_without_interior(table),
         manifest.settings.get("convention", "reference"),
         manifest.settings.get("connectivity", 8),
-        _describe(table, design, manifest, name) | {"C": C, "held_out": scores},
+        _describe(table, design, manifest, name) | {"C": C, "penalty": penalty, "held_out": scores},
     )
 
 
-def _fit_regressor(X: np.ndarray, target: np.ndarray, kept: np.ndarray) -> Linear:
-    coef = np.zeros(X.shape[1])
-    coef[kept], intercept = least_squares(X[:, kept], target)
-    return Linear(coef, intercept)
+def _fit_regressor(X: np.ndarray, target: np.ndarray, penalty: float) -> Linear:
+    fit = Ridge(alpha=penalty).fit(X, target)
+    return Linear(fit.coef_, float(fit.intercept_))
 
 
 def _judge_without_interior(table: pd.DataFrame) -> Verdict:
@@ -95,15 +97,18 @@ def _held_out(tidy: pd.DataFrame, model: str) -> dict[str, dict[str, float]]:
     return {score: _spread(part["value"]) for score, part in rows.groupby("score", sort=False)}
 
 
-def _score_regression(design: Design, kept: np.ndarray, protocol: Protocol) -> dict:
-    values = {"sigma": [], "r2": []}
+def _choose_penalty(design: Design, protocol: Protocol) -> tuple[float, dict]:
+    """The penalty with the best mean R2 on the validation halves, and its scores there."""
+    sigmas, r2s = [], []
     for held_out in protocol.draw_splits(design):
-        X, train = standardise(design.X, ~held_out)[0], ~held_out
-        model = _fit_regressor(X[train], design.iou_adj[train], kept)
-        predicted, true = model(X[held_out]), design.iou_adj[held_out]
-        values["sigma"].append(sigma(predicted, true))
-        values["r2"].append(r2(predicted, true))
-    return {score: _spread(found) for score, found in values.items()}
+        X, true = protocol.features(design, ~held_out), design.iou_adj
+        fits = (_fit_regressor(X[~held_out], true[~held_out], penalty) for penalty in PENALTIES)
+        predicted = np.stack([fit(X[held_out]) for fit in fits])
+        sigmas.append(sigma(predicted, true[held_out]))
+        r2s.append(r2(predicted, true[held_out]))
+    best = int(np.mean(r2s, axis=0).argmax())
+    scores = {"sigma": np.array(sigmas), "r2": np.array(r2s)}
+    return PENALTIES[best], {name: _spread(found[:, best]) for name, found in scores.items()}
 
 
 def _spread(values) -> dict[str, float]:

@@ -3,13 +3,16 @@ import pandas as pd
 import pytest
 from scenes import make_scene
 from scipy.special import expit
+from sklearn.linear_model import Ridge
 from tables import make_table
 
 from metaseg_tf import load_model, segment_metrics
+from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.protocol import Protocol
 from metaseg_tf.analysis.scores import auroc, r2
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.judging import fit_meta_model, save_model
+from metaseg_tf.judging.fitting import PENALTIES
 from metaseg_tf.run import Manifest
 
 FAST = Protocol(runs=3, splits="image", fit_on="train", C=(0.01, 0.1, 1.0))
@@ -41,6 +44,47 @@ def test_fresh_images_are_judged_as_well_as_held_out_ones(model, without_truth):
     assert area == pytest.approx(held_out["auroc"]["mean"], abs=0.03)
     assert explained == pytest.approx(held_out["r2"]["mean"], abs=0.05)
     assert held_out["auroc"]["mean"] > 0.75
+
+
+@pytest.mark.parametrize("n_images", [2, 3, 5])
+def test_few_images_are_enough_for_scores_that_mean_something(n_images):
+    few = make_table(60 * n_images, n_images=n_images, seed=n_images)
+    model = fit_meta_model(few, protocol=FAST)
+    assert model.provenance["penalty"] in PENALTIES
+    fresh = make_table(2000, n_images=20, seed=99).query("S_in > 0")
+    explained = r2(model.score(fresh)["iou_adj_linear"].to_numpy(), fresh["iou_adj"].to_numpy())
+    assert explained > 0.2
+    assert model.provenance["held_out"]["r2"]["mean"] > 0
+
+
+@pytest.mark.parametrize("amount", [1e-9, 1e-5, 1e-3])
+def test_a_class_seen_once_or_never_says_little(amount):
+    """A class with faint probabilities, but for one segment: left out, held out and later."""
+    table = make_table(600, n_classes=5, n_images=8)
+    faint = amount * table["cprob4"]
+    seen = table.index == table.index[(table["S_in"] > 0) & (table["image"] == "town_000002")][0]
+    held_out = fit_meta_model(table.assign(cprob4=faint.where(~seen, 0.9)), protocol=FAST)
+    assert held_out.provenance["held_out"]["r2"]["mean"] > 0.3
+    never = fit_meta_model(table.assign(cprob4=faint), protocol=FAST)
+    one = table[table["S_in"] > 0].iloc[:1]
+    before, after = (never.score(one.assign(cprob4=p)).iloc[0] for p in (faint.max(), 0.9))
+    assert np.abs(after - before).max() < 0.5
+
+
+def test_the_penalty_is_the_one_that_did_best_on_held_out_images(model, table):
+    design = build_design(table, least_scale=0.1)
+    means = []
+    for penalty in PENALTIES:
+        scores = []
+        for held_out in FAST.draw_splits(design):
+            X = FAST.features(design, ~held_out)
+            fit = Ridge(alpha=penalty).fit(X[~held_out], design.iou_adj[~held_out])
+            scores.append(fit.score(X[held_out], design.iou_adj[held_out]))
+        means.append(np.mean(scores))
+    assert model.provenance["penalty"] == PENALTIES[np.argmax(means)]
+    assert model.provenance["held_out"]["r2"]["mean"] == pytest.approx(max(means))
+    fit = Ridge(alpha=model.provenance["penalty"]).fit(design.X, design.iou_adj)
+    np.testing.assert_allclose(model.regressor.coef, fit.coef_, atol=1e-8)
 
 
 def test_scores_by_hand(model, without_truth):
