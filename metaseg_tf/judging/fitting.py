@@ -41,8 +41,8 @@ def fit_meta_model(
     """Fit a meta classifier (IoU_adj > 0) and a meta regressor (IoU_adj) that can be kept.
 
     The classifier is the l1-penalised logistic fit at the C with the best mean accuracy on the
-    validation halves. The regressor is a ridge with the one of ``PENALTIES`` that has the best mean
-    R2 there, since least squares explodes with few images (docs/decisions/0044).
+    validation halves. The regressor is a ridge, since least squares explodes with few images, with
+    the largest of ``PENALTIES`` whose mean R2 there is within one standard error of the best.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def _held_out(tidy: pd.DataFrame, model: str) -> dict[str, dict[str, float]]:
 
 
 def _choose_penalty(design: Design, protocol: Protocol) -> tuple[float, dict]:
-    """The penalty with the best mean R2 on the validation halves, and its scores there."""
+    """The penalty by the one-standard-error rule on the validation halves, and its scores there."""
     sigmas, r2s = [], []
     for held_out in protocol.draw_splits(design):
         X, true = protocol.features(design, ~held_out), design.iou_adj
@@ -106,9 +106,11 @@ def _choose_penalty(design: Design, protocol: Protocol) -> tuple[float, dict]:
         predicted = np.stack([fit(X[held_out]) for fit in fits])
         sigmas.append(sigma(predicted, true[held_out]))
         r2s.append(r2(predicted, true[held_out]))
-    best = int(np.mean(r2s, axis=0).argmax())
+    means, errors = np.mean(r2s, axis=0), np.std(r2s, axis=0) / np.sqrt(len(r2s))
+    best = means.argmax()
+    chosen = int(np.flatnonzero(means >= means[best] - errors[best])[-1])
     scores = {"sigma": np.array(sigmas), "r2": np.array(r2s)}
-    return PENALTIES[best], {name: _spread(found[:, best]) for name, found in scores.items()}
+    return PENALTIES[chosen], {name: _spread(found[:, chosen]) for name, found in scores.items()}
 
 
 def _spread(values) -> dict[str, float]:

@@ -71,19 +71,20 @@ def test_a_class_seen_once_or_never_says_little(amount):
     assert np.abs(after - before).max() < 0.5
 
 
-def test_the_penalty_is_the_one_that_did_best_on_held_out_images(model, table):
+def test_the_penalty_is_the_largest_within_a_standard_error_of_the_best(model, table):
     design = build_design(table, least_scale=0.1)
-    means = []
-    for penalty in PENALTIES:
-        scores = []
-        for held_out in FAST.draw_splits(design):
-            X = FAST.features(design, ~held_out)
+    scores = {penalty: [] for penalty in PENALTIES}
+    for held_out in FAST.draw_splits(design):
+        X = FAST.features(design, ~held_out)
+        for penalty, found in scores.items():
             fit = Ridge(alpha=penalty).fit(X[~held_out], design.iou_adj[~held_out])
-            scores.append(fit.score(X[held_out], design.iou_adj[held_out]))
-        means.append(np.mean(scores))
-    assert model.provenance["penalty"] == PENALTIES[np.argmax(means)]
-    assert model.provenance["held_out"]["r2"]["mean"] == pytest.approx(max(means))
-    fit = Ridge(alpha=model.provenance["penalty"]).fit(design.X, design.iou_adj)
+            found.append(fit.score(X[held_out], design.iou_adj[held_out]))
+    best = max(scores.values(), key=np.mean)
+    enough = np.mean(best) - np.std(best) / np.sqrt(len(best))
+    chosen = max(penalty for penalty, found in scores.items() if np.mean(found) >= enough)
+    assert model.provenance["penalty"] == chosen
+    assert model.provenance["held_out"]["r2"]["mean"] == pytest.approx(np.mean(scores[chosen]))
+    fit = Ridge(alpha=chosen).fit(design.X, design.iou_adj)
     np.testing.assert_allclose(model.regressor.coef, fit.coef_, atol=1e-8)
 
 
