@@ -4,17 +4,20 @@
 # make torture: the tests of faults at full size: killed at 50 random moments, at each step, ...
 # make fuzz: attack every reader of files for SECONDS each; needs atheris (pip install atheris).
 # make test-current: the tests where Python 3.12 or 3.13 and the current TensorFlow are found.
-# make test-all: the tests, the demo and the built package, in the reference environment and, where
-#   Python 3.12 or 3.13 is found, in a current one.
+# make test-newest: the tests with the newest versions that resolve, on the newest Python found.
+# make test-lowest: the tests with the lowest versions that setup.py allows, where 3.10 is found.
+# make test-all: all of these, and in the first two environments the demo and the built package.
 # make docs: write the pages that follow from the code, and build the site into site/.
 
 PYTHON ?= $(shell for p in python3.11 python3.10 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& echo $$p && break; done)
-CURRENT_PYTHON ?= $(shell for p in python3.13 python3.12 \
-	$(HOME)/.pyenv/versions/3.13.*/bin/python $(HOME)/.pyenv/versions/3.12.*/bin/python; do \
-	$$p -c 'import sys; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
-	&& echo $$p && break; done)
+find_python = $(shell for v in $(1); do for p in python$$v $(HOME)/.pyenv/versions/$$v.*/bin/python; \
+	do $$p -c '' 2>/dev/null && echo $$p && exit; done; done)
+CURRENT_PYTHON ?= $(call find_python,3.13 3.12)
+LOWEST_PYTHON ?= $(call find_python,3.10)
+# The pinned versions; the newest and the lowest environment have their own.
+DEPENDENCIES ?= -r requirements.txt
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -24,17 +27,18 @@ FORMATS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install test torture test-current lint demo bench docs package test-all clean
+.PHONY: help install test pytest torture test-current test-newest test-lowest lint demo bench docs \
+	package test-all clean
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^# /!q; s/^# //p' Makefile
 
 install: $(STAMP)
 
 $(STAMP): requirements.txt setup.py pyproject.toml metaseg_tf/VERSION
 	@test -n "$(PYTHON)" || { echo "no Python 3.10 to 3.13 found; name one: make PYTHON=/path/to/python" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet $(DEPENDENCIES)
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
@@ -42,7 +46,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-test: lint
+test: lint pytest
+
+pytest: $(STAMP)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(PYTEST_ARGS)
 
 torture: $(STAMP)
@@ -54,6 +60,22 @@ ifneq ($(CURRENT_PYTHON),)
 	@echo "ran in a current environment, too ($(CURRENT_PYTHON))"
 else
 	@echo "ran in the reference environment only: found no Python 3.12 or 3.13"
+endif
+
+# No stamp is kept: what is newest changes from day to day.
+test-newest:
+	rm -f .venv-newest/.installed
+	$(MAKE) pytest VENV=.venv-newest PYTHON=$(or $(CURRENT_PYTHON),$(PYTHON)) \
+		DEPENDENCIES="--upgrade --upgrade-strategy eager --editable .[dev,cluster]"
+
+test-lowest:
+ifneq ($(LOWEST_PYTHON),)
+	test -x .venv-lowest/bin/python || $(LOWEST_PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python tests/packaging/lowest.py > .venv-lowest/lowest.txt
+	$(MAKE) pytest VENV=.venv-lowest PYTHON=$(LOWEST_PYTHON) \
+		DEPENDENCIES="--constraint .venv-lowest/lowest.txt --editable .[dev,cluster]"
+else
+	@echo "did not run with the lowest versions: found no Python 3.10"
 endif
 
 demo: $(STAMP)
@@ -88,9 +110,10 @@ ifneq ($(CURRENT_PYTHON),)
 else
 	@echo "ran in the reference environment ($(PYTHON)) only: found no Python 3.12 or 3.13"
 endif
+	$(MAKE) test-newest test-lowest
 
 fuzz: $(STAMP)
 	$(BIN)/python tests/fuzz/fuzz.py $(SECONDS) $(FORMATS)
 
 clean:
-	rm -rf .venv .venv-current build dist site *.egg-info
+	rm -rf .venv .venv-current .venv-newest .venv-lowest build dist site *.egg-info
