@@ -258,7 +258,8 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
     known = {name: known[name] for name in table.columns if name in known}
     for name, column in known.items():
         _check_column(table[name], column, origin)
-    return table.astype({name: column.dtype for name, column in known.items()}, copy=False)
+    other = {name: c.dtype for name, c in known.items() if table[name].dtype != c.dtype}
+    return table.astype(other) if other else table
 
 
 def _check_column(values: pd.Series, column: Column, origin: str) -> None:
