@@ -95,8 +95,8 @@ class Parts:
             table = table.take(_stable_order(table["image"]))
         return table if only is None else table.select(list(only))
 
-    def discard_broken(self) -> list[str]:
-        """Delete the files that were cut short, so that their images are measured again.
+    def set_aside_broken(self) -> list[str]:
+        """Rename the files that were cut short, so that their images are measured again.
 
         Returns
         -------
@@ -107,20 +107,24 @@ class Parts:
         tails = self._folder.tails(files, _TAIL)
         broken = [file for file, tail in zip(files, tails, strict=True) if tail[4:] != _MAGIC]
         for file in broken:
-            self._folder.remove(file)
+            self._folder.set_aside(file)
         return [self._folder.where(file) for file in broken]
 
     def compact(self, size: int) -> int:
         """Pack the files of single images, ``size`` images a pack; returns how many images.
 
-        Each pack is whole before the files that went into it are deleted. Call it while locked.
+        Packs are whole and on disk before the files that went into them are deleted. Call it while
+        locked.
         """
         singles, packed = self._singles(), set().union(*self._packs().values())
         pending = [image for image in singles if image not in packed]
-        number = max(map(int, self._folder.names(_PACKS, _SUFFIX)), default=0)
+        taken = (int(name) for name in self._folder.names(_PACKS, _SUFFIX) if name.isdecimal())
+        number = max(taken, default=0)
         for begin in range(0, len(pending), size):
             number += 1
             self._write_pack(f"{_PACKS}/{number:06d}{_SUFFIX}", pending[begin : begin + size])
+        if singles:
+            self._folder.flush(_PACKS, "")
         for image in singles:
             self._folder.remove(_single(image))
         return len(pending)

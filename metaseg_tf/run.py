@@ -138,7 +138,7 @@ class Run:
         Yields
         ------
         list of str
-            Segment tables that were found cut short and are deleted, so as to be made again.
+            Segment tables that were found cut short and are moved aside, to be made again.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class Run:
         """
         with self._folder.locked():
             self._folder.tidy()
-            broken = self._parts.discard_broken()
+            broken = self._parts.set_aside_broken()
             # A process may have been stopped between its first table and the manifest.
             if self.manifest.n_classes is None:
                 self.manifest.n_classes = self._parts.count_classes()
