@@ -8,6 +8,7 @@
 A pack is written once, and an image that lies in one is measured no more.
 """
 
+import io
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,19 +18,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metaseg_tf.errors import DataFormatError
-from metaseg_tf.schema import check_image_name, count_classes
+from metaseg_tf.schema import NAME_BYTES, check_image_name, count_classes
 from metaseg_tf.storage import Folder
+from metaseg_tf.stored_arrays import fits
 
 __all__ = ["Parts"]
 
 _SUFFIX = ".parquet"
 _SINGLES, _PACKS = "segments", "packs"
-_IMAGES = b"images"
+_IMAGE, _IMAGES = "image", b"images"
 _MAGIC = b"PAR1"
 #: A footer ends with its length (4 bytes, little endian) and the magic.
 _TAIL = 8
-#: Upper bound of one file's rows, a quarter of the most pixels that an image may have.
-_MAX_ROWS = 2**24
 _READ_ERRORS = (pa.ArrowException, OSError, ValueError)
 
 
@@ -46,7 +46,10 @@ class Parts:
     def count_classes(self) -> int | None:
         """Number of classes that the tables were measured with; None where there is none."""
         for file, _ in self._files():
-            return count_classes(self._read_schema(file).empty_table().to_pandas())
+            found = count_classes(self._read_schema(file).empty_table().to_pandas())
+            if found < 2:
+                raise _broken(self._folder.where(file), ValueError(f"{found} classes"))
+            return found
         return None
 
     def write(self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None) -> None:
@@ -138,7 +141,7 @@ class Parts:
         self._write(relative, table.replace_schema_metadata(metadata))
 
     def _singles(self) -> list[str]:
-        return self._folder.names(_SINGLES, _SUFFIX)
+        return [check_image_name(name) for name in self._folder.names(_SINGLES, _SUFFIX)]
 
     def _pack_files(self) -> list[str]:
         return [f"{_PACKS}/{name}{_SUFFIX}" for name in self._folder.names(_PACKS, _SUFFIX)]
@@ -187,23 +190,34 @@ class Parts:
     def _read(self, relative: str, only: list[str] | None) -> pa.Table:
         try:
             with self._folder.open(relative) as file:
-                opened = pq.ParquetFile(file)
-                self._check_rows(relative, opened.metadata.num_rows)
-                table = opened.read(only, use_threads=False)
-                # Names that are no UTF-8 would fail only where they are used.
-                table.validate(full=True)
+                opened = pq.ParquetFile(file, read_dictionary=[_IMAGE])
+                self._check(relative, opened, file.seek(0, io.SEEK_END))
+                table = _with_texts(opened.read(only, use_threads=False))
         except DataFormatError:
             raise
+        except KeyError as error:
+            raise _broken(
+                self._folder.where(relative), ValueError("no column of images")
+            ) from error
         except _READ_ERRORS as error:
             raise _broken(self._folder.where(relative), error) from error
         return table.replace_schema_metadata()
 
-    def _check_rows(self, relative: str, rows: int) -> None:
-        """A file of a few bytes can declare any number of equal rows."""
-        if rows > _MAX_ROWS:
+    def _check(self, relative: str, opened: pq.ParquetFile, stored: int) -> None:
+        """Refuse other types than numbers and names, and what a few bytes would unpack to."""
+        for field in opened.schema_arrow:
+            wanted = pa.types.is_dictionary if field.name == _IMAGE else pa.types.is_primitive
+            if not wanted(field.type):
+                kind = "texts" if field.name == _IMAGE else "numbers"
+                raise DataFormatError(
+                    f"{self._folder.where(relative)}: expected {field.name!r:.40} of {kind}, got "
+                    f"{field.type!s:.40}; delete it and run extract again"
+                )
+        size = sum(map(_unpacked, range(opened.num_row_groups), itertools.repeat(opened.metadata)))
+        if not fits(size, stored):
             raise DataFormatError(
-                f"{self._folder.where(relative)}: expected at most {_MAX_ROWS} segments, got "
-                f"{rows}; delete it and run extract again"
+                f"{self._folder.where(relative)}: expected a segment table, got {stored} bytes "
+                f"that unpack to {size}; delete it and run extract again"
             )
 
     def _read_schema(self, relative: str) -> pa.Schema:
@@ -217,6 +231,31 @@ class Parts:
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="zstd")
         self._folder.write(relative, buffer.getvalue().to_pybytes())
+
+
+def _unpacked(group: int, metadata: pq.FileMetaData) -> int:
+    """Upper bound of the bytes that the columns of a row group take, with each name written out."""
+    found = metadata.row_group(group)
+    chunks = (found.column(place) for place in range(found.num_columns))
+    widths = {"BYTE_ARRAY": NAME_BYTES}
+    return sum(
+        max(chunk.total_uncompressed_size, chunk.num_values * widths.get(chunk.physical_type, 8))
+        for chunk in chunks
+    )
+
+
+def _with_texts(table: pa.Table) -> pa.Table:
+    """The table with its images' names, each of which was read once, as a column of texts."""
+    if _IMAGE not in table.column_names:
+        return table
+    images = table[_IMAGE]
+    if images.null_count:
+        raise ValueError("rows without an image")
+    for chunk in images.chunks:
+        for name in chunk.dictionary.to_pylist():
+            check_image_name(name)
+    place = table.schema.get_field_index(_IMAGE)
+    return table.set_column(place, _IMAGE, images.cast(pa.string()))
 
 
 def _single(image: str) -> str:

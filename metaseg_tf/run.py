@@ -13,6 +13,7 @@ A file that bears its final name is whole; see metaseg_tf.storage.
 import contextlib
 import hashlib
 import json
+import operator
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,10 +25,23 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf import __version__
-from metaseg_tf.errors import InputError, RunError, SettingsMismatchError
+from metaseg_tf.errors import (
+    DataFormatError,
+    InputError,
+    RunError,
+    SettingsMismatchError,
+    in_one_line,
+)
 from metaseg_tf.maps import ImageMaps, decode_maps, encode_maps
 from metaseg_tf.parts import Parts
-from metaseg_tf.schema import MAX_CLASSES, check_image_name, check_table, empty_table
+from metaseg_tf.schema import (
+    CONVENTIONS,
+    MAX_CLASSES,
+    check_image_name,
+    check_table,
+    count_classes,
+    empty_table,
+)
 from metaseg_tf.storage import Folder, LocalFolder, open_folder
 
 __all__ = ["Manifest", "Run", "load_run"]
@@ -169,7 +183,8 @@ class Run:
 
     def write_text(self, relative: str, text: str) -> Path | str:
         """Store a text file below the run folder and return where it lies."""
-        return self.write_bytes(relative, text.encode())
+        # Names of files need not be text: what is no UTF-8 is written as its bytes' escapes.
+        return self.write_bytes(relative, text.encode(errors="backslashreplace"))
 
     def write_bytes(self, relative: str, content: bytes) -> Path | str:
         """Store a file below the run folder and return where it lies."""
@@ -183,7 +198,7 @@ class Run:
 
     def with_maps(self) -> set[str]:
         """Names of the images whose maps are kept."""
-        return set(self._folder.names(_MAPS, ".npz"))
+        return set(map(check_image_name, self._folder.names(_MAPS, ".npz")))
 
     def load_maps(self, image: str) -> ImageMaps:
         """The maps of one image.
@@ -203,7 +218,9 @@ class Run:
             )
         npz, photograph = (f"{_MAPS}/{image}.{suffix}" for suffix in ("npz", "jpg"))
         shown = self._read(photograph) if self._folder.exists(photograph) else None
-        return decode_maps(self._read(npz), shown, origin=str(self._folder.where(npz)))
+        n_classes = self.manifest.n_classes or self._parts.count_classes() or MAX_CLASSES
+        origin = str(self._folder.where(npz))
+        return decode_maps(self._read(npz), shown, n_classes=n_classes, origin=origin)
 
     def _read(self, relative: str) -> bytes:
         try:
@@ -270,12 +287,37 @@ def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataF
     RunError, DataFormatError
         If the folder is no run or a file in it is broken.
     """
-    return check_table(Run(path).load(only), str(path), whole=only is None)
+    run = Run(path)
+    table = check_table(run.load(only), str(path), whole=only is None)
+    if only is None and run.manifest.n_classes not in (None, count_classes(table)):
+        raise DataFormatError(
+            f"{path}: expected tables of the manifest's {run.manifest.n_classes} classes, got "
+            f"{count_classes(table)}; extract into another folder"
+        )
+    return table
 
 
 def write_json(target: Path, content: Mapping[str, Any]) -> None:
     """Store JSON in any folder, whole or not at all; RunError if it cannot be."""
     LocalFolder(target.parent).write(target.name, _encode(content))
+
+
+def parse_json(content: bytes) -> dict[str, Any]:
+    """A JSON object of a few levels; ValueError if it is anything else."""
+    try:
+        parsed = json.loads(content.decode())
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(parsed, dict) or not _is_shallow(parsed):
+        raise ValueError("it is not a JSON object of a few levels")
+    return parsed
+
+
+def _is_shallow(value: Any, levels: int = 10) -> bool:
+    inner = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list):
+        return True
+    return levels > 0 and all(_is_shallow(each, levels - 1) for each in inner)
 
 
 def _write_manifest(folder: Folder, manifest: Manifest) -> None:
@@ -295,17 +337,17 @@ def _read_manifest(folder: Folder) -> Manifest:
         )
     where = folder.where(_MANIFEST)
     try:
-        content = json.loads(folder.read(_MANIFEST).decode())
-        if content["format"] > FORMAT:
+        content = parse_json(folder.read(_MANIFEST))
+        if operator.index(content["format"]) > FORMAT:
             raise RunError(
-                f"{where}: made by a newer version (format {content['format']}, this one reads "
-                f"{FORMAT}); update metaseg-tf"
+                f"{where}: made by a newer version (format {content['format']!r:.20}, this one "
+                f"reads {FORMAT}); update metaseg-tf"
             )
         names = Manifest.__dataclass_fields__
         return _checked(Manifest(**{name: content[name] for name in names}))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise RunError(
-            f"{where}: expected the manifest of a run, got something else ({error}); "
+            f"{where}: expected the manifest of a run, got something else ({in_one_line(error)}); "
             "extract into another folder"
         ) from error
     except OSError as error:
@@ -317,18 +359,27 @@ def _read_manifest(folder: Folder) -> Manifest:
 def _checked(manifest: Manifest) -> Manifest:
     for name in ("settings", "failed", "versions", "results"):
         if not isinstance(getattr(manifest, name), dict):
-            raise ValueError(f"{name} is no object")
-    for name in ("miou", "images"):
-        if not isinstance(manifest.results.get(name, 0), int | float):
-            raise ValueError(f"{name} is no number")
-    if manifest.n_classes not in (None, *range(2, MAX_CLASSES + 1)):
-        raise ValueError(f"{manifest.n_classes!r} classes")
+            raise ValueError(f"{name} is not an object")
+    n_classes, settings, results = manifest.n_classes, manifest.settings, manifest.results
+    miou = results.get("miou", 0)
+    fit = {
+        "failed": all(isinstance(reason, str) for reason in manifest.failed.values()),
+        "versions": all(isinstance(version, str) for version in manifest.versions.values()),
+        "settings": all(map(str.isprintable, settings)),
+        "n_classes": n_classes is None or 2 <= operator.index(n_classes) <= MAX_CLASSES,
+        "convention": settings.get("convention", CONVENTIONS[0]) in CONVENTIONS,
+        "connectivity": operator.index(settings.get("connectivity", 8)) in (4, 8),
+        "miou": type(miou) in (int, float) and 0 <= miou <= 1,
+        "images": operator.index(results.get("images", 0)) >= 0,
+    }
+    if not all(fit.values()):
+        raise ValueError(f"impossible {', '.join(name for name in fit if not fit[name])}")
     return manifest
 
 
 def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     differing = [
-        f"{key} {old.get(key)!r} there, {new.get(key)!r} now"
+        f"{key:.40} {old.get(key)!r:.80} there, {new.get(key)!r:.80} now"
         for key in sorted({*old, *new})
         if old.get(key) != new.get(key)
     ]

@@ -4,7 +4,7 @@ The segment table is a pandas DataFrame with one row a predicted segment k. It i
 from measuring to analysing. Its column names are those of the authors' code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ __all__ = [
     "MAX_CLASSES",
     "METRICS",
     "METRIC_COLUMNS",
+    "NAME_BYTES",
     "Column",
     "check_convention",
     "check_image_name",
@@ -36,8 +37,9 @@ MAX_CLASSES = 254
 
 # Means of float32 probabilities are exact to 1e-6.
 _TOLERANCE = 1e-5
-# File systems take 255 bytes; suffixes, and a mark while a file is written, come on top.
-_NAME_BYTES = 200
+#: Longest name of an image. File systems take 255 bytes; suffixes, and a mark while a file is
+#: written, come on top.
+NAME_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -194,10 +196,15 @@ def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
 
 
 def count_classes(table: pd.DataFrame) -> int:
-    """Number of ``cprob`` columns of a segment table."""
+    """Number of ``cprob`` columns of a segment table; a DataFormatError above 254."""
     n_classes = 0
     while f"cprob{n_classes}" in table.columns:
         n_classes += 1
+    if n_classes > MAX_CLASSES:
+        raise DataFormatError(
+            f"segment table: expected at most {MAX_CLASSES} classes, got {n_classes}; "
+            "extract it again with this version"
+        )
     return n_classes
 
 
@@ -222,11 +229,11 @@ def check_image_name(name: str) -> str:
     Names come from files that anyone may have made: one such as ``../../evil`` would be written
     outside of the run.
     """
-    fits = name and len(name.encode(errors="replace")) <= _NAME_BYTES
+    fits = name and len(name.encode(errors="replace")) <= NAME_BYTES
     if not fits or not name.isprintable() or name[0] == "." or {"/", "\\"} & set(name):
         shown = name if len(name) <= 60 else f"{name[:60]}..."
         raise InputError(
-            f"image: expected a name to store its table by ({_NAME_BYTES} bytes at most, "
+            f"image: expected a name to store its table by ({NAME_BYTES} bytes at most, "
             f"printable, without slashes or a dot in front), got {shown!r}; rename it"
         )
     return name
@@ -248,7 +255,10 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
     DataFormatError
         If a column is missing, of another kind, or holds values outside of its range.
     """
-    known = {column.name: column for column in columns(max(count_classes(table), 2))}
+    n_classes = max(count_classes(table), 2)
+    known = {column.name: column for column in columns(n_classes)}
+    if whole:
+        known["class_id"] = replace(known["class_id"], range=(0, n_classes - 1))
     missing = [name for name in known if name not in table.columns and name not in IOU_COLUMNS]
     if whole and missing:
         raise DataFormatError(
