@@ -55,8 +55,13 @@ class ImageMaps:
 
 def encode_maps(maps: ImageMaps) -> dict[str, bytes]:
     """The files that hold the maps: suffix -> content; "jpg" where there is a photograph."""
-    arrays = {name: _narrow(getattr(maps, name)) for name in _CLASS_MAPS}
-    arrays |= {name: _quantise(getattr(maps, name)) for name in _HEAT_MAPS}
+    arrays = {}
+    for name in _CLASS_MAPS:
+        numbers = getattr(maps, name)
+        # In as few bytes as the largest number needs: fewer to compress.
+        arrays[name] = numbers.astype(np.min_scalar_type(numbers.max(initial=0)), copy=False)
+    for name in _HEAT_MAPS:
+        arrays[name] = np.rint(getattr(maps, name) * _LEVELS).astype(np.uint8)
     arrays |= {} if maps.gt is None else {"gt": maps.gt}
     photograph = {} if maps.image is None else {"jpg": _to_jpeg(maps.image)}
     return photograph | {"npz": _to_npz(arrays)}
@@ -100,15 +105,6 @@ def decode_maps(
     heat = [arrays.pop(name) / np.float32(_LEVELS) for name in _HEAT_MAPS]
     image = None if photograph is None else _from_jpeg(photograph, shape, origin)
     return ImageMaps(arrays["pred"], segments.astype(np.int32), *heat, arrays.get("gt"), image)
-
-
-def _narrow(numbers: np.ndarray) -> np.ndarray:
-    """In as few bytes as the largest number needs: fewer to compress."""
-    return numbers.astype(np.min_scalar_type(numbers.max(initial=0)), copy=False)
-
-
-def _quantise(heat: np.ndarray) -> np.ndarray:
-    return np.rint(heat * _LEVELS).astype(np.uint8)
 
 
 def _to_npz(arrays: dict[str, np.ndarray]) -> bytes:

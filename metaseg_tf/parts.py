@@ -54,9 +54,8 @@ class Parts:
 
     def write(self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None) -> None:
         """Store one image's segment table; ``extra`` goes into the file's metadata."""
-        content = pa.Table.from_pandas(table, preserve_index=False)
         images = pa.array([image] * len(table), pa.string())
-        content = content.add_column(0, "image", images)
+        content = pa.Table.from_pandas(table, preserve_index=False).add_column(0, _IMAGE, images)
         self._write(_single(image), content.replace_schema_metadata(extra))
 
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
@@ -95,7 +94,7 @@ class Parts:
         table = self._concat([relative for relative, _ in files], needed)
         if mixed:
             # Within an image the order of rows is that of its table, in a pack as well.
-            table = table.take(_stable_order(table["image"]))
+            table = table.take(table[_IMAGE].to_pandas().argsort(kind="stable").to_numpy())
         return table if only is None else table.select(list(only))
 
     def set_aside_broken(self) -> list[str]:
@@ -127,7 +126,8 @@ class Parts:
             number += 1
             self._write_pack(f"{_PACKS}/{number:06d}{_SUFFIX}", pending[begin : begin + size])
         if singles:
-            self._folder.flush(_PACKS, "")
+            self._folder.flush(_PACKS)
+            self._folder.flush("")
         for image in singles:
             self._folder.remove(_single(image))
         return len(pending)
@@ -176,16 +176,13 @@ class Parts:
                     f"({', '.join(sorted(different)[:5]) or 'other dtypes'}); "
                     "delete it and run extract again"
                 )
-        self._check_columns(tables[0], only)
-        return pa.concat_tables(tables)
-
-    def _check_columns(self, table: pa.Table, only: list[str] | None) -> None:
-        missing = set(only or ()) - set(table.column_names)
+        missing = set(only or ()) - set(tables[0].column_names)
         if missing:
             raise DataFormatError(
                 f"{self._folder.path}: expected columns {', '.join(sorted(missing))}, which the "
                 "run does not have; was it made without ground truth?"
             )
+        return pa.concat_tables(tables)
 
     def _read(self, relative: str, only: list[str] | None) -> pa.Table:
         try:
@@ -205,19 +202,23 @@ class Parts:
 
     def _check(self, relative: str, opened: pq.ParquetFile, stored: int) -> None:
         """Refuse other types than numbers and names, and what a few bytes would unpack to."""
+        groups = map(opened.metadata.row_group, range(opened.num_row_groups))
+        chunks = (group.column(place) for group in groups for place in range(group.num_columns))
+        widths = {"BYTE_ARRAY": NAME_BYTES}
+        size = sum(
+            max(0, chunk.total_uncompressed_size, chunk.num_values * widths.get(kind, 8))
+            for chunk in chunks
+            for kind in [chunk.physical_type]
+        )
+        found = [] if fits(size, stored) else [f"{stored} bytes that unpack to {size}"]
         for field in opened.schema_arrow:
             wanted = pa.types.is_dictionary if field.name == _IMAGE else pa.types.is_primitive
             if not wanted(field.type):
-                kind = "texts" if field.name == _IMAGE else "numbers"
-                raise DataFormatError(
-                    f"{self._folder.where(relative)}: expected {field.name!r:.40} of {kind}, got "
-                    f"{field.type!s:.40}; delete it and run extract again"
-                )
-        size = sum(map(_unpacked, range(opened.num_row_groups), itertools.repeat(opened.metadata)))
-        if not fits(size, stored):
+                found.append(f"{field.name!r:.40} of {field.type!s:.40}")
+        if found:
             raise DataFormatError(
-                f"{self._folder.where(relative)}: expected a segment table, got {stored} bytes "
-                f"that unpack to {size}; delete it and run extract again"
+                f"{self._folder.where(relative)}: expected a table of numbers and its image, got "
+                f"{', '.join(found[:5])}; delete it and run extract again"
             )
 
     def _read_schema(self, relative: str) -> pa.Schema:
@@ -231,17 +232,6 @@ class Parts:
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="zstd")
         self._folder.write(relative, buffer.getvalue().to_pybytes())
-
-
-def _unpacked(group: int, metadata: pq.FileMetaData) -> int:
-    """Upper bound of the bytes that the columns of a row group take, with each name written out."""
-    found = metadata.row_group(group)
-    chunks = (found.column(place) for place in range(found.num_columns))
-    widths = {"BYTE_ARRAY": NAME_BYTES}
-    return sum(
-        max(chunk.total_uncompressed_size, chunk.num_values * widths.get(chunk.physical_type, 8))
-        for chunk in chunks
-    )
 
 
 def _with_texts(table: pa.Table) -> pa.Table:
@@ -265,10 +255,6 @@ def _single(image: str) -> str:
 def _entry(key: str, image: str) -> str:
     """Where a pack's metadata holds an image's own entry."""
     return f"{key}:{image}"
-
-
-def _stable_order(images: pa.ChunkedArray) -> pd.Index:
-    return images.to_pandas().argsort(kind="stable").to_numpy()
 
 
 def _broken(where: str, error: Exception) -> DataFormatError:

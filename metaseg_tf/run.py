@@ -49,6 +49,7 @@ __all__ = ["Manifest", "Run", "load_run"]
 FORMAT = 1
 _MANIFEST = "run.json"
 _MAPS = "maps"
+_MAX_DEPTH = 10
 _PACKAGES = (
     "tensorflow",
     "tensorflow-addons",
@@ -125,7 +126,11 @@ class Run:
             )
         with folder.locked():
             if not folder.exists(_MANIFEST):
-                _write_manifest(folder, Manifest(settings, versions=_versions()))
+                versions = {"metaseg-tf": __version__}
+                for package in _PACKAGES:
+                    with contextlib.suppress(metadata.PackageNotFoundError):
+                        versions[package] = metadata.version(package)
+                _write_manifest(folder, Manifest(settings, versions=versions))
             run = cls(path)
             _check_settings(folder.path, run.manifest.settings, settings)
             return run
@@ -304,20 +309,16 @@ def write_json(target: Path, content: Mapping[str, Any]) -> None:
 
 def parse_json(content: bytes) -> dict[str, Any]:
     """A JSON object of a few levels; ValueError if it is anything else."""
-    try:
+    with contextlib.suppress(RecursionError):
         parsed = json.loads(content.decode())
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    if not isinstance(parsed, dict) or not _is_shallow(parsed):
-        raise ValueError("it is not a JSON object of a few levels")
-    return parsed
+        if isinstance(parsed, dict) and _depth(parsed) <= _MAX_DEPTH:
+            return parsed
+    raise ValueError(f"it is not a JSON object of at most {_MAX_DEPTH} levels")
 
 
-def _is_shallow(value: Any, levels: int = 10) -> bool:
-    inner = value.values() if isinstance(value, dict) else value
-    if not isinstance(value, dict | list):
-        return True
-    return levels > 0 and all(_is_shallow(each, levels - 1) for each in inner)
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def _write_manifest(folder: Folder, manifest: Manifest) -> None:
@@ -388,11 +389,3 @@ def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, 
             f"{path}: made with other settings ({'; '.join(differing)}); "
             "use the same settings or another --out"
         )
-
-
-def _versions() -> dict[str, str]:
-    found = {"metaseg-tf": __version__}
-    for package in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found

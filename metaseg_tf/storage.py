@@ -16,8 +16,7 @@ import os
 import re
 import secrets
 import socket
-import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -100,8 +99,8 @@ class Folder(abc.ABC):
             self._move(relative, next(name for name in names if not self.exists(name)))
 
     @abc.abstractmethod
-    def flush(self, *relatives: str) -> None:
-        """Return once folders will name, even after a power cut, the files written to them."""
+    def flush(self, relative: str) -> None:
+        """Return once a folder will name, even after a power cut, the files written to it."""
 
     @abc.abstractmethod
     def locked(self) -> contextlib.AbstractContextManager[None]:
@@ -166,11 +165,8 @@ class LocalFolder(Folder):
             return all(e.name == _LOCK or _is_temporary(e) for e in self.path.iterdir())
 
     def names(self, relative: str, suffix: str) -> list[str]:
-        if not os.path.isdir(self.path / relative):
-            return []
-        with os.scandir(self.path / relative) as entries:
-            found = [entry.name for entry in entries if entry.is_file()]
-        return _stems(found, suffix)
+        found = (self.path / relative).glob(f"[!.]*{suffix}")
+        return sorted(path.name.removesuffix(suffix) for path in found if os.path.isfile(path))
 
     def open(self, relative: str) -> BinaryIO:
         return open(self.path / relative, "rb")
@@ -208,18 +204,17 @@ class LocalFolder(Folder):
             _refuse_link(folder)
         return target
 
-    def flush(self, *relatives: str) -> None:
-        for relative in relatives:
-            with self._translated(relative):
-                folder = os.open(self.path / relative, os.O_RDONLY | os.O_DIRECTORY)
-                try:
-                    os.fsync(folder)
-                except OSError as error:
-                    # Some file systems have nothing to flush a folder to.
-                    if error.errno != errno.EINVAL:
-                        raise
-                finally:
-                    os.close(folder)
+    def flush(self, relative: str) -> None:
+        with self._translated(relative):
+            folder = os.open(self.path / relative, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            except OSError as error:
+                # Some file systems have nothing to flush a folder to.
+                if error.errno != errno.EINVAL:
+                    raise
+            finally:
+                os.close(folder)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -232,13 +227,13 @@ class LocalFolder(Folder):
         with self._translated(_LOCK):
             self.path.mkdir(parents=True, exist_ok=True)
             _refuse_link(self.path / _LOCK)
-            return open(self.path / _LOCK, "a+b", buffering=0, opener=_open_no_link)
+            return open(self.path / _LOCK, "a+b", buffering=0)
 
     def _lock(self, file: BinaryIO) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            owner = " ".join(_read_owner(file).decode(errors="replace").split())
+            owner = " ".join(os.pread(file.fileno(), 200, 0).decode(errors="replace").split())
             raise RunError(
                 f"{self.path}: another process is writing here ({owner or 'it has just begun'}); "
                 "wait until it has ended, or stop it, and start again"
@@ -248,7 +243,8 @@ class LocalFolder(Folder):
         # On a full disk it goes without saying who holds the lock.
         with contextlib.suppress(OSError):
             # What another name leads to as well, or holds anything else, is not this program's.
-            if os.fstat(file.fileno()).st_nlink == 1 and _read_owner(file)[:8] in (b"", _OWNER):
+            known = os.pread(file.fileno(), len(_OWNER), 0) in (b"", _OWNER)
+            if known and os.fstat(file.fileno()).st_nlink == 1:
                 file.truncate(0)
                 file.write(_OWNER + f"{os.getpid()} on {socket.gethostname()}".encode())
 
@@ -287,7 +283,11 @@ class RemoteFolder(Folder):
 
     def names(self, relative: str, suffix: str) -> list[str]:
         found = (path.rpartition("/")[2] for path in self._filesystem.find(self._at(relative)))
-        return _stems(found, suffix)
+        return sorted(
+            name.removesuffix(suffix)
+            for name in found
+            if name.endswith(suffix) and not name.startswith(".")
+        )
 
     def open(self, relative: str) -> BinaryIO:
         return self._filesystem.open(self._at(relative), "rb")
@@ -310,7 +310,7 @@ class RemoteFolder(Folder):
     def _move(self, relative: str, other: str) -> None:
         self._filesystem.mv(self._at(relative), self._at(other))
 
-    def flush(self, *relatives: str) -> None:
+    def flush(self, relative: str) -> None:
         """What a store has taken it keeps."""
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
@@ -366,11 +366,6 @@ def _reached(folder: RemoteFolder) -> RemoteFolder:
     return folder
 
 
-def _stems(names: Iterable[str], suffix: str) -> list[str]:
-    shown = (name for name in names if name.endswith(suffix) and not name.startswith("."))
-    return sorted(name.removesuffix(suffix) for name in shown)
-
-
 def _is_temporary(path: Path) -> bool:
     return bool(_TEMPORARY.fullmatch(path.name)) and path.is_file() and not path.is_symlink()
 
@@ -381,18 +376,6 @@ def _refuse_link(path: Path) -> None:
             f"{path}: expected the run's own, got a link, through which nothing is written or "
             "deleted; delete it, or put what it leads to in its place"
         )
-
-
-def _open_no_link(path: str, flags: int) -> int:
-    opened = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-    if stat.S_ISREG(os.fstat(opened).st_mode):
-        return opened
-    os.close(opened)
-    raise OSError(errno.EINVAL, "not a regular file")
-
-
-def _read_owner(lock: BinaryIO) -> bytes:
-    return os.pread(lock.fileno(), 200, 0)
 
 
 def _tail(path: Path, count: int) -> bytes:

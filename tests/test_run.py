@@ -274,14 +274,14 @@ def test_a_part_with_other_values_is_refused(made, name, value):
     for image in "ab":
         part_with(made[0].path / "segments" / f"{image}.parquet", **{name: value})
     for only in (None, [name]):
-        with pytest.raises(DataFormatError, match=f"expected '?{name}'? of"):
+        with pytest.raises(DataFormatError, match=f"(expected|got) '?{name}'? of"):
             load_run(made[0].path, only)
 
 
 @pytest.mark.parametrize(
     ("images", "words"),
     [
-        ([1, 2], "expected 'image' of texts"),
+        ([1, 2], "got 'image' of int64"),
         ([["a"], ["a"]], "no column of images"),
         (["a", None], "rows without an image"),
         (["a", "../../evil"], "image: expected a name"),
@@ -360,7 +360,7 @@ def test_what_a_small_file_would_unpack_to_is_bounded_before_it_is_read(
     assert path.stat().st_size < 40_000
     read = []
     monkeypatch.setattr(pq.ParquetFile, "read", lambda *args, **kwargs: read.append(args))
-    with pytest.raises(DataFormatError, match=r"a\.parquet: expected a segment table, got \d+ byt"):
+    with pytest.raises(DataFormatError, match=r"a\.parquet: expected a table .*, got \d+ byte"):
         load_run(made[0].path)
     assert read == []
 

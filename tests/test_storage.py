@@ -184,10 +184,7 @@ def test_a_pipe_is_no_file(local):
         os.mkfifo(local.path / name)
     assert local.names("", ".x") == []
     assert not local.exists("run.json")
-    with (
-        pytest.raises(RunError, match=r"\.lock: cannot be written \(not a regular"),
-        local.locked(),
-    ):
+    with local.locked():
         pass
 
 
@@ -197,12 +194,12 @@ def test_the_folder_itself_may_be_reached_through_a_link(tmp_path):
     folder = LocalFolder(tmp_path / "runs" / "XC")
     with folder.locked():
         folder.write("a/b.x", b"content")
-        folder.flush("a", "")
+        folder.flush("a")
     (tmp_path / "XC").symlink_to(folder.path)
     linked = LocalFolder(tmp_path / "XC")
     with linked.locked():
         linked.write("a/b.x", b"other")
-        linked.flush("a", "")
+        linked.flush("")
         linked.remove("a/b.x")
     assert list((tmp_path / "data" / "XC" / "a").iterdir()) == []
 
