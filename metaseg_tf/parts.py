@@ -144,7 +144,8 @@ class Parts:
         return [check_image_name(name) for name in self._folder.names(_SINGLES, _SUFFIX)]
 
     def _pack_files(self) -> list[str]:
-        return [f"{_PACKS}/{name}{_SUFFIX}" for name in self._folder.names(_PACKS, _SUFFIX)]
+        names = map(check_image_name, self._folder.names(_PACKS, _SUFFIX))
+        return [f"{_PACKS}/{name}{_SUFFIX}" for name in names]
 
     def _packs(self) -> dict[str, list[str]]:
         """Pack -> the names of its images."""
@@ -213,7 +214,7 @@ class Parts:
         found = [] if fits(size, stored) else [f"{stored} bytes that unpack to {size}"]
         for field in opened.schema_arrow:
             wanted = pa.types.is_dictionary if field.name == _IMAGE else pa.types.is_primitive
-            if not wanted(field.type):
+            if not (wanted(field.type) and field.name.isprintable()):
                 found.append(f"{field.name!r:.40} of {field.type!s:.40}")
         if found:
             raise DataFormatError(
@@ -242,7 +243,7 @@ def _with_texts(table: pa.Table) -> pa.Table:
     if images.null_count:
         raise ValueError("rows without an image")
     for chunk in images.chunks:
-        for name in chunk.dictionary.to_pylist():
+        for name in chunk.dictionary.cast(pa.string()).to_pylist():
             check_image_name(name)
     place = table.schema.get_field_index(_IMAGE)
     return table.set_column(place, _IMAGE, images.cast(pa.string()))

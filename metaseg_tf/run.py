@@ -13,7 +13,6 @@ A file that bears its final name is whole; see metaseg_tf.storage.
 import contextlib
 import hashlib
 import json
-import operator
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -339,7 +338,9 @@ def _read_manifest(folder: Folder) -> Manifest:
     where = folder.where(_MANIFEST)
     try:
         content = parse_json(folder.read(_MANIFEST))
-        if operator.index(content["format"]) > FORMAT:
+        if type(content["format"]) is not int:
+            raise ValueError("impossible format")
+        if content["format"] > FORMAT:
             raise RunError(
                 f"{where}: made by a newer version (format {content['format']!r:.20}, this one "
                 f"reads {FORMAT}); update metaseg-tf"
@@ -361,17 +362,19 @@ def _checked(manifest: Manifest) -> Manifest:
     for name in ("settings", "failed", "versions", "results"):
         if not isinstance(getattr(manifest, name), dict):
             raise ValueError(f"{name} is not an object")
-    n_classes, settings, results = manifest.n_classes, manifest.settings, manifest.results
-    miou = results.get("miou", 0)
+    settings, results = manifest.settings, manifest.results
+    n_classes = 2 if manifest.n_classes is None else manifest.n_classes
+    connectivity = settings.get("connectivity", 8)
+    miou, images = results.get("miou", 0), results.get("images", 0)
     fit = {
         "failed": all(isinstance(reason, str) for reason in manifest.failed.values()),
         "versions": all(isinstance(version, str) for version in manifest.versions.values()),
         "settings": all(map(str.isprintable, settings)),
-        "n_classes": n_classes is None or 2 <= operator.index(n_classes) <= MAX_CLASSES,
+        "n_classes": type(n_classes) is int and 2 <= n_classes <= MAX_CLASSES,
         "convention": settings.get("convention", CONVENTIONS[0]) in CONVENTIONS,
-        "connectivity": operator.index(settings.get("connectivity", 8)) in (4, 8),
+        "connectivity": type(connectivity) is int and connectivity in (4, 8),
         "miou": type(miou) in (int, float) and 0 <= miou <= 1,
-        "images": operator.index(results.get("images", 0)) >= 0,
+        "images": type(images) is int and images >= 0,
     }
     if not all(fit.values()):
         raise ValueError(f"impossible {', '.join(name for name in fit if not fit[name])}")

@@ -64,70 +64,27 @@ _SECTION = "section 2"
 
 
 def _dispersion(name: str, symbol: str, word: str, equation: str) -> list[Column]:
-    bound = (0.0, 1.0)
-    return [
-        Column(name, "float64", "1", bound, f"\\bar {symbol}", equation, f"mean {word}"),
-        Column(
-            f"{name}_in",
-            "float64",
-            "1",
-            bound,
-            f"\\bar {symbol}_{{in}}",
-            equation,
-            f"mean {word} of the interior; 0 where it is empty",
-        ),
-        Column(
-            f"{name}_bd",
-            "float64",
-            "1",
-            bound,
-            f"\\bar {symbol}_{{bd}}",
-            equation,
-            f"mean {word} of the boundary; 0 where it is empty",
-        ),
-        Column(
-            f"{name}_rel",
-            "float64",
-            "1",
-            (0.0, _INF),
-            f"\\tilde{{\\bar {symbol}}}",
-            _SECTION,
-            f"{name} * S_rel",
-        ),
-        Column(
-            f"{name}_rel_in",
-            "float64",
-            "1",
-            (0.0, _INF),
-            f"\\tilde{{\\bar {symbol}}}_{{in}}",
-            _SECTION,
-            f"{name}_in * S_rel_in",
-        ),
-    ]
+    mean, bound, free = f"\\bar {symbol}", (0.0, 1.0), (0.0, _INF)
+    part = f"mean {word} of the {{}}; 0 where it is empty".format
+    rows = (
+        ("", bound, mean, equation, f"mean {word}"),
+        ("_in", bound, f"{mean}_{{in}}", equation, part("interior")),
+        ("_bd", bound, f"{mean}_{{bd}}", equation, part("boundary")),
+        ("_rel", free, f"\\tilde{{{mean}}}", _SECTION, f"{name} * S_rel"),
+        ("_rel_in", free, f"\\tilde{{{mean}}}_{{in}}", _SECTION, f"{name}_in * S_rel_in"),
+    )
+    return [Column(f"{name}{suffix}", "float64", "1", *rest) for suffix, *rest in rows]
 
 
 _SIZES = [
-    Column("S", "int64", "pixel", (1, _INF), "S", _SECTION, "size"),
-    Column("S_in", "int64", "pixel", (0, _INF), "S_{in}", _SECTION, "size of the interior"),
-    Column("S_bd", "int64", "pixel", (0, _INF), "S_{bd}", _SECTION, "size of the boundary"),
-    Column(
-        "S_rel",
-        "float64",
-        "1",
-        (1.0, _INF),
-        "\\tilde S",
-        _SECTION,
-        "S / S_bd, with S_bd at least 1",
-    ),
-    Column(
-        "S_rel_in",
-        "float64",
-        "1",
-        (0.0, _INF),
-        "\\tilde S_{in}",
-        _SECTION,
-        "S_in / S_bd, with S_bd at least 1",
-    ),
+    Column(name, dtype, unit, (low, _INF), symbol, _SECTION, meaning)
+    for name, dtype, unit, low, symbol, meaning in (
+        ("S", "int64", "pixel", 1, "S", "size"),
+        ("S_in", "int64", "pixel", 0, "S_{in}", "size of the interior"),
+        ("S_bd", "int64", "pixel", 0, "S_{bd}", "size of the boundary"),
+        ("S_rel", "float64", "1", 1.0, "\\tilde S", "S / S_bd, with S_bd at least 1"),
+        ("S_rel_in", "float64", "1", 0.0, "\\tilde S_{in}", "S_in / S_bd, with S_bd at least 1"),
+    )
 ]
 
 #: The 15 metrics of section 2, in the order of the table.
@@ -180,9 +137,9 @@ def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
     with_gt : bool
         Whether ground truth was given, that is, whether ``iou`` and ``iou_adj`` are there.
     """
-    cprobs = tuple(
+    cprobs = [
         Column(
-            name,
+            f"cprob{j}",
             "float64",
             "1",
             (0.0, 1.0),
@@ -190,8 +147,8 @@ def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
             "section 3",
             f"mean probability of class {j}",
         )
-        for j, name in enumerate(class_columns(n_classes))
-    )
+        for j in range(n_classes)
+    ]
     return (*_HEAD, *METRICS, *cprobs, *(_IOU if with_gt else ()), *_BOX)
 
 

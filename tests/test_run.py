@@ -284,6 +284,7 @@ def test_a_part_with_other_values_is_refused(made, name, value):
         ([1, 2], "got 'image' of int64"),
         ([["a"], ["a"]], "no column of images"),
         (["a", None], "rows without an image"),
+        ([b"a", b"\xff"], "expected a whole segment table"),
         (["a", "../../evil"], "image: expected a name"),
         (["a", "x" * 10_000], "image: expected a name"),
         (["a", "b\nc"], "image: expected a name"),
@@ -369,3 +370,16 @@ def test_extra_entries_of_a_broken_part(made):
     (made[0].path / "segments" / "b.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataFormatError, match=r"b\.parquet"):
         dict(made[0].extras("note"))
+
+
+def test_columns_and_packs_of_unprintable_names_are_refused_in_one_line(made):
+    path = made[0].path / "segments" / "a.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("x\ny", table["E"]), path)
+    with pytest.raises(DataFormatError, match=r"got 'x\\ny' of double") as refusal:
+        load_run(made[0].path)
+    check_line(refusal.value)
+    (made[0].path / "packs").mkdir()
+    path.rename(made[0].path / "packs" / "x\ny.parquet")
+    with pytest.raises(InputError, match=r"got 'x\\ny'; rename it"):
+        load_run(made[0].path)
