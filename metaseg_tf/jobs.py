@@ -97,7 +97,7 @@ def continued(run: Run) -> Iterator[None]:
     """
     with run.continued() as broken:
         for path in broken:
-            _LOG.warning("%s was cut short; it is made again", path)
+            _LOG.warning("%s was cut short; it is moved aside and made again", path)
         run.manifest.failed = {}
         yield
 

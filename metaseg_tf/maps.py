@@ -4,6 +4,7 @@ Kept as two files: an npz with the maps, and the photograph as JPEG, which brows
 """
 
 import io
+import math
 import zipfile
 from dataclasses import dataclass
 
@@ -11,11 +12,15 @@ import numpy as np
 from PIL import Image
 
 from metaseg_tf.errors import DataFormatError, in_one_line
+from metaseg_tf.schema import MAX_CLASSES
 from metaseg_tf.stored_arrays import READ_ERRORS, open_npz
 
 __all__ = ["ImageMaps", "decode_maps", "encode_maps"]
 
+VOID = 255
 _LEVELS = 255
+#: Upper bound of an image's pixels, 32 times those of Cityscapes.
+_MAX_PIXELS = 2**26
 _JPEG_QUALITY = 90
 _CLASS_MAPS = ("pred", "segments")
 _REMEDY = "delete it and run extract again"
@@ -50,48 +55,56 @@ class ImageMaps:
 
 def encode_maps(maps: ImageMaps) -> dict[str, bytes]:
     """The files that hold the maps: suffix -> content; "jpg" where there is a photograph."""
-    arrays = {name: _narrow(getattr(maps, name)) for name in _CLASS_MAPS}
-    arrays |= {name: _quantise(getattr(maps, name)) for name in _HEAT_MAPS}
+    arrays = {}
+    for name in _CLASS_MAPS:
+        numbers = getattr(maps, name)
+        # In as few bytes as the largest number needs: fewer to compress.
+        arrays[name] = numbers.astype(np.min_scalar_type(numbers.max(initial=0)), copy=False)
+    for name in _HEAT_MAPS:
+        arrays[name] = np.rint(getattr(maps, name) * _LEVELS).astype(np.uint8)
     arrays |= {} if maps.gt is None else {"gt": maps.gt}
     photograph = {} if maps.image is None else {"jpg": _to_jpeg(maps.image)}
     return photograph | {"npz": _to_npz(arrays)}
 
 
-def decode_maps(npz: bytes, photograph: bytes | None = None, *, origin: str = "maps") -> ImageMaps:
+def decode_maps(
+    npz: bytes,
+    photograph: bytes | None = None,
+    *,
+    n_classes: int = MAX_CLASSES,
+    origin: str = "maps",
+) -> ImageMaps:
     """The maps that `encode_maps` made files of.
 
     Parameters
     ----------
     npz, photograph : bytes
+    n_classes : int
+        Of the network; no class may be larger.
     origin : str
         What errors call the file.
 
     Raises
     ------
     DataFormatError
-        If the content is truncated or something else.
+        If the content is truncated or something else, or holds impossible sizes or values.
     """
     with open_npz(io.BytesIO(npz), origin, _REMEDY) as packed:
-        pred, segments = (packed.read(name, "iu") for name in _CLASS_MAPS)
-        segments = segments.astype(np.int32)
-        heat = [packed.read(name, "iu") / np.float32(_LEVELS) for name in _HEAT_MAPS]
-        gt = packed.read("gt", "iu") if "gt" in packed.names() else None
-    image = None if photograph is None else _from_jpeg(photograph, pred.shape, origin)
-    maps = ImageMaps(pred, segments, *heat, gt=gt, image=image)
-    if pred.ndim != 2 or any(
-        m is not None and m.shape[:2] != pred.shape for m in vars(maps).values()
-    ):
-        raise _broken(origin, "maps of several sizes")
-    return maps
-
-
-def _narrow(numbers: np.ndarray) -> np.ndarray:
-    """In as few bytes as the largest number needs: fewer to compress."""
-    return numbers.astype(np.min_scalar_type(numbers.max(initial=0)), copy=False)
-
-
-def _quantise(heat: np.ndarray) -> np.ndarray:
-    return np.rint(heat * _LEVELS).astype(np.uint8)
+        names = [*_CLASS_MAPS, *_HEAT_MAPS, *{"gt"}.intersection(packed.names())]
+        (shape, *others) = {packed.shape(name) for name in names}
+        if others or len(shape) != 2 or not 0 < math.prod(shape) <= _MAX_PIXELS:
+            raise _broken(origin, f"maps of {shape} and {others} pixels")
+        arrays = {name: packed.read(name, "iu") for name in names}
+    segments = arrays.pop("segments")
+    if not 0 <= segments.min() <= segments.max() <= segments.size:
+        raise _broken(origin, f"segments {segments.min()} to {segments.max()}")
+    for name, array in arrays.items():
+        impossible = (array >= n_classes) & (array != VOID) & (name not in _HEAT_MAPS)
+        if array.dtype != np.uint8 or impossible.any():
+            raise _broken(origin, f"{name} of {array.dtype} up to {array.max()}")
+    heat = [arrays.pop(name) / np.float32(_LEVELS) for name in _HEAT_MAPS]
+    image = None if photograph is None else _from_jpeg(photograph, shape, origin)
+    return ImageMaps(arrays["pred"], segments.astype(np.int32), *heat, arrays.get("gt"), image)
 
 
 def _to_npz(arrays: dict[str, np.ndarray]) -> bytes:

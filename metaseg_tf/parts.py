@@ -8,6 +8,7 @@
 A pack is written once, and an image that lies in one is measured no more.
 """
 
+import io
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,19 +18,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metaseg_tf.errors import DataFormatError
-from metaseg_tf.schema import check_image_name, count_classes
+from metaseg_tf.schema import NAME_BYTES, check_image_name, count_classes
 from metaseg_tf.storage import Folder
+from metaseg_tf.stored_arrays import fits
 
 __all__ = ["Parts"]
 
 _SUFFIX = ".parquet"
 _SINGLES, _PACKS = "segments", "packs"
-_IMAGES = b"images"
+_IMAGE, _IMAGES = "image", b"images"
 _MAGIC = b"PAR1"
 #: A footer ends with its length (4 bytes, little endian) and the magic.
 _TAIL = 8
-#: Upper bound of one file's rows, a quarter of the most pixels that an image may have.
-_MAX_ROWS = 2**24
 _READ_ERRORS = (pa.ArrowException, OSError, ValueError)
 
 
@@ -46,14 +46,16 @@ class Parts:
     def count_classes(self) -> int | None:
         """Number of classes that the tables were measured with; None where there is none."""
         for file, _ in self._files():
-            return count_classes(self._read_schema(file).empty_table().to_pandas())
+            found = count_classes(self._read_schema(file).empty_table().to_pandas())
+            if found < 2:
+                raise _broken(self._folder.where(file), ValueError(f"{found} classes"))
+            return found
         return None
 
     def write(self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None) -> None:
         """Store one image's segment table; ``extra`` goes into the file's metadata."""
-        content = pa.Table.from_pandas(table, preserve_index=False)
         images = pa.array([image] * len(table), pa.string())
-        content = content.add_column(0, "image", images)
+        content = pa.Table.from_pandas(table, preserve_index=False).add_column(0, _IMAGE, images)
         self._write(_single(image), content.replace_schema_metadata(extra))
 
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
@@ -92,11 +94,11 @@ class Parts:
         table = self._concat([relative for relative, _ in files], needed)
         if mixed:
             # Within an image the order of rows is that of its table, in a pack as well.
-            table = table.take(_stable_order(table["image"]))
+            table = table.take(table[_IMAGE].to_pandas().argsort(kind="stable").to_numpy())
         return table if only is None else table.select(list(only))
 
-    def discard_broken(self) -> list[str]:
-        """Delete the files that were cut short, so that their images are measured again.
+    def set_aside_broken(self) -> list[str]:
+        """Rename the files that were cut short, so that their images are measured again.
 
         Returns
         -------
@@ -107,20 +109,25 @@ class Parts:
         tails = self._folder.tails(files, _TAIL)
         broken = [file for file, tail in zip(files, tails, strict=True) if tail[4:] != _MAGIC]
         for file in broken:
-            self._folder.remove(file)
+            self._folder.set_aside(file)
         return [self._folder.where(file) for file in broken]
 
     def compact(self, size: int) -> int:
         """Pack the files of single images, ``size`` images a pack; returns how many images.
 
-        Each pack is whole before the files that went into it are deleted. Call it while locked.
+        Packs are whole and on disk before the files that went into them are deleted. Call it while
+        locked.
         """
         singles, packed = self._singles(), set().union(*self._packs().values())
         pending = [image for image in singles if image not in packed]
-        number = max(map(int, self._folder.names(_PACKS, _SUFFIX)), default=0)
+        taken = (int(name) for name in self._folder.names(_PACKS, _SUFFIX) if name.isdecimal())
+        number = max(taken, default=0)
         for begin in range(0, len(pending), size):
             number += 1
             self._write_pack(f"{_PACKS}/{number:06d}{_SUFFIX}", pending[begin : begin + size])
+        if singles:
+            self._folder.flush(_PACKS)
+            self._folder.flush("")
         for image in singles:
             self._folder.remove(_single(image))
         return len(pending)
@@ -134,10 +141,11 @@ class Parts:
         self._write(relative, table.replace_schema_metadata(metadata))
 
     def _singles(self) -> list[str]:
-        return self._folder.names(_SINGLES, _SUFFIX)
+        return [check_image_name(name) for name in self._folder.names(_SINGLES, _SUFFIX)]
 
     def _pack_files(self) -> list[str]:
-        return [f"{_PACKS}/{name}{_SUFFIX}" for name in self._folder.names(_PACKS, _SUFFIX)]
+        names = map(check_image_name, self._folder.names(_PACKS, _SUFFIX))
+        return [f"{_PACKS}/{name}{_SUFFIX}" for name in names]
 
     def _packs(self) -> dict[str, list[str]]:
         """Pack -> the names of its images."""
@@ -169,37 +177,49 @@ class Parts:
                     f"({', '.join(sorted(different)[:5]) or 'other dtypes'}); "
                     "delete it and run extract again"
                 )
-        self._check_columns(tables[0], only)
-        return pa.concat_tables(tables)
-
-    def _check_columns(self, table: pa.Table, only: list[str] | None) -> None:
-        missing = set(only or ()) - set(table.column_names)
+        missing = set(only or ()) - set(tables[0].column_names)
         if missing:
             raise DataFormatError(
                 f"{self._folder.path}: expected columns {', '.join(sorted(missing))}, which the "
                 "run does not have; was it made without ground truth?"
             )
+        return pa.concat_tables(tables)
 
     def _read(self, relative: str, only: list[str] | None) -> pa.Table:
         try:
             with self._folder.open(relative) as file:
-                opened = pq.ParquetFile(file)
-                self._check_rows(relative, opened.metadata.num_rows)
-                table = opened.read(only, use_threads=False)
-                # Names that are no UTF-8 would fail only where they are used.
-                table.validate(full=True)
+                opened = pq.ParquetFile(file, read_dictionary=[_IMAGE])
+                self._check(relative, opened, file.seek(0, io.SEEK_END))
+                table = _with_texts(opened.read(only, use_threads=False))
         except DataFormatError:
             raise
+        except KeyError as error:
+            raise _broken(
+                self._folder.where(relative), ValueError("no column of images")
+            ) from error
         except _READ_ERRORS as error:
             raise _broken(self._folder.where(relative), error) from error
         return table.replace_schema_metadata()
 
-    def _check_rows(self, relative: str, rows: int) -> None:
-        """A file of a few bytes can declare any number of equal rows."""
-        if rows > _MAX_ROWS:
+    def _check(self, relative: str, opened: pq.ParquetFile, stored: int) -> None:
+        """Refuse other types than numbers and names, and what a few bytes would unpack to."""
+        groups = map(opened.metadata.row_group, range(opened.num_row_groups))
+        chunks = (group.column(place) for group in groups for place in range(group.num_columns))
+        widths = {"BYTE_ARRAY": NAME_BYTES}
+        size = sum(
+            max(0, chunk.total_uncompressed_size, chunk.num_values * widths.get(kind, 8))
+            for chunk in chunks
+            for kind in [chunk.physical_type]
+        )
+        found = [] if fits(size, stored) else [f"{stored} bytes that unpack to {size}"]
+        for field in opened.schema_arrow:
+            wanted = pa.types.is_dictionary if field.name == _IMAGE else pa.types.is_primitive
+            if not (wanted(field.type) and field.name.isprintable()):
+                found.append(f"{field.name!r:.40} of {field.type!s:.40}")
+        if found:
             raise DataFormatError(
-                f"{self._folder.where(relative)}: expected at most {_MAX_ROWS} segments, got "
-                f"{rows}; delete it and run extract again"
+                f"{self._folder.where(relative)}: expected a table of numbers and its image, got "
+                f"{', '.join(found[:5])}; delete it and run extract again"
             )
 
     def _read_schema(self, relative: str) -> pa.Schema:
@@ -215,6 +235,20 @@ class Parts:
         self._folder.write(relative, buffer.getvalue().to_pybytes())
 
 
+def _with_texts(table: pa.Table) -> pa.Table:
+    """The table with its images' names, each of which was read once, as a column of texts."""
+    if _IMAGE not in table.column_names:
+        return table
+    images = table[_IMAGE]
+    if images.null_count:
+        raise ValueError("rows without an image")
+    for chunk in images.chunks:
+        for name in chunk.dictionary.cast(pa.string()).to_pylist():
+            check_image_name(name)
+    place = table.schema.get_field_index(_IMAGE)
+    return table.set_column(place, _IMAGE, images.cast(pa.string()))
+
+
 def _single(image: str) -> str:
     return f"{_SINGLES}/{image}{_SUFFIX}"
 
@@ -222,10 +256,6 @@ def _single(image: str) -> str:
 def _entry(key: str, image: str) -> str:
     """Where a pack's metadata holds an image's own entry."""
     return f"{key}:{image}"
-
-
-def _stable_order(images: pa.ChunkedArray) -> pd.Index:
-    return images.to_pandas().argsort(kind="stable").to_numpy()
 
 
 def _broken(where: str, error: Exception) -> DataFormatError:

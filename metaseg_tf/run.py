@@ -24,10 +24,23 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf import __version__
-from metaseg_tf.errors import InputError, RunError, SettingsMismatchError
+from metaseg_tf.errors import (
+    DataFormatError,
+    InputError,
+    RunError,
+    SettingsMismatchError,
+    in_one_line,
+)
 from metaseg_tf.maps import ImageMaps, decode_maps, encode_maps
 from metaseg_tf.parts import Parts
-from metaseg_tf.schema import MAX_CLASSES, check_image_name, check_table, empty_table
+from metaseg_tf.schema import (
+    CONVENTIONS,
+    MAX_CLASSES,
+    check_image_name,
+    check_table,
+    count_classes,
+    empty_table,
+)
 from metaseg_tf.storage import Folder, LocalFolder, open_folder
 
 __all__ = ["Manifest", "Run", "load_run"]
@@ -35,6 +48,7 @@ __all__ = ["Manifest", "Run", "load_run"]
 FORMAT = 1
 _MANIFEST = "run.json"
 _MAPS = "maps"
+_MAX_DEPTH = 10
 _PACKAGES = (
     "tensorflow",
     "tensorflow-addons",
@@ -111,7 +125,11 @@ class Run:
             )
         with folder.locked():
             if not folder.exists(_MANIFEST):
-                _write_manifest(folder, Manifest(settings, versions=_versions()))
+                versions = {"metaseg-tf": __version__}
+                for package in _PACKAGES:
+                    with contextlib.suppress(metadata.PackageNotFoundError):
+                        versions[package] = metadata.version(package)
+                _write_manifest(folder, Manifest(settings, versions=versions))
             run = cls(path)
             _check_settings(folder.path, run.manifest.settings, settings)
             return run
@@ -138,7 +156,7 @@ class Run:
         Yields
         ------
         list of str
-            Segment tables that were found cut short and are deleted, so as to be made again.
+            Segment tables that were found cut short and are moved aside, to be made again.
 
         Raises
         ------
@@ -147,7 +165,7 @@ class Run:
         """
         with self._folder.locked():
             self._folder.tidy()
-            broken = self._parts.discard_broken()
+            broken = self._parts.set_aside_broken()
             # A process may have been stopped between its first table and the manifest.
             if self.manifest.n_classes is None:
                 self.manifest.n_classes = self._parts.count_classes()
@@ -169,7 +187,8 @@ class Run:
 
     def write_text(self, relative: str, text: str) -> Path | str:
         """Store a text file below the run folder and return where it lies."""
-        return self.write_bytes(relative, text.encode())
+        # Names of files need not be text: what is no UTF-8 is written as its bytes' escapes.
+        return self.write_bytes(relative, text.encode(errors="backslashreplace"))
 
     def write_bytes(self, relative: str, content: bytes) -> Path | str:
         """Store a file below the run folder and return where it lies."""
@@ -183,7 +202,7 @@ class Run:
 
     def with_maps(self) -> set[str]:
         """Names of the images whose maps are kept."""
-        return set(self._folder.names(_MAPS, ".npz"))
+        return set(map(check_image_name, self._folder.names(_MAPS, ".npz")))
 
     def load_maps(self, image: str) -> ImageMaps:
         """The maps of one image.
@@ -203,7 +222,9 @@ class Run:
             )
         npz, photograph = (f"{_MAPS}/{image}.{suffix}" for suffix in ("npz", "jpg"))
         shown = self._read(photograph) if self._folder.exists(photograph) else None
-        return decode_maps(self._read(npz), shown, origin=str(self._folder.where(npz)))
+        n_classes = self.manifest.n_classes or self._parts.count_classes() or MAX_CLASSES
+        origin = str(self._folder.where(npz))
+        return decode_maps(self._read(npz), shown, n_classes=n_classes, origin=origin)
 
     def _read(self, relative: str) -> bytes:
         try:
@@ -270,12 +291,33 @@ def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataF
     RunError, DataFormatError
         If the folder is no run or a file in it is broken.
     """
-    return check_table(Run(path).load(only), str(path), whole=only is None)
+    run = Run(path)
+    table = check_table(run.load(only), str(path), whole=only is None)
+    if only is None and run.manifest.n_classes not in (None, count_classes(table)):
+        raise DataFormatError(
+            f"{path}: expected tables of the manifest's {run.manifest.n_classes} classes, got "
+            f"{count_classes(table)}; extract into another folder"
+        )
+    return table
 
 
 def write_json(target: Path, content: Mapping[str, Any]) -> None:
     """Store JSON in any folder, whole or not at all; RunError if it cannot be."""
     LocalFolder(target.parent).write(target.name, _encode(content))
+
+
+def parse_json(content: bytes) -> dict[str, Any]:
+    """A JSON object of a few levels; ValueError if it is anything else."""
+    with contextlib.suppress(RecursionError):
+        parsed = json.loads(content.decode())
+        if isinstance(parsed, dict) and _depth(parsed) <= _MAX_DEPTH:
+            return parsed
+    raise ValueError(f"it is not a JSON object of at most {_MAX_DEPTH} levels")
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def _write_manifest(folder: Folder, manifest: Manifest) -> None:
@@ -295,17 +337,19 @@ def _read_manifest(folder: Folder) -> Manifest:
         )
     where = folder.where(_MANIFEST)
     try:
-        content = json.loads(folder.read(_MANIFEST).decode())
+        content = parse_json(folder.read(_MANIFEST))
+        if type(content["format"]) is not int:
+            raise ValueError("impossible format")
         if content["format"] > FORMAT:
             raise RunError(
-                f"{where}: made by a newer version (format {content['format']}, this one reads "
-                f"{FORMAT}); update metaseg-tf"
+                f"{where}: made by a newer version (format {content['format']!r:.20}, this one "
+                f"reads {FORMAT}); update metaseg-tf"
             )
         names = Manifest.__dataclass_fields__
         return _checked(Manifest(**{name: content[name] for name in names}))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise RunError(
-            f"{where}: expected the manifest of a run, got something else ({error}); "
+            f"{where}: expected the manifest of a run, got something else ({in_one_line(error)}); "
             "extract into another folder"
         ) from error
     except OSError as error:
@@ -317,18 +361,29 @@ def _read_manifest(folder: Folder) -> Manifest:
 def _checked(manifest: Manifest) -> Manifest:
     for name in ("settings", "failed", "versions", "results"):
         if not isinstance(getattr(manifest, name), dict):
-            raise ValueError(f"{name} is no object")
-    for name in ("miou", "images"):
-        if not isinstance(manifest.results.get(name, 0), int | float):
-            raise ValueError(f"{name} is no number")
-    if manifest.n_classes not in (None, *range(2, MAX_CLASSES + 1)):
-        raise ValueError(f"{manifest.n_classes!r} classes")
+            raise ValueError(f"{name} is not an object")
+    settings, results = manifest.settings, manifest.results
+    n_classes = 2 if manifest.n_classes is None else manifest.n_classes
+    connectivity = settings.get("connectivity", 8)
+    miou, images = results.get("miou", 0), results.get("images", 0)
+    fit = {
+        "failed": all(isinstance(reason, str) for reason in manifest.failed.values()),
+        "versions": all(isinstance(version, str) for version in manifest.versions.values()),
+        "settings": all(map(str.isprintable, settings)),
+        "n_classes": type(n_classes) is int and 2 <= n_classes <= MAX_CLASSES,
+        "convention": settings.get("convention", CONVENTIONS[0]) in CONVENTIONS,
+        "connectivity": type(connectivity) is int and connectivity in (4, 8),
+        "miou": type(miou) in (int, float) and 0 <= miou <= 1,
+        "images": type(images) is int and images >= 0,
+    }
+    if not all(fit.values()):
+        raise ValueError(f"impossible {', '.join(name for name in fit if not fit[name])}")
     return manifest
 
 
 def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     differing = [
-        f"{key} {old.get(key)!r} there, {new.get(key)!r} now"
+        f"{key:.40} {old.get(key)!r:.80} there, {new.get(key)!r:.80} now"
         for key in sorted({*old, *new})
         if old.get(key) != new.get(key)
     ]
@@ -337,11 +392,3 @@ def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, 
             f"{path}: made with other settings ({'; '.join(differing)}); "
             "use the same settings or another --out"
         )
-
-
-def _versions() -> dict[str, str]:
-    found = {"metaseg-tf": __version__}
-    for package in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found

@@ -4,7 +4,7 @@ The segment table is a pandas DataFrame with one row a predicted segment k. It i
 from measuring to analysing. Its column names are those of the authors' code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ __all__ = [
     "MAX_CLASSES",
     "METRICS",
     "METRIC_COLUMNS",
+    "NAME_BYTES",
     "Column",
     "check_convention",
     "check_image_name",
@@ -36,8 +37,9 @@ MAX_CLASSES = 254
 
 # Means of float32 probabilities are exact to 1e-6.
 _TOLERANCE = 1e-5
-# File systems take 255 bytes; suffixes, and a mark while a file is written, come on top.
-_NAME_BYTES = 200
+#: Longest name of an image. File systems take 255 bytes; suffixes, and a mark while a file is
+#: written, come on top.
+NAME_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -62,70 +64,27 @@ _SECTION = "section 2"
 
 
 def _dispersion(name: str, symbol: str, word: str, equation: str) -> list[Column]:
-    bound = (0.0, 1.0)
-    return [
-        Column(name, "float64", "1", bound, f"\\bar {symbol}", equation, f"mean {word}"),
-        Column(
-            f"{name}_in",
-            "float64",
-            "1",
-            bound,
-            f"\\bar {symbol}_{{in}}",
-            equation,
-            f"mean {word} of the interior; 0 where it is empty",
-        ),
-        Column(
-            f"{name}_bd",
-            "float64",
-            "1",
-            bound,
-            f"\\bar {symbol}_{{bd}}",
-            equation,
-            f"mean {word} of the boundary; 0 where it is empty",
-        ),
-        Column(
-            f"{name}_rel",
-            "float64",
-            "1",
-            (0.0, _INF),
-            f"\\tilde{{\\bar {symbol}}}",
-            _SECTION,
-            f"{name} * S_rel",
-        ),
-        Column(
-            f"{name}_rel_in",
-            "float64",
-            "1",
-            (0.0, _INF),
-            f"\\tilde{{\\bar {symbol}}}_{{in}}",
-            _SECTION,
-            f"{name}_in * S_rel_in",
-        ),
-    ]
+    mean, bound, free = f"\\bar {symbol}", (0.0, 1.0), (0.0, _INF)
+    part = f"mean {word} of the {{}}; 0 where it is empty".format
+    rows = (
+        ("", bound, mean, equation, f"mean {word}"),
+        ("_in", bound, f"{mean}_{{in}}", equation, part("interior")),
+        ("_bd", bound, f"{mean}_{{bd}}", equation, part("boundary")),
+        ("_rel", free, f"\\tilde{{{mean}}}", _SECTION, f"{name} * S_rel"),
+        ("_rel_in", free, f"\\tilde{{{mean}}}_{{in}}", _SECTION, f"{name}_in * S_rel_in"),
+    )
+    return [Column(f"{name}{suffix}", "float64", "1", *rest) for suffix, *rest in rows]
 
 
 _SIZES = [
-    Column("S", "int64", "pixel", (1, _INF), "S", _SECTION, "size"),
-    Column("S_in", "int64", "pixel", (0, _INF), "S_{in}", _SECTION, "size of the interior"),
-    Column("S_bd", "int64", "pixel", (0, _INF), "S_{bd}", _SECTION, "size of the boundary"),
-    Column(
-        "S_rel",
-        "float64",
-        "1",
-        (1.0, _INF),
-        "\\tilde S",
-        _SECTION,
-        "S / S_bd, with S_bd at least 1",
-    ),
-    Column(
-        "S_rel_in",
-        "float64",
-        "1",
-        (0.0, _INF),
-        "\\tilde S_{in}",
-        _SECTION,
-        "S_in / S_bd, with S_bd at least 1",
-    ),
+    Column(name, dtype, unit, (low, _INF), symbol, _SECTION, meaning)
+    for name, dtype, unit, low, symbol, meaning in (
+        ("S", "int64", "pixel", 1, "S", "size"),
+        ("S_in", "int64", "pixel", 0, "S_{in}", "size of the interior"),
+        ("S_bd", "int64", "pixel", 0, "S_{bd}", "size of the boundary"),
+        ("S_rel", "float64", "1", 1.0, "\\tilde S", "S / S_bd, with S_bd at least 1"),
+        ("S_rel_in", "float64", "1", 0.0, "\\tilde S_{in}", "S_in / S_bd, with S_bd at least 1"),
+    )
 ]
 
 #: The 15 metrics of section 2, in the order of the table.
@@ -178,9 +137,9 @@ def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
     with_gt : bool
         Whether ground truth was given, that is, whether ``iou`` and ``iou_adj`` are there.
     """
-    cprobs = tuple(
+    cprobs = [
         Column(
-            name,
+            f"cprob{j}",
             "float64",
             "1",
             (0.0, 1.0),
@@ -188,16 +147,21 @@ def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
             "section 3",
             f"mean probability of class {j}",
         )
-        for j, name in enumerate(class_columns(n_classes))
-    )
+        for j in range(n_classes)
+    ]
     return (*_HEAD, *METRICS, *cprobs, *(_IOU if with_gt else ()), *_BOX)
 
 
 def count_classes(table: pd.DataFrame) -> int:
-    """Number of ``cprob`` columns of a segment table."""
+    """Number of ``cprob`` columns of a segment table; a DataFormatError above 254."""
     n_classes = 0
     while f"cprob{n_classes}" in table.columns:
         n_classes += 1
+    if n_classes > MAX_CLASSES:
+        raise DataFormatError(
+            f"segment table: expected at most {MAX_CLASSES} classes, got {n_classes}; "
+            "extract it again with this version"
+        )
     return n_classes
 
 
@@ -222,11 +186,11 @@ def check_image_name(name: str) -> str:
     Names come from files that anyone may have made: one such as ``../../evil`` would be written
     outside of the run.
     """
-    fits = name and len(name.encode(errors="replace")) <= _NAME_BYTES
+    fits = name and len(name.encode(errors="replace")) <= NAME_BYTES
     if not fits or not name.isprintable() or name[0] == "." or {"/", "\\"} & set(name):
         shown = name if len(name) <= 60 else f"{name[:60]}..."
         raise InputError(
-            f"image: expected a name to store its table by ({_NAME_BYTES} bytes at most, "
+            f"image: expected a name to store its table by ({NAME_BYTES} bytes at most, "
             f"printable, without slashes or a dot in front), got {shown!r}; rename it"
         )
     return name
@@ -248,7 +212,10 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
     DataFormatError
         If a column is missing, of another kind, or holds values outside of its range.
     """
-    known = {column.name: column for column in columns(max(count_classes(table), 2))}
+    n_classes = max(count_classes(table), 2)
+    known = {column.name: column for column in columns(n_classes)}
+    if whole:
+        known["class_id"] = replace(known["class_id"], range=(0, n_classes - 1))
     missing = [name for name in known if name not in table.columns and name not in IOU_COLUMNS]
     if whole and missing:
         raise DataFormatError(

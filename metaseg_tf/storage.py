@@ -2,13 +2,18 @@
 
 A file that bears its name is whole: a local one is written aside, flushed and renamed; elsewhere
 it is put in one piece, which object stores do whole or not at all.
+
+A local folder may come from a stranger, so nothing below it is written or deleted through a link.
 """
 
 import abc
 import contextlib
+import errno
 import fcntl
+import itertools
 import logging
 import os
+import re
 import secrets
 import socket
 from collections.abc import Iterator, Sequence
@@ -20,7 +25,9 @@ from metaseg_tf.errors import InputError, MetaSegError, MissingDependencyError, 
 __all__ = ["Folder", "LocalFolder", "RemoteFolder", "open_folder"]
 
 _LOCK = ".lock"
-_TEMPORARY = ".tmp"
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+#: How a lock begins that tells who holds it.
+_OWNER = b"process "
 _LOG = logging.getLogger(__name__)
 
 
@@ -85,6 +92,16 @@ class Folder(abc.ABC):
         with self._translated(relative), contextlib.suppress(FileNotFoundError):
             self._delete(relative)
 
+    def set_aside(self, relative: str) -> None:
+        """Rename a file to ``<name>.broken``, or ``.broken1`` ...; RunError if it cannot be."""
+        names = (f"{relative}.broken{number or ''}" for number in itertools.count())
+        with self._translated(relative):
+            self._move(relative, next(name for name in names if not self.exists(name)))
+
+    @abc.abstractmethod
+    def flush(self, relative: str) -> None:
+        """Return once a folder will name, even after a power cut, the files written to it."""
+
     @abc.abstractmethod
     def locked(self) -> contextlib.AbstractContextManager[None]:
         """Keep other processes from writing a run here; RunError if another one does."""
@@ -115,6 +132,10 @@ class Folder(abc.ABC):
     def _delete(self, relative: str) -> None:
         """Delete a file; FileNotFoundError if there is none."""
 
+    @abc.abstractmethod
+    def _move(self, relative: str, other: str) -> None:
+        """Rename a file."""
+
 
 class LocalFolder(Folder):
     """A folder of this machine, or one that is mounted here."""
@@ -134,7 +155,8 @@ class LocalFolder(Folder):
         return self.path / relative
 
     def exists(self, relative: str = "") -> bool:
-        return os.path.exists(self.path / relative)
+        # Reading a pipe or a device in place of a file would never end.
+        return (os.path.isfile if relative else os.path.exists)(self.path / relative)
 
     def is_empty(self) -> bool:
         if not os.path.isdir(self.path):
@@ -144,7 +166,7 @@ class LocalFolder(Folder):
 
     def names(self, relative: str, suffix: str) -> list[str]:
         found = (self.path / relative).glob(f"[!.]*{suffix}")
-        return sorted(path.name.removesuffix(suffix) for path in found)
+        return sorted(path.name.removesuffix(suffix) for path in found if os.path.isfile(path))
 
     def open(self, relative: str) -> BinaryIO:
         return open(self.path / relative, "rb")
@@ -157,11 +179,11 @@ class LocalFolder(Folder):
         return [_tail(self.path / relative, count) for relative in relatives]
 
     def _put(self, relative: str, content: bytes) -> None:
-        target = self.path / relative
+        target = self._own(relative)
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_TEMPORARY}")
+        aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
-            with open(aside, "wb") as file:
+            with open(aside, "xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -170,7 +192,29 @@ class LocalFolder(Folder):
             aside.unlink(missing_ok=True)
 
     def _delete(self, relative: str) -> None:
-        (self.path / relative).unlink()
+        self._own(relative).unlink()
+
+    def _move(self, relative: str, other: str) -> None:
+        self._own(relative).rename(self.path / other)
+
+    def _own(self, relative: str) -> Path:
+        """The path of a file to write or delete; RunError where that would go through a link."""
+        target = self.path / relative
+        for folder in target.parents[: relative.count("/")]:
+            _refuse_link(folder)
+        return target
+
+    def flush(self, relative: str) -> None:
+        with self._translated(relative):
+            folder = os.open(self.path / relative, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            except OSError as error:
+                # Some file systems have nothing to flush a folder to.
+                if error.errno != errno.EINVAL:
+                    raise
+            finally:
+                os.close(folder)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -182,14 +226,14 @@ class LocalFolder(Folder):
     def _open_lock(self) -> BinaryIO:
         with self._translated(_LOCK):
             self.path.mkdir(parents=True, exist_ok=True)
+            _refuse_link(self.path / _LOCK)
             return open(self.path / _LOCK, "a+b", buffering=0)
 
     def _lock(self, file: BinaryIO) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            file.seek(0)
-            owner = file.read(200).decode(errors="replace").strip()
+            owner = " ".join(os.pread(file.fileno(), 200, 0).decode(errors="replace").split())
             raise RunError(
                 f"{self.path}: another process is writing here ({owner or 'it has just begun'}); "
                 "wait until it has ended, or stop it, and start again"
@@ -198,11 +242,14 @@ class LocalFolder(Folder):
             _LOG.warning("%s: this file system has no locks (%s)", self.path, error.strerror)
         # On a full disk it goes without saying who holds the lock.
         with contextlib.suppress(OSError):
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+            # What another name leads to as well, or holds anything else, is not this program's.
+            known = os.pread(file.fileno(), len(_OWNER), 0) in (b"", _OWNER)
+            if known and os.fstat(file.fileno()).st_nlink == 1:
+                file.truncate(0)
+                file.write(_OWNER + f"{os.getpid()} on {socket.gethostname()}".encode())
 
     def tidy(self) -> None:
-        for path in self.path.rglob(f".*{_TEMPORARY}"):
+        for path in filter(_is_temporary, self.path.rglob(".*.tmp")):
             self.remove(path.relative_to(self.path).as_posix())
 
 
@@ -260,6 +307,12 @@ class RemoteFolder(Folder):
     def _delete(self, relative: str) -> None:
         self._filesystem.rm_file(self._at(relative))
 
+    def _move(self, relative: str, other: str) -> None:
+        self._filesystem.mv(self._at(relative), self._at(other))
+
+    def flush(self, relative: str) -> None:
+        """What a store has taken it keeps."""
+
     def locked(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
@@ -281,8 +334,8 @@ def open_folder(path: str | os.PathLike) -> Folder:
         If the address is of no kind that fsspec knows.
     """
     address = os.fspath(path)
-    if address.startswith("file://"):
-        return LocalFolder(address.removeprefix("file://"))
+    if address.startswith(("file://", "local://")):
+        return LocalFolder(address.partition("://")[2])
     if "://" not in address:
         return LocalFolder(path)
     try:
@@ -314,7 +367,15 @@ def _reached(folder: RemoteFolder) -> RemoteFolder:
 
 
 def _is_temporary(path: Path) -> bool:
-    return path.name.startswith(".") and path.suffix == _TEMPORARY
+    return bool(_TEMPORARY.fullmatch(path.name)) and path.is_file() and not path.is_symlink()
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise RunError(
+            f"{path}: expected the run's own, got a link, through which nothing is written or "
+            "deleted; delete it, or put what it leads to in its place"
+        )
 
 
 def _tail(path: Path, count: int) -> bytes:

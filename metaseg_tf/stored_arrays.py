@@ -21,7 +21,15 @@ import numpy as np
 
 from metaseg_tf.errors import DataFormatError, MetaSegError, in_one_line
 
-__all__ = ["MAX_BYTES", "READ_ERRORS", "StoredArrays", "check_hdf5", "open_hdf5", "open_npz"]
+__all__ = [
+    "MAX_BYTES",
+    "READ_ERRORS",
+    "StoredArrays",
+    "check_hdf5",
+    "fits",
+    "open_hdf5",
+    "open_npz",
+]
 
 #: Upper bound of one array; 2048x4096 pixels of 150 classes in float32 take 5.0 GB.
 MAX_BYTES = 8 * 2**30
@@ -280,8 +288,13 @@ def _check_kind(origin: _Origin, name: str, dtype: np.dtype, kinds: str) -> None
         raise origin.refuse(name, _KINDS[kinds], dtype)
 
 
+def fits(size: int, stored: int, small: int = 0) -> bool:
+    """Whether a file may unpack to ``size`` bytes; up to ``small`` at any ratio."""
+    return size <= min(MAX_BYTES, max(small, stored * _MAX_RATIO))
+
+
 def _check_size(origin: _Origin, name: str, size: int, stored: int) -> None:
-    if size > min(MAX_BYTES, max(_SMALL, stored * _MAX_RATIO)):
+    if not fits(size, stored, _SMALL):
         raise origin.refuse(
             name,
             f"at most {MAX_BYTES} bytes and {_MAX_RATIO} times what is stored of it",

@@ -6,7 +6,7 @@ import signal
 
 from metaseg_tf import run, storage
 
-__all__ = ["extract_into", "hold_lock", "kill_at_step", "make_event", "spawn"]
+__all__ = ["compact_until", "extract_into", "hold_lock", "kill_at_step", "make_event", "spawn"]
 
 _READY = multiprocessing.get_context("forkserver")
 _READY.set_forkserver_preload(["metaseg_tf.extraction", "metaseg_tf.sources"])
@@ -31,6 +31,18 @@ def extract_into(dumps, out):
 
 def kill_at_step(step, dumps, out):
     """Extract, and kill this process at the n-th step of writing a file."""
+    _die_at(step)
+    extract_into(dumps, out)
+
+
+def compact_until(step, out):
+    """Pack by fives, and kill this process at the n-th step of writing or deleting a file."""
+    dying = _die_at(step)
+    storage.LocalFolder._delete = dying(storage.LocalFolder._delete)
+    run.Run(out).compact(5)
+
+
+def _die_at(step):
     counts = iter(range(step))
 
     def dying(function):
@@ -44,7 +56,7 @@ def kill_at_step(step, dumps, out):
     storage.secrets.token_hex = dying(storage.secrets.token_hex)
     storage.os.fsync = dying(storage.os.fsync)
     storage.os.replace = dying(storage.os.replace)
-    extract_into(dumps, out)
+    return dying
 
 
 def hold_lock(out, held):

@@ -3,6 +3,10 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from messages import check_line
 from PIL import Image
 from scenes import make_blobs
 
@@ -79,12 +83,73 @@ WHOLE = {"pred": GREY, "segments": GREY, "entropy": GREY, "difference": GREY}
 
 
 @pytest.mark.parametrize(
-    "changes", [{"gt": GREY.T}, {"pred": GREY[0]}, {"entropy": GREY * 1.0}, {"segments": "text"}]
+    "changes",
+    [
+        {"gt": GREY.T},
+        {"pred": GREY[0]},
+        {"entropy": GREY * 1.0},
+        {"entropy": GREY.astype(np.uint16)},
+        {"difference": GREY.astype(np.int8)},
+        {"segments": "text"},
+        {"segments": GREY + 21},
+        {"segments": GREY.astype(np.int64) - 1},
+        {"segments": GREY.astype(np.uint64) + 2**63},
+        {"pred": GREY + 254},
+        {"gt": GREY + 254},
+        {"pred": GREY.astype(np.int16) - 1},
+        {"pred": GREY.astype(np.int64) + 2**40},
+        dict.fromkeys(["pred", "segments", "entropy", "difference"], GREY[:0]),
+        dict.fromkeys(["pred", "segments", "entropy", "difference"], GREY[0]),
+    ],
 )
 def test_other_maps_are_refused(changes):
     decode_maps(packed(**WHOLE))
-    with pytest.raises(DataFormatError, match="run extract again"):
+    with pytest.raises(DataFormatError, match="run extract again") as refusal:
         decode_maps(packed(**WHOLE | changes))
+    assert "\n" not in str(refusal.value)
+
+
+def test_classes_are_those_of_the_run(run, maps):
+    run.write_maps("a", maps)
+    run.manifest.n_classes = 4
+    assert run.load_maps("a").pred.max() < 4
+    run.manifest.n_classes = 3
+    with pytest.raises(DataFormatError, match="pred of uint8 up to 3"):
+        run.load_maps("a")
+
+
+def test_pixels_are_bounded_before_they_are_read():
+    """67 million pixels, which take little where all are equal."""
+    whole = {name: np.zeros((2**13, 2**13 + 1), bool) for name in ("pred", "segments")}
+    content = io.BytesIO()
+    np.savez_compressed(content, **WHOLE | whole)
+    assert len(content.getvalue()) < 2**18
+    with pytest.raises(DataFormatError, match="pixels"):
+        decode_maps(content.getvalue())
+
+
+ARRAYS = hnp.arrays(
+    st.sampled_from([np.uint8, np.uint16, np.int32, np.int64, np.uint64, np.float32, bool]),
+    st.sampled_from([(4, 5), (0, 5), (5,), (), (4, 5, 1)]),
+)
+
+
+@given(changes=st.dictionaries(st.sampled_from([*WHOLE, "gt"]), ARRAYS), n=st.integers(2, 254))
+def test_any_arrays_give_possible_maps_or_one_line(changes, n):
+    try:
+        maps = decode_maps(packed(**WHOLE | changes), n_classes=n)
+    except DataFormatError as error:
+        check_line(error)
+        return
+    for name in ("pred", "gt"):
+        if (classes := getattr(maps, name)) is not None:
+            assert classes.dtype == np.uint8
+            assert ((classes < n) | (classes == 255)).all()
+    assert maps.segments.dtype == np.int32
+    assert 0 <= maps.segments.min() <= maps.segments.max() <= maps.segments.size
+    for heat in (maps.entropy, maps.difference):
+        assert heat.shape == maps.pred.shape == (4, 5)
+        assert 0 <= heat.min() <= heat.max() <= 1
 
 
 @pytest.mark.parametrize(

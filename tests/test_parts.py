@@ -59,14 +59,27 @@ def test_an_image_without_segments_stays_known_in_a_pack(tmp_path):
 
 
 @pytest.mark.parametrize("left", range(12))
-def test_what_lacks_its_end_is_discarded(tmp_path, left):
+def test_what_lacks_its_end_is_moved_aside(tmp_path, left):
     parts = Parts(LocalFolder(tmp_path))
     write(parts, IMAGES[0])
     part = tmp_path / "segments" / f"{IMAGES[0]}.parquet"
-    assert parts.discard_broken() == []
-    part.write_bytes(part.read_bytes()[:left])
-    assert parts.discard_broken() == [part]
+    assert parts.set_aside_broken() == []
+    content = part.read_bytes()[:left]
+    part.write_bytes(content)
+    assert parts.set_aside_broken() == [part]
     assert parts.images() == set()
+    assert [path.name for path in part.parent.iterdir()] == [f"{part.name}.broken"]
+    assert part.with_name(f"{part.name}.broken").read_bytes() == content
+
+
+def test_packs_of_other_names_are_counted_on_from(tmp_path):
+    parts = Parts(LocalFolder(tmp_path))
+    write(parts, IMAGES[0])
+    parts.compact(1)
+    (tmp_path / "packs" / "000001.parquet").rename(tmp_path / "packs" / "mine.parquet")
+    write(parts, IMAGES[1])
+    assert parts.compact(1) == 1
+    assert parts.images() == set(IMAGES[:2])
 
 
 @pytest.mark.parametrize(

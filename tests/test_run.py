@@ -1,14 +1,21 @@
 import json
 import os
 
+import hypothesis
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from messages import check_line
 from scenes import make_scene
 
-from metaseg_tf import load_run, parts, segment_metrics, storage
+from metaseg_tf import load_run, segment_metrics, storage
 from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
+from metaseg_tf.paper.hints import explain
+from metaseg_tf.report.overview import describe_run
 from metaseg_tf.run import Run
 from metaseg_tf.schema import columns
 
@@ -180,6 +187,20 @@ def manifest(**changes):
         manifest(failed=None),
         manifest(versions="1.0"),
         manifest(results={"miou": "<script>"}),
+        manifest(format=True, results={"miou": float("nan")}),
+        manifest(results={"miou": True}),
+        manifest(results={"images": 1.5}),
+        manifest(n_classes=5.0),
+        manifest(n_classes=-1),
+        manifest(n_classes=True),
+        manifest(n_classes=[5]),
+        manifest(failed={"a": 1}),
+        manifest(versions={"numpy": [1]}),
+        manifest(settings={"convention": "mine"}),
+        manifest(settings={"convention": ["paper"]}),
+        manifest(settings={"connectivity": 8.0}),
+        manifest(settings={"a\nb": 1}),
+        manifest(settings={"a": json.loads("[" * 500 + "]" * 500)}),
         "[" * 100_000,
         '{"format": ' + "9" * 10_000 + "}",
         "\ufeff" + manifest(),
@@ -191,6 +212,40 @@ def test_a_manifest_that_holds_something_else(tmp_path, content):
     (tmp_path / "run.json").write_text(content, encoding="utf-8")
     with pytest.raises(RunError, match="expected the manifest"):
         Run(tmp_path)
+
+
+WORDS = st.text() | st.sampled_from(["convention", "connectivity", "miou", "images", "paper"])
+NUMBERS = st.integers() | st.floats() | st.sampled_from([-1, 5.0, True, 10**9, 10**400, 1e308])
+JSON = st.recursive(
+    st.none() | NUMBERS | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = ("format", "settings", "n_classes", "failed", "versions", "results")
+
+
+@hypothesis.settings(max_examples=300)
+@given(field=st.sampled_from(FIELDS), value=JSON)
+def test_any_json_in_a_field_of_a_manifest_gives_a_run_that_works_or_one_line(
+    tmp_path_factory, field, value
+):
+    path = tmp_path_factory.mktemp("run")
+    (path / "run.json").write_text(manifest(**{field: value}))
+    try:
+        opened = Run(path)
+    except RunError as error:
+        check_line(error)
+        return
+    found = opened.manifest
+    assert found.n_classes is None or 2 <= found.n_classes <= 254
+    assert load_run(path).empty
+    describe_run(opened)
+    explain([], {"XC": found})
+    with pytest.raises(SettingsMismatchError) as refusal:
+        Run.create(path, {"other": 1})
+    check_line(refusal.value, longest=5000)
+    opened.write_manifest()
+    assert repr(Run(path).manifest) == repr(found)
 
 
 def part_with(path, **changes):
@@ -219,25 +274,112 @@ def test_a_part_with_other_values_is_refused(made, name, value):
     for image in "ab":
         part_with(made[0].path / "segments" / f"{image}.parquet", **{name: value})
     for only in (None, [name]):
-        with pytest.raises(DataFormatError, match=f"expected {name} of"):
+        with pytest.raises(DataFormatError, match=f"(expected|got) '?{name}'? of"):
             load_run(made[0].path, only)
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        ([1, 2], "got 'image' of int64"),
+        ([["a"], ["a"]], "no column of images"),
+        (["a", None], "rows without an image"),
+        ([b"a", b"\xff"], "expected a whole segment table"),
+        (["a", "../../evil"], "image: expected a name"),
+        (["a", "x" * 10_000], "image: expected a name"),
+        (["a", "b\nc"], "image: expected a name"),
+    ],
+)
+def test_a_part_with_other_names_of_images_is_refused(made, images, words):
+    path = made[0].path / "segments" / "a.parquet"
+    table = pq.read_table(path)
+    names = pa.array([images[0]] * (len(table) - 1) + images[1:])
+    pq.write_table(table.set_column(0, "image", names), path)
+    with pytest.raises(DataFormatError, match=words) as refusal:
+        load_run(made[0].path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_file_with_an_impossible_name_is_refused(made):
+    path = made[0].path / "segments" / "a.parquet"
+    path.rename(path.with_name("a\nb.parquet"))
+    with pytest.raises(InputError, match=r"got 'a\\nb'; rename it"):
+        load_run(made[0].path)
+
+
+def test_a_part_of_more_classes_than_there_can_be_is_refused(made):
+    path = made[0].path / "segments" / "a.parquet"
+    table = pq.read_table(path)
+    for number in range(5, 300):
+        table = table.append_column(f"cprob{number}", table["cprob0"])
+    pq.write_table(table, path)
+    (path.parent / "b.parquet").unlink()
+    with pytest.raises(DataFormatError, match="at most 254 classes, got 300"):
+        load_run(made[0].path)
+    with pytest.raises(DataFormatError, match="at most 254"), made[0].continued():
+        pass
+
+
+def test_tables_must_be_of_the_manifest_s_classes(made):
+    made[0].manifest.n_classes = 19
+    made[0].write_manifest()
+    with pytest.raises(DataFormatError, match="of the manifest's 19 classes, got 5"):
+        load_run(made[0].path)
+
+
+def test_a_class_beyond_those_of_the_network_is_refused(made):
+    for image in "ab":
+        part_with(made[0].path / "segments" / f"{image}.parquet", class_id=5)
+    with pytest.raises(DataFormatError, match=r"expected class_id of int16 in 0\.\.4, got 5"):
+        load_run(made[0].path)
 
 
 def test_a_part_that_is_no_segment_table_is_refused(tmp_path):
     created = Run.create(tmp_path / "run", SETTINGS)
     (created.path / "segments").mkdir()
     pq.write_table(pa.table({"x": [1]}), created.path / "segments" / "a.parquet")
+    with pytest.raises(DataFormatError, match=r"a\.parquet: .* \(no column of images\)"):
+        load_run(created.path)
+    pq.write_table(pa.table({"image": ["a"], "x": [1]}), created.path / "segments" / "a.parquet")
     with pytest.raises(DataFormatError, match="one without segment, class_id"):
         load_run(created.path)
 
 
-def test_rows_are_bounded_before_they_are_read(made, monkeypatch):
-    monkeypatch.setattr(parts, "_MAX_ROWS", 10)
-    with pytest.raises(DataFormatError, match=r"a\.parquet: expected at most 10 segments"):
+@pytest.mark.parametrize(
+    ("rows", "name", "columns"),
+    [(1_000_000, "x" * 100_000, 1), (10_000_000, "a", 1), (100_000, "a", 100)],
+)
+def test_what_a_small_file_would_unpack_to_is_bounded_before_it_is_read(
+    made, rows, name, columns, monkeypatch
+):
+    """The first one's names would take 100 GB, though its page with the one name is small."""
+    indices, zeros = pa.array(np.zeros(rows, np.int32)), pa.array(np.zeros(rows))
+    names = pa.DictionaryArray.from_arrays(indices, pa.array([name]))
+    table = pa.table({"image": names} | {f"E{number}": zeros for number in range(columns)})
+    path = made[0].path / "segments" / "a.parquet"
+    pq.write_table(table, path, compression="zstd")
+    assert path.stat().st_size < 40_000
+    read = []
+    monkeypatch.setattr(pq.ParquetFile, "read", lambda *args, **kwargs: read.append(args))
+    with pytest.raises(DataFormatError, match=r"a\.parquet: expected a table .*, got \d+ byte"):
         load_run(made[0].path)
+    assert read == []
 
 
 def test_extra_entries_of_a_broken_part(made):
     (made[0].path / "segments" / "b.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataFormatError, match=r"b\.parquet"):
         dict(made[0].extras("note"))
+
+
+def test_columns_and_packs_of_unprintable_names_are_refused_in_one_line(made):
+    path = made[0].path / "segments" / "a.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("x\ny", table["E"]), path)
+    with pytest.raises(DataFormatError, match=r"got 'x\\ny' of double") as refusal:
+        load_run(made[0].path)
+    check_line(refusal.value)
+    (made[0].path / "packs").mkdir()
+    path.rename(made[0].path / "packs" / "x\ny.parquet")
+    with pytest.raises(InputError, match=r"got 'x\\ny'; rename it"):
+        load_run(made[0].path)

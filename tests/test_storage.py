@@ -1,5 +1,7 @@
 """Local and remote folders keep the same promises."""
 
+import errno
+import os
 import pickle
 
 import pytest
@@ -91,10 +93,129 @@ def test_without_locks_in_the_file_system_one_is_warned(tmp_path, monkeypatch, c
 def test_what_a_killed_process_wrote_aside_is_cleared_away(tmp_path):
     folder = LocalFolder(tmp_path)
     (tmp_path / "a").mkdir()
-    for name in (".x.parquet.1234.tmp", "a/.x.parquet.1234.tmp", "a/mine.tmp", ".mine"):
+    mine = ["a/mine.tmp", ".mine", ".mine.tmp", ".mine.parquet.1234.tmp", ".m.0123abcg.tmp"]
+    for name in (".x.parquet.0123abcd.tmp", "a/.x.parquet.0123abcd.tmp", *mine):
         (tmp_path / name).touch()
     folder.tidy()
-    assert sorted(p.name for p in tmp_path.rglob("*")) == [".mine", "a", "mine.tmp"]
+    left = [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()]
+    assert sorted(left) == sorted(mine)
+
+
+def test_what_is_set_aside_replaces_nothing(folder):
+    for content in (b"first", b"second", b"third"):
+        folder.write("a/b.x", content)
+        folder.set_aside("a/b.x")
+    assert not folder.exists("a/b.x")
+    kept = [folder.read(f"a/b.x.broken{number}") for number in ("", "1", "2")]
+    assert kept == [b"first", b"second", b"third"]
+    assert folder.names("a", ".x") == []
+
+
+@pytest.fixture
+def others(tmp_path):
+    """A folder of the user's with files of all names and contents that a run might delete."""
+    folder = tmp_path / "others"
+    folder.mkdir()
+    for name in ("notes.txt", "x.parquet", ".x.parquet.0123abcd.tmp", "run.json"):
+        (folder / name).write_text(f"mine: {name}")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    yield folder
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.fixture
+def local(tmp_path):
+    (tmp_path / "run").mkdir()
+    return LocalFolder(tmp_path / "run")
+
+
+@pytest.mark.parametrize("below", ["a", "a/b"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder, file: folder.write(file, b"new"),
+        lambda folder, file: folder.remove(file),
+        lambda folder, file: folder.set_aside(file),
+    ],
+)
+def test_nothing_is_changed_through_a_linked_folder(local, others, below, change):
+    (local.path / below).parent.mkdir(exist_ok=True)
+    (local.path / below).symlink_to(others)
+    for file in ("notes.txt", "c/d.txt"):
+        with pytest.raises(RunError, match=f"{below}: expected the run's own, got a link"):
+            change(local, f"{below}/{file}")
+    local.tidy()
+
+
+def test_nothing_is_changed_through_a_linked_file(local, others):
+    for name in ("x.parquet", ".x.parquet.0123abcd.tmp"):
+        (local.path / name).symlink_to(others / name)
+    local.tidy()
+    local.set_aside("x.parquet")
+    local.write("x.parquet", b"new")
+    assert local.read("x.parquet") == b"new"
+    (local.path / "y").symlink_to(others / "notes.txt")
+    local.remove("y")
+    assert not local.exists("y")
+
+
+def test_a_lock_that_is_a_link_is_refused(local, others):
+    (local.path / ".lock").symlink_to(others / "notes.txt")
+    with pytest.raises(RunError, match=r"got a link.*delete it"), local.locked():
+        pass
+    (local.path / ".lock").unlink()
+    with local.locked():
+        pass
+
+
+def test_a_lock_that_bears_another_name_too_or_is_another_s_is_not_written_to(local, others):
+    (local.path / ".lock").hardlink_to(others / "notes.txt")
+    with local.locked():
+        pass
+    (local.path / ".lock").unlink()
+    (local.path / ".lock").write_text("mine")
+    with local.locked(), pytest.raises(RunError, match=r"writing here \(mine\)"), local.locked():
+        pass
+    assert (local.path / ".lock").read_text() == "mine"
+
+
+def test_a_pipe_is_no_file(local):
+    for name in (".lock", "run.json", "a.x"):
+        os.mkfifo(local.path / name)
+    assert local.names("", ".x") == []
+    assert not local.exists("run.json")
+    with local.locked():
+        pass
+
+
+def test_the_folder_itself_may_be_reached_through_a_link(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "runs").symlink_to("data")
+    folder = LocalFolder(tmp_path / "runs" / "XC")
+    with folder.locked():
+        folder.write("a/b.x", b"content")
+        folder.flush("a")
+    (tmp_path / "XC").symlink_to(folder.path)
+    linked = LocalFolder(tmp_path / "XC")
+    with linked.locked():
+        linked.write("a/b.x", b"other")
+        linked.flush("")
+        linked.remove("a/b.x")
+    assert list((tmp_path / "data" / "XC" / "a").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_flushed_is_an_error_unless_it_needs_no_flush(local, monkeypatch):
+    def refuse(number):
+        def fsync(descriptor):
+            raise OSError(number, os.strerror(number))
+
+        return fsync
+
+    monkeypatch.setattr(storage.os, "fsync", refuse(errno.EINVAL))
+    local.flush("")
+    monkeypatch.setattr(storage.os, "fsync", refuse(errno.EIO))
+    with pytest.raises(RunError, match="Input/output error"):
+        local.flush("")
 
 
 def test_what_a_store_says_becomes_one_line(monkeypatch):

@@ -120,16 +120,19 @@ class MetaModel:
         SettingsMismatchError
             If the table is of another number of classes.
         InputError
-            If it lacks a column, or a value is NaN or infinite.
+            If it lacks a column, or a value is NaN, infinite or too large.
         """
-        X = self._standardised(table)
+        with np.errstate(over="ignore", invalid="ignore"):
+            X = self._standardised(table)
+            quality, log_odds = self.regressor(X), self.classifier(X)
+        if not (np.isfinite(quality) & np.isfinite(log_odds)).all():
+            raise InputError(
+                "segment table: expected numbers that the meta model can judge, got too large "
+                "ones; extract these images again, or fit the model again"
+            )
         inside = table["S_in"].to_numpy() > 0
-        linear = np.where(inside, self.regressor(X), self.without_interior.iou_adj)
-        false = np.where(
-            inside,
-            expit(-self.classifier(X)),
-            self.without_interior.false_positive_probability,
-        )
+        linear = np.where(inside, quality, self.without_interior.iou_adj)
+        false = np.where(inside, expit(-log_odds), self.without_interior.false_positive_probability)
         values = (linear.clip(0.0, 1.0), linear, false)
         return pd.DataFrame(dict(zip(SCORE_COLUMNS, values, strict=True)), index=table.index)
 

@@ -1,6 +1,6 @@
 """A meta model on disk: one JSON file, so that loading a stranger's model runs no code."""
 
-import json
+import operator
 import os
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,15 @@ import numpy as np
 from metaseg_tf.analysis.design import feature_names
 from metaseg_tf.errors import DataFormatError, SettingsMismatchError
 from metaseg_tf.judging.meta_model import Linear, MetaModel, Verdict
-from metaseg_tf.run import write_json
+from metaseg_tf.run import parse_json, write_json
 from metaseg_tf.schema import CONVENTIONS, MAX_CLASSES, empty_table
 
 __all__ = ["FORMAT", "load_model", "save_model", "to_json"]
 
 _KIND = "metaseg-tf meta model"
 FORMAT = 1
+#: Bound of all numbers, so that no verdict on a measured segment overflows.
+_LARGEST = 1e100
 
 
 def save_model(model: MetaModel, path: str | os.PathLike) -> Path:
@@ -46,7 +48,7 @@ def load_model(path: str | os.PathLike) -> MetaModel:
     content = _read(path)
     try:
         model = _from_json(content)
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _not_a_model(path, f"{type(error).__name__}: {error}") from error
     _check(path, model)
     return model
@@ -71,37 +73,44 @@ def to_json(model: MetaModel) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
     except OSError as error:
         raise DataFormatError(
             f"{path}: expected a meta model, got a file that cannot be read ({error.strerror}); "
             "make one with metaseg-tf fit"
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _not_a_model(path, str(error)) from error
-    if not isinstance(content, dict) or content.get("kind") != _KIND:
+    if content.get("kind") != _KIND:
         raise _not_a_model(path, f"it does not call itself {_KIND!r}")
     version = content.get("format")
-    if not isinstance(version, int) or version > FORMAT:
+    if type(version) is not int or not 0 < version <= FORMAT:
         raise DataFormatError(
-            f"{path}: expected a meta model of format {FORMAT}, got {version!r}, of a newer "
+            f"{path}: expected a meta model of format {FORMAT}, got {version!r:.20}, of a newer "
             "version; update metaseg-tf"
         )
     return content
 
 
 def _from_json(content: dict[str, Any]) -> MetaModel:
-    columns = tuple(map(str, content["columns"]))
+    columns, provenance = tuple(content["columns"]), content["provenance"]
+    if not all(map(str.isprintable, columns)):
+        raise ValueError("columns of unprintable names")
+    without = Verdict(**{name: _number(v) for name, v in content["without_interior"].items()})
+    if not all(0 <= value <= 1 for value in without):
+        raise ValueError(f"verdicts {without} outside of [0, 1]")
+    if not all(isinstance(part, dict) for part in (provenance, provenance.get("settings", {}))):
+        raise ValueError("a provenance that is not an object")
     return MetaModel(
         columns,
         _numbers(content["mean"], len(columns)),
         _numbers(content["scale"], len(columns), positive=True),
         _linear(content["classifier"], len(columns)),
         _linear(content["regressor"], len(columns)),
-        Verdict(**{name: _number(v) for name, v in content["without_interior"].items()}),
-        str(content["convention"]),
-        int(content["connectivity"]),
-        dict(content["provenance"]),
+        without,
+        content["convention"],
+        operator.index(content["connectivity"]),
+        provenance,
     )
 
 
@@ -110,10 +119,12 @@ def _linear(content: dict[str, Any], p: int) -> Linear:
 
 
 def _numbers(values: list, p: int, *, positive: bool = False) -> np.ndarray:
-    array = np.array(values, np.float64)
-    if array.shape != (p,) or not np.isfinite(array).all() or (positive and not (array > 0).all()):
-        raise ValueError(f"expected {p} finite numbers for {p} columns")
-    return array
+    if len(values) != p or not {type(value) for value in values} <= {int, float}:
+        raise ValueError(f"expected {p} numbers for {p} columns")
+    low = 1 / _LARGEST if positive else -_LARGEST
+    if not all(low <= value <= _LARGEST for value in values):
+        raise ValueError(f"expected numbers from {low} to {_LARGEST}")
+    return np.array(values, np.float64)
 
 
 def _number(value: float) -> float:
@@ -127,9 +138,9 @@ def _check(path: Path, model: MetaModel) -> None:
         wanted = feature_names(empty_table(model.n_classes))
     if set(wanted) != set(model.columns) or len(wanted) != len(model.columns):
         names = sorted(set(wanted) ^ set(model.columns))
-        differing.append(f"columns {', '.join(names[:5]) or 'given twice'}")
+        differing.append(f"columns {', '.join(names[:5])[:120] or 'given twice'}")
     if model.convention not in CONVENTIONS:
-        differing.append(f"convention {model.convention!r}")
+        differing.append(f"convention {model.convention!r:.40}")
     if model.connectivity not in (8, 4):
         differing.append(f"connectivity {model.connectivity}")
     if differing:

@@ -23,6 +23,7 @@ from metaseg_tf.report.judged import JudgedRun, judge_run
 from metaseg_tf.report.packing import to_script
 from metaseg_tf.report.scatter import pack_points
 from metaseg_tf.run import Run
+from metaseg_tf.schema import count_classes
 
 __all__ = ["IMAGES", "write_report"]
 
@@ -94,7 +95,7 @@ def _write_run(home: Run, position: int, judged: JudgedRun, names: Sequence[str]
     every = list(dict.fromkeys([*names, *judged.table["image"]]))
     content = {
         "name": judged.run.name,
-        "classes": class_colours(judged.run.manifest.n_classes),
+        "classes": class_colours(count_classes(judged.table)),
         "columns": ROW_COLUMNS,
         "images": images,
         "names": every,

@@ -1,5 +1,6 @@
 """The embedded default: drawn street scenes and two small networks in the places of the paper's."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from metaseg_tf.deeplab.network import load_network
 from metaseg_tf.paper.golden import load_golden
 from metaseg_tf.reproduction.plan import NetworkPlan, Plan
 from metaseg_tf.softmax import SoftmaxDump, save_dump
+from metaseg_tf.storage import LocalFolder
 from metaseg_tf.streetscenes import VALIDATION, write_dataset
 
 __all__ = [
@@ -57,8 +59,8 @@ def keep_softmax(plan: Plan) -> Path:
     if not target.exists():
         image, gt = next(read_pairs([pair]))
         probs = load_network(plan.networks[0].source).probabilities(image)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        whole = target.with_name(f".{target.name}")
-        save_dump(whole, SoftmaxDump(probs, gt, pair.name))
-        whole.replace(target)
+        with tempfile.TemporaryDirectory() as scratch:
+            whole = Path(scratch, target.name)
+            save_dump(whole, SoftmaxDump(probs, gt, pair.name))
+            LocalFolder(plan.out).write(f"softmax/{target.name}", whole.read_bytes())
     return target

@@ -5,7 +5,6 @@ files are still there as they were is not taken again.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from metaseg_tf.errors import MetaSegError
 from metaseg_tf.paper import figures
 from metaseg_tf.paper.diagnosis import diagnose_run, store_diagnostics
 from metaseg_tf.paper.tables import TABLES, make_table, store_table
-from metaseg_tf.run import Run, write_json
+from metaseg_tf.run import Run, parse_json, write_json
 
 __all__ = ["StepResult", "make_results"]
 
@@ -96,6 +95,8 @@ def _fingerprint(runs: Mapping[str, Run]) -> str:
 def _read_record(out: Path) -> dict[str, Any]:
     # A record that cannot be read only means that everything is made anew.
     try:
-        return dict(json.loads((out / _RECORD).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        record = parse_json((out / _RECORD).read_bytes())
+        paths = [path for noted in record.values() for path in noted["paths"]]
+        return record if all(isinstance(path, str) for path in paths) else {}
+    except (OSError, ValueError, TypeError, KeyError):
         return {}

@@ -1,12 +1,11 @@
 """Scenes written as a data set in the folder layout of Cityscapes."""
 
-import os
-import tempfile
-from pathlib import Path
+import io
 
 from PIL import Image
 
-from metaseg_tf.errors import DataFormatError, InputError
+from metaseg_tf.errors import InputError
+from metaseg_tf.storage import LocalFolder
 from metaseg_tf.streetscenes.conditions import TRAINING
 from metaseg_tf.streetscenes.scene import draw_scene
 
@@ -45,34 +44,24 @@ def write_dataset(
     ------
     InputError
         If the number of images is out of range.
-    DataFormatError
+    RunError
         If a file cannot be written.
     """
     if not 0 < n_images <= 1_000_000:
         raise InputError(f"n_images: expected 1 to 1,000,000, got {n_images}; split the set")
+    folder = LocalFolder(root)
     for index in range(n_images):
         name = f"{city}_{index:06d}_000019"
-        image = Path(root, "leftImg8bit", split, city, f"{name}_leftImg8bit.png")
-        labels = Path(root, "gtFine", split, city, f"{name}_gtFine_labelIds.png")
-        if not (image.exists() and labels.exists()):
+        image = f"leftImg8bit/{split}/{city}/{name}_leftImg8bit.png"
+        labels = f"gtFine/{split}/{city}/{name}_gtFine_labelIds.png"
+        if not (folder.exists(image) and folder.exists(labels)):
             scene = draw_scene(seed + index, size=size, conditions=conditions)
-            _save(scene.labels, labels)
-            _save(scene.image, image)
-        yield image
+            folder.write(labels, _to_png(scene.labels))
+            folder.write(image, _to_png(scene.image))
+        yield folder.where(image)
 
 
-def _save(array, path):
-    """Write an array as PNG under a temporary name and move it into place."""
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            Image.fromarray(array).save(file, "PNG", compress_level=1)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise DataFormatError(
-            f"cannot write {path}: {error.strerror or error}; check space and permissions"
-        ) from error
+def _to_png(array):
+    content = io.BytesIO()
+    Image.fromarray(array).save(content, "PNG", compress_level=1)
+    return content.getvalue()

@@ -69,18 +69,28 @@ def _load_dump(path: Path):
     return read_name(path), read_classes(path), load_dump(path)
 
 
-def _maps() -> list[bytes]:
+def _maps(suffix: str) -> list[bytes]:
     from metaseg_tf.maps import ImageMaps, encode_maps
 
     grey = np.zeros((6, 8), np.uint8)
-    heat = grey.astype(np.float32)
-    return [encode_maps(ImageMaps(grey, grey.astype(np.int32), heat, heat, grey))["npz"]]
+    heat, image = grey.astype(np.float32), np.dstack([grey] * 3)
+    return [encode_maps(ImageMaps(grey, grey.astype(np.int32), heat, heat, grey, image))[suffix]]
 
 
 def _decode_maps(path: Path):
     from metaseg_tf.maps import decode_maps
 
-    return decode_maps(path.read_bytes())
+    maps = decode_maps(path.read_bytes(), n_classes=3)
+    for classes in (maps.pred, maps.gt):
+        assert classes is None or ((classes < 3) | (classes == 255)).all()
+    assert 0 <= maps.segments.min() <= maps.segments.max() <= maps.segments.size
+    assert 0 <= maps.entropy.min() <= maps.entropy.max() <= 1
+
+
+def _decode_photograph(path: Path):
+    from metaseg_tf.maps import decode_maps
+
+    return decode_maps(_maps("npz")[0], path.read_bytes())
 
 
 def _labels() -> list[bytes]:
@@ -207,9 +217,12 @@ def _models() -> list[bytes]:
 
 
 def _load_model(path: Path):
+    from tables import make_table
+
     from metaseg_tf.judging import load_model
 
-    return load_model(path)
+    verdicts = load_model(path).score(make_table(9, n_images=2, n_classes=3))
+    assert np.isfinite(verdicts).all(axis=None)
 
 
 @cache
@@ -280,7 +293,8 @@ def _complete(folder: Path, files: dict[str, bytes]) -> None:
 TARGETS = {
     "hdf5": Target(lambda: _dump(".h5"), _load_dump, "a.h5", 2),
     "npz": Target(lambda: _dump(".npz"), _load_dump, "a.npz", 2),
-    "maps": Target(_maps, _decode_maps, "a.npz", 1),
+    "maps": Target(lambda: _maps("npz"), _decode_maps, "a.npz", 1),
+    "maps_photograph": Target(lambda: _maps("jpg"), _decode_photograph, "a.jpg", 2),
     "labels": Target(_labels, _read_pair, "a_gtFine_labelIds.png", 60),
     "manifest": Target(lambda: _run_file("run.json"), _load_run, "run.json", 20),
     "segments": Target(

@@ -1,11 +1,22 @@
+import functools
 import json
+import operator
+import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from messages import check_line
+from tables import make_table
 
-from metaseg_tf.errors import DataFormatError, MetaSegError, RunError, SettingsMismatchError
+from metaseg_tf.errors import (
+    DataFormatError,
+    InputError,
+    MetaSegError,
+    RunError,
+    SettingsMismatchError,
+)
 from metaseg_tf.judging import MetaModel, load_model, model_file, save_model
 from metaseg_tf.judging.meta_model import Linear, Verdict
 from metaseg_tf.schema import METRIC_COLUMNS, class_columns
@@ -81,6 +92,22 @@ def test_a_newer_model_is_refused(saved, tmp_path):
         {"without_interior": {"iou_adj": 0.5}},
         {"provenance": None},
         {"connectivity": "eight"},
+        {"connectivity": 8.0},
+        {"connectivity": 8.9},
+        {"columns": [1] * 18},
+        {"mean": ["1"] * 18},
+        {"mean": [True] * 18},
+        {"mean": [1e101] * 18},
+        {"scale": [1e-101] * 18},
+        {"regressor": {"coef": [1e308] * 18, "intercept": 0}},
+        {"classifier": {"coef": [1] * 18, "intercept": 10**400}},
+        {"without_interior": {"iou_adj": 1.5, "false_positive_probability": 0.5}},
+        {"without_interior": {"iou_adj": 0.5, "false_positive_probability": -1}},
+        {"without_interior": {"iou_adj": 0.5, "false_positive_probability": True}},
+        {"provenance": [["run", "XC"]]},
+        {"provenance": {"settings": "flip"}},
+        {"provenance": json.loads("[" * 500 + "]" * 500)},
+        {"mean": [10**400] * 18},
     ],
 )
 def test_wrong_contents_are_refused(saved, tmp_path, changes):
@@ -92,6 +119,7 @@ def test_wrong_contents_are_refused(saved, tmp_path, changes):
     ("changes", "words"),
     [
         ({"convention": "mine"}, "convention 'mine'"),
+        ({"convention": ["paper"]}, "convention .'paper'."),
         ({"connectivity": 6}, "connectivity 6"),
         ({"columns": [*METRIC_COLUMNS[:-1], "width", *class_columns(3)]}, "S_rel_in, width"),
         ({"columns": ["E", *METRIC_COLUMNS[1:], "E", *class_columns(2)]}, "columns given twice"),
@@ -116,3 +144,46 @@ KEYS = ("format", "columns", "mean", "classifier", "without_interior", "connecti
 def test_no_error_but_ours(saved, tmp_path, key, value):
     with pytest.raises(MetaSegError):
         load_model(spoilt(saved, tmp_path, **{key: value}))
+
+
+NUMBERS = st.floats() | st.integers() | st.sampled_from([1e308, -1e308, 5e-324, 10**400, True])
+JSON = st.recursive(
+    st.none() | NUMBERS | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = (
+    *KEYS,
+    *("kind", "scale", "regressor", "convention", "provenance"),
+    *(("classifier", "intercept"), ("regressor", "coef"), ("without_interior", "iou_adj")),
+    *(("provenance", "settings"), ("mean", 3), ("scale", 3), ("columns", 3)),
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(field=st.sampled_from(FIELDS), value=JSON | st.lists(NUMBERS, min_size=18, max_size=18))
+def test_any_json_in_a_field_gives_finite_verdicts_or_one_line(saved, tmp_path, field, value):
+    content = json.loads(saved.read_text())
+    *way, last = field if isinstance(field, tuple) else (field,)
+    functools.reduce(operator.getitem, way, content)[last] = value
+    (tmp_path / "spoilt.json").write_text(json.dumps(content))
+    try:
+        model = load_model(tmp_path / "spoilt.json")
+    except MetaSegError as error:
+        check_line(error)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(model.score(make_table(50, n_images=2, n_classes=3))).all(axis=None)
+    assert isinstance(model.other_settings({"flip": True}), list)
+    save_model(model, tmp_path / "again.json")
+
+
+@pytest.mark.parametrize("column", ["S_rel", "E"])
+def test_measures_too_large_to_be_judged_are_refused(saved, column):
+    model = load_model(saved)
+    table = make_table(50, n_images=2, n_classes=3)
+    model.scale[:] = 1e-100
+    table[column] = np.finfo(float).max
+    with pytest.raises(InputError, match="got too large"):
+        model.score(table)

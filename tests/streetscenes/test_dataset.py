@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metaseg_tf.errors import DataFormatError, InputError
+from metaseg_tf import storage
+from metaseg_tf.errors import InputError, RunError
 from metaseg_tf.streetscenes import VALIDATION, Scene, draw_scene, write_dataset
 
 SIZE = (48, 64)
@@ -60,9 +61,9 @@ def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
     def fail(*_args, **_settings):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", fail)
+    monkeypatch.setattr(storage.os, "fsync", fail)
     monkeypatch.setattr("metaseg_tf.streetscenes.dataset.draw_scene", lambda *_a, **_s: FLAT)
-    with pytest.raises(DataFormatError, match="No space left on device"):
+    with pytest.raises(RunError, match="No space left on device"):
         write(tmp_path)
     assert files(tmp_path) == []
 
@@ -74,8 +75,17 @@ FLAT = type(
 
 def test_a_file_in_place_of_the_folder_is_reported(tmp_path):
     (tmp_path / "gtFine").write_text("")
-    with pytest.raises(DataFormatError, match="cannot write"):
+    with pytest.raises(RunError, match="cannot be written"):
         write(tmp_path)
+
+
+def test_nothing_is_written_through_a_link(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "gtFine").symlink_to(tmp_path / "mine")
+    with pytest.raises(RunError, match="got a link"):
+        write(tmp_path / "set")
+    assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize("n_images", [0, -1, 1_000_001])

@@ -76,7 +76,7 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
     values, maps = frame(tables, image), {run.name: run.load_maps(image) for run in runs}
     photograph = next((m.image for m in maps.values() if m.image is not None), None)
     figure, axes = _lay_out(len(runs), next(iter(maps.values())).pred.shape, photograph, image)
-    names = name_classes(count_classes(tables[runs[0].name]))
+    names = name_classes(max(map(count_classes, tables.values())))
     for run, (upper, lower) in zip(runs, axes.T, strict=True):
         own = values[values["network"] == run.name]
         _, heat, *_ = plot(own, maps[run.name], names, upper, lower)

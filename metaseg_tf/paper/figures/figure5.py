@@ -24,6 +24,7 @@ from metaseg_tf.paper.figures.subject import (
     choose_image,
     count_false_positives,
     load_judged,
+    load_judged_maps,
     segments_of,
     title_of,
 )
@@ -82,7 +83,7 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
     (run,) = runs
     table = load_judged(run)
     image = choose_image(runs, image, lambda: count_false_positives(table))
-    maps, segments = run.load_maps(image), frame(table, image)
+    maps, segments = load_judged_maps(run, image), frame(table, image)
     height, width = maps.pred.shape
     figure = new_figure(10, 8.7 * height / width + 1.4)
     axes = figure.subplots(2, 2)

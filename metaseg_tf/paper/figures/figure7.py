@@ -21,6 +21,7 @@ from metaseg_tf.paper.figures.style import IOU_LABEL, IOU_MAP, new_figure
 from metaseg_tf.paper.figures.subject import (
     choose_image,
     load_judged,
+    load_judged_maps,
     segments_of,
     title_of,
 )
@@ -105,7 +106,7 @@ def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
     (run,) = runs
     table = load_judged(run)
     image = choose_image(runs, image, lambda: difference(table).groupby(table["image"]).max())
-    maps, segments = run.load_maps(image), frame(table, image)
+    maps, segments = load_judged_maps(run, image), frame(table, image)
     figure = new_figure(11, 4.6)
     axes = figure.subplot_mosaic(
         [["adj", "iou", "gt", "detail_pred"], ["adj", "iou", "gt", "detail_gt"]],

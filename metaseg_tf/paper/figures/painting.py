@@ -111,7 +111,8 @@ def name_segments(
         Segment number -> class.
     """
     sizes = np.bincount(segments.ravel())
-    sizes[0] = 0
+    # Neither void nor what the table does not know has a class.
+    sizes[~np.isin(np.arange(len(sizes)), class_ids.index)] = 0
     largest = np.argsort(-sizes, kind="stable")[:_NAMED]
     texts, taken = [], []
     for number in largest[sizes[largest] > _NAMED_SHARE * segments.size]:

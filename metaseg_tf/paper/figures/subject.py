@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from metaseg_tf.cityscapes import name_classes
-from metaseg_tf.errors import InputError, suggest
+from metaseg_tf.errors import DataFormatError, InputError, suggest
+from metaseg_tf.maps import ImageMaps
 from metaseg_tf.paper.published import NETWORKS
 from metaseg_tf.run import Run, load_run
 from metaseg_tf.schema import IOU_COLUMNS, count_classes
@@ -14,6 +15,7 @@ __all__ = [
     "choose_image",
     "count_false_positives",
     "load_judged",
+    "load_judged_maps",
     "segments_of",
     "title_of",
 ]
@@ -35,6 +37,17 @@ def load_judged(run: Run) -> pd.DataFrame:
     return table
 
 
+def load_judged_maps(run: Run, image: str) -> ImageMaps:
+    """The maps of one image, which must have ground truth; errors as `Run.load_maps`."""
+    maps = run.load_maps(image)
+    if maps.gt is None:
+        raise DataFormatError(
+            f"{run.path}: expected maps of {image!r} with ground truth, got maps without; delete "
+            "them and run extract again"
+        )
+    return maps
+
+
 def segments_of(table: pd.DataFrame, image: str, columns: Sequence[str]) -> pd.DataFrame:
     """Columns of one image's segments, with the class's name as ``class``.
 
@@ -42,12 +55,19 @@ def segments_of(table: pd.DataFrame, image: str, columns: Sequence[str]) -> pd.D
     ------
     InputError
         If the image has no segments.
+    DataFormatError
+        If a segment comes twice.
     """
     own = table.loc[table["image"] == image, [*columns]]
     if own.empty:
         raise InputError(
             f"image: expected one with segments, got {image!r} without; "
             + suggest(image, table["image"].unique(), "choose another --image")
+        )
+    if own["segment"].duplicated().any():
+        raise DataFormatError(
+            f"{image}: expected each segment once in its table, got some twice; delete its "
+            "segments and run extract again"
         )
     names = name_classes(count_classes(table))
     return own.assign(**{"class": [names[j] for j in own["class_id"]]}).reset_index(drop=True)

@@ -1,9 +1,13 @@
+import shutil
+from dataclasses import replace
+
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import _pylab_helpers
 
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import DataFormatError, InputError
 from metaseg_tf.paper.figures import FIGURES, make_figure
 from metaseg_tf.run import Run, load_run
 
@@ -75,6 +79,45 @@ def changed(run, tmp_path):
 def test_a_run_without_maps_is_refused_with_the_remedy(changed, number):
     with pytest.raises(InputError, match=r"changed.*--keep-maps"):
         make_figure(number, [changed()])
+
+
+@pytest.fixture
+def copied(run, tmp_path):
+    """A copy of the run, to be spoiled."""
+    shutil.copytree(run.path, tmp_path / "XC")
+    return Run(tmp_path / "XC")
+
+
+@pytest.mark.parametrize("number", OF_IMAGE)
+def test_segments_that_the_table_does_not_know_bear_no_name(copied, number):
+    maps = copied.load_maps("image1")
+    copied.write_maps("image1", replace(maps, segments=np.full_like(maps.segments, 2000)))
+    make_figure(number, [copied], image="image1")
+
+
+@pytest.mark.parametrize("number", OF_IMAGE)
+def test_segments_that_come_twice_are_refused(copied, number):
+    table = load_run(copied.path).query("image == 'image1'").drop(columns="image")
+    copied.write_segments("image1", table.assign(segment=np.int32(1)))
+    with pytest.raises(DataFormatError, match="image1: expected each segment once"):
+        make_figure(number, [copied], image="image1")
+
+
+@pytest.mark.parametrize("number", [5, 7])
+def test_maps_without_ground_truth_are_refused_where_it_is_shown(copied, number):
+    copied.write_maps("image1", replace(copied.load_maps("image1"), gt=None))
+    with pytest.raises(DataFormatError, match="maps of 'image1' with ground truth"):
+        make_figure(number, [copied], image="image1")
+
+
+def test_networks_of_several_numbers_of_classes_are_drawn_side_by_side(copied, tmp_path):
+    other = Run.create(tmp_path / "MN", {})
+    table = load_run(copied.path)
+    for image, part in table.assign(class_id=6, cprob5=0.0, cprob6=0.0).groupby("image"):
+        other.write_segments(image, part.drop(columns="image"))
+    maps = copied.load_maps("image1")
+    other.write_maps("image1", replace(maps, pred=np.full_like(maps.pred, 6)))
+    make_figure(2, [copied, other], image="image1")
 
 
 @pytest.mark.parametrize("number", [3, 4])
