@@ -28,6 +28,7 @@ __all__ = [
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
 SUFFIXES = (*HDF5_SUFFIXES, ".npz")
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 
 class SoftmaxDump(NamedTuple):
@@ -39,7 +40,7 @@ class SoftmaxDump(NamedTuple):
     gt : integer array [H, W] or None
         Train ids with 255 for void.
     name : str
-        The image's file name without folder and suffix.
+        The image's file name without folder and without an image's suffix.
     image : uint8 array [H, W, 3] or None
         The photograph in RGB, where it is at hand; dumps do not hold it.
     """
@@ -148,14 +149,20 @@ class _Opened(NamedTuple):
         return self.arrays.read(name, kinds)
 
     def name(self) -> str:
-        """The stored name without folder and suffix, or else the dump's own."""
+        """The stored name without folder and an image's suffix, or else the dump's own."""
         if self.layout.name not in self.found:
-            return self.path.stem
+            return _without_suffix(self.path.stem)
         names = self.arrays.read(self.layout.name, "SU").ravel()
         name = names[0] if len(names) else ""
         name = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-        # Windows' rules know both kinds of slash.
-        return PureWindowsPath(name).stem or self.path.stem
+        return _without_suffix(name) or _without_suffix(self.path.stem)
+
+
+def _without_suffix(name: str) -> str:
+    """A name without folder and an image's suffix; other dots are part of it, as in time stamps."""
+    # Windows' rules know both kinds of slash.
+    path = PureWindowsPath(name)
+    return path.stem if path.suffix.lower() in _IMAGE_SUFFIXES else path.name
 
 
 @contextlib.contextmanager

@@ -1,10 +1,14 @@
 import io
 import pickle
+import tempfile
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scenes import make_scene
 
 from metaseg_tf.errors import DataFormatError, ShapeError
@@ -145,13 +149,35 @@ def test_another_suffix_is_refused(tmp_path):
         ("../../ulm.png", "ulm"),
         ("", "a"),
         ("..", ".."),
+        ("1508039851.412345", "1508039851.412345"),
+        ("frame.0001", "frame.0001"),
+        ("v1.5_scene", "v1.5_scene"),
+        ("some.folder/v1.5_scene", "v1.5_scene"),
+        ("frame.0001.PNG", "frame.0001"),
+        (".png", ".png"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".hdf5", ".npz"])
-def test_folders_of_a_stored_name_are_left_out(tmp_path, suffix, stored, name):
+def test_folders_and_image_suffixes_of_a_stored_name_are_left_out(tmp_path, suffix, stored, name):
     path = tmp_path / f"a{suffix}"
     save_dump(path, SoftmaxDump(make_scene()[0], None, stored))
-    assert read_name(path) == name
+    assert read_name(path) == load_dump(path).name == name
+
+
+@given(
+    st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True),
+    st.sampled_from(["", "a/b.c/", "C:\\d.e\\"]),
+    st.sampled_from([".png", ".JPG", ".jpeg", ".tif", ".webp", ".bmp"]),
+)
+def test_a_name_loses_one_image_suffix_and_nothing_else(name, folder, suffix):
+    content = io.BytesIO()
+    np.savez(content, probs=np.zeros((1, 1, 2)), name=folder + name + suffix)
+    with tempfile.TemporaryDirectory() as home:
+        path = Path(home) / f"{name}{suffix}.npz"
+        path.write_bytes(content.getvalue())
+        assert read_name(path) == name
+        np.savez(path, probs=np.zeros((1, 1, 2)))
+        assert read_name(path) == name
 
 
 def test_a_name_that_is_no_text_is_refused(tmp_path):
