@@ -1,4 +1,4 @@
-"""Arrays in HDF5 and npz files from elsewhere, read from that one file and within bounds.
+"""Arrays in HDF5, npz and npy files from elsewhere, read from that one file and within bounds.
 
 Either format may declare any size, npz may hold pickles, and HDF5 may point to other files of the
 machine. So what is declared is checked before anything is read or allocated.
@@ -21,7 +21,15 @@ import numpy as np
 
 from metaseg_tf.errors import DataFormatError, MetaSegError, in_one_line
 
-__all__ = ["MAX_BYTES", "READ_ERRORS", "StoredArrays", "check_hdf5", "open_hdf5", "open_npz"]
+__all__ = [
+    "MAX_BYTES",
+    "READ_ERRORS",
+    "StoredArrays",
+    "check_hdf5",
+    "open_hdf5",
+    "open_npy",
+    "open_npz",
+]
 
 #: Upper bound of one array; 2048x4096 pixels of 150 classes in float32 take 5.0 GB.
 MAX_BYTES = 8 * 2**30
@@ -55,7 +63,7 @@ _HEAP_REFERENCE = struct.Struct("<IQI")
 _HEAP_START = b"GCOL\1\0\0\0"
 _HEAP = struct.Struct("<8sQ")
 _HEAP_OBJECT = struct.Struct("<H6xQ")
-_KINDS = {"f": "real numbers", "iu": "integers", "SU": "text"}
+_KINDS = {"f": "real numbers", "iu": "integers", "iub": "integers", "SU": "text"}
 
 
 class _Origin(NamedTuple):
@@ -81,7 +89,7 @@ class StoredArrays(Protocol):
         """The shape that one array is declared to have."""
 
     def read(self, name: str, kinds: str) -> np.ndarray:
-        """One array, whose dtype is of one of ``kinds``: "f", "iu" or "SU", as numpy names them.
+        """One array, whose dtype is of one of ``kinds``, such as "f" or "iu", as numpy names them.
 
         Raises
         ------
@@ -106,6 +114,14 @@ def open_npz(
     origin = _Origin(name or str(file), "npz", remedy or _REMEDY)
     with _translated(origin), zipfile.ZipFile(file) as archive:
         yield _NpzArrays(origin, archive)
+
+
+@contextlib.contextmanager
+def open_npy(path: str | os.PathLike, name: str) -> Iterator[StoredArrays]:
+    """Open a npy file, whose one array is called ``name``; errors as `open_hdf5`."""
+    origin = _Origin(str(path), "npy")
+    with _translated(origin), open(path, "rb") as stream:
+        yield _NpyArrays(origin, stream, name)
 
 
 def check_hdf5(content: bytes, name: str) -> None:
@@ -193,12 +209,16 @@ def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
 
     libhdf5 is not asked, see `_check_heaps`, and the whole file, which is large, need not be read.
     """
-    place = dataset.id.get_offset()
-    if not dataset.size or place is None:
+    if not dataset.size:
         raise ValueError(f"no text in {dataset.name}")
     with open(file.filename, "rb") as raw:
-        raw.seek(place)
-        length, heap, wanted = _HEAP_REFERENCE.unpack(raw.read(_HEAP_REFERENCE.size))
+        place = dataset.id.get_offset()
+        if place is None:
+            first = _first_of_chunk(dataset)
+        else:
+            raw.seek(place)
+            first = raw.read(_HEAP_REFERENCE.size)
+        length, heap, wanted = _HEAP_REFERENCE.unpack(first)
         raw.seek(heap + file.userblock_size)
         content = raw.read(_SMALL)
     if content.startswith(_HEAP_START):
@@ -206,6 +226,26 @@ def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
             if number == wanted and length <= size:
                 return content[start : start + length]
     raise ValueError(f"no text at {heap}")
+
+
+def _first_of_chunk(dataset: h5py.Dataset) -> bytes:
+    """The first element as it is stored in a chunk, once the chunk's filters are undone."""
+    start, itemsize = (0,) * dataset.ndim, _HEAP_REFERENCE.size
+    if not 0 < dataset.id.get_chunk_info_by_coord(start).size <= _SMALL:
+        raise ValueError(f"no text in {dataset.name}")
+    skipped, content = dataset.id.read_direct_chunk(start)
+    filters = dataset.id.get_create_plist()
+    for i in reversed(range(filters.get_nfilters())):
+        code = filters.get_filter(i)[0]
+        if skipped >> i & 1:
+            continue
+        if code == h5py.h5z.FILTER_DEFLATE:
+            content = zlib.decompressobj().decompress(content, _SMALL)
+        elif code == h5py.h5z.FILTER_SHUFFLE:
+            content = content[:: len(content) // itemsize]
+        else:
+            raise ValueError(f"text in {dataset.name} behind filter {code}")
+    return content[:itemsize]
 
 
 def _check_link(origin: _Origin, group: h5py.Group, name: str) -> None:
@@ -235,10 +275,7 @@ class _NpzArrays(NamedTuple):
     def read(self, name: str, kinds: str) -> np.ndarray:
         member = self._member(name)
         _check_size(self.origin, name, member.file_size, member.compress_size)
-        shape, dtype = self._header(member)
-        _check_kind(self.origin, name, dtype, kinds)
-        if not 0 <= math.prod(shape) * dtype.itemsize <= member.file_size:
-            raise self.origin.refuse(name, "as many bytes as its shape takes", list(shape))
+        _check_npy(self.origin, name, *self._header(member), kinds, member.file_size)
         with self.archive.open(member) as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
 
@@ -248,6 +285,27 @@ class _NpzArrays(NamedTuple):
     def _header(self, member: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
         with self.archive.open(member) as stream:
             return _read_header(stream)
+
+
+class _NpyArrays(NamedTuple):
+    origin: _Origin
+    stream: BinaryIO
+    name: str
+
+    def names(self) -> list[str]:
+        return [self.name]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        self.stream.seek(0)
+        return _read_header(self.stream)[0]
+
+    def read(self, name: str, kinds: str) -> np.ndarray:
+        size = self.stream.seek(0, os.SEEK_END)
+        _check_size(self.origin, name, size, size)
+        self.stream.seek(0)
+        _check_npy(self.origin, name, *_read_header(self.stream), kinds, size)
+        self.stream.seek(0)
+        return np.lib.format.read_array(self.stream, allow_pickle=False)
 
 
 def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
@@ -269,15 +327,33 @@ def _translated(origin: _Origin) -> Iterator[None]:
     except MetaSegError:
         raise
     except READ_ERRORS as error:
+        expected, remedy = "whole", origin.remedy
+        if isinstance(error, BlockingIOError) or "already open for write" in str(error):
+            expected = "finished"
+            remedy = (
+                "it is locked or being written: wait, or run h5clear -s if its writer was killed"
+            )
+        elif isinstance(error, MemoryError):
+            remedy = "free memory, or make the image smaller"
+        elif isinstance(error, PermissionError):
+            remedy = "ask for the permission to read it"
         raise DataFormatError(
-            f"{origin.name}: expected a whole {origin.kind} file, got one that cannot be read "
-            f"({in_one_line(error)}); {origin.remedy}"
+            f"{origin.name}: expected a {expected} {origin.kind} file, got one that cannot be read "
+            f"({in_one_line(error)}); {remedy}"
         ) from error
 
 
 def _check_kind(origin: _Origin, name: str, dtype: np.dtype, kinds: str) -> None:
     if dtype.kind not in kinds:
         raise origin.refuse(name, _KINDS[kinds], dtype)
+
+
+def _check_npy(
+    origin: _Origin, name: str, shape: tuple[int, ...], dtype: np.dtype, kinds: str, size: int
+) -> None:
+    _check_kind(origin, name, dtype, kinds)
+    if not 0 <= math.prod(shape) * dtype.itemsize <= size:
+        raise origin.refuse(name, "as many bytes as its shape takes", list(shape))
 
 
 def _check_size(origin: _Origin, name: str, size: int, stored: int) -> None:
