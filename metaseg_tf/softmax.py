@@ -6,9 +6,7 @@ may hold ``image``, uint8 [H, W, 3] in RGB, to be shown. npy holds nothing but t
 """
 
 import contextlib
-import logging
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
@@ -17,6 +15,7 @@ import h5py
 import numpy as np
 
 from metaseg_tf.errors import DataFormatError, InputError, ShapeError, suggest
+from metaseg_tf.folders import find_files
 from metaseg_tf.stored_arrays import READ_ERRORS, StoredArrays, open_hdf5, open_npy, open_npz
 
 __all__ = [
@@ -34,7 +33,6 @@ HDF5_SUFFIXES = (".hdf5", ".h5")
 #: What holds everything; .npy, probabilities only, is read where a folder has nothing else.
 SUFFIXES = (*HDF5_SUFFIXES, ".npz")
 _NPY = ".npy"
-_LOG = logging.getLogger(__name__)
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 
@@ -61,34 +59,15 @@ class SoftmaxDump(NamedTuple):
 def find_dumps(folder: str | os.PathLike) -> list[Path]:
     """The softmax dumps of a folder, sorted by name; npy files where it holds no others.
 
-    How many other files it holds is logged.
-
     Raises
     ------
     DataFormatError
         If the folder is missing or holds no dump.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataFormatError(
-            f"softmax: expected a folder with {', '.join(SUFFIXES)} files, got {folder}, "
-            "which is not a folder; check the path"
-        )
-    there = sorted(folder.iterdir())
-    # Hidden files are other systems' notes, such as "._a.npz".
-    shown = [path for path in there if not path.name.startswith(".")]
-    dumps = [path for path in shown if path.suffix.lower() in SUFFIXES]
-    dumps = dumps or [path for path in shown if path.suffix.lower() == _NPY]
-    if not dumps:
-        raise DataFormatError(
-            f"softmax: expected {', '.join((*SUFFIXES, _NPY))} files in {folder}, found none; "
-            "point to the folder that holds them"
-        )
-    others = Counter(path.suffix or path.name for path in there if path not in set(dumps))
-    if others:
-        counted = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common(5))
-        _LOG.warning("softmax: left out of %s what is no dump: %s", folder, counted)
-    return dumps
+    try:
+        return find_files(folder, SUFFIXES, "softmax dumps")
+    except DataFormatError:
+        return find_files(folder, (*SUFFIXES, _NPY), "softmax dumps")
 
 
 def load_dump(

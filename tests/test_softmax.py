@@ -202,10 +202,20 @@ def test_a_dump_without_a_name_is_named_after_its_file(tmp_path):
     assert load_dump(path).name == read_name(path) == "street"
 
 
-def test_dumps_are_found_in_order(tmp_path):
-    for name in ("b.npz", "a.hdf5", "c.txt", "d.h5"):
+def test_dumps_are_found_in_order_and_what_is_left_out_is_said(tmp_path, caplog):
+    for name in ("b.NPZ", "a.hdf5", "c.txt", "d.h5", "e.npy", "._a.hdf5", "f.H5"):
         (tmp_path / name).touch()
-    assert [p.name for p in find_dumps(tmp_path)] == ["a.hdf5", "b.npz", "d.h5"]
+    (tmp_path / "sub.npz").mkdir()
+    assert [p.name for p in find_dumps(tmp_path)] == ["a.hdf5", "b.NPZ", "d.h5", "f.H5"]
+    (record,) = caplog.records
+    assert all(part in record.getMessage() for part in ("1 .npy", "1 .txt", "1 folder"))
+
+
+def test_npy_is_taken_where_nothing_else_is_there(tmp_path, caplog):
+    for name in ("b.npy", "a.NPY", "._a.npy", ".hidden.npz"):
+        (tmp_path / name).touch()
+    assert [p.name for p in find_dumps(tmp_path)] == ["a.NPY", "b.npy"]
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("missing", [True, False])

@@ -169,3 +169,12 @@ def test_npy_is_judged_as_the_same_probabilities_elsewhere(metaseg, refused, pla
     # Overlays lie on the photograph, where there is one.
     overlays = [(tmp_path / out / "overlays" / "s0.png").read_bytes() for out in "ca"]
     assert overlays[0] != overlays[1]
+
+
+def test_what_is_left_out_of_a_folder_is_said_once(metaseg, tmp_path, caplog):
+    folder = write(tmp_path / "dumps")
+    (folder / "._s0.npz").write_bytes(b"\0\5\x16\7Mac OS X")
+    (folder / "notes.txt").touch()
+    assert metaseg("extract", "--softmax", folder, "--out", tmp_path / "run")[0] == 0
+    (record,) = caplog.records
+    assert "takes 2 softmax dumps, leaves out 1" in record.getMessage()
