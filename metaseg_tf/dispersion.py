@@ -279,18 +279,18 @@ def check_probabilities(probs: np.ndarray) -> np.ndarray:
         If dimensions or dtype do not fit; the values are not looked at.
     """
     probs = np.asarray(probs)
+    native = probs.dtype.newbyteorder("=")
+    if native not in _FLOAT_TYPES:
+        raise InputError(
+            f"probs: expected float16, float32 or float64, got {probs.dtype}; "
+            "divide integer scores by their sum over the classes"
+        )
     if probs.ndim == 4 and len(probs) == 1 and _sums_to_one(probs[0], 0):
         raise channels_first(probs.shape)
     if probs.ndim not in (2, 3) or probs.size == 0:
         raise ShapeError(
             f"probs: expected [H, W, C] with at least one pixel, got {list(probs.shape)}; "
             "pass one image at a time, channels last"
-        )
-    native = probs.dtype.newbyteorder("=")
-    if native not in _FLOAT_TYPES:
-        raise InputError(
-            f"probs: expected float16, float32 or float64, got {probs.dtype}; "
-            "divide integer scores by their sum over the classes"
         )
     _check_classes(probs.shape[2] if probs.ndim == 3 else 1)
     return np.ascontiguousarray(probs, native)

@@ -132,14 +132,12 @@ def measure_job(
     except MetaSegError as error:
         return failed(job, error)
     if job.keep_maps:
-        run.write_maps(dump.name, _maps(measured, dump.image))
+        maps = ImageMaps(
+            **measured.heat._asdict(), segments=measured.segments, gt=measured.gt, image=dump.image
+        )
+        run.write_maps(dump.name, maps)
     run.write_segments(dump.name, measured.table, _confusions(measured, n_classes))
     return ImageResult(dump.name, "measured", len(measured.table), n_classes)
-
-
-def _maps(measured: Measurement, image: np.ndarray | None) -> ImageMaps:
-    heat, gt = measured.heat, measured.gt
-    return ImageMaps(heat.pred, measured.segments, heat.entropy, heat.difference, gt, image)
 
 
 def _confusions(measured: Measurement, n_classes: int) -> dict[str, bytes]:

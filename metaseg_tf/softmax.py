@@ -118,10 +118,7 @@ def read_name(path: str | os.PathLike, keys: Mapping[str, str] | None = None) ->
 
 
 def read_classes(
-    path: str | os.PathLike,
-    keys: Mapping[str, str] | None = None,
-    *,
-    channels_first: bool = False,
+    path: str | os.PathLike, keys: Mapping[str, str] | None = None, *, channels_first: bool = False
 ) -> int:
     """The number of classes that a dump declares, without reading it; all else as `load_dump`."""
     with _opened(path, keys) as dump:
@@ -132,11 +129,7 @@ def save_dump(path: str | os.PathLike, dump: SoftmaxDump) -> None:
     """Write one softmax dump in the format that the suffix of ``path`` names, but for npy."""
     path = Path(path)
     _check_suffix(path, SUFFIXES)
-    arrays = {
-        name: array
-        for name, array in dump._asdict().items()
-        if array is not None and name != "name"
-    }
+    arrays = {key: x for key, x in dump._asdict().items() if x is not None and key != "name"}
     if path.suffix.lower() in HDF5_SUFFIXES:
         with h5py.File(path, "w") as file:
             for name, array in arrays.items():
@@ -156,13 +149,8 @@ def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
 
 
 #: What the formats call the parts of a dump.
-_HDF5 = {
-    "probs": "probabilities",
-    "gt": "ground_truths",
-    "name": "file_names",
-    "image": "image",
-}
-_NPZ = {name: name for name in _HDF5}
+_NPZ = {part: part for part in ("probs", "gt", "name", "image")}
+_HDF5 = _NPZ | {"probs": "probabilities", "gt": "ground_truths", "name": "file_names"}
 
 
 class _Opened(NamedTuple):
@@ -172,11 +160,16 @@ class _Opened(NamedTuple):
     keys: Mapping[str, str]
     asked: Mapping[str, str]
 
-    def read(self, part: str, kinds: str) -> np.ndarray | None:
-        """A part of the dump; None where the file holds none and nobody asked for it by name."""
+    def read(self, part: str, kinds: str, *, lenient: bool = False) -> np.ndarray | None:
+        """A part of the dump; None where the file holds none, and nobody asked for it by name.
+
+        If ``lenient``, None also in place of what cannot be read.
+        """
+        needed = part == "probs" or part in self.asked
         if self.keys[part] in self.found:
-            return self.arrays.read(self.keys[part], kinds)
-        if part == "probs" or part in self.asked:
+            with contextlib.suppress(*READ_ERRORS if lenient and not needed else ()):
+                return self.arrays.read(self.keys[part], kinds)
+        elif needed:
             shown = ", ".join(map(ascii, self.found[:9])) or "none"
             raise DataFormatError(
                 f"{self.path}: expected a data set {self.keys[part]!r}, found {shown}; name the "
@@ -184,28 +177,18 @@ class _Opened(NamedTuple):
             )
         return None
 
-    def read_lenient(self, part: str, kinds: str) -> np.ndarray | None:
-        """As `read`, but None also in place of what is of no use and was not asked for."""
-        try:
-            return self.read(part, kinds)
-        except READ_ERRORS:
-            if part in self.asked:
-                raise
-            return None
-
     def name(self) -> str:
         """The stored name without folder and an image's suffix, or else the dump's own."""
-        names = self.read_lenient("name", "SU")
+        names = self.read("name", "SU", lenient=True)
         name = names.flat[0] if names is not None and names.size else ""
         name = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
         return _without_suffix(name) or _without_suffix(self.path.stem)
 
     def image(self, size: tuple[int, ...]) -> np.ndarray | None:
         """The photograph of that size, where the file holds one."""
-        image = self.read_lenient("image", "iu")
-        if image is None:
-            return None
-        if image.dtype == np.uint8 and image.shape in ((*size, 3), (1, *size, 3)):
+        image = self.read("image", "iu", lenient=True)
+        fits = image is not None and image.shape in ((*size, 3), (1, *size, 3))
+        if fits and image.dtype == np.uint8:
             return image.reshape(*size, 3)
         if "image" in self.asked:
             raise ShapeError(
@@ -258,10 +241,9 @@ def _single(
         return array[0]
     if array.ndim != ndim:
         wanted = "[H, W, C]" if ndim == 3 else "[H, W]"
-        one = ndim == 3 and array.ndim == 2
         raise ShapeError(
             f"{path}: expected {what} {wanted} of one image, got {list(array.shape)}; "
-            f"{'write [1-p, p] for one channel p' if one else 'write one file per image'}"
+            f"write {'[1-p, p] for one channel p' if array.ndim == 2 else 'one file per image'}"
         )
     return array
 
@@ -275,9 +257,7 @@ def _softmax(path: Path, logits: np.ndarray) -> np.ndarray:
         known = values[np.isfinite(values).all(-1)]
         # Even a softmax that was stored as float16 sums to nothing else.
         if known.size and known.min() >= 0 and np.abs(known.sum(-1) - 1).max() <= 1e-2:
-            raise InputError(
-                f"{path}: expected logits, got probabilities, which sum to 1; leave out --logits"
-            )
+            raise InputError(f"{path}: expected logits, got probabilities; leave out --logits")
         values -= values.max(-1, keepdims=True)
         np.exp(values, out=values)
         values /= values.sum(-1, keepdims=True)

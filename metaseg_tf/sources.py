@@ -35,20 +35,14 @@ __all__ = [
 
 
 class DumpSource:
-    """Softmax dumps of a folder, as a source of images to measure.
+    """Softmax dumps of a folder, the first ``limit``, as a source of images to measure.
 
-    Parameters
-    ----------
-    folder : path
-    limit : int, optional
-        Only the first dumps.
-    **options
-        As `metaseg_tf.softmax.load_dump` takes them.
+    Further options are those of `metaseg_tf.softmax.load_dump`.
     """
 
     def __init__(self, folder: str | os.PathLike, *, limit: int | None = None, **options):
         self._paths, self._options = find_dumps(folder)[:limit], options
-        check_keys(options.get("keys"))
+        self._keys = check_keys(options.get("keys"))
         given = {name: value for name, value in options.items() if value}
         self.settings: Mapping[str, Any] = {"source": "softmax", **given}
 
@@ -59,7 +53,7 @@ class DumpSource:
             return None
         try:
             first = self._options.get("channels_first", False)
-            declared = read_classes(self._paths[0], self._options.get("keys"), channels_first=first)
+            declared = read_classes(self._paths[0], self._keys, channels_first=first)
         except DataFormatError:
             return None
         return declared if 2 <= declared <= MAX_CLASSES else None
@@ -74,7 +68,7 @@ class DumpSource:
         """
         for path in self._paths:
             there = path.absolute() if apart else path
-            name = partial(read_name, path, self._options.get("keys"))
+            name = partial(read_name, path, self._keys)
             yield ImageJob(name, str(path), partial(load_dump, there, **self._options))
 
 

@@ -13,7 +13,8 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import BinaryIO, NamedTuple, Protocol
 
 import h5py
@@ -21,15 +22,8 @@ import numpy as np
 
 from metaseg_tf.errors import DataFormatError, MetaSegError, in_one_line
 
-__all__ = [
-    "MAX_BYTES",
-    "READ_ERRORS",
-    "StoredArrays",
-    "check_hdf5",
-    "open_hdf5",
-    "open_npy",
-    "open_npz",
-]
+__all__ = ["MAX_BYTES", "READ_ERRORS", "StoredArrays"]
+__all__ += ["check_hdf5", "open_hdf5", "open_npy", "open_npz"]
 
 #: Upper bound of one array; 2048x4096 pixels of 150 classes in float32 take 5.0 GB.
 MAX_BYTES = 8 * 2**30
@@ -113,15 +107,22 @@ def open_npz(
     """Open an npz file; errors as `open_hdf5`, which give its name and what to do."""
     origin = _Origin(name or str(file), "npz", remedy or _REMEDY)
     with _translated(origin), zipfile.ZipFile(file) as archive:
-        yield _NpzArrays(origin, archive)
+        members = {
+            info.filename.removesuffix(".npy"): _Npy(
+                partial(archive.open, info), info.file_size, info.compress_size
+            )
+            for info in archive.infolist()
+        }
+        yield _NpyArrays(origin, members)
 
 
 @contextlib.contextmanager
 def open_npy(path: str | os.PathLike, name: str) -> Iterator[StoredArrays]:
     """Open a npy file, whose one array is called ``name``; errors as `open_hdf5`."""
     origin = _Origin(str(path), "npy")
-    with _translated(origin), open(path, "rb") as stream:
-        yield _NpyArrays(origin, stream, name)
+    with _translated(origin):
+        size = os.path.getsize(path)
+        yield _NpyArrays(origin, {name: _Npy(partial(open, path, "rb"), size, size)})
 
 
 def check_hdf5(content: bytes, name: str) -> None:
@@ -262,50 +263,35 @@ def _check_dataset(origin: _Origin, name: str, dataset: h5py.Dataset) -> None:
     _check_size(origin, name, size, dataset.id.get_storage_size())
 
 
-class _NpzArrays(NamedTuple):
-    origin: _Origin
-    archive: zipfile.ZipFile
+class _Npy(NamedTuple):
+    """An npy file, maybe within an archive, its size and how much of that is stored."""
 
-    def names(self) -> list[str]:
-        return [name.removesuffix(".npy") for name in self.archive.namelist()]
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self._header(self._member(name))[0]
-
-    def read(self, name: str, kinds: str) -> np.ndarray:
-        member = self._member(name)
-        _check_size(self.origin, name, member.file_size, member.compress_size)
-        _check_npy(self.origin, name, *self._header(member), kinds, member.file_size)
-        with self.archive.open(member) as stream:
-            return np.lib.format.read_array(stream, allow_pickle=False)
-
-    def _member(self, name: str) -> zipfile.ZipInfo:
-        return self.archive.getinfo(f"{name}.npy")
-
-    def _header(self, member: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
-        with self.archive.open(member) as stream:
-            return _read_header(stream)
+    open: Callable[[], BinaryIO]
+    size: int
+    stored: int
 
 
 class _NpyArrays(NamedTuple):
     origin: _Origin
-    stream: BinaryIO
-    name: str
+    members: dict[str, _Npy]
 
     def names(self) -> list[str]:
-        return [self.name]
+        return list(self.members)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        self.stream.seek(0)
-        return _read_header(self.stream)[0]
+        with self.members[name].open() as stream:
+            return _read_header(stream)[0]
 
     def read(self, name: str, kinds: str) -> np.ndarray:
-        size = self.stream.seek(0, os.SEEK_END)
-        _check_size(self.origin, name, size, size)
-        self.stream.seek(0)
-        _check_npy(self.origin, name, *_read_header(self.stream), kinds, size)
-        self.stream.seek(0)
-        return np.lib.format.read_array(self.stream, allow_pickle=False)
+        member = self.members[name]
+        _check_size(self.origin, name, member.size, member.stored)
+        with member.open() as stream:
+            shape, dtype = _read_header(stream)
+        _check_kind(self.origin, name, dtype, kinds)
+        if not 0 <= math.prod(shape) * dtype.itemsize <= member.size:
+            raise self.origin.refuse(name, "as many bytes as its shape takes", list(shape))
+        with member.open() as stream:
+            return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
@@ -330,9 +316,7 @@ def _translated(origin: _Origin) -> Iterator[None]:
         expected, remedy = "whole", origin.remedy
         if isinstance(error, BlockingIOError) or "already open for write" in str(error):
             expected = "finished"
-            remedy = (
-                "it is locked or being written: wait, or run h5clear -s if its writer was killed"
-            )
+            remedy = "wait for its writer, or run h5clear -s on it if that was killed"
         elif isinstance(error, MemoryError):
             remedy = "free memory, or make the image smaller"
         elif isinstance(error, PermissionError):
@@ -346,14 +330,6 @@ def _translated(origin: _Origin) -> Iterator[None]:
 def _check_kind(origin: _Origin, name: str, dtype: np.dtype, kinds: str) -> None:
     if dtype.kind not in kinds:
         raise origin.refuse(name, _KINDS[kinds], dtype)
-
-
-def _check_npy(
-    origin: _Origin, name: str, shape: tuple[int, ...], dtype: np.dtype, kinds: str, size: int
-) -> None:
-    _check_kind(origin, name, dtype, kinds)
-    if not 0 <= math.prod(shape) * dtype.itemsize <= size:
-        raise origin.refuse(name, "as many bytes as its shape takes", list(shape))
 
 
 def _check_size(origin: _Origin, name: str, size: int, stored: int) -> None:

@@ -42,8 +42,7 @@ __all__ = ["extract"]
 def extract(
     out: Out,
     softmax: Annotated[
-        Path | None,
-        typer.Option(help="Folder with softmax dumps: MetaSeg's HDF5 files, npz, or npy."),
+        Path | None, typer.Option(help="Folder with softmax dumps: MetaSeg's HDF5, npz or npy.")
     ] = None,
     logits: Logits = False,
     channels_first: ChannelsFirst = False,
@@ -69,11 +68,7 @@ def extract(
     ] = Labeller.skimage,
     void: Annotated[int, typer.Option(help="The id of pixels without ground truth.")] = 255,
     reduce_zero_label: Annotated[
-        bool,
-        typer.Option(
-            "--reduce-zero-label",
-            help="The ground truth of dumps counts classes from 1, and 0 is void, as in ADE20K.",
-        ),
+        bool, typer.Option("--reduce-zero-label", help="In the dumps 0 is void, 1 the first class.")
     ] = False,
     on_error: OnError = OnErrorChoice.stop,
     keep_maps: KeepMaps = 20,
@@ -84,8 +79,8 @@ def extract(
     quiet: Quiet = False,
 ) -> None:
     """Measure the segments of every image into a run folder; continues where it stopped."""
-    _check_source(softmax, network, cityscapes, reduce_zero_label)
-    options = dump_settings(softmax, logits, channels_first, keys)
+    _check_source(softmax, network, cityscapes)
+    options = dump_settings(softmax, logits, channels_first, keys, reduce_zero_label)
     start_tensorflow()
     from metaseg_tf import extraction, sources
 
@@ -125,9 +120,7 @@ def extract(
         _print_miou(run.manifest, network)
 
 
-def _check_source(
-    softmax: Path | None, network: str | None, cityscapes: Path | None, reduce_zero_label: bool
-) -> None:
+def _check_source(softmax: Path | None, network: str | None, cityscapes: Path | None) -> None:
     if (softmax is None) == (network is None):
         raise InputError(
             "extract: expected either --softmax DIR or --network NAME with --cityscapes ROOT, got "
@@ -137,11 +130,6 @@ def _check_source(
         raise InputError(
             "extract: expected --cityscapes ROOT beside --network, got none; name the folder that "
             "holds leftImg8bit and gtFine, or set METASEG_TF_CITYSCAPES"
-        )
-    if network is not None and reduce_zero_label:
-        raise InputError(
-            "--reduce-zero-label: expected --softmax FOLDER with it, got --network; leave it out, "
-            "since Cityscapes counts its classes from 0"
         )
 
 

@@ -118,17 +118,10 @@ Cityscapes = Annotated[
         f"{' or '.join(DATA_VARIABLES)}.",
     ),
 ]
-Logits = Annotated[
-    bool, typer.Option("--logits", help="The dumps hold logits: take their softmax.")
-]
-ChannelsFirst = Annotated[
-    bool, typer.Option("--channels-first", help="The dumps hold [C, H, W] or [1, C, H, W].")
-]
+Logits = Annotated[bool, typer.Option("--logits", help="The dumps hold logits, not softmax.")]
+ChannelsFirst = Annotated[bool, typer.Option("--channels-first", help="Dumps hold [C, H, W].")]
 Keys = Annotated[
-    str | None,
-    typer.Option(
-        help="What the dumps call probs, gt, name and image, such as probs=softmax,gt=label."
-    ),
+    str | None, typer.Option(help="What dumps call their parts, such as probs=softmax,gt=label.")
 ]
 Network = Annotated[
     str | None,
@@ -154,19 +147,26 @@ Overlap = Annotated[int, typer.Option(help="By how many pixels tiles overlap.")]
 
 
 def dump_settings(
-    softmax: Path | None, logits: bool, channels_first: bool, keys: str | None
+    softmax: Path | None,
+    logits: bool,
+    channels_first: bool,
+    keys: str | None,
+    reduce_zero_label: bool = False,
 ) -> dict:
-    """Keyword arguments of `metaseg_tf.softmax.load_dump` for the options that were given."""
+    """Keyword arguments of `metaseg_tf.softmax.load_dump` for the options that were given.
+
+    Raises an InputError where they, or ``reduce_zero_label``, are given without dumps.
+    """
     given = {"logits": logits, "channels_first": channels_first, "keys": keys}
     given = {name: value for name, value in given.items() if value}
-    if given and softmax is None:
-        option = next(iter(given)).replace("_", "-")
+    if softmax is None and (given or reduce_zero_label):
+        option = next(iter(given), "reduce_zero_label").replace("_", "-")
         raise InputError(f"--{option}: expected --softmax FOLDER with it, got none; leave it out")
     if keys:
         given["keys"] = pairs = dict(part.partition("=")[::2] for part in keys.split(","))
         if not all(pairs.values()) or len(pairs) <= keys.count(","):
             raise InputError(
-                f"--keys: expected NAME=KEY,NAME=KEY, got {keys!r}; write probs=softmax,gt=label"
+                f"--keys: expected PART=KEY, got {keys!r}; write probs=softmax,gt=label"
             )
     return given
 

@@ -75,7 +75,7 @@ def predict(
 ) -> None:
     """Judge every segment without ground truth; continues where it stopped."""
     _check_source(softmax, network, images)
-    dump_options = dump_settings(softmax, logits, channels_first, keys)
+    options = dump_settings(softmax, logits, channels_first, keys)
     from metaseg_tf.judging import load_model
 
     judge = load_model(model)
@@ -86,7 +86,7 @@ def predict(
 
     settings = prediction.PredictSettings(reject_below, colours.value)
     if softmax is not None:
-        source = open_dumps(softmax, **dump_options)
+        source = open_dumps(softmax, **options)
     else:
         options = network_settings(output_stride, scales, flip, crop, tile, overlap)
         source = open_photographs(network, images, **options)
