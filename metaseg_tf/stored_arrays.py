@@ -22,8 +22,15 @@ import numpy as np
 
 from metaseg_tf.errors import DataFormatError, MetaSegError, in_one_line
 
-__all__ = ["MAX_BYTES", "READ_ERRORS", "StoredArrays"]
-__all__ += ["check_hdf5", "open_hdf5", "open_npy", "open_npz"]
+__all__ = [
+    "MAX_BYTES",
+    "READ_ERRORS",
+    "StoredArrays",
+    "check_hdf5",
+    "open_hdf5",
+    "open_npy",
+    "open_npz",
+]
 
 #: Upper bound of one array; 2048x4096 pixels of 150 classes in float32 take 5.0 GB.
 MAX_BYTES = 8 * 2**30
