@@ -20,6 +20,8 @@ from metaseg_tf.schema import MAX_CLASSES, check_convention
 __all__ = [
     "SUM_TOLERANCE",
     "HeatMaps",
+    "channels_first",
+    "check_probabilities",
     "compute_heat_maps",
     "count_threads",
     "difference",
@@ -131,11 +133,21 @@ def _clip(values: tf.Tensor) -> tf.Tensor:
 
 def _check_classes(n_classes: int | None) -> int:
     if n_classes is None or not 2 <= n_classes <= MAX_CLASSES:
+        advice = "transpose to channels last if the classes stand first"
         raise ShapeError(
             f"probs: expected 2 to {MAX_CLASSES} classes in the last axis, got {n_classes}; "
-            "transpose to channels last if the classes stand first"
+            f"{'pass [1-p, p] for one channel p' if n_classes == 1 else advice}"
         )
     return n_classes
+
+
+def channels_first(shape: tuple[int, ...]) -> ShapeError:
+    """The error about probabilities [C, H, W] or [1, C, H, W]."""
+    one = "probs[0]" if len(shape) == 4 else "probs"
+    return ShapeError(
+        f"probs: expected [H, W, C] with rows summing to 1, got {list(shape)} with channels first; "
+        f"transpose to channels last by {one}.transpose(1, 2, 0), or read dumps by --channels-first"
+    )
 
 
 @functools.lru_cache(maxsize=32)
@@ -172,6 +184,7 @@ def compute_heat_maps(
     probs: np.ndarray,
     *,
     convention: str = "reference",
+    void: np.ndarray | None = None,
     xla: bool = True,
     threads: int | None = None,
 ) -> HeatMaps:
@@ -183,6 +196,8 @@ def compute_heat_maps(
         Class probabilities; every pixel's sum to 1 within 1e-2.
     convention : {"reference", "paper"}
         As in `dispersion`.
+    void : bool array [H, W], optional
+        Pixels that need no distribution. If one of them has none, E_z and D_z are 0 at all of them.
     xla : bool
         Compile with XLA where it is available; the plain ops agree within 1e-6.
     threads : int, optional
@@ -194,10 +209,10 @@ def compute_heat_maps(
         If ``probs`` is not [H, W, C] with at least one pixel and C in 2..254.
     InputError
         If ``probs`` is not floating point, or holds NaN, negative values, or pixels that do not
-        sum to 1.
+        sum to 1, and are not void.
     """
     check_convention(convention)
-    probs = _check_array(probs)
+    probs = check_probabilities(probs)
     height, width, n_classes = probs.shape
     pixels = probs.reshape(-1, n_classes)
     rows = _block_rows(len(pixels), n_classes)
@@ -213,8 +228,13 @@ def compute_heat_maps(
         return bool(fine)
 
     with ThreadPoolExecutor(threads or count_threads()) as pool:
-        if not all(pool.map(run, _block_starts(pixels, rows))):
-            _raise_not_a_distribution(probs)
+        fine = all(pool.map(run, _block_starts(pixels, rows)))
+    if not fine and void is not None:
+        certain = np.eye(1, n_classes, dtype=probs.dtype)
+        probs = np.where(void[..., None], certain, probs)
+        return compute_heat_maps(probs, convention=convention, xla=xla, threads=threads)
+    if not fine:
+        _raise_not_a_distribution(probs)
     return HeatMaps(*(m.reshape(height, width) for m in maps))
 
 
@@ -250,20 +270,34 @@ def _block_rows(n_pixels: int, n_classes: int) -> int:
     return min(largest, 1 << max(n_pixels - 1, 0).bit_length())
 
 
-def _check_array(probs: np.ndarray) -> np.ndarray:
+def check_probabilities(probs: np.ndarray) -> np.ndarray:
+    """Probabilities [H, W, C] of one image, contiguous and in the byte order of this machine.
+
+    Raises
+    ------
+    ShapeError, InputError
+        If dimensions or dtype do not fit; the values are not looked at.
+    """
     probs = np.asarray(probs)
-    if probs.ndim != 3 or probs.size == 0:
-        raise ShapeError(
-            f"probs: expected [H, W, C] with at least one pixel, got {list(probs.shape)}; "
-            "pass one image at a time, channels last"
-        )
-    if probs.dtype not in _FLOAT_TYPES:
+    native = probs.dtype.newbyteorder("=")
+    if native not in _FLOAT_TYPES:
         raise InputError(
             f"probs: expected float16, float32 or float64, got {probs.dtype}; "
             "divide integer scores by their sum over the classes"
         )
-    _check_classes(probs.shape[-1])
-    return np.ascontiguousarray(probs)
+    if probs.ndim == 4 and len(probs) == 1 and _sums_to_one(probs[0], 0):
+        raise channels_first(probs.shape)
+    if probs.ndim not in (2, 3) or probs.size == 0:
+        raise ShapeError(
+            f"probs: expected [H, W, C] with at least one pixel, got {list(probs.shape)}; "
+            "pass one image at a time, channels last"
+        )
+    _check_classes(probs.shape[2] if probs.ndim == 3 else 1)
+    return np.ascontiguousarray(probs, native)
+
+
+def _sums_to_one(probs: np.ndarray, axis: int) -> bool:
+    return bool(np.abs(probs.sum(axis, dtype=np.float64) - 1).max(initial=0) <= SUM_TOLERANCE)
 
 
 def _raise_not_a_distribution(probs: np.ndarray) -> None:
@@ -277,16 +311,16 @@ def _raise_not_a_distribution(probs: np.ndarray) -> None:
     if probs.min() < 0:
         raise InputError(
             f"probs: expected values in [0, 1], got {probs.min():.6g}; "
-            "apply softmax to the logits first"
+            "apply softmax to the logits first, or read dumps by --logits"
         )
-    if np.abs(probs.sum(0, dtype=np.float64) - 1).max() <= SUM_TOLERANCE:
-        raise ShapeError(
-            f"probs: expected [H, W, C] with rows summing to 1, got {list(probs.shape)} with "
-            "classes first; transpose to channels last"
-        )
+    if _sums_to_one(probs, 0):
+        raise channels_first(probs.shape)
     total = probs.sum(-1, dtype=np.float64)
     row, column = np.unravel_index(np.abs(total - 1).argmax(), total.shape)
+    advice = "apply softmax over the last axis first, or read dumps by --logits"
+    if probs.max() <= 1:
+        advice = "give each pixel one distribution over all classes; several sigmoids give none"
     raise InputError(
         f"probs: expected rows summing to 1 within {SUM_TOLERANCE:g}, got {total[row, column]:.6g} "
-        f"at pixel ({row}, {column}); apply softmax over the last axis first"
+        f"at pixel ({row}, {column}); {advice}"
     )

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from metaseg_tf.cluster import Cluster
-from metaseg_tf.components import CONNECTIVITIES, LABELLERS, VOID
+from metaseg_tf.components import CONNECTIVITIES, LABELLERS
 from metaseg_tf.errors import (
     DataFormatError,
     InputError,
@@ -42,6 +42,7 @@ class MeasureSettings:
     void: int = 255
     connectivity: int = 8
     labeller: str = "skimage"
+    reduce_zero_label: bool = False
 
     def __post_init__(self):
         check_convention(self.convention)
@@ -56,7 +57,11 @@ class MeasureSettings:
 
 def open_run(path: str | os.PathLike, source, settings: MeasureSettings) -> Run:
     """Make the run folder of a source, or open it to be continued; errors as `Run.create`."""
-    return Run.create(path, {**source.settings, **asdict(settings)})
+    measured = asdict(settings)
+    if not settings.reduce_zero_label:
+        # Runs that were begun before there was this setting go on.
+        del measured["reduce_zero_label"]
+    return Run.create(path, {**source.settings, **measured})
 
 
 def extract(
@@ -122,34 +127,24 @@ def measure_job(
         dump = job.load()
         measured = measure_image(dump.probs, dump.gt, threads=job.threads, **asdict(settings))
         n_classes = _check_classes(dump, run.manifest.n_classes or n_classes)
-        gt = _truth(dump, settings)
     except RunError:
         raise
     except MetaSegError as error:
         return failed(job, error)
     if job.keep_maps:
-        run.write_maps(dump.name, _maps(measured, gt, dump.image))
-    run.write_segments(dump.name, measured.table, _confusions(measured, gt, n_classes))
+        maps = ImageMaps(
+            **measured.heat._asdict(), segments=measured.segments, gt=measured.gt, image=dump.image
+        )
+        run.write_maps(dump.name, maps)
+    run.write_segments(dump.name, measured.table, _confusions(measured, n_classes))
     return ImageResult(dump.name, "measured", len(measured.table), n_classes)
 
 
-def _truth(dump: SoftmaxDump, settings: MeasureSettings) -> np.ndarray | None:
-    """Ground truth as uint8 with 255 for void."""
-    if dump.gt is None:
-        return None
-    return np.where(dump.gt == settings.void, VOID, dump.gt).astype(np.uint8)
-
-
-def _maps(measured: Measurement, gt: np.ndarray | None, image: np.ndarray | None) -> ImageMaps:
-    heat = measured.heat
-    return ImageMaps(heat.pred, measured.segments, heat.entropy, heat.difference, gt, image)
-
-
-def _confusions(measured: Measurement, gt: np.ndarray | None, n_classes: int) -> dict[str, bytes]:
+def _confusions(measured: Measurement, n_classes: int) -> dict[str, bytes]:
     """The image's confusion matrix, where the truth is known."""
-    if gt is None:
+    if measured.gt is None:
         return {}
-    confusions = count_confusions(measured.heat.pred, gt, n_classes)
+    confusions = count_confusions(measured.heat.pred, measured.gt, n_classes)
     return {_CONFUSIONS: zlib.compress(confusions.astype("<i8").tobytes())}
 
 

@@ -8,7 +8,13 @@ import pandas as pd
 from scipy import sparse
 
 from metaseg_tf.components import VOID, find_interior, label_components, run_starts
-from metaseg_tf.dispersion import HeatMaps, compute_heat_maps, count_threads
+from metaseg_tf.dispersion import (
+    HeatMaps,
+    channels_first,
+    check_probabilities,
+    compute_heat_maps,
+    count_threads,
+)
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.iou import compute_iou
 from metaseg_tf.schema import check_convention, class_columns, columns
@@ -27,6 +33,7 @@ def segment_metrics(
     *,
     convention: str = "reference",
     void: int = 255,
+    reduce_zero_label: bool = False,
     connectivity: int = 8,
     labeller: str = "skimage",
 ) -> pd.DataFrame:
@@ -35,14 +42,17 @@ def segment_metrics(
     Parameters
     ----------
     probs : float16, float32 or float64 array [H, W, C]
-        Class probabilities, each pixel's summing to 1 within 1e-2; C in 2..254.
-    gt : integer array [H, W], optional
+        Class probabilities, each pixel's summing to 1 within 1e-2; C in 2..254. Pixels that are
+        void in ``gt`` need none.
+    gt : integer or bool array [H, W] or [H, W, 1], optional
         True class ids 0..C-1, or ``void``. Void pixels belong to no segment and cut segments.
         Without ground truth nothing is masked and the columns ``iou`` and ``iou_adj`` are absent.
     convention : {"reference", "paper"}
         What made the published numbers, or the printed definitions, of interior and IoU.
     void : int
         The id in ``gt`` of pixels without ground truth.
+    reduce_zero_label : bool
+        Whether ``gt`` counts the classes from 1 and 0 is void as well, as in ADE20K.
     connectivity : {8, 4}
         Neighbours of a pixel in a segment.
     labeller : {"skimage", "runs", "tfa"}
@@ -73,6 +83,7 @@ def segment_metrics(
         gt,
         convention=convention,
         void=void,
+        reduce_zero_label=reduce_zero_label,
         connectivity=connectivity,
         labeller=labeller,
     ).table
@@ -89,11 +100,14 @@ class Measurement(NamedTuple):
         The number of the segment that a pixel belongs to, 0 where the ground truth is void.
     heat : HeatMaps
         Predicted class (255 where the ground truth is void), entropy and difference.
+    gt : uint8 [H, W] or None
+        True class, 255 for void.
     """
 
     table: pd.DataFrame
     segments: np.ndarray
     heat: HeatMaps
+    gt: np.ndarray | None
 
 
 def measure_image(
@@ -102,6 +116,7 @@ def measure_image(
     *,
     convention: str = "reference",
     void: int = 255,
+    reduce_zero_label: bool = False,
     connectivity: int = 8,
     labeller: str = "skimage",
     threads: int | None = None,
@@ -112,12 +127,13 @@ def measure_image(
     """
     threads = threads or count_threads()
     check_convention(convention)
-    probs = np.asarray(probs)
+    probs, is_void = check_probabilities(probs), None
     if gt is not None:
-        gt = check_ground_truth(gt, probs.shape, void)
-    heat = compute_heat_maps(probs, convention=convention, threads=threads)
+        gt = check_ground_truth(gt, probs.shape, void, reduce_zero_label)
+        is_void = gt == VOID
+    heat = compute_heat_maps(probs, convention=convention, void=is_void, threads=threads)
     if gt is not None:
-        heat = heat._replace(pred=np.where(gt == VOID, gt, heat.pred))
+        heat = heat._replace(pred=np.where(is_void, gt, heat.pred))
     with ThreadPoolExecutor(threads) as pool:
         labelled = pool.submit(
             label_components, heat.pred, connectivity=connectivity, labeller=labeller
@@ -135,47 +151,65 @@ def measure_image(
             table["iou"], table["iou_adj"] = compared.result()
     order = columns(probs.shape[-1], with_gt=gt is not None)
     frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
-    return Measurement(frame, segments, heat)
+    return Measurement(frame, segments, heat, gt)
 
 
-def check_ground_truth(gt: np.ndarray, shape: tuple[int, ...], void: int = 255) -> np.ndarray:
+def check_ground_truth(
+    gt: np.ndarray, shape: tuple[int, ...], void: int = 255, reduce_zero_label: bool = False
+) -> np.ndarray:
     """Ground truth as uint8 class ids with 255 for void.
 
     Parameters
     ----------
-    gt : integer array [H, W]
+    gt : integer or bool array [H, W]
+        Further axes of length one are dropped.
     shape : (H, W, C)
         Shape of the probabilities that it belongs to.
     void : int
         The id in ``gt`` of pixels without ground truth.
+    reduce_zero_label : bool
+        As in `segment_metrics`.
 
     Raises
     ------
     ShapeError, InputError
         If size, dtype or ids do not fit.
     """
-    gt = np.asarray(gt)
-    if gt.shape != tuple(shape[:2]):
+    gt, size = np.asarray(gt), tuple(shape[:2])
+    if [n for n in gt.shape if n > 1] == [n for n in size if n > 1]:
+        gt = gt.reshape(size)
+    if gt.shape != size:
+        if gt.shape == tuple(shape[1:]):
+            raise channels_first(shape)
         raise ShapeError(
-            f"gt: expected [H, W] = {list(shape[:2])} as in probs, got {list(gt.shape)}; "
+            f"gt: expected [H, W] = {list(size)} as in probs, got {list(gt.shape)}; "
             "resize with nearest neighbour or pass the matching file"
         )
-    if gt.dtype.kind not in "ui":
+    if gt.dtype.kind not in "uib":
         raise InputError(f"gt: expected integer class ids, got {gt.dtype}; convert it")
-    n_classes = shape[-1]
-    if 0 <= void < n_classes:
+    gt = gt.astype(np.uint8) if gt.dtype.kind == "b" else gt
+    first, n_classes = int(reduce_zero_label), shape[-1]
+    counted = f"{first}..{n_classes - 1 + first}"
+    reduce = "if 0 is void and 1 the first class, use reduce_zero_label=True (--reduce-zero-label)"
+    if first <= void < n_classes + first:
         raise InputError(
-            f"void: expected an id outside the classes 0..{n_classes - 1}, got {void}; 255 is usual"
+            f"void: expected an id outside the classes {counted}, got {void}; "
+            f"{'255 is usual' if void or first else reduce}"
         )
     is_void = gt == void
-    unknown = ((gt < 0) | (gt >= n_classes)) & ~is_void
+    if reduce_zero_label:
+        is_void |= gt == 0
+    unknown = ((gt < first) | (gt >= n_classes + first)) & ~is_void
     if unknown.any():
         ids = np.unique(gt[unknown])
         shown = ", ".join(map(str, ids[:5])) + (", ..." if len(ids) > 5 else "")
-        raise InputError(
-            f"gt: expected ids 0..{n_classes - 1} or {void} (void), got {shown}; "
-            "map the label ids to train ids first"
-        )
+        advice = "map the label ids to train ids first"
+        if len(ids) == 1 and ids[0] == -1:
+            advice = "use void=-1 (--void -1) if that is void, or map the ids to train ids first"
+        elif len(ids) == 1 and ids[0] == n_classes:
+            advice += f"; {reduce}"
+        raise InputError(f"gt: expected ids {counted} or {void} (void), got {shown}; {advice}")
+    gt = gt - first if first else gt
     return np.where(is_void, np.uint8(VOID), gt).astype(np.uint8, copy=False)
 
 

@@ -111,7 +111,7 @@ class Run:
         Raises
         ------
         SettingsMismatchError
-            If the folder holds a run with other settings.
+            If the folder holds images that were measured with other settings.
         RunError
             If the folder cannot be written to, is being written to by another process, or holds
             something else.
@@ -131,6 +131,10 @@ class Run:
                         versions[package] = metadata.version(package)
                 _write_manifest(folder, Manifest(settings, versions=versions))
             run = cls(path)
+            if run.manifest.settings != settings and not run.done() | run.with_maps():
+                # Nothing was measured yet: the option that was missing may be given now.
+                _write_manifest(folder, Manifest(settings, versions=_versions()))
+                run = cls(path)
             _check_settings(folder.path, run.manifest.settings, settings)
             return run
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache, partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,14 @@ from metaseg_tf.dispersion import count_threads
 from metaseg_tf.errors import DataFormatError, NetworkError
 from metaseg_tf.jobs import ImageJob
 from metaseg_tf.schema import MAX_CLASSES
-from metaseg_tf.softmax import SoftmaxDump, find_dumps, load_dump, read_classes, read_name
+from metaseg_tf.softmax import (
+    SoftmaxDump,
+    check_keys,
+    find_dumps,
+    load_dump,
+    read_classes,
+    read_name,
+)
 
 __all__ = [
     "CityscapesSource",
@@ -29,12 +35,16 @@ __all__ = [
 
 
 class DumpSource:
-    """Softmax dumps of a folder, as a source of images to measure."""
+    """Softmax dumps of a folder, the first ``limit``, as a source of images to measure.
 
-    settings: Mapping[str, Any] = MappingProxyType({"source": "softmax"})
+    Further options are those of `metaseg_tf.softmax.load_dump`.
+    """
 
-    def __init__(self, folder: str | os.PathLike, *, limit: int | None = None):
-        self._paths = find_dumps(folder)[:limit]
+    def __init__(self, folder: str | os.PathLike, *, limit: int | None = None, **options):
+        self._paths, self._options = find_dumps(folder)[:limit], options
+        self._keys = check_keys(options.get("keys"))
+        given = {name: value for name, value in options.items() if value}
+        self.settings: Mapping[str, Any] = {"source": "softmax", **given}
 
     @property
     def n_classes(self) -> int | None:
@@ -42,7 +52,8 @@ class DumpSource:
         if not self._paths:
             return None
         try:
-            declared = read_classes(self._paths[0])
+            first = self._options.get("channels_first", False)
+            declared = read_classes(self._paths[0], self._keys, channels_first=first)
         except DataFormatError:
             return None
         return declared if 2 <= declared <= MAX_CLASSES else None
@@ -57,7 +68,8 @@ class DumpSource:
         """
         for path in self._paths:
             there = path.absolute() if apart else path
-            yield ImageJob(partial(read_name, path), str(path), partial(load_dump, there))
+            name = partial(read_name, path, self._keys)
+            yield ImageJob(name, str(path), partial(load_dump, there, **self._options))
 
 
 class CityscapesSource:
@@ -155,9 +167,9 @@ def _predict(network, pair: Pair, chain: Iterator | None) -> SoftmaxDump:
     return SoftmaxDump(network.probabilities(image), gt, pair.name, image)
 
 
-def open_dumps(folder: str | os.PathLike, *, limit: int | None = None) -> DumpSource:
-    """The softmax dumps of a folder; errors as `metaseg_tf.softmax.find_dumps`."""
-    return DumpSource(folder, limit=limit)
+def open_dumps(folder: str | os.PathLike, *, limit: int | None = None, **options) -> DumpSource:
+    """The softmax dumps of a folder, as `DumpSource`; errors as `metaseg_tf.softmax.find_dumps`."""
+    return DumpSource(folder, limit=limit, **options)
 
 
 def open_cityscapes(

@@ -1,4 +1,4 @@
-"""Arrays in HDF5 and npz files from elsewhere, read from that one file and within bounds.
+"""Arrays in HDF5, npz and npy files from elsewhere, read from that one file and within bounds.
 
 Either format may declare any size, npz may hold pickles, and HDF5 may point to other files of the
 machine. So what is declared is checked before anything is read or allocated.
@@ -13,7 +13,8 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import BinaryIO, NamedTuple, Protocol
 
 import h5py
@@ -28,6 +29,7 @@ __all__ = [
     "check_hdf5",
     "fits",
     "open_hdf5",
+    "open_npy",
     "open_npz",
 ]
 
@@ -63,7 +65,7 @@ _HEAP_REFERENCE = struct.Struct("<IQI")
 _HEAP_START = b"GCOL\1\0\0\0"
 _HEAP = struct.Struct("<8sQ")
 _HEAP_OBJECT = struct.Struct("<H6xQ")
-_KINDS = {"f": "real numbers", "iu": "integers", "SU": "text"}
+_KINDS = {"f": "real numbers", "iu": "integers", "iub": "integers", "SU": "text"}
 
 
 class _Origin(NamedTuple):
@@ -89,7 +91,7 @@ class StoredArrays(Protocol):
         """The shape that one array is declared to have."""
 
     def read(self, name: str, kinds: str) -> np.ndarray:
-        """One array, whose dtype is of one of ``kinds``: "f", "iu" or "SU", as numpy names them.
+        """One array, whose dtype is of one of ``kinds``, such as "f" or "iu", as numpy names them.
 
         Raises
         ------
@@ -113,7 +115,22 @@ def open_npz(
     """Open an npz file; errors as `open_hdf5`, which give its name and what to do."""
     origin = _Origin(name or str(file), "npz", remedy or _REMEDY)
     with _translated(origin), zipfile.ZipFile(file) as archive:
-        yield _NpzArrays(origin, archive)
+        members = {
+            info.filename.removesuffix(".npy"): _Npy(
+                partial(archive.open, info), info.file_size, info.compress_size
+            )
+            for info in archive.infolist()
+        }
+        yield _NpyArrays(origin, members)
+
+
+@contextlib.contextmanager
+def open_npy(path: str | os.PathLike, name: str) -> Iterator[StoredArrays]:
+    """Open a npy file, whose one array is called ``name``; errors as `open_hdf5`."""
+    origin = _Origin(str(path), "npy")
+    with _translated(origin):
+        size = os.path.getsize(path)
+        yield _NpyArrays(origin, {name: _Npy(partial(open, path, "rb"), size, size)})
 
 
 def check_hdf5(content: bytes, name: str) -> None:
@@ -201,12 +218,16 @@ def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
 
     libhdf5 is not asked, see `_check_heaps`, and the whole file, which is large, need not be read.
     """
-    place = dataset.id.get_offset()
-    if not dataset.size or place is None:
+    if not dataset.size:
         raise ValueError(f"no text in {dataset.name}")
     with open(file.filename, "rb") as raw:
-        raw.seek(place)
-        length, heap, wanted = _HEAP_REFERENCE.unpack(raw.read(_HEAP_REFERENCE.size))
+        place = dataset.id.get_offset()
+        if place is None:
+            first = _first_of_chunk(dataset)
+        else:
+            raw.seek(place)
+            first = raw.read(_HEAP_REFERENCE.size)
+        length, heap, wanted = _HEAP_REFERENCE.unpack(first)
         raw.seek(heap + file.userblock_size)
         content = raw.read(_SMALL)
     if content.startswith(_HEAP_START):
@@ -214,6 +235,26 @@ def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
             if number == wanted and length <= size:
                 return content[start : start + length]
     raise ValueError(f"no text at {heap}")
+
+
+def _first_of_chunk(dataset: h5py.Dataset) -> bytes:
+    """The first element as it is stored in a chunk, once the chunk's filters are undone."""
+    start, itemsize = (0,) * dataset.ndim, _HEAP_REFERENCE.size
+    if not 0 < dataset.id.get_chunk_info_by_coord(start).size <= _SMALL:
+        raise ValueError(f"no text in {dataset.name}")
+    skipped, content = dataset.id.read_direct_chunk(start)
+    filters = dataset.id.get_create_plist()
+    for i in reversed(range(filters.get_nfilters())):
+        code = filters.get_filter(i)[0]
+        if skipped >> i & 1:
+            continue
+        if code == h5py.h5z.FILTER_DEFLATE:
+            content = zlib.decompressobj().decompress(content, _SMALL)
+        elif code == h5py.h5z.FILTER_SHUFFLE:
+            content = content[:: len(content) // itemsize]
+        else:
+            raise ValueError(f"text in {dataset.name} behind filter {code}")
+    return content[:itemsize]
 
 
 def _check_link(origin: _Origin, group: h5py.Group, name: str) -> None:
@@ -230,32 +271,35 @@ def _check_dataset(origin: _Origin, name: str, dataset: h5py.Dataset) -> None:
     _check_size(origin, name, size, dataset.id.get_storage_size())
 
 
-class _NpzArrays(NamedTuple):
+class _Npy(NamedTuple):
+    """An npy file, maybe within an archive, its size and how much of that is stored."""
+
+    open: Callable[[], BinaryIO]
+    size: int
+    stored: int
+
+
+class _NpyArrays(NamedTuple):
     origin: _Origin
-    archive: zipfile.ZipFile
+    members: dict[str, _Npy]
 
     def names(self) -> list[str]:
-        return [name.removesuffix(".npy") for name in self.archive.namelist()]
+        return list(self.members)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return self._header(self._member(name))[0]
+        with self.members[name].open() as stream:
+            return _read_header(stream)[0]
 
     def read(self, name: str, kinds: str) -> np.ndarray:
-        member = self._member(name)
-        _check_size(self.origin, name, member.file_size, member.compress_size)
-        shape, dtype = self._header(member)
+        member = self.members[name]
+        _check_size(self.origin, name, member.size, member.stored)
+        with member.open() as stream:
+            shape, dtype = _read_header(stream)
         _check_kind(self.origin, name, dtype, kinds)
-        if not 0 <= math.prod(shape) * dtype.itemsize <= member.file_size:
+        if not 0 <= math.prod(shape) * dtype.itemsize <= member.size:
             raise self.origin.refuse(name, "as many bytes as its shape takes", list(shape))
-        with self.archive.open(member) as stream:
+        with member.open() as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
-
-    def _member(self, name: str) -> zipfile.ZipInfo:
-        return self.archive.getinfo(f"{name}.npy")
-
-    def _header(self, member: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
-        with self.archive.open(member) as stream:
-            return _read_header(stream)
 
 
 def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
@@ -277,9 +321,17 @@ def _translated(origin: _Origin) -> Iterator[None]:
     except MetaSegError:
         raise
     except READ_ERRORS as error:
+        expected, remedy = "whole", origin.remedy
+        if isinstance(error, BlockingIOError) or "already open for write" in str(error):
+            expected = "finished"
+            remedy = "wait for its writer, or run h5clear -s on it if that was killed"
+        elif isinstance(error, MemoryError):
+            remedy = "free memory, or make the image smaller"
+        elif isinstance(error, PermissionError):
+            remedy = "ask for the permission to read it"
         raise DataFormatError(
-            f"{origin.name}: expected a whole {origin.kind} file, got one that cannot be read "
-            f"({in_one_line(error)}); {origin.remedy}"
+            f"{origin.name}: expected a {expected} {origin.kind} file, got one that cannot be read "
+            f"({in_one_line(error)}); {remedy}"
         ) from error
 
 

@@ -110,8 +110,12 @@ def test_wherever_in_memory_an_image_of_many_blocks_lies(
     [
         (lambda p: p[None], ShapeError, r"expected \[H, W, C\]"),
         (lambda p: p[:0], ShapeError, "at least one pixel"),
-        (lambda p: p[..., :1], ShapeError, "2 to 254 classes"),
+        (lambda p: p[..., :1], ShapeError, r"2 to 254 classes.*\[1-p, p\]"),
+        (lambda p: p[..., 0], ShapeError, r"\[1-p, p\]"),
         (lambda p: np.moveaxis(p, -1, 0), ShapeError, "transpose to channels last"),
+        (lambda p: np.moveaxis(p, -1, 0)[None], ShapeError, r"channels first.* probs\[0\]\.trans"),
+        (lambda p: p[None].repeat(2, 0), ShapeError, "one image at a time"),
+        (lambda p: np.where(p > 0, 0.9, p), InputError, "several sigmoids"),
         (lambda p: (p * 255).astype(np.uint8), InputError, "expected float16"),
         (lambda p: p * 2, InputError, "summing to 1"),
         (lambda p: np.where(p == p[3, 4, 2], np.nan, p), InputError, r"pixel \(3, 4\)"),
@@ -123,6 +127,34 @@ def test_wherever_in_memory_an_image_of_many_blocks_lies(
 def test_what_is_no_distribution_is_refused(probs, spoil, error, words):
     with pytest.raises(error, match=words):
         compute_heat_maps(spoil(probs))
+
+
+@pytest.mark.parametrize("dtype", [">f2", ">f4", ">f8"])
+def test_any_byte_order(probs, dtype):
+    for ours, expected in zip(
+        compute_heat_maps(probs.astype(dtype)),
+        compute_heat_maps(probs.astype(dtype[1:])),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("nothing", [np.nan, 0.0, np.inf, -1.0, 1.0])
+def test_void_pixels_need_no_distribution(probs, nothing):
+    void = np.zeros(probs.shape[:2], bool)
+    void[1:3] = True
+    expected = compute_heat_maps(probs)
+    heat = compute_heat_maps(np.where(void[..., None], nothing, probs), void=void)
+    for ours, sound in zip(heat, expected, strict=True):
+        np.testing.assert_array_equal(ours[~void], sound[~void])
+    assert not heat.entropy[void].any()
+    assert not heat.difference[void].any()
+    for ours, sound in zip(compute_heat_maps(probs, void=void), expected, strict=True):
+        np.testing.assert_array_equal(ours, sound)
+    broken = probs.copy()
+    broken[1], broken[4, 2] = np.nan, np.nan
+    with pytest.raises(InputError, match=r"pixel \(4, 2\)"):
+        compute_heat_maps(broken, void=void)
 
 
 def test_unknown_convention_is_refused(probs):

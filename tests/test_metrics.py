@@ -162,7 +162,13 @@ def test_half_precision_input_passes():
     [
         (np.zeros((3, 3), int), {}, ShapeError, r"\[40, 60\] as in probs, got \[3, 3\]"),
         (np.full((40, 60), 5), {}, InputError, "ids 0..4 or 255"),
-        (np.full((40, 60), -1), {}, InputError, "train ids"),
+        (np.full((40, 60), -1), {}, InputError, "use void=-1"),
+        (np.full((40, 60), -2), {}, InputError, "train ids"),
+        (np.full((40, 60), 5), {}, InputError, "reduce_zero_label=True"),
+        (np.full((40, 60), 6), {"reduce_zero_label": True}, InputError, r"ids 1\.\.5 or 255"),
+        (np.full((40, 60), -1), {"reduce_zero_label": True}, InputError, "got -1"),
+        (np.zeros((40, 60), int), {"void": 0}, InputError, "reduce_zero_label=True"),
+        (np.ones((40, 60, 2), int), {}, ShapeError, "resize"),
         (np.zeros((40, 60)), {}, InputError, "integer class ids, got float64"),
         (np.zeros((40, 60), int), {"void": 3}, InputError, "outside the classes"),
     ],
@@ -170,6 +176,65 @@ def test_half_precision_input_passes():
 def test_ground_truth_that_does_not_fit_is_refused(gt, options, error, words):
     with pytest.raises(error, match=words):
         segment_metrics(make_scene()[0], gt, **options)
+
+
+@pytest.mark.parametrize("leading", [False, True])
+def test_channels_first_is_told_by_the_ground_truth(leading):
+    probs, gt = make_scene()
+    # Logits sum to nothing, so that only the sizes tell.
+    for values in (probs, np.log(probs)):
+        turned = np.moveaxis(values, -1, 0)
+        words = r"\[5, 40, 60\] with channels first; transpose"
+        if leading:
+            turned, words = turned[None], "transpose|one image at a time, channels last"
+        with pytest.raises(ShapeError, match=words) as caught:
+            segment_metrics(turned, gt)
+        assert "resize" not in str(caught.value)
+
+
+def test_what_the_advice_about_channels_gives():
+    probs, gt = make_scene()
+    expected = segment_metrics(probs, gt)
+    first = np.moveaxis(probs, -1, 0)
+    pd.testing.assert_frame_equal(segment_metrics(first.transpose(1, 2, 0), gt), expected)
+    p = probs[..., 0]
+    table = segment_metrics(np.stack([1 - p, p], -1), (gt == 0).astype(int))
+    assert {"cprob0", "cprob1"} < set(table)
+
+
+@given(scenes_with_truth(), st.data())
+def test_ground_truth_in_any_form_gives_the_same_table(scene, data):
+    probs, gt = scene
+    options = {}
+    void = data.draw(st.sampled_from([255, -1, 7]))
+    form = np.where(gt == 255, void, gt.astype(data.draw(st.sampled_from([">i2", "i4", "i8"]))))
+    if data.draw(st.booleans()):
+        shifted, options = form + 1, {"reduce_zero_label": True}
+        either = np.where(data.draw(st.booleans()), void, 0)
+        form = np.where(gt == 255, either, shifted)
+    axes = data.draw(st.sampled_from([(), (0,), (-1,), (0, -1)]))
+    table = segment_metrics(probs, np.expand_dims(form, axes), void=void, **options)
+    pd.testing.assert_frame_equal(table, segment_metrics(probs, gt))
+
+
+def test_two_classes_as_bool():
+    probs, gt = make_scene(n_classes=2)
+    gt = np.minimum(gt, 1)
+    pd.testing.assert_frame_equal(segment_metrics(probs, gt == 1), segment_metrics(probs, gt))
+
+
+@given(scenes_with_truth(), st.sampled_from([np.nan, 0.0, -np.inf]), st.sampled_from(CONVENTIONS))
+def test_void_pixels_need_no_distribution(scene, nothing, convention):
+    probs, gt = scene
+    broken = np.where((gt == 255)[..., None], np.float32(nothing), probs)
+    table = segment_metrics(broken, gt, convention=convention)
+    pd.testing.assert_frame_equal(table, segment_metrics(probs, gt, convention=convention))
+
+
+def test_any_byte_order():
+    probs, gt = make_scene()
+    expected = segment_metrics(probs, gt)
+    pd.testing.assert_frame_equal(segment_metrics(probs.astype(">f4"), gt), expected)
 
 
 @pytest.mark.parametrize("image", [0, 1])

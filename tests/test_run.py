@@ -14,6 +14,7 @@ from scenes import make_scene
 
 from metaseg_tf import load_run, segment_metrics, storage
 from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
+from metaseg_tf.maps import ImageMaps
 from metaseg_tf.paper.hints import explain
 from metaseg_tf.report.overview import describe_run
 from metaseg_tf.run import Run
@@ -85,6 +86,16 @@ def test_a_run_is_continued_with_equal_settings_only(made):
     assert Run.create(created.path, SETTINGS).done() == {"a", "b"}
     with pytest.raises(SettingsMismatchError, match="convention 'reference' there, 'paper' now"):
         Run.create(created.path, SETTINGS | {"convention": "paper"})
+
+
+def test_a_run_without_images_takes_other_settings(tmp_path):
+    Run.create(tmp_path, SETTINGS | {"logits": True})
+    run = Run.create(tmp_path, SETTINGS)
+    assert "logits" not in run.manifest.settings
+    blank = np.zeros((2, 2))
+    run.write_maps("a", ImageMaps(*(blank.astype(t) for t in ("u1", "i4", "f4", "f4"))))
+    with pytest.raises(SettingsMismatchError, match="logits None there, True now"):
+        Run.create(tmp_path, SETTINGS | {"logits": True})
 
 
 def test_the_manifest_tells_versions_and_settings(made):

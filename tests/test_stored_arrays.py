@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zipfile
 
 import h5py
@@ -151,7 +153,7 @@ def test_a_size_that_memory_cannot_hold_is_an_error(monkeypatch):
         raise MemoryError("Unable to allocate")
 
     monkeypatch.setattr(np.lib.format, "read_array", full)
-    with pytest.raises(DataFormatError, match="Unable to allocate"):
+    with pytest.raises(DataFormatError, match=r"Unable to allocate.*free memory"):
         read_npz(npz(npy("<f4", (1,), bytes(4))))
 
 
@@ -195,6 +197,31 @@ def test_a_compression_that_python_lacks(tmp_path):
         content = content[:place] + b"\x63\0" + content[place + 2 :]
     with pytest.raises(DataFormatError, match="compression"):
         read_npz(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_file_that_is_being_written_is_not_called_broken(tmp_path, killed):
+    code = (
+        "import h5py, sys\n"
+        "file = h5py.File(sys.argv[1], 'w', libver='latest')\n"
+        "file['x'] = [0.5]\n"
+        "file.flush()\n"
+        "print('written', flush=True)\n"
+        "sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", code, tmp_path / "a.h5"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, **pipes) as writer:
+        writer.stdout.readline()
+        if killed:
+            writer.kill()
+            writer.wait()
+        try:
+            with pytest.raises(DataFormatError, match=r"finished HDF5 .*wait.* h5clear") as caught:
+                read_hdf5(tmp_path / "a.h5")
+        finally:
+            writer.kill()
+    assert "copy it" not in str(caught.value)
 
 
 @pytest.mark.parametrize("way", ["link", "virtual", "storage"])

@@ -10,12 +10,15 @@ from metaseg_tf.cli.console import print_json, show_progress, start_tensorflow
 from metaseg_tf.cli.long_work import interruptible, print_failed, spread
 from metaseg_tf.cli.options import (
     AsJson,
+    ChannelsFirst,
     Cityscapes,
     Convention,
     Crop,
     Flip,
     KeepMaps,
+    Keys,
     Labeller,
+    Logits,
     Network,
     OnError,
     OnErrorChoice,
@@ -28,6 +31,7 @@ from metaseg_tf.cli.options import (
     Tile,
     WorkerResources,
     Workers,
+    dump_settings,
     network_settings,
 )
 from metaseg_tf.errors import InputError
@@ -38,8 +42,11 @@ __all__ = ["extract"]
 def extract(
     out: Out,
     softmax: Annotated[
-        Path | None, typer.Option(help="Folder with softmax dumps: MetaSeg's HDF5 files, or npz.")
+        Path | None, typer.Option(help="Folder with softmax dumps: MetaSeg's HDF5, npz or npy.")
     ] = None,
+    logits: Logits = False,
+    channels_first: ChannelsFirst = False,
+    keys: Keys = None,
     network: Network = None,
     cityscapes: Cityscapes = None,
     split: Annotated[str, typer.Option(help="Split of the data set.")] = "val",
@@ -60,6 +67,9 @@ def extract(
         Labeller, typer.Option(help="What numbers the components; tfa knows 4 neighbours only.")
     ] = Labeller.skimage,
     void: Annotated[int, typer.Option(help="The id of pixels without ground truth.")] = 255,
+    reduce_zero_label: Annotated[
+        bool, typer.Option("--reduce-zero-label", help="In the dumps 0 is void, 1 the first class.")
+    ] = False,
     on_error: OnError = OnErrorChoice.stop,
     keep_maps: KeepMaps = 20,
     workers: Workers = None,
@@ -70,12 +80,15 @@ def extract(
 ) -> None:
     """Measure the segments of every image into a run folder; continues where it stopped."""
     _check_source(softmax, network, cityscapes)
+    options = dump_settings(softmax, logits, channels_first, keys, reduce_zero_label)
     start_tensorflow()
     from metaseg_tf import extraction, sources
 
-    settings = extraction.MeasureSettings(convention.value, void, connectivity, labeller.value)
+    settings = extraction.MeasureSettings(
+        convention.value, void, connectivity, labeller.value, reduce_zero_label
+    )
     if softmax is not None:
-        source = sources.open_dumps(softmax, limit=limit)
+        source = sources.open_dumps(softmax, limit=limit, **options)
     else:
         source = sources.open_cityscapes(
             network,

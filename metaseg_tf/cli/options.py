@@ -12,12 +12,15 @@ from metaseg_tf.errors import InputError
 __all__ = [
     "DATA_VARIABLES",
     "AsJson",
+    "ChannelsFirst",
     "Cityscapes",
     "Convention",
     "Crop",
     "Flip",
     "KeepMaps",
+    "Keys",
     "Labeller",
+    "Logits",
     "Network",
     "OnError",
     "OnErrorChoice",
@@ -32,6 +35,7 @@ __all__ = [
     "Tile",
     "WorkerResources",
     "Workers",
+    "dump_settings",
     "network_settings",
 ]
 
@@ -114,6 +118,11 @@ Cityscapes = Annotated[
         f"{' or '.join(DATA_VARIABLES)}.",
     ),
 ]
+Logits = Annotated[bool, typer.Option("--logits", help="The dumps hold logits, not softmax.")]
+ChannelsFirst = Annotated[bool, typer.Option("--channels-first", help="Dumps hold [C, H, W].")]
+Keys = Annotated[
+    str | None, typer.Option(help="What dumps call their parts, such as probs=softmax,gt=label.")
+]
 Network = Annotated[
     str | None,
     typer.Option(
@@ -135,6 +144,31 @@ Tile = Annotated[
     int | None, typer.Option(help="Run a fixed-size network over larger images in such tiles.")
 ]
 Overlap = Annotated[int, typer.Option(help="By how many pixels tiles overlap.")]
+
+
+def dump_settings(
+    softmax: Path | None,
+    logits: bool,
+    channels_first: bool,
+    keys: str | None,
+    reduce_zero_label: bool = False,
+) -> dict:
+    """Keyword arguments of `metaseg_tf.softmax.load_dump` for the options that were given.
+
+    Raises an InputError where they, or ``reduce_zero_label``, are given without dumps.
+    """
+    given = {"logits": logits, "channels_first": channels_first, "keys": keys}
+    given = {name: value for name, value in given.items() if value}
+    if softmax is None and (given or reduce_zero_label):
+        option = next(iter(given), "reduce_zero_label").replace("_", "-")
+        raise InputError(f"--{option}: expected --softmax FOLDER with it, got none; leave it out")
+    if keys:
+        given["keys"] = pairs = dict(part.partition("=")[::2] for part in keys.split(","))
+        if not all(pairs.values()) or len(pairs) <= keys.count(","):
+            raise InputError(
+                f"--keys: expected PART=KEY, got {keys!r}; write probs=softmax,gt=label"
+            )
+    return given
 
 
 def network_settings(

@@ -9,8 +9,11 @@ import typer
 from metaseg_tf.cli.console import show_progress, start_tensorflow
 from metaseg_tf.cli.long_work import interruptible, print_failed, spread
 from metaseg_tf.cli.options import (
+    ChannelsFirst,
     Crop,
     Flip,
+    Keys,
+    Logits,
     Network,
     OnError,
     OnErrorChoice,
@@ -23,6 +26,7 @@ from metaseg_tf.cli.options import (
     Tile,
     WorkerResources,
     Workers,
+    dump_settings,
     network_settings,
 )
 from metaseg_tf.errors import InputError
@@ -47,6 +51,9 @@ def predict(
     softmax: Annotated[
         Path | None, typer.Option(help="Folder with softmax dumps, in place of images.")
     ] = None,
+    logits: Logits = False,
+    channels_first: ChannelsFirst = False,
+    keys: Keys = None,
     output_stride: OutputStride = None,
     scales: Scales = None,
     flip: Flip = None,
@@ -68,6 +75,7 @@ def predict(
 ) -> None:
     """Judge every segment without ground truth; continues where it stopped."""
     _check_source(softmax, network, images)
+    options = dump_settings(softmax, logits, channels_first, keys)
     from metaseg_tf.judging import load_model
 
     judge = load_model(model)
@@ -78,7 +86,7 @@ def predict(
 
     settings = prediction.PredictSettings(reject_below, colours.value)
     if softmax is not None:
-        source = open_dumps(softmax)
+        source = open_dumps(softmax, **options)
     else:
         options = network_settings(output_stride, scales, flip, crop, tile, overlap)
         source = open_photographs(network, images, **options)

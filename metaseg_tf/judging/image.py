@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from metaseg_tf.dispersion import channels_first
 from metaseg_tf.judging.meta_model import MetaModel
 from metaseg_tf.metrics import measure_image
 
@@ -35,6 +36,8 @@ def judge_image(model: MetaModel, probs: np.ndarray, threads: int | None = None)
     ``threads`` as in `metaseg_tf.metrics.measure_image`.
     """
     probs = np.asarray(probs)
+    if probs.ndim == 3 and probs.shape[0] == model.n_classes != probs.shape[-1]:
+        raise channels_first(probs.shape)
     if probs.ndim == 3:
         model.check_classes(probs.shape[-1])
     measured = measure_image(

@@ -15,7 +15,8 @@ __all__ = ["SCORE_COLUMNS", "Linear", "MetaModel", "Verdict"]
 #: What a model says of each segment, in this order.
 SCORE_COLUMNS = ("iou_adj_predicted", "iou_adj_linear", "false_positive_probability")
 
-_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller")
+_OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
+_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", *_OF_DUMPS)
 
 
 class Linear(NamedTuple):

@@ -8,7 +8,7 @@ import io
 import tarfile
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,14 +59,38 @@ def _dump(suffix: str) -> list[bytes]:
 
     from metaseg_tf.softmax import SoftmaxDump, save_dump
 
-    dump = SoftmaxDump(*make_scene(6, 8, 3), "ulm_000000_000019")
-    return [_written(f"a{suffix}", lambda path: save_dump(path, dump))]
+    dump = SoftmaxDump(*make_scene(6, 8, 3), "ulm_000000_000019", np.zeros((6, 8, 3), np.uint8))
+    seeds = [_written(f"a{suffix}", lambda path: save_dump(path, dump))]
+    if suffix == ".h5":
+        seeds.append(_written("a.h5", _write_chunked_name))
+    return seeds
+
+
+def _write_chunked_name(path: Path):
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file["probabilities"] = np.full((2, 3, 2), 0.5)
+        stored = {"dtype": h5py.string_dtype(), "compression": "gzip", "shuffle": True}
+        file.create_dataset("file_names", data=["ulm.png", "b"], **stored)
+
+
+def _npys(value: float) -> list[bytes]:
+    arrays = [np.full((2, 3, 2), value, dtype) for dtype in ("f2", ">f4")]
+    return [_written("a.npy", partial(np.save, arr=array)) for array in arrays]
 
 
 def _load_dump(path: Path):
     from metaseg_tf.softmax import load_dump, read_classes, read_name
 
     return read_name(path), read_classes(path), load_dump(path)
+
+
+def _load_logits(path: Path):
+    from metaseg_tf.softmax import load_dump, read_classes
+
+    options = {"channels_first": True, "keys": {"probs": "x"}}
+    return read_classes(path, **options), load_dump(path, logits=True, **options)
 
 
 def _maps(suffix: str) -> list[bytes]:
@@ -295,6 +319,8 @@ TARGETS = {
     "npz": Target(lambda: _dump(".npz"), _load_dump, "a.npz", 2),
     "maps": Target(lambda: _maps("npz"), _decode_maps, "a.npz", 1),
     "maps_photograph": Target(lambda: _maps("jpg"), _decode_photograph, "a.jpg", 2),
+    "npy": Target(lambda: _npys(0.5), _load_dump, "a.npy", 1),
+    "logits": Target(lambda: _npys(5.0), _load_logits, "a.npy", 1),
     "labels": Target(_labels, _read_pair, "a_gtFine_labelIds.png", 60),
     "manifest": Target(lambda: _run_file("run.json"), _load_run, "run.json", 20),
     "segments": Target(
