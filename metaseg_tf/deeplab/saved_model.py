@@ -21,37 +21,16 @@ __all__ = ["load_saved_model"]
 _WRITING_OPS = frozenset(("SaveV2", "MergeV2Checkpoints"))
 #: How variables are kept, saved and restored, and what else training brings into a library of
 #: functions; of the network itself they are refused.
-_OTHER_OPS = _WRITING_OPS | frozenset(
-    [
-        "VariableV2",
-        "Assign",
-        "VarHandleOp",
-        "VarIsInitializedOp",
-        "ReadVariableOp",
-        "AssignVariableOp",
-        "AssignAddVariableOp",
-        "AssignSubVariableOp",
-        "VariableShape",
-        "DisableCopyOnRead",
-        "RestoreV2",
-        "ShardedFilename",
-        "StringJoin",
-        "StaticRegexFullMatch",
-        "RandomUniform",
-        "RandomUniformInt",
-        "RandomStandardNormal",
-        "TruncatedNormal",
-        "StatelessRandomUniform",
-        "StatelessRandomUniformV2",
-        "StatelessRandomUniformIntV2",
-        "StatelessRandomNormal",
-        "StatelessRandomNormalV2",
-        "StatelessTruncatedNormalV2",
-        "StatelessRandomGetKeyCounter",
-        "StatelessRandomGetKeyCounterAlg",
-        "StatelessRandomGetAlg",
-    ]
-)
+_TRAINING = """
+    VariableV2 Assign VarHandleOp VarIsInitializedOp ReadVariableOp AssignVariableOp
+    AssignAddVariableOp AssignSubVariableOp VariableShape DisableCopyOnRead RestoreV2
+    ShardedFilename StringJoin StaticRegexFullMatch RandomUniform RandomUniformInt
+    RandomStandardNormal TruncatedNormal StatelessRandomUniform StatelessRandomUniformV2
+    StatelessRandomUniformIntV2 StatelessRandomNormal StatelessRandomNormalV2
+    StatelessTruncatedNormalV2 StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg
+    StatelessRandomGetAlg
+"""
+_OTHER_OPS = _WRITING_OPS | frozenset(_TRAINING.split())
 
 
 def load_saved_model(path: Path, *, normalise: str = "0..255") -> GraphNetwork:
