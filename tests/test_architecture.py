@@ -12,6 +12,7 @@ PACKAGE = Path(metaseg_tf.__file__).parent
 #: Room -> rank. A room may import from rooms of its own rank or below, never from above.
 RANKS = {
     "errors": 0,
+    "folders": 0,
     "schema": 0,
     "memory": 0,
     "stored_arrays": 0,
@@ -41,6 +42,7 @@ RANKS = {
 #: The rooms that work on tables alone.
 WITHOUT_TENSORFLOW = {
     "errors",
+    "folders",
     "schema",
     "stored_arrays",
     "streetscenes",

@@ -1,0 +1,68 @@
+"""Files of one kind in a folder, and a word on what else it holds."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+from metaseg_tf.errors import DataFormatError, in_one_line
+
+__all__ = ["find_files"]
+
+_LOG = logging.getLogger(__name__)
+#: What Windows puts into folders; what other systems put there begins with a dot.
+_OF_SYSTEMS = ("thumbs.db", "desktop.ini")
+
+
+def find_files(folder: str | os.PathLike, suffixes: Collection[str], what: str) -> list[Path]:
+    """The files of a folder that have one of the suffixes in any case, sorted by name.
+
+    Hidden files, and those that systems leave behind, are skipped. What else is left out is
+    counted and logged as a warning.
+
+    Parameters
+    ----------
+    folder : path
+    suffixes : collection of str
+        In lower case and with their dot.
+    what : str
+        Plural noun that messages use for the files.
+
+    Raises
+    ------
+    DataFormatError
+        If the folder is missing, cannot be read, or holds no such file.
+    """
+    wanted = f"{what} ({', '.join(suffixes)})"
+    found, others = [], Counter()
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or entry.name.lower() in _OF_SYSTEMS:
+                    continue
+                suffix = os.path.splitext(entry.name)[1].lower()
+                if entry.is_dir():
+                    others["folder"] += 1
+                elif not entry.is_file():
+                    others["broken link, pipe or device"] += 1
+                elif suffix not in suffixes:
+                    others[suffix or "file without suffix"] += 1
+                else:
+                    found.append(Path(folder, entry.name))
+    except OSError as error:
+        raise DataFormatError(
+            f"{folder}: expected a folder with {wanted}, got {in_one_line(error)}; check the path"
+        ) from error
+    rest = ", ".join(f"{count} {kind}" for kind, count in others.most_common(9))
+    if not found:
+        raise DataFormatError(
+            f"{folder}: expected {wanted} in this folder, found {rest or 'none'}; point to the "
+            "folder that holds them"
+        )
+    if others:
+        _LOG.warning(
+            "%s: takes %d %s, leaves out %d others (%s): expected %s, and no folders in it",
+            *(folder, len(found), what, others.total(), rest, ", ".join(suffixes)),
+        )
+    return sorted(found)
