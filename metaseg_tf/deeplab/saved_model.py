@@ -14,6 +14,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from metaseg_tf.deeplab.graph_network import GraphNetwork
 from metaseg_tf.deeplab.graph_safety import check_graph
 from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError, in_one_line
+from metaseg_tf.folders import check_file
 
 __all__ = ["load_saved_model"]
 
@@ -65,6 +66,8 @@ def load_saved_model(path: Path, *, normalise: str = "0..255") -> GraphNetwork:
 
 
 def _read(path: Path) -> SavedModel:
+    for file in path.rglob("*"):
+        check_file(file)
     file = path / "saved_model.pb"
     if not file.is_file():
         raise DataFormatError(

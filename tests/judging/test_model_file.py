@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -116,3 +117,9 @@ KEYS = ("format", "columns", "mean", "classifier", "without_interior", "connecti
 def test_no_error_but_ours(saved, tmp_path, key, value):
     with pytest.raises(MetaSegError):
         load_model(spoilt(saved, tmp_path, **{key: value}))
+
+
+def test_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "model.json")
+    with pytest.raises(DataFormatError, match="regular file"):
+        load_model(tmp_path / "model.json")
