@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metaseg_tf.errors import DataFormatError, InputError
+from metaseg_tf.folders import check_file
 
 __all__ = [
     "CLASSES",
@@ -184,6 +185,9 @@ def find_pairs(
         )
     truth = Path(root) / _TRUTH / split
     pairs = [_pair(image, truth) for image in images]
+    for pair in pairs:
+        check_file(pair.image)
+        check_file(pair.labels)
     missing = [pair for pair in pairs if not pair.labels.exists()]
     if missing:
         raise DataFormatError(

@@ -8,11 +8,19 @@ from pathlib import Path
 
 from metaseg_tf.errors import DataFormatError, in_one_line
 
-__all__ = ["find_files"]
+__all__ = ["check_file", "find_files"]
 
 _LOG = logging.getLogger(__name__)
 #: What Windows puts into folders; what other systems put there begins with a dot.
 _OF_SYSTEMS = ("thumbs.db", "desktop.ini")
+
+
+def check_file(path: Path) -> None:
+    """Raise a DataFormatError for a pipe, socket or device: reading could wait without end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataFormatError(
+            f"{path}: expected a regular file, got a pipe, socket or device; copy it into a file"
+        )
 
 
 def find_files(folder: str | os.PathLike, suffixes: Collection[str], what: str) -> list[Path]:

@@ -124,19 +124,19 @@ class Run:
                 "choose another --out"
             )
         with folder.locked():
-            if not folder.exists(_MANIFEST):
+            # As long as nothing is measured, an option that was missing may still be given.
+            if not folder.exists(_MANIFEST) or cls(path)._is_unused():
                 versions = {"metaseg-tf": __version__}
                 for package in _PACKAGES:
                     with contextlib.suppress(metadata.PackageNotFoundError):
                         versions[package] = metadata.version(package)
                 _write_manifest(folder, Manifest(settings, versions=versions))
             run = cls(path)
-            if run.manifest.settings != settings and not run.done() | run.with_maps():
-                # Nothing was measured yet: the option that was missing may be given now.
-                _write_manifest(folder, Manifest(settings, versions=_versions()))
-                run = cls(path)
             _check_settings(folder.path, run.manifest.settings, settings)
             return run
+
+    def _is_unused(self) -> bool:
+        return not self.done() | self.with_maps()
 
     @property
     def path(self) -> Path | str:

@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import zlib
 
@@ -193,3 +194,12 @@ def test_classes_need_no_tensorflow():
 
 def test_no_pairs_are_no_images():
     assert list(read_pairs([])) == []
+
+
+def test_a_pipe_in_place_of_an_image_is_refused_at_once(tmp_path):
+    write_pair(tmp_path, "ulm_0")
+    image = tmp_path / "leftImg8bit/val/ulm/ulm_0_leftImg8bit.png"
+    image.unlink()
+    os.mkfifo(image)
+    with pytest.raises(DataFormatError, match="regular file"):
+        find_pairs(tmp_path)

@@ -16,10 +16,20 @@ from metaseg_tf.deeplab.recognise import recognise_backbone
 from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.deeplab.tiling import Tiled
 from metaseg_tf.deeplab.weights import is_graph_file, load_weights, weights_from_graph_def
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, NetworkError
+from metaseg_tf.folders import check_file
 
 __all__ = ["CITYSCAPES_CROP", "Network", "describe_network", "load_network", "paper_options"]
 
+#: Suffixes of what other frameworks write.
+_FOREIGN = {
+    ".onnx": "an ONNX model",
+    **dict.fromkeys((".pt", ".pth"), "a PyTorch file"),
+    ".safetensors": "weights in the safetensors format",
+    **dict.fromkeys((".mlmodel", ".mlpackage"), "a Core ML model"),
+    **dict.fromkeys((".engine", ".trt"), "a TensorRT engine"),
+    ".pdmodel": "a PaddlePaddle model",
+}
 #: The least crop of the form k * 16 + 1 that holds an image of Cityscapes, 1024x2048.
 CITYSCAPES_CROP = (1025, 2049)
 #: What section 3 of the paper sets for each backbone.
@@ -89,6 +99,12 @@ def load_network(
 
 
 def _open(path, asked):
+    check_file(path)
+    if path.suffix.lower() in _FOREIGN:
+        raise NetworkError(
+            f"{path}: expected a network for TensorFlow, got {_FOREIGN[path.suffix.lower()]}; "
+            "convert it to a SavedModel or TensorFlow Lite, or store its softmax for --softmax"
+        )
     if is_other_format(path):
         _refuse_settings(path, asked)
         return open_network(path)

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.deeplab.graph_safety import ALLOWED_OPS
 from metaseg_tf.deeplab.image_network import ImageNetwork
 from metaseg_tf.deeplab.tflite_structure import rebuild
-from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError, in_one_line
+from metaseg_tf.errors import DataFormatError, NetworkError, in_one_line
 
 __all__ = ["TFLiteNetwork"]
 
@@ -17,8 +16,6 @@ __all__ = ["TFLiteNetwork"]
 _LABEL_OPS = frozenset(
     ("CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "RESIZE_NEAREST_NEIGHBOR")
 )
-#: Prefix of TensorFlow's own ops inside of a TensorFlow Lite file.
-_FLEX = "Flex"
 
 
 class TFLiteNetwork(ImageNetwork):
@@ -72,7 +69,6 @@ def _open(path: Path) -> tf.lite.Interpreter:
         interpreter = _keeping_all_tensors(content)
     except ValueError as error:
         raise _unreadable(path, error) from error
-    _check_flex_ops(interpreter, path)
     try:
         interpreter.allocate_tensors()
     except (MemoryError, ValueError, RuntimeError) as error:
@@ -97,16 +93,6 @@ def _keeping_all_tensors(content: bytes) -> tf.lite.Interpreter:
             experimental_op_resolver_type=resolver,
             experimental_preserve_all_tensors=True,
         )
-
-
-def _check_flex_ops(interpreter: tf.lite.Interpreter, path: Path) -> None:
-    for op in interpreter._get_ops_details():
-        name = op["op_name"]
-        if name.startswith(_FLEX) and name.removeprefix(_FLEX) not in ALLOWED_OPS:
-            raise UnsafeGraphError(
-                f"{path}: expected only ops that inference needs, got op {name!r}; such a network "
-                "may touch files, the network or Python: use one from a source you trust"
-            )
 
 
 def _image_input(interpreter: tf.lite.Interpreter) -> dict:

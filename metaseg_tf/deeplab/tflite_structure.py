@@ -1,7 +1,8 @@
 """TensorFlow Lite files taken apart and put together again, since the interpreter trusts them.
 
 It follows every offset in a file: a wrong one, or a number of a tensor that is not there, ends the
-process. What Python has read and written anew has offsets of its own.
+process. What Python has read and written anew has offsets of its own. It also runs TensorFlow's own
+ops, of which a file may bring any, in any branch.
 """
 
 import math
@@ -9,15 +10,21 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from flatbuffers import flexbuffers
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.lite.tools import flatbuffer_utils
 
-from metaseg_tf.errors import DataFormatError, in_one_line
+from metaseg_tf.deeplab.graph_safety import ALLOWED_OPS
+from metaseg_tf.errors import DataFormatError, UnsafeGraphError, in_one_line
 
 __all__ = ["rebuild"]
 
 # What reading past the end, or a text as a number, comes to.
 _BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
 
+#: Prefix of TensorFlow's own ops inside of a TensorFlow Lite file.
+_FLEX = "Flex"
 #: Of one tensor: 8 GB of float32.
 _MAX_ELEMENTS = 1 << 31
 
@@ -29,12 +36,16 @@ def rebuild(path: Path) -> bytes:
     ------
     DataFormatError
         If it is truncated or something else.
+    UnsafeGraphError
+        If any of its subgraphs holds a custom op other than those of TensorFlow that inference
+        needs.
     """
     try:
         model = flatbuffer_utils.convert_bytearray_to_object(bytearray(path.read_bytes()))
         _decode_names(model)
         missing = [what for what, numbers, count in _references(model) if not _fit(numbers, count)]
         missing += ["a bound on its size" for tensor in _tensors(model) if not _is_bounded(tensor)]
+        refused = [op for op in _custom_ops(model) if op not in ALLOWED_OPS]
         # Only converters read it.
         model.metadata = None
         content = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
@@ -45,7 +56,40 @@ def rebuild(path: Path) -> bytes:
             f"{path}: expected a TensorFlow Lite file, got another or one that lacks parts "
             f"({missing[0]}); convert or copy it again"
         )
+    if refused:
+        raise UnsafeGraphError(
+            f"{path}: expected only ops that inference needs, got the custom op {refused[0]!r}; "
+            "such a network may touch files, the network or Python: use one from a source you trust"
+        )
     return content
+
+
+def _custom_ops(model) -> Iterator[str]:
+    """All custom ops, used or not, by what they would run: names of TensorFlow's, or others."""
+    for code in model.operatorCodes or []:
+        if code.customCode:
+            yield code.customCode.decode().removeprefix(_FLEX)
+    for graph in model.subgraphs:
+        for op in graph.operators or []:
+            name = model.operatorCodes[op.opcodeIndex].customCode
+            if name:
+                yield _flex_op(op, name.decode())
+
+
+def _flex_op(op, name: str) -> str:
+    """What a custom op runs: TensorFlow takes it from the op's options, not from its name."""
+    # Options of more than 2 GB lie behind the file's tables, where nobody looks.
+    if not name.startswith(_FLEX) or op.customOptions is None or op.largeCustomOptionsOffset:
+        return name
+    try:
+        called, node = flexbuffers.GetRoot(bytes(op.customOptions)).AsVector
+        node = NodeDef.FromString(node.AsStringBytes)
+        called = called.AsString
+    except (DecodeError, *_BROKEN) as error:
+        raise ValueError(f"options of {name}: {error}") from error
+    # A function's body would come from elsewhere in the file.
+    calls = any(value.HasField("func") or value.list.func for value in node.attr.values())
+    return name if calls or not called == node.op == name.removeprefix(_FLEX) else called
 
 
 def _decode_names(model) -> None:

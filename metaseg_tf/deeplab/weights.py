@@ -1,5 +1,6 @@
 """Named weights of a network, read from a checkpoint or from the constants of a frozen graph."""
 
+import glob
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.errors import DataFormatError, NetworkError, in_one_line
+from metaseg_tf.folders import check_file
 
 __all__ = ["check_weights", "is_graph_file", "load_weights", "weights_from_graph_def"]
 
@@ -91,6 +93,8 @@ def check_weights(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, n
 
 
 def _weights_from_checkpoint(prefix):
+    for file in prefix.parent.glob(f"{glob.escape(prefix.name)}.*"):
+        check_file(file)
     index = Path(f"{prefix}.index")
     if not index.is_file():
         raise DataFormatError(

@@ -9,6 +9,7 @@ import numpy as np
 
 from metaseg_tf.analysis.design import feature_names
 from metaseg_tf.errors import DataFormatError, SettingsMismatchError
+from metaseg_tf.folders import check_file
 from metaseg_tf.judging.meta_model import Linear, MetaModel, Verdict
 from metaseg_tf.run import parse_json, write_json
 from metaseg_tf.schema import CONVENTIONS, MAX_CLASSES, empty_table
@@ -72,6 +73,7 @@ def to_json(model: MetaModel) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    check_file(path)
     try:
         content = parse_json(path.read_bytes())
     except OSError as error:

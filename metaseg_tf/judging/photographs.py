@@ -1,16 +1,20 @@
 """Photographs without labels, seen through a network."""
 
 import os
+import struct
+import warnings
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from metaseg_tf.deeplab.network import describe_network, paper_options
-from metaseg_tf.errors import DataFormatError
+from metaseg_tf.errors import DataFormatError, in_one_line
+from metaseg_tf.folders import check_file, find_files
 from metaseg_tf.jobs import ImageJob
 from metaseg_tf.softmax import SoftmaxDump
 from metaseg_tf.sources import ProcessNetwork, threads_beside_network
@@ -23,10 +27,26 @@ __all__ = [
     "read_photograph",
 ]
 
-_SUFFIXES = (".png", ".jpg", ".jpeg")
+#: Suffix -> Pillow's name of the format; Pillow itself goes by a file's content, and would hand a
+#: PostScript file to Ghostscript, whatever its name.
+_FORMATS = {
+    ".png": "PNG",
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+}
 _CITYSCAPES_ENDING = "_leftImg8bit"
-# Pillow's names of what turns into 8-bit RGB without loss of range.
-_MODES = ("RGB", "RGBA", "L", "LA", "P", "CMYK")
+#: Pillow's names of what turns into 8-bit RGB without loss of range.
+_MODES = ("RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr", "LAB", "HSV")
+#: Upper bound of an image's pixels, 128 times those of Cityscapes.
+_MAX_PIXELS = 1 << 28
+#: What Pillow raises at broken files; of some formats it raises what Python does at a slip.
+_BROKEN = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError),
+    *(AttributeError, RuntimeError, NotImplementedError, MemoryError, struct.error, zlib.error),
+    Image.DecompressionBombError,
+)
 
 
 class PhotographSource:
@@ -94,11 +114,12 @@ def find_photographs(paths: Iterable[str | os.PathLike]) -> list[Path]:
     Raises
     ------
     DataFormatError
-        If a path does not exist or a folder holds no image.
+        If a path does not exist, is neither a file nor a folder, or a folder holds no image.
     """
     found = []
     for path in map(Path, paths):
-        files = [path] if path.is_file() else _list_folder(path)
+        check_file(path)
+        files = [path] if path.is_file() else find_files(path, tuple(_FORMATS), "images")
         found += [file for file in files if file not in found]
     return found
 
@@ -108,41 +129,39 @@ def name_photograph(path: Path) -> str:
     return path.stem.removesuffix(_CITYSCAPES_ENDING)
 
 
-def read_photograph(path: Path) -> np.ndarray:
-    """A photograph as uint8 [H, W, 3] in RGB.
+def read_photograph(path: str | os.PathLike) -> np.ndarray:
+    """A photograph as uint8 [H, W, 3] in RGB, turned as its file declares; of several its first.
 
     Raises
     ------
     DataFormatError
-        If the file is truncated, no image, or of more than 8 bits a channel.
+        If the file is truncated, not an image of a known format, of more than 8 bits per channel,
+        or too large.
     """
+    path = Path(path)
+    check_file(path)
     try:
-        with Image.open(path) as image:
+        with (
+            warnings.catch_warnings(),
+            Image.open(path, formats=sorted(set(_FORMATS.values()))) as image,
+        ):
+            # What is odd in a file that can be read all the same concerns nobody.
+            warnings.simplefilter("ignore")
             if image.mode not in _MODES:
                 raise DataFormatError(
-                    f"{path}: expected an image of 8 bits a channel, got mode {image.mode}; "
+                    f"{path}: expected an image of 8 bits per channel, got mode {image.mode}; "
                     "convert it to RGB"
                 )
-            return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        if isinstance(error, DataFormatError):
-            raise
+            if image.width * image.height > _MAX_PIXELS:
+                raise DataFormatError(
+                    f"{path}: expected at most {_MAX_PIXELS} pixels, got "
+                    f"{image.height}x{image.width}; cut it into pieces"
+                )
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except DataFormatError:
+        raise
+    except _BROKEN as error:
         raise DataFormatError(
-            f"{path}: expected a whole image ({', '.join(_SUFFIXES)}), got a file that cannot be "
-            f"read ({' '.join(str(error).split())[:120]}); copy it again or leave it out"
+            f"{path}: expected a whole image ({', '.join(_FORMATS)}), got a file that cannot be "
+            f"read ({in_one_line(error)}); copy it again or leave it out"
         ) from error
-
-
-def _list_folder(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise DataFormatError(
-            f"images: expected image files or a folder with them, got {folder}, which does not "
-            "exist; check the path"
-        )
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-    if not files:
-        raise DataFormatError(
-            f"images: expected {', '.join(_SUFFIXES)} files in {folder}, found none; point to the "
-            "folder that holds them"
-        )
-    return files

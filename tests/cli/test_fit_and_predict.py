@@ -199,7 +199,7 @@ def test_two_predictions_do_not_share_a_folder(metaseg, refused, made, tmp_path)
         (("--softmax", "DUMPS", "--network", "net.pb"), "either"),
         (("--network", "net.pb"), "either"),
         (("--images", "DUMPS"), "either"),
-        (("--images", "DUMPS", "--network", "net.pb"), "found none"),
+        (("--images", "DUMPS", "--network", "net.pb"), "found 6 .npz"),
         ((), "either"),
     ],
 )

@@ -1,5 +1,6 @@
 """The one door: what each kind of source gives with and without settings."""
 
+import os
 import sys
 import tarfile
 from types import ModuleType, SimpleNamespace
@@ -131,3 +132,30 @@ def test_a_missing_checkpoint(tmp_path):
 def test_settings_that_cannot_be_built(checkpoint, settings, message):
     with pytest.raises(InputError, match=message):
         load_network(checkpoint, **settings)
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.PTH", "net.safetensors"])
+def test_networks_of_other_frameworks_are_called_by_their_name(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(NetworkError, match=r"ONNX|PyTorch|safetensors") as caught:
+        load_network(tmp_path / name)
+    assert "convert it to a SavedModel" in str(caught.value)
+    assert "checkpoint" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["net.pb", "net.tar.gz", "net.keras", "net.h5", "net.tflite", "net/saved_model.pb", "net"],
+)
+def test_pipes_are_refused_at_once(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataFormatError, match="regular file"):
+        load_network(tmp_path / name.split("/")[0])
+
+
+def test_a_pipe_in_place_of_a_checkpoints_data_is_refused_at_once(tmp_path):
+    for suffix in ("index", "data-00000-of-00001"):
+        os.mkfifo(tmp_path / f"model.ckpt.{suffix}")
+        with pytest.raises(DataFormatError, match="regular file"):
+            load_network(tmp_path / "model.ckpt")

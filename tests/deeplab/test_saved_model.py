@@ -146,6 +146,130 @@ def test_the_format_of_tensorflow_1_is_read_before_it_is_loaded(tmp_path):
         load_saved_model(path)
 
 
+def rewrite(path, change):
+    saved = SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    change(saved)
+    (path / "saved_model.pb").write_bytes(saved.SerializeToString())
+    return path
+
+
+def run_the_saver_by(place):
+    """Makes loading run the op that saves variables, which writes files wherever it is told to."""
+
+    def change(saved):
+        (graph,) = saved.meta_graphs
+        writer = next(node.name for node in graph.graph_def.node if node.op == "SaveV2")
+        if place == "restore op":
+            graph.saver_def.restore_op_name = writer
+        elif place == "collection":
+            graph.collection_def["saved_model_main_op"].node_list.value.append(writer)
+        elif place == "signature":
+            signature = graph.signature_def["__saved_model_init_op"]
+            signature.outputs["__saved_model_init_op"].name = f"{writer}:0"
+        else:
+            node = graph.graph_def.node.add(name="behind", op="NoOp")
+            node.input.append(f"^{writer}")
+            graph.saver_def.restore_op_name = "behind"
+
+    return change
+
+
+@pytest.mark.parametrize("place", ["restore op", "collection", "signature", "dependency"])
+def test_nothing_is_written_when_the_format_of_tensorflow_1_is_loaded(tmp_path, place):
+    path = rewrite(save_of_tensorflow_1(tmp_path / "model"), run_the_saver_by(place))
+    with pytest.raises(UnsafeGraphError, match=r"expected nothing to be written.*SaveV2"):
+        load_saved_model(path)
+
+
+def test_a_second_graph_does_not_hide_what_is_run(tmp_path):
+    """Files of several graphs are loaded as those of TensorFlow 1, whatever else they hold."""
+    path = save(tmp_path / "model", lambda m, image: {"out": m.logits(image)}, ANY_SIZE)
+
+    def change(saved):
+        other = saved.meta_graphs.add()
+        other.CopyFrom(saved.meta_graphs[0])
+        other.graph_def.node.add(name="harm", op="WriteFile")
+
+    with pytest.raises(UnsafeGraphError, match="WriteFile"):
+        load_saved_model(rewrite(path, change))
+
+
+class RestoresItself(tf.Module):
+    """An object that writes a file when it is restored."""
+
+    def __init__(self, target):
+        super().__init__()
+        self.target = str(target)
+
+    def _serialize_to_tensors(self):
+        return {"k": tf.constant(1.0)}
+
+    def _restore_from_tensors(self, restored):
+        with tf.control_dependencies([tf.io.write_file(self.target, "written while loading")]):
+            return tf.no_op()
+
+
+class RestoresItselfQuietly(RestoresItself):
+    """As above by harmless ops only: what is refused is that a function of the file is run."""
+
+    def _restore_from_tensors(self, restored):
+        return tf.no_op()
+
+
+@pytest.mark.parametrize("kind", [RestoresItself, RestoresItselfQuietly])
+def test_nothing_is_restored_by_functions_of_the_file(tmp_path, kind):
+    module = Segmenter()
+    module.extra = kind(tmp_path / "written")
+    path = save(tmp_path / "model", lambda m, x: {"out": m.logits(x)}, ANY_SIZE, module=module)
+    with pytest.raises(UnsafeGraphError, match="restores itself") as caught:
+        load_saved_model(path)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "written").exists()
+
+
+def test_functions_that_no_signature_calls_are_read_as_well(tmp_path):
+    module = Segmenter()
+    target = str(tmp_path / "written")
+
+    @tf.function(input_signature=[], autograph=False)
+    def write():
+        tf.io.write_file(target, "harm")
+        return tf.constant(0)
+
+    module.other = write
+    path = save(tmp_path / "model", lambda m, x: {"out": m.logits(x)}, ANY_SIZE, module=module)
+    with pytest.raises(UnsafeGraphError, match="WriteFile"):
+        load_saved_model(path)
+
+
+def trained_keras_model():
+    layers = tf.keras.layers
+    image = tf.keras.Input((8, 10, 3))
+    x = layers.Conv2D(8, 3, padding="same")(layers.Rescaling(1 / 255)(image))
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.GaussianNoise(0.1)(layers.SpatialDropout2D(0.1)(layers.Dropout(0.1)(x)))
+    model = tf.keras.Model(image, layers.Conv2D(CLASSES, 1, activation="softmax")(x))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(draw()[None].astype(np.float32), np.zeros((1, 8, 10)), verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("store", ["export", "save", "tf.saved_model.save"])
+def test_what_keras_writes_after_training_is_taken(tmp_path, store, capsys):
+    model = trained_keras_model()
+    if store == "export":
+        model.export(str(tmp_path / "model"))
+    elif store == "save":
+        if hasattr(tf.keras, "version") and tf.keras.version().startswith("3"):
+            pytest.skip("Keras 3 saves no SavedModels")
+        model.save(str(tmp_path / "model"), save_format="tf")
+    else:
+        tf.saved_model.save(model, str(tmp_path / "model"))
+    expected = model.predict(draw()[None].astype(np.float32), verbose=0)[0]
+    found = load_saved_model(tmp_path / "model").probabilities(draw())
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_tables_are_refused_before_they_are_filled(tmp_path):
     module = Segmenter()
     pairs = tf.lookup.KeyValueTensorInitializer([1], [2.0])

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from flatbuffers import flexbuffers
 from small_networks import CLASSES, TAILS, Segmenter, draw, logits, probabilities
+from tensorflow.core.framework.node_def_pb2 import NodeDef
+from tensorflow.lite.python import schema_py_generated as schema_fb
 from tensorflow.lite.tools import flatbuffer_utils
 
 from metaseg_tf.deeplab.tflite import TFLiteNetwork
@@ -77,14 +80,107 @@ def test_networks_that_take_no_image_are_refused(tmp_path):
         TFLiteNetwork(path)
 
 
-def test_tensorflow_ops_are_checked(tmp_path):
+def written_in_branch(mark):
     def call(module, image):
-        tf.io.write_file(str(tmp_path / "written"), "harm")
+        scores = module.logits(image)
+
+        def write():
+            with tf.control_dependencies([tf.io.write_file(str(mark), "harm")]):
+                return tf.identity(scores)
+
+        return tf.cond(tf.reduce_sum(image) > -1.0, write, lambda: scores)
+
+    return call
+
+
+def written_at_once(mark):
+    def call(module, image):
+        tf.io.write_file(str(mark), "harm")
         return module.logits(image)
 
-    path = convert(tmp_path / "a.tflite", call, flex=True)
-    with pytest.raises(UnsafeGraphError, match="FlexWriteFile"):
-        TFLiteNetwork(path)
+    return call
+
+
+@pytest.mark.parametrize("harmful", [written_at_once, written_in_branch])
+def test_tensorflow_ops_are_checked_in_every_subgraph(tmp_path, harmful):
+    path = convert(tmp_path / "a.tflite", harmful(tmp_path / "written"), flex=True)
+    with pytest.raises(UnsafeGraphError, match="custom op 'WriteFile'") as caught:
+        TFLiteNetwork(path).probabilities(draw(*SIZE))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "written").exists()
+
+
+def test_harmless_tensorflow_ops_run(tmp_path):
+    def call(module, image):
+        return tf.image.resize(module.logits(image), SIZE, method="bicubic")
+
+    network = TFLiteNetwork(convert(tmp_path / "a.tflite", call, flex=True))
+    np.testing.assert_allclose(network.logits(draw(*SIZE)), logits(draw(*SIZE)), atol=1e-4)
+
+
+def flex_operators(model):
+    codes = model.operatorCodes
+    for graph in model.subgraphs:
+        for op in graph.operators:
+            if codes[op.opcodeIndex].customCode:
+                yield op, codes[op.opcodeIndex]
+
+
+def spoil_name(model):
+    """TensorFlow runs what the options say, whatever the op is called."""
+    for _, code in flex_operators(model):
+        code.customCode = b"FlexResizeBicubic"
+
+
+def spoil_unused(model):
+    code = schema_fb.OperatorCodeT()
+    code.customCode, code.builtinCode, code.deprecatedBuiltinCode = b"FlexEagerPyFunc", 32, 32
+    model.operatorCodes.append(code)
+
+
+def spoil_options(model):
+    for op, _ in flex_operators(model):
+        op.customOptions = op.customOptions[:-8]
+
+
+def spoil_function(model):
+    node = NodeDef(name="a", op="ResizeBicubic")
+    node.attr["f"].func.name = "elsewhere"
+    builder = flexbuffers.Builder()
+    with builder.Vector():
+        builder.String("ResizeBicubic")
+        builder.String(node.SerializeToString().decode())
+    for op, _ in flex_operators(model):
+        op.customOptions = list(builder.Finish())
+
+
+def spoil_kind(model):
+    for _, code in flex_operators(model):
+        code.customCode = b"SomebodysOwn"
+
+
+@pytest.mark.parametrize(
+    ("harmless", "spoil", "words"),
+    [
+        (False, spoil_name, "custom op 'FlexResizeBicubic'"),
+        (True, spoil_unused, "custom op 'EagerPyFunc'"),
+        (True, spoil_options, "options of FlexResizeBicubic"),
+        (True, spoil_function, "custom op 'FlexResizeBicubic'"),
+        (True, spoil_kind, "custom op 'SomebodysOwn'"),
+    ],
+)
+def test_custom_ops_that_are_not_what_they_seem_are_refused(tmp_path, harmless, spoil, words):
+    def call(module, image):
+        return tf.image.resize(module.logits(image), SIZE, method="bicubic")
+
+    harmful = written_at_once(tmp_path / "written")
+    path = convert(tmp_path / "a.tflite", call if harmless else harmful, flex=True)
+    model = flatbuffer_utils.read_model(str(path))
+    spoil(model)
+    path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    with pytest.raises((UnsafeGraphError, DataFormatError), match=words) as caught:
+        TFLiteNetwork(path).probabilities(draw(*SIZE))
+    assert "\n" not in str(caught.value)
     assert not (tmp_path / "written").exists()
 
 

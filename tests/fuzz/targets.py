@@ -127,6 +127,30 @@ def _labels() -> list[bytes]:
     return [encode(grey), encode(grey.astype(np.uint16)), encode(np.dstack([grey] * 3))]
 
 
+def _photographs() -> list[bytes]:
+    def encode(kind, mode="RGB", **options):
+        content = io.BytesIO()
+        Image.fromarray(pixels).convert(mode).save(content, kind, **options)
+        return content.getvalue()
+
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return [
+        *(encode(kind, exif=exif) for kind in ("PNG", "JPEG", "WEBP", "TIFF")),
+        *(encode("TIFF", compression=name) for name in ("tiff_lzw", "tiff_adobe_deflate")),
+        *(encode(kind, mode) for kind in ("PNG", "TIFF", "BMP") for mode in ("1", "P", "L")),
+        *(encode("PNG", mode) for mode in ("LA", "RGBA")),
+        *(encode(kind, "CMYK") for kind in ("JPEG", "TIFF")),
+    ]
+
+
+def _read_photograph(path: Path):
+    from metaseg_tf.judging.photographs import read_photograph
+
+    return read_photograph(path)
+
+
 def _read_pair(path: Path):
     from metaseg_tf.cityscapes import Pair, read_pairs
 
@@ -322,6 +346,7 @@ TARGETS = {
     "npy": Target(lambda: _npys(0.5), _load_dump, "a.npy", 1),
     "logits": Target(lambda: _npys(5.0), _load_logits, "a.npy", 1),
     "labels": Target(_labels, _read_pair, "a_gtFine_labelIds.png", 60),
+    "photograph": Target(_photographs, _read_photograph, "a.png", 1),
     "manifest": Target(lambda: _run_file("run.json"), _load_run, "run.json", 20),
     "segments": Target(
         lambda: _run_file("segments/bonn.parquet"), _load_run, "segments/bonn.parquet", 20

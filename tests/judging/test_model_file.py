@@ -1,6 +1,7 @@
 import functools
 import json
 import operator
+import os
 import warnings
 
 import numpy as np
@@ -187,3 +188,9 @@ def test_measures_too_large_to_be_judged_are_refused(saved, column):
     table[column] = np.finfo(float).max
     with pytest.raises(InputError, match="got too large"):
         model.score(table)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "model.json")
+    with pytest.raises(DataFormatError, match="regular file"):
+        load_model(tmp_path / "model.json")

@@ -1,6 +1,8 @@
+import os
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from metaseg_tf.errors import DataFormatError
 from metaseg_tf.judging.photographs import PhotographSource, find_photographs, read_photograph
@@ -20,6 +22,68 @@ def test_folders_and_files_are_taken_once_and_in_order(folder):
     assert [path.name for path in found] == ["c.JPEG", "a.jpg", "b_leftImg8bit.png"]
 
 
+def test_suffixes_count_in_any_case_and_what_is_left_out_is_said(tmp_path, caplog):
+    names = ["a.jpg", "b.JPG", "c.webp", "d.bmp", "e.tif", "f.jfif", "g.TIFF", "h.jpe"]
+    for name in names:
+        Image.new("RGB", (8, 8)).save(tmp_path / name, "JPEG" if name[0] in "fh" else None)
+        assert read_photograph(tmp_path / name).shape == (8, 8, 3)
+    (tmp_path / "._a.jpg").write_bytes(b"\0\5\x16\7Mac OS X")
+    (tmp_path / "notes.txt").touch()
+    assert [path.name for path in find_photographs([tmp_path])] == names
+    (said,) = caplog.messages
+    assert "1 .txt" in said
+
+
+def rotated(picture, path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if path.suffix == ".webp" else {}
+    Image.fromarray(picture).save(path, exif=exif, **options)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_declared_orientation_is_applied(tmp_path, suffix, orientation):
+    picture = np.zeros((40, 60, 3), np.uint8)
+    picture[:20], picture[20:, :30], picture[20:, 30:] = (200, 30, 30), (30, 200, 30), (30, 30, 200)
+    path = rotated(picture, tmp_path / f"a{suffix}", orientation)
+    upright = Image.fromarray(picture)
+    upright.getexif()[0x0112] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(upright)).astype(int)
+    found = read_photograph(path)
+    assert found.shape == expected.shape == ((40, 60, 3) if orientation < 5 else (60, 40, 3))
+    # JPEG blurs the borders.
+    assert np.mean(np.abs(found - expected).max(-1) > 10) < 0.2
+
+
+def test_the_content_is_never_guessed_at(tmp_path, monkeypatch):
+    """Pillow would hand PostScript to Ghostscript, whatever the file is called."""
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("Ghostscript"))
+    path = tmp_path / "photo.png"
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    )
+    with pytest.raises(DataFormatError, match="cannot be read"):
+        read_photograph(path)
+
+
+@pytest.mark.parametrize("path", ["pipe", "/dev/zero"])
+def test_pipes_and_devices_are_refused_at_once(tmp_path, path):
+    path = tmp_path / path
+    if not path.exists():
+        os.mkfifo(path)
+    for read in (read_photograph, lambda path: find_photographs([path])):
+        with pytest.raises(DataFormatError, match="regular file"):
+            read(path)
+
+
+def test_too_many_pixels_are_refused_before_they_are_unpacked(tmp_path):
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "a.png")
+    with pytest.raises(DataFormatError, match=r"20000x20000|decompression bomb"):
+        read_photograph(tmp_path / "a.png")
+
+
 def test_a_job_gives_the_image_with_what_the_network_sees_in_it(folder):
     class Network:
         def probabilities(self, image):
@@ -35,7 +99,7 @@ def test_a_job_gives_the_image_with_what_the_network_sees_in_it(folder):
     assert dump.gt is None
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA"])
 def test_grey_palette_and_transparent_images_become_rgb(folder, mode):
     Image.open(folder / "a.jpg").convert(mode).save(folder / "d.png")
     assert read_photograph(folder / "d.png").shape == (6, 8, 3)
