@@ -202,10 +202,11 @@ class Run:
                 "with --keep-maps all"
             )
         npz, photograph = (f"{_MAPS}/{image}.{suffix}" for suffix in ("npz", "jpg"))
-        shown = self._read(photograph) if self._folder.exists(photograph) else None
-        return decode_maps(self._read(npz), shown, origin=str(self._folder.where(npz)))
+        shown = self.read_bytes(photograph) if self._folder.exists(photograph) else None
+        return decode_maps(self.read_bytes(npz), shown, origin=str(self._folder.where(npz)))
 
-    def _read(self, relative: str) -> bytes:
+    def read_bytes(self, relative: str) -> bytes:
+        """A file below the run folder; RunError if it is not there or cannot be read."""
         try:
             return self._folder.read(relative)
         except OSError as error:

@@ -183,7 +183,8 @@ def minimise_l1_quadratic(A: np.ndarray, c: np.ndarray, alpha: float) -> np.ndar
     Returns
     -------
     float64 array [p]
-        The minimiser, exact but for rounding.
+        The minimiser, exact but for rounding. Rarely (below 1 % of drawn problems) the path drops
+        a column for good; then a point that is better than 0, but not the best.
     """
     # Loading scikit-learn takes a second, which tables without a fit need not wait for.
     from sklearn.exceptions import ConvergenceWarning
@@ -191,7 +192,8 @@ def minimise_l1_quadratic(A: np.ndarray, c: np.ndarray, alpha: float) -> np.ndar
 
     # Divided by alpha, since the path ends within an absolute tolerance of its last penalty.
     with warnings.catch_warnings():
-        # On nearly equal columns the path may end early; the duality gap tells whether it matters.
+        # The path may end early on nearly equal columns: the step is a worse one then, and the
+        # fit ends all the same where its duality gap allows.
         warnings.simplefilter("ignore", ConvergenceWarning)
         *_, w = lars_path_gram(
             Xy=-c / alpha,

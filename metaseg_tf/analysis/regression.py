@@ -1,5 +1,6 @@
 """Meta regression: how large is a segment's IoU_adj or IoU? (section 3, Tables 2 and 3)"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,6 +44,36 @@ class Regression:
     coef: np.ndarray
     intercept: np.ndarray
     predicted: np.ndarray
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of it as arrays, for `from_arrays`."""
+        return {
+            "scores": self.scores["value"].to_numpy(),
+            "clipped": self.clipped["value"].to_numpy(),
+            "coef": self.coef,
+            "intercept": self.intercept,
+            "predicted": self.predicted,
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], design: Design, target: str, protocol: Protocol
+    ) -> "Regression":
+        """The regression of a design's target by a protocol, from what `arrays` gave.
+
+        Raises
+        ------
+        ValueError, KeyError
+            If the arrays are not those of this design and protocol.
+        """
+        shape = (protocol.runs, len(_MODELS), len(_SCORES), len(PARTS))
+        return cls(
+            target,
+            *(_tidy(arrays[name].reshape(shape), target) for name in ("scores", "clipped")),
+            arrays["coef"].reshape(protocol.runs, len(design.columns)),
+            arrays["intercept"].reshape(protocol.runs),
+            arrays["predicted"].reshape(len(design)),
+        )
 
     def tidy(self) -> pd.DataFrame:
         """Rows of ``evaluation.csv``."""

@@ -3,8 +3,9 @@ import io
 import pandas as pd
 import pytest
 
+from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.errors import InputError
-from metaseg_tf.paper.measured import Measured, Value, collect, evaluate_run
+from metaseg_tf.paper.measured import Measured, Value, collect
 from metaseg_tf.paper.published import PUBLISHED
 from metaseg_tf.paper.tables import TABLES, make_table, name_runs, store_table
 from metaseg_tf.run import Run
