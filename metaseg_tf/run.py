@@ -225,12 +225,13 @@ class Run:
                 "with --keep-maps all"
             )
         npz, photograph = (f"{_MAPS}/{image}.{suffix}" for suffix in ("npz", "jpg"))
-        shown = self._read(photograph) if self._folder.exists(photograph) else None
+        shown = self.read_bytes(photograph) if self._folder.exists(photograph) else None
         n_classes = self.manifest.n_classes or self._parts.count_classes() or MAX_CLASSES
         origin = str(self._folder.where(npz))
-        return decode_maps(self._read(npz), shown, n_classes=n_classes, origin=origin)
+        return decode_maps(self.read_bytes(npz), shown, n_classes=n_classes, origin=origin)
 
-    def _read(self, relative: str) -> bytes:
+    def read_bytes(self, relative: str) -> bytes:
+        """A file below the run folder; RunError if it is not there or cannot be read."""
         try:
             return self._folder.read(relative)
         except OSError as error:

@@ -65,7 +65,13 @@ _HEAP_REFERENCE = struct.Struct("<IQI")
 _HEAP_START = b"GCOL\1\0\0\0"
 _HEAP = struct.Struct("<8sQ")
 _HEAP_OBJECT = struct.Struct("<H6xQ")
-_KINDS = {"f": "real numbers", "iu": "integers", "iub": "integers", "SU": "text"}
+_KINDS = {
+    "f": "real numbers",
+    "iu": "integers",
+    "iub": "integers",
+    "fiu": "numbers",
+    "SU": "text",
+}
 
 
 class _Origin(NamedTuple):

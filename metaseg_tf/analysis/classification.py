@@ -1,7 +1,8 @@
 """Meta classification: is IoU_adj > 0 for a segment? (section 3, Table 2, upper part)"""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = ["Classification", "fit_classification"]
 
 _PATH_MODELS = ("penalized", "unpenalized")
 _SCORES = {"acc": accuracy, "auroc": auroc}
+_PATH_FIELDS = fields(LassoPath)
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -64,6 +66,48 @@ class Classification:
         """Penalised coefficients of one run: a row a C, a column a feature (Figure 4, top)."""
         path = self.paths[run]
         return pd.DataFrame(path.coef, pd.Index(path.C, name="C"), list(self.columns))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of it as arrays, for `from_arrays`."""
+        path = {f.name: np.stack([getattr(p, f.name) for p in self.paths]) for f in _PATH_FIELDS}
+        return path | {
+            "refit_converged": path["refit_converged"].astype(np.uint8),
+            "curves": self.curves["value"].to_numpy(),
+            "baseline": self.baseline["value"].to_numpy(),
+            "detected": self.detected,
+            "undetected": self.undetected,
+            "probability": self.probability,
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], design: Design, protocol: Protocol
+    ) -> "Classification":
+        """The classification of a design by a protocol, from what `arrays` gave.
+
+        Raises
+        ------
+        ValueError, KeyError
+            If the arrays are not those of this design and protocol.
+        """
+        splits, k, p = protocol.runs, len(protocol.C), len(design.columns)
+        shapes = {"coef": (splits, k, p), "refit_coef": (splits, k, p)}
+        path = [
+            np.broadcast_to(arrays[f.name], shapes.get(f.name, (splits, k))) for f in _PATH_FIELDS
+        ]
+        if not np.array_equal(path[0], np.broadcast_to(protocol.C, (splits, k))):
+            raise ValueError("another path")
+        path[-1] = path[-1].astype(bool)
+        scores = (len(PARTS), len(_SCORES))
+        return cls(
+            design.columns,
+            tuple(LassoPath(*(part[split] for part in path)) for split in range(splits)),
+            _tidy(arrays["curves"].reshape(splits, 2, *scores, k), _PATH_MODELS, C=protocol.C),
+            _tidy(arrays["baseline"].reshape(splits, 1, *scores), ("entropy",)),
+            arrays["detected"].reshape(splits),
+            arrays["undetected"].reshape(splits),
+            arrays["probability"].reshape(len(design)),
+        )
 
     def tidy(self) -> pd.DataFrame:
         """Rows of ``evaluation.csv``: the path models at ``best_c``, and the baseline."""

@@ -1,18 +1,92 @@
-"""Tables 2 and 3 from a segment table: classification and both regressions by one protocol."""
+"""Tables 2 and 3 from a segment table: classification and both regressions by one protocol.
 
-from dataclasses import dataclass
-from functools import cached_property
+The fits of a run are kept in its folder, ``RUN/evaluation/``, with a fingerprint of the segment
+tables that they were made on, so that tables, figures and report read what was fitted once.
+"""
 
+import hashlib
+import io
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Protocol as Interface
+
+import numpy as np
 import pandas as pd
 
 from metaseg_tf.analysis.classification import Classification, fit_classification
 from metaseg_tf.analysis.design import Design, build_design
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
 from metaseg_tf.analysis.regression import Regression, fit_regression
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import DataFormatError, InputError, RunError
+from metaseg_tf.run import Run, load_run
 from metaseg_tf.schema import IOU_COLUMNS
+from metaseg_tf.stored_arrays import open_npz
 
-__all__ = ["Evaluation", "evaluate", "summarise"]
+__all__ = ["Evaluation", "KeptFits", "evaluate", "evaluate_run", "summarise"]
+
+_LOGGER = logging.getLogger(__name__)
+#: Part of the fingerprint: to be raised where the fits of equal tables change.
+_FITS = 1
+# Two runs stand side by side; table and fits of each take less than 100 MB at the paper's size.
+_RUNS_IN_MEMORY = 2
+
+
+class _Fit(Interface):
+    def arrays(self) -> dict[str, np.ndarray]: ...
+
+
+class KeptFits:
+    """Fits in a run's folder, one npz file for each.
+
+    Parameters
+    ----------
+    run : Run
+    fingerprint : str
+        Of the run as it was when its tables were read.
+    protocol : Protocol
+    """
+
+    def __init__(self, run: Run, fingerprint: str, protocol: Protocol):
+        self._run, self._engine = run, protocol.engine
+        self._state = hashlib.sha256(repr((fingerprint, protocol, _FITS)).encode()).hexdigest()
+
+    def recall(
+        self, name: str, rebuild: Callable[[dict[str, np.ndarray]], _Fit], fit: Callable[[], _Fit]
+    ) -> _Fit:
+        """The fit kept under a name, or else a new one, which is kept from then on."""
+        place = f"evaluation/{name}_{self._engine}.npz"
+        try:
+            return rebuild(self._read(place))
+        except (
+            DataFormatError,
+            RunError,
+            ValueError,
+            KeyError,
+            AttributeError,
+            TypeError,
+        ) as error:
+            _LOGGER.debug("%s: fitted anew (%s)", place, error)
+        fitted = fit()
+        content = io.BytesIO()
+        np.savez(content, state=np.array(self._state), **fitted.arrays())
+        try:
+            self._run.write_bytes(place, content.getvalue())
+        except RunError as error:
+            _LOGGER.info("%s: not kept (%s)", place, error)
+        return fitted
+
+    def _read(self, place: str) -> dict[str, np.ndarray]:
+        content = self._run.read_bytes(place)
+        with open_npz(io.BytesIO(content), place) as stored:
+            if stored.read("state", "SU").item() != self._state:
+                raise ValueError("fitted on other tables, or otherwise")
+            names = [name for name in stored.names() if name != "state"]
+            arrays = {name: stored.read(name, "fiu") for name in names}
+        if not all(np.isfinite(values).all() for values in arrays.values()):
+            raise ValueError("expected finite numbers")
+        return arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,19 +103,37 @@ class Evaluation:
     classification : Classification
     regressions : dict of str to Regression
         By target: ``iou_adj`` and ``iou``.
+    kept : KeptFits or None
+        Where fits are looked for before they are made, and kept.
     """
 
     design: Design
     protocol: Protocol
+    kept: KeptFits | None = None
 
     @cached_property
     def classification(self) -> Classification:
-        return fit_classification(self.design, self.protocol)
+        return self._recall(
+            "classification",
+            lambda arrays: Classification.from_arrays(arrays, self.design, self.protocol),
+            lambda: fit_classification(self.design, self.protocol),
+        )
 
     @cached_property
     def regressions(self) -> dict[str, Regression]:
-        targets = reversed(IOU_COLUMNS)
-        return {target: fit_regression(self.design, target, self.protocol) for target in targets}
+        return {
+            target: self._recall(
+                target,
+                lambda arrays, target=target: Regression.from_arrays(
+                    arrays, self.design, target, self.protocol
+                ),
+                lambda target=target: fit_regression(self.design, target, self.protocol),
+            )
+            for target in reversed(IOU_COLUMNS)
+        }
+
+    def _recall(self, name, rebuild, fit):
+        return fit() if self.kept is None else self.kept.recall(name, rebuild, fit)
 
     def tidy(self) -> pd.DataFrame:
         """``evaluation.csv``: columns split, target, model, score, part, value.
@@ -88,6 +180,25 @@ def evaluate(table: pd.DataFrame, protocol: Protocol = PAPER_PROTOCOL) -> Evalua
     """
     # Training rows differ from run to run, so "train" scales are taken within each of them.
     return Evaluation(build_design(table, classes=protocol.classes), protocol)
+
+
+def evaluate_run(run: Run, *, engine: str = PAPER_PROTOCOL.engine) -> Evaluation:
+    """The published protocol over a run, fitted once and kept in its folder.
+
+    Parameters
+    ----------
+    run : Run
+    engine : {"lars", "reference"}
+        Solver of the logistic fits, see `metaseg_tf.analysis.lasso`; each has its own fits.
+    """
+    return _evaluation(run.address, run.fingerprint(), engine)
+
+
+@lru_cache(maxsize=_RUNS_IN_MEMORY)
+def _evaluation(address: str, fingerprint: str, engine: str) -> Evaluation:
+    protocol = replace(PAPER_PROTOCOL, engine=engine)
+    evaluation = evaluate(load_run(address), protocol)
+    return replace(evaluation, kept=KeptFits(Run(address), fingerprint, protocol))
 
 
 def summarise(tidy: pd.DataFrame) -> pd.DataFrame:

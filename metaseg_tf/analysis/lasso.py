@@ -2,20 +2,46 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from metaseg_tf.analysis.design import check_choice
-from metaseg_tf.analysis.solvers import Fit, NewtonSolver
+from metaseg_tf.analysis.logistic import (
+    LogisticLoss,
+    minimise_l1_logistic,
+    minimise_logistic,
+    objective,
+)
 from metaseg_tf.errors import ShapeError
 
-__all__ = ["ACTIVE", "ENGINES", "LassoPath", "fit_logistic", "fit_path"]
-
-#: "newton" solves to a certified gap; "reference" makes the authors' own scikit-learn calls.
-ENGINES = ("newton", "reference")
+__all__ = [
+    "ACTIVE",
+    "ENGINES",
+    "Fit",
+    "LarsSolver",
+    "LassoPath",
+    "ReferenceSolver",
+    "fit_logistic",
+    "fit_path",
+    "share_duplicates",
+]
 
 #: A column is active where its coefficient is larger than this (the authors' threshold).
 ACTIVE = 1e-6
+
+
+class Fit(NamedTuple):
+    """Coefficients [p] and intercept of one fit, and how good it is.
+
+    ``gap`` is the duality gap relative to the objective (NaN without penalty); ``converged`` is
+    False where an unpenalised fit has no minimum, as on separable outcomes.
+    """
+
+    coef: np.ndarray
+    intercept: float
+    gap: float = float("nan")
+    converged: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +93,7 @@ class LassoPath:
 
 
 def fit_path(
-    X: np.ndarray, y: np.ndarray, C: Sequence[float], *, engine: str = "newton"
+    X: np.ndarray, y: np.ndarray, C: Sequence[float], *, engine: str = "lars"
 ) -> LassoPath:
     """Fit the l1 path and the unpenalised refits on training rows.
 
@@ -79,8 +105,9 @@ def fit_path(
         Outcome; both must occur.
     C : sequence of k floats
         Rising inverse penalties.
-    engine : {"newton", "reference"}
-        Ours, to a relative gap of 1e-9, or the authors' calls, which take some 100 times longer.
+    engine : {"lars", "reference"}
+        `LarsSolver`, exact to a relative gap of 1e-9, or the authors' calls, `ReferenceSolver`,
+        which take some 100 times longer.
 
     Raises
     ------
@@ -101,7 +128,7 @@ def fit_path(
     )
 
 
-def fit_logistic(X: np.ndarray, y: np.ndarray, *, engine: str = "newton") -> Fit:
+def fit_logistic(X: np.ndarray, y: np.ndarray, *, engine: str = "lars") -> Fit:
     """One unpenalised logistic fit on all columns of X, as for the entropy baseline."""
     return _make_solver(X, y, engine).unpenalised(np.ones(X.shape[1], bool))
 
@@ -113,9 +140,123 @@ def _make_solver(X, y, engine):
             f"logistic fit: expected X [n, p] and y [n], got {list(np.shape(X))} and "
             f"{list(np.shape(y))}; pass a row of X for each outcome"
         )
-    if engine == "newton":
-        return NewtonSolver(X, y)
-    # Loading scikit-learn takes a second, which nobody else needs to wait.
-    from metaseg_tf.analysis.reference_solver import ReferenceSolver
+    return ENGINES[engine](X, y)
 
-    return ReferenceSolver(X, y)
+
+class LarsSolver:
+    """Proximal Newton steps from the last solution of the path, each solved by scikit-learn's LARS.
+
+    Made for one set of rows; ``penalised`` expects C to rise from call to call.
+    """
+
+    def __init__(self, X: np.ndarray, y: np.ndarray):
+        self._shares = share_duplicates(X)
+        # The first column of each group stands for it: an l1 penalty cannot tell them apart.
+        first = (self._shares != 0).argmax(axis=1)
+        self._loss = LogisticLoss(X[:, first], y)
+        self._point = self._loss.null
+        self._refits = {}
+
+    def penalised(self, C: float) -> Fit:
+        """Minimise the loss with penalty 1/C to a relative gap of 1e-9."""
+        alpha = 1 / (C * len(self._loss.signs))
+        self._point = minimise_l1_logistic(self._loss, alpha, self._point)
+        gap = self._loss.gap(self._point, alpha) / objective(self._point, alpha)
+        return Fit(self._point.w @ self._shares, self._point.b, gap)
+
+    def unpenalised(self, support: np.ndarray) -> Fit:
+        """Minimise the loss alone over the columns of a bool array [p]."""
+        key = support.tobytes()
+        if key not in self._refits:
+            columns = np.flatnonzero((self._shares[:, support] != 0).any(axis=1))
+            point, converged = minimise_logistic(self._loss, columns, self._start(columns))
+            self._refits[key] = Fit(point.w @ self._shares, point.b, converged=converged)
+        return self._refits[key]
+
+    def _start(self, columns):
+        inside = np.isin(np.arange(len(self._point.w)), columns)
+        if np.any(self._point.w[~inside]):
+            return self._loss.at(np.where(inside, self._point.w, 0.0), self._point.b)
+        return self._point
+
+
+class ReferenceSolver:
+    """The authors' calls: scikit-learn's saga from a cold start, 1000 epochs, tolerance 1e-3."""
+
+    def __init__(self, X: np.ndarray, y: np.ndarray):
+        self._X, self._loss = X, LogisticLoss(X, y)
+
+    def penalised(self, C: float) -> Fit:
+        """Fit with an l1 penalty; the gap is an upper bound, loose where saga stopped early."""
+        coef, intercept = self._fit(slice(None), **_l1_options(C))
+        alpha = 1 / (C * len(self._loss.signs))
+        point = self._loss.at(coef, intercept)
+        return Fit(coef, intercept, self._loss.gap(point, alpha) / objective(point, alpha))
+
+    def unpenalised(self, support: np.ndarray) -> Fit:
+        """Fit without penalty on the columns of a bool array [p]."""
+        if not support.any():
+            return Fit(self._loss.null.w, self._loss.null.b)
+        return Fit(*self._fit(support, **_no_penalty_options()))
+
+    def _fit(self, columns, **options):
+        # Loading scikit-learn takes a second, which nobody else needs to wait for.
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(
+            solver="saga", max_iter=1000, tol=1e-3, random_state=0, **options
+        ).fit(self._X[:, columns], self._loss.signs > 0)
+        coef = np.zeros(self._X.shape[1])
+        coef[columns] = model.coef_[0]
+        return coef, float(model.intercept_[0])
+
+
+def _l1_options(C):
+    # penalty= is deprecated from 1.8 on; before, l1_ratio=1 alone would silently fit l2.
+    return {"C": C, "l1_ratio": 1.0} if _sklearn_is_new() else {"C": C, "penalty": "l1"}
+
+
+def _no_penalty_options():
+    return {"C": np.inf} if _sklearn_is_new() else {"penalty": None}
+
+
+def _sklearn_is_new():
+    import sklearn
+
+    return tuple(int(part) for part in sklearn.__version__.split(".")[:2]) >= (1, 8)
+
+
+#: Solvers by name: exact, or with the authors' own scikit-learn calls.
+ENGINES = {"lars": LarsSolver, "reference": ReferenceSolver}
+
+
+def share_duplicates(X: np.ndarray) -> np.ndarray:
+    """How the coefficients of distinct columns are shared out to all columns.
+
+    Columns that are equal up to sign (S_rel and S_rel_in after standardisation) get equal parts
+    of one coefficient, whatever the solver would have done; constant columns get none.
+
+    Parameters
+    ----------
+    X : float64 array [n, p]
+
+    Returns
+    -------
+    float64 array [m, p]
+        One row a distinct column: sign / size of its group where it has a member, else 0.
+    """
+    constant = X.max(axis=0) == X.min(axis=0)
+    products = X.T @ X
+    norms = np.sqrt(np.diag(products))
+    close = np.abs(products) >= (1 - 1e-9) * np.outer(norms, norms)
+    shares, left = [], ~constant
+    while left.any():
+        first = int(left.argmax())
+        group = np.flatnonzero(left & close[first])
+        signs = np.sign(products[first, group])
+        same = np.abs(X[:, group] * signs - X[:, [first]]).max(axis=0) <= 1e-12 * norms[first]
+        share = np.zeros(X.shape[1])
+        share[group[same]] = signs[same] / same.sum()
+        shares.append(share)
+        left[group[same]] = False
+    return np.array(shares).reshape(-1, X.shape[1])

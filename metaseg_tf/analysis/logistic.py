@@ -2,18 +2,26 @@
 
 The objective is the mean logistic loss plus alpha |w|_1, with alpha = 1 / (C n) in scikit-learn's
 terms and alpha = lambda / n in the paper's. The intercept is not penalised. A Newton step costs
-one weighted Gram matrix of the columns that may move; what follows from it is p x p and cheap.
+one weighted Gram matrix of the columns that may move; what is left is a LASSO of at most p columns,
+which scikit-learn's LARS path solves exactly (decision record 0020).
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import entr
 
-from metaseg_tf.analysis.quadratic import minimise_l1_quadratic
 from metaseg_tf.errors import InputError
 
-__all__ = ["LogisticLoss", "Point", "minimise_l1_logistic", "minimise_logistic"]
+__all__ = [
+    "LogisticLoss",
+    "Point",
+    "minimise_l1_logistic",
+    "minimise_l1_quadratic",
+    "minimise_logistic",
+    "objective",
+]
 
 #: Rows of X that are weighted at a time: small enough for the cache, and no copy of X is made.
 _BLOCK = 2048
@@ -157,8 +165,47 @@ def _reduced(loss, point, columns):
 def _l1_step(loss, alpha, point, columns):
     matrix, gradient, intercept_step = _reduced(loss, point, columns)
     old = point.w[columns]
-    step = minimise_l1_quadratic(matrix, gradient - matrix @ old, alpha, old) - old
+    step = minimise_l1_quadratic(matrix, gradient - matrix @ old, alpha) - old
     return columns, step, intercept_step(step)
+
+
+def minimise_l1_quadratic(A: np.ndarray, c: np.ndarray, alpha: float) -> np.ndarray:
+    """Minimise c.w + w.A.w / 2 + alpha |w|_1 by scikit-learn's LARS path.
+
+    Parameters
+    ----------
+    A : float64 array [p, p]
+        Symmetric and positive definite.
+    c : float64 array [p]
+    alpha : float
+        Penalty, positive.
+
+    Returns
+    -------
+    float64 array [p]
+        The minimiser, exact but for rounding. Rarely (below 1 % of drawn problems) the path drops
+        a column for good; then a point that is better than 0, but not the best.
+    """
+    # Loading scikit-learn takes a second, which tables without a fit need not wait for.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import lars_path_gram
+
+    # Divided by alpha, since the path ends within an absolute tolerance of its last penalty.
+    with warnings.catch_warnings():
+        # The path may end early on nearly equal columns: the step is a worse one then, and the
+        # fit ends all the same where its duality gap allows.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        *_, w = lars_path_gram(
+            Xy=-c / alpha,
+            Gram=A / alpha,
+            n_samples=1,
+            alpha_min=1.0,
+            method="lasso",
+            copy_X=False,
+            copy_Gram=False,
+            return_path=False,
+        )
+    return w
 
 
 def _plain_step(loss, point, columns):

@@ -36,7 +36,7 @@ class Protocol:
         Class columns kept, see ``build_design``.
     C : tuple of float
         Rising inverse penalties 1/lambda of eq. (4).
-    engine : {"newton", "reference"}
+    engine : {"lars", "reference"}
         Solver of the logistic fits, see ``metaseg_tf.analysis.lasso``.
     seed : int
         Seed of the image splits; the reference splits have the authors' own.
@@ -47,7 +47,7 @@ class Protocol:
     fit_on: str = "all"
     classes: str = "all"
     C: tuple[float, ...] = tuple(float(c) for c in 10 ** np.linspace(-4.2, 0.8, 50))
-    engine: str = "newton"
+    engine: str = "lars"
     seed: int = 0
 
     def __post_init__(self):

@@ -1,5 +1,6 @@
 """Meta regression: how large is a segment's IoU_adj or IoU? (section 3, Tables 2 and 3)"""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -51,6 +52,42 @@ class Regression:
     intercept: np.ndarray
     predicted: np.ndarray
     extrapolating: Mapping[str, tuple[str, ...]]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of it as arrays, for `from_arrays`."""
+        return {
+            "scores": self.scores["value"].to_numpy(),
+            "clipped": self.clipped["value"].to_numpy(),
+            "coef": self.coef,
+            "intercept": self.intercept,
+            "predicted": self.predicted,
+            # A JSON text as bytes: names of columns are text, which arrays of numbers are not.
+            "extrapolating": np.frombuffer(json.dumps(dict(self.extrapolating)).encode(), np.uint8),
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], design: Design, target: str, protocol: Protocol
+    ) -> "Regression":
+        """The regression of a design's target by a protocol, from what `arrays` gave.
+
+        Raises
+        ------
+        ValueError, KeyError, AttributeError
+            If the arrays are not those of this design and protocol.
+        """
+        shape = (protocol.runs, len(_MODELS), len(_SCORES), len(PARTS))
+        return cls(
+            target,
+            *(_tidy(arrays[name].reshape(shape), target) for name in ("scores", "clipped")),
+            arrays["coef"].reshape(protocol.runs, len(design.columns)),
+            arrays["intercept"].reshape(protocol.runs),
+            arrays["predicted"].reshape(len(design)),
+            {
+                model: tuple(design.columns[design.columns.index(name)] for name in names)
+                for model, names in json.loads(arrays["extrapolating"].tobytes()).items()
+            },
+        )
 
     def tidy(self) -> pd.DataFrame:
         """Rows of ``evaluation.csv``."""

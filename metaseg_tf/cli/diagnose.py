@@ -3,18 +3,18 @@
 import typer
 
 from metaseg_tf.cli.console import print_paths
-from metaseg_tf.cli.options import RunFolder
+from metaseg_tf.cli.options import Engine, RunFolder
 
 __all__ = ["diagnose"]
 
 
-def diagnose(run: RunFolder) -> None:
+def diagnose(run: RunFolder, engine: Engine = None) -> None:
     """Test the assumptions behind the fits; texts, CSV and pictures go to RUN/diagnostics/."""
     from metaseg_tf.paper.diagnosis import diagnose_run, store_diagnostics
     from metaseg_tf.run import Run
 
     opened = Run(run)
-    found = diagnose_run(opened)
+    found = diagnose_run(opened, **({} if engine is None else {"engine": engine.value}))
     paths = store_diagnostics(found, opened)
     typer.echo(f"{found}\n")
     print_paths(paths)

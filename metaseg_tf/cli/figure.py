@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.options import RunFolders
+from metaseg_tf.cli.options import Engine, RunFolders
 
 __all__ = ["figure"]
 
@@ -14,12 +14,14 @@ def figure(
     runs: RunFolders,
     image: Annotated[
         str | None,
-        typer.Option(help="The image that figures 2, 5 and 7 show; a telling one by default."),
+        typer.Option(help="The image for figures 2, 5 and 7; default: the most informative one."),
     ] = None,
+    engine: Engine = None,
 ) -> None:
     """Make a figure of the paper: PNG, PDF and the data as CSV in RUN/figures/ of the first run."""
     from metaseg_tf.paper.figures import make_figure
     from metaseg_tf.run import Run
 
-    for path in make_figure(number, [Run(path) for path in runs], image=image):
+    opened = [Run(path) for path in runs]
+    for path in make_figure(number, opened, image=image, engine=engine and engine.value):
         typer.echo(f"wrote {path}")

@@ -16,6 +16,8 @@ __all__ = [
     "Cityscapes",
     "Convention",
     "Crop",
+    "Engine",
+    "EngineChoice",
     "Flip",
     "KeepMaps",
     "Keys",
@@ -66,6 +68,13 @@ class OnErrorChoice(str, Enum):
     skip = "skip"
 
 
+class EngineChoice(str, Enum):
+    """Solver of the logistic fits, see docs/decisions/0020."""
+
+    lars = "lars"
+    reference = "reference"
+
+
 def parse_keep_maps(text: str | int) -> int:
     """A number of images; "all" is more than any run has."""
     if text == "all":
@@ -79,6 +88,14 @@ RunFolders = Annotated[
     list[str], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
 ]
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, made by extract.")]
+Engine = Annotated[
+    EngineChoice | None,
+    typer.Option(
+        help="Solver of the logistic fits. 'lars' (the default): exact, by scikit-learn's LARS "
+        "path; 'reference': the authors' own scikit-learn calls, which take some 100 times longer.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 Out = Annotated[
     str,

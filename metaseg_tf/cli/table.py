@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from metaseg_tf.cli.console import print_json, print_paths, print_table
-from metaseg_tf.cli.options import AsJson, RunFolders
+from metaseg_tf.cli.options import AsJson, Engine, RunFolders
 
 __all__ = ["table"]
 
@@ -13,6 +13,7 @@ __all__ = ["table"]
 def table(
     number: Annotated[int, typer.Argument(min=1, max=3, help="The table's number in the paper.")],
     runs: RunFolders,
+    engine: Engine = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a table of the paper: on the screen, and as CSV, Markdown and LaTeX in RUN/tables/."""
@@ -20,8 +21,9 @@ def table(
     from metaseg_tf.run import Run
 
     opened = [Run(path) for path in runs]
-    printed = make_table(number, opened)
-    paths = store_table(number, printed, opened)
+    options = {} if engine is None else {"engine": engine.value}
+    printed = make_table(number, opened, **options)
+    paths = store_table(number, printed, opened, **options)
     if as_json:
         print_json({"caption": printed.caption, "rows": printed.to_records()})
     else:

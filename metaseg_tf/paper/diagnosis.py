@@ -9,9 +9,9 @@ from metaseg_tf.run import Run, load_run
 __all__ = ["diagnose_run", "store_diagnostics"]
 
 
-def diagnose_run(run: Run) -> Diagnostics:
-    """Diagnose the fits of a run; errors as `metaseg_tf.analysis.diagnostics.diagnose`."""
-    return diagnose(load_run(run.path))
+def diagnose_run(run: Run, **options) -> Diagnostics:
+    """Diagnose the fits of a run; options and errors as `metaseg_tf.diagnose`."""
+    return diagnose(load_run(run.path), **options)
 
 
 def store_diagnostics(found: Diagnostics, run: Run) -> list[Path]:

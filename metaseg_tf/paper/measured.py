@@ -8,14 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.evaluation import Evaluation, evaluate, summarise
+from metaseg_tf.analysis.evaluation import evaluate_run, summarise
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.correlations import TABLE_1_COLUMNS, compute_correlations, count_segments
 from metaseg_tf.run import Run, load_run
 
-__all__ = ["PARTS", "Measured", "Value", "collect", "evaluate_run"]
+__all__ = ["PARTS", "Measured", "Value", "collect"]
 
-# Two runs stand side by side; table and fits of each take less than 100 MB at the paper's size.
+# Two runs stand side by side.
 _KEPT_RUNS = 2
 
 
@@ -46,23 +47,17 @@ class Measured:
     extrapolating: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
-def evaluate_run(run: Run) -> Evaluation:
-    """The published protocol over a run; its fits serve all tables and figures of one process."""
-    return _evaluate(run.address, run.fingerprint())
-
-
-@lru_cache(maxsize=_KEPT_RUNS)
-def _evaluate(path: str, _fingerprint: str) -> Evaluation:
-    return evaluate(load_run(path))
-
-
 @lru_cache(maxsize=_KEPT_RUNS)
 def _load_metrics(path: str, _fingerprint: str) -> pd.DataFrame:
     return load_run(path, TABLE_1_COLUMNS)
 
 
-def collect(run: Run, parts: Iterable[str] | None = None) -> Measured:
+def collect(
+    run: Run, parts: Iterable[str] | None = None, *, engine: str = PAPER_PROTOCOL.engine
+) -> Measured:
     """The numbers of a run, or those of some of the ``PARTS`` only.
+
+    ``engine`` as in `metaseg_tf.analysis.evaluation.evaluate_run`.
 
     Raises
     ------
@@ -74,7 +69,7 @@ def collect(run: Run, parts: Iterable[str] | None = None) -> Measured:
     missing: list[str] = []
     for part in PARTS if parts is None else parts:
         try:
-            values |= PARTS[part](run)
+            values |= PARTS[part](run, engine)
         except InputError as error:
             missing.append(str(error))
     regressions = evaluate_run(run).regressions if "iou_adj/all/r2/train" in values else {}
@@ -86,12 +81,12 @@ def collect(run: Run, parts: Iterable[str] | None = None) -> Measured:
     return Measured(values, tuple(dict.fromkeys(missing)), extrapolating)
 
 
-def _counts(run: Run) -> dict[str, Value]:
+def _counts(run: Run, _engine: str) -> dict[str, Value]:
     counts = count_segments(_load_metrics(run.address, run.fingerprint()))
     return {name: Value(count) for name, count in counts.items()}
 
 
-def _correlations(run: Run) -> dict[str, Value]:
+def _correlations(run: Run, _engine: str) -> dict[str, Value]:
     table = _load_metrics(run.address, run.fingerprint())
     rho = compute_correlations(table).dropna()
     if rho.empty:
@@ -102,7 +97,7 @@ def _correlations(run: Run) -> dict[str, Value]:
     return {name: Value(value) for name, value in rho.items()}
 
 
-def _miou(run: Run) -> dict[str, Value]:
+def _miou(run: Run, _engine: str) -> dict[str, Value]:
     if "miou" not in run.manifest.results:
         raise InputError(
             f"{run.path}: expected the mIoU of a finished run, found none; run extract to its end"
@@ -110,15 +105,15 @@ def _miou(run: Run) -> dict[str, Value]:
     return {"miou": Value(run.manifest.results["miou"])}
 
 
-def _classification(run: Run) -> dict[str, Value]:
-    classification = evaluate_run(run).classification
+def _classification(run: Run, engine: str) -> dict[str, Value]:
+    classification = evaluate_run(run, engine=engine).classification
     names = ("detected", "undetected")
     counts = {name: _over_splits(getattr(classification, name)) for name in names}
     return counts | _scores(classification.tidy())
 
 
-def _regression(run: Run) -> dict[str, Value]:
-    regressions = evaluate_run(run).regressions.values()
+def _regression(run: Run, engine: str) -> dict[str, Value]:
+    regressions = evaluate_run(run, engine=engine).regressions.values()
     values: dict[str, Value] = {}
     for regression in regressions:
         clipped = _scores(regression.clipped)
@@ -128,7 +123,7 @@ def _regression(run: Run) -> dict[str, Value]:
 
 
 #: What is measured, and how. A part may fail where the others can be had.
-PARTS: dict[str, Callable[[Run], dict[str, Value]]] = {
+PARTS: dict[str, Callable[[Run, str], dict[str, Value]]] = {
     "miou": _miou,
     "counts": _counts,
     "correlations": _correlations,

@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from metaseg_tf.analysis.evaluation import evaluate_run
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper import table1, table2, table3
 from metaseg_tf.paper.layout import PrintedTable
-from metaseg_tf.paper.measured import Measured, collect, evaluate_run
+from metaseg_tf.paper.measured import Measured, collect
 from metaseg_tf.run import Run
 
 __all__ = ["TABLES", "Table", "make_table", "name_runs", "store_printed", "store_table"]
@@ -29,8 +31,17 @@ TABLES = {
 }
 
 
-def make_table(number: int, runs: Sequence[Run]) -> PrintedTable:
+def make_table(
+    number: int, runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine
+) -> PrintedTable:
     """A table of the paper; what a run cannot give is n/a, and the caption says why.
+
+    Parameters
+    ----------
+    number : int
+    runs : sequence of Run
+    engine : {"lars", "reference"}
+        Solver of the logistic fits: exact, or with the authors' own scikit-learn calls.
 
     Raises
     ------
@@ -43,7 +54,9 @@ def make_table(number: int, runs: Sequence[Run]) -> PrintedTable:
         known = ", ".join(map(str, TABLES))
         raise InputError(f"table: expected one of {known}, got {number}; the paper has no other")
     table = TABLES[number]
-    measured = {name: collect(run, table.parts) for name, run in name_runs(runs).items()}
+    measured = {
+        name: collect(run, table.parts, engine=engine) for name, run in name_runs(runs).items()
+    }
     reasons = {f"{name}: {text}": None for name, m in measured.items() for text in m.missing}
     if not any(m.values.keys() - table1.COUNTS for m in measured.values()):
         raise InputError(f"table {number}: {'; '.join(reasons)}")
@@ -69,7 +82,13 @@ def store_printed(printed: PrintedTable, run: Run) -> list[Path]:
     ]
 
 
-def store_table(number: int, printed: PrintedTable, runs: Sequence[Run]) -> list[Path]:
+def store_table(
+    number: int,
+    printed: PrintedTable,
+    runs: Sequence[Run],
+    *,
+    engine: str = PAPER_PROTOCOL.engine,
+) -> list[Path]:
     """Write a table into the first run's folder and the scores behind it into each run's own.
 
     Returns
@@ -81,12 +100,12 @@ def store_table(number: int, printed: PrintedTable, runs: Sequence[Run]) -> list
     paths = store_printed(printed, runs[0])
     if "regression" in TABLES[number].parts:
         scored = [run for run in runs if collect(run, ("regression",)).values]
-        paths += [path for run in scored for path in _store_evaluation(run)]
+        paths += [path for run in scored for path in _store_evaluation(run, engine)]
     return paths
 
 
-def _store_evaluation(run: Run) -> list[Path]:
-    evaluation = evaluate_run(run)
+def _store_evaluation(run: Run, engine: str) -> list[Path]:
+    evaluation = evaluate_run(run, engine=engine)
     frames = {"evaluation": evaluation.tidy(), "evaluation_clipped": evaluation.clipped()}
     return [
         run.write_text(f"tables/{name}.csv", frame.to_csv(index=False))

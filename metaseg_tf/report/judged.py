@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.errors import InputError
 from metaseg_tf.judging import MetaModel
 from metaseg_tf.judging.meta_model import SCORE_COLUMNS
-from metaseg_tf.paper.measured import evaluate_run
 from metaseg_tf.run import Run, load_run
 from metaseg_tf.schema import IOU_COLUMNS
 

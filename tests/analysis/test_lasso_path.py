@@ -86,7 +86,7 @@ def test_separable_outcomes_are_told():
 
 
 def test_bad_arguments(design):
-    with pytest.raises(InputError, match="expected one of newton, reference"):
+    with pytest.raises(InputError, match="expected one of lars, reference"):
         fit_path(design.X, design.y, C, engine="liblinear")
     with pytest.raises(ShapeError, match="a row of X for each outcome"):
         fit_path(design.X, design.y[:-1], C)

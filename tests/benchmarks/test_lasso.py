@@ -15,10 +15,9 @@ from threadpoolctl import threadpool_limits
 
 from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.evaluation import evaluate
-from metaseg_tf.analysis.lasso import fit_path
+from metaseg_tf.analysis.lasso import ReferenceSolver, fit_path
 from metaseg_tf.analysis.logistic import LogisticLoss, objective
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
-from metaseg_tf.analysis.reference_solver import ReferenceSolver
 from metaseg_tf.analysis.scores import accuracy, auroc
 
 PAPER_SIZE = 45_194

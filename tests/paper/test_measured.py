@@ -4,10 +4,10 @@ from runs import make_run
 from tables import make_table
 
 from metaseg_tf import load_run
-from metaseg_tf.analysis.evaluation import evaluate, summarise
+from metaseg_tf.analysis.evaluation import evaluate, evaluate_run, summarise
 from metaseg_tf.errors import DataFormatError, MetaSegError
 from metaseg_tf.paper.correlations import compute_correlations
-from metaseg_tf.paper.measured import collect, evaluate_run
+from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.published import PUBLISHED
 
 

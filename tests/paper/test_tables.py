@@ -6,8 +6,9 @@ import pytest
 from runs import make_run
 from tables import make_table as make_segments
 
+from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.errors import InputError
-from metaseg_tf.paper.measured import Measured, Value, collect, evaluate_run
+from metaseg_tf.paper.measured import Measured, Value, collect
 from metaseg_tf.paper.published import PUBLISHED
 from metaseg_tf.paper.table2 import TARGETS
 from metaseg_tf.paper.tables import TABLES, make_table, name_runs, store_table

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from scipy.special import expit
+from statsmodels.stats.proportion import proportion_confint
 
 from metaseg_tf.analysis.design import Design
 from metaseg_tf.analysis.diagnostics.hypothesis import HypothesisTest
@@ -44,11 +45,14 @@ class Calibration:
         )
 
 
-def calibrate(design: Design, columns: tuple[str, ...]) -> Calibration:
-    """Fit on the training half of run 0, and compare shares on its validation half."""
+def calibrate(design: Design, columns: tuple[str, ...], *, engine: str = "lars") -> Calibration:
+    """Fit on the training half of split 0, and compare shares on its validation half.
+
+    ``engine`` as in `metaseg_tf.analysis.lasso.fit_logistic`.
+    """
     X = design.X[:, [design.columns.index(name) for name in columns]]
     held_out = reference_splits(len(design), 1)[0]
-    fit = fit_logistic(X[~held_out], design.y[~held_out])
+    fit = fit_logistic(X[~held_out], design.y[~held_out], engine=engine)
     probability = expit(X[held_out] @ fit.coef + fit.intercept)
     y = design.y[held_out]
     table = reliability(probability, y)
@@ -84,16 +88,10 @@ def reliability(probability: np.ndarray, y: np.ndarray, bins: int = 10) -> pd.Da
     n = np.array([len(part) for part in groups])
     hits = np.array([np.count_nonzero(y[part]) for part in groups])
     predicted = np.array([probability[part].mean() for part in groups])
-    low, high = _wilson(hits / n, n)
+    low, high = proportion_confint(hits, n, method="wilson")
     return pd.DataFrame(
         {"n": n, "predicted": predicted, "observed": hits / n, "low": low, "high": high}
     )
-
-
-def _wilson(share, n, z=1.959964):
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return centre - half, centre + half
 
 
 def _hosmer_lemeshow(table):

@@ -14,6 +14,7 @@ from metaseg_tf.analysis.diagnostics.hypothesis import HypothesisTest, tabulate_
 from metaseg_tf.analysis.diagnostics.linear import LinearFit, fit_linear, most_influential
 from metaseg_tf.analysis.diagnostics.logit import LogitFit, fit_logit
 from metaseg_tf.analysis.diagnostics.words import describe
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.errors import InputError
 
 __all__ = ["Diagnostics", "diagnose", "summary_text"]
@@ -93,7 +94,9 @@ class Diagnostics:
         return summary_text(self)
 
 
-def diagnose(table: pd.DataFrame, *, target: str = "iou_adj") -> Diagnostics:
+def diagnose(
+    table: pd.DataFrame, *, target: str = "iou_adj", engine: str = PAPER_PROTOCOL.engine
+) -> Diagnostics:
     """Diagnose the regression of a target and the classification of IoU_adj > 0.
 
     Parameters
@@ -101,6 +104,8 @@ def diagnose(table: pd.DataFrame, *, target: str = "iou_adj") -> Diagnostics:
     table : DataFrame
         Segment table with ground truth.
     target : {"iou_adj", "iou"}
+    engine : {"lars", "reference"}
+        Solver of the cross-fitted logistic models behind the calibration.
 
     Raises
     ------
@@ -123,7 +128,7 @@ def diagnose(table: pd.DataFrame, *, target: str = "iou_adj") -> Diagnostics:
         tuple(test for test in tests if test),
         most_influential(points, design, table),
         _attempt(missing, lambda: fit_logit(design, aliases.kept)),
-        _attempt(missing, lambda: calibrate(design, aliases.kept)),
+        _attempt(missing, lambda: calibrate(design, aliases.kept, engine=engine)),
         tuple(missing),
     )
 

@@ -62,7 +62,7 @@ def plot(values: pd.DataFrame, column: str, ax: Axes) -> TriMesh | PolyCollectio
     return mesh
 
 
-def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
+def draw(runs: Sequence[Run]) -> Drawing:
     """Both panels; nothing in them depends on a run."""
     values = frame()
     figure = new_figure(7.4, 3.4)

@@ -69,7 +69,7 @@ def plot(
     return [*artists, *name_segments(upper, maps.segments, class_ids, names)]
 
 
-def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
+def draw(runs: Sequence[Run], *, image: str | None = None) -> Drawing:
     """The image with most false positives of the first run, or the one asked for."""
     tables = {run.name: load_run(run.path) for run in runs}
     image = choose_image(runs, image, lambda: _rate(tables[runs[0].name]))

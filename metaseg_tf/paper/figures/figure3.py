@@ -1,7 +1,6 @@
 """Figure 3: predicted against true IoU_adj of all segments."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,29 +8,31 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.lines import Line2D
 
-from metaseg_tf.analysis.design import build_design
+from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
-from metaseg_tf.analysis.regression import fit_regression
 from metaseg_tf.analysis.scores import r2, sigma
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.style import BLACK, BLUE, IOU_LABEL, new_figure, point_alpha
 from metaseg_tf.paper.figures.subject import load_judged, title_of
 from metaseg_tf.run import Run
 
-__all__ = ["FIRST_RUN", "draw", "frame", "plot"]
-
-#: Figures 3, 4 and 5 show the first of the ten runs.
-FIRST_RUN = replace(PAPER_PROTOCOL, runs=1)
+__all__ = ["draw", "frame", "plot"]
 
 #: Area in points squared of the largest dot, and the least that can be seen.
 _LARGEST, _SMALLEST = 400.0, 0.8
 
 
-def frame(table: pd.DataFrame) -> pd.DataFrame:
+def frame(evaluation: Evaluation, table: pd.DataFrame) -> pd.DataFrame:
     """True and predicted IoU_adj of every segment with interior, by run 0's linear regression.
 
     Both halves are shown, as the caption of the paper says ("all connected components"); ``part``
     tells them apart. Predictions are not clipped.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Of ``table``.
+    table : DataFrame
 
     Returns
     -------
@@ -39,14 +40,13 @@ def frame(table: pd.DataFrame) -> pd.DataFrame:
         ``image``, ``segment``, ``S`` in pixels, ``part`` (train or validation), ``iou_adj``,
         ``predicted``.
     """
-    design = build_design(table)
-    regression = fit_regression(design, "iou_adj", FIRST_RUN)
-    trains = FIRST_RUN.draw_splits(design)[0]
+    design = evaluation.design
+    trains = evaluation.protocol.draw_splits(design)[0]
     kept = table.iloc[design.rows][["image", "segment", "S"]].reset_index(drop=True)
     return kept.assign(
         part=np.where(trains, "train", "validation"),
         iou_adj=design.iou_adj,
-        predicted=regression.predicted,
+        predicted=evaluation.regressions["iou_adj"].predicted,
     )
 
 
@@ -79,9 +79,9 @@ def plot(segments: pd.DataFrame, largest: int, ax: Axes) -> PathCollection:
     return points
 
 
-def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
+def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing:
     """One panel a network, on common axes."""
-    frames = {run.name: frame(load_judged(run)) for run in runs}
+    frames = {run.name: frame(evaluate_run(run, engine=engine), load_judged(run)) for run in runs}
     largest = max(segments["S"].max() for segments in frames.values())
     figure = new_figure(0.4 + 3.6 * len(runs), 4.4)
     axes = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]

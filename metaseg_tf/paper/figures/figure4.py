@@ -6,11 +6,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from metaseg_tf.analysis.classification import Classification, fit_classification
-from metaseg_tf.analysis.design import build_design
+from metaseg_tf.analysis.classification import Classification
+from metaseg_tf.analysis.evaluation import evaluate_run
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.cityscapes import name_classes
 from metaseg_tf.paper.figures.drawing import Drawing
-from metaseg_tf.paper.figures.figure3 import FIRST_RUN
 from metaseg_tf.paper.figures.style import (
     BLACK,
     BLUE,
@@ -21,7 +21,7 @@ from metaseg_tf.paper.figures.style import (
     VERMILION,
     new_figure,
 )
-from metaseg_tf.paper.figures.subject import load_judged, title_of
+from metaseg_tf.paper.figures.subject import title_of
 from metaseg_tf.run import Run
 from metaseg_tf.schema import METRICS
 
@@ -108,16 +108,15 @@ def plot_scores(scores: pd.DataFrame, score: str, ax: Axes) -> list[Line2D]:
     return lines
 
 
-def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
+def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing:
     """The four panels for one run's table, by run 0 of the protocol."""
     (run,) = runs
-    design = build_design(load_judged(run))
-    classification = fit_classification(design, FIRST_RUN)
+    classification = evaluate_run(run, engine=engine).classification
     coefficients, scores = coefficient_frame(classification), score_frame(classification)
     figure = new_figure(11, 7.4)
     (upper_left, upper_right), lower = figure.subplots(2, 2)
     plot_coefficients(coefficients, _metric_styles(), upper_left)
-    plot_coefficients(coefficients, _class_styles(design.columns), upper_right)
+    plot_coefficients(coefficients, _class_styles(classification.columns), upper_right)
     for score, ax in zip(_SCORES, lower, strict=True):
         plot_scores(scores, score, ax)
         ax.set_title(f"meta classification {_SCORES[score]}")

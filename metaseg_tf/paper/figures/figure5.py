@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Patch
 
+from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.cityscapes import name_classes
 from metaseg_tf.maps import ImageMaps
 from metaseg_tf.paper.figures.drawing import Drawing
@@ -34,7 +36,7 @@ from metaseg_tf.schema import BOX, count_classes
 __all__ = ["draw", "frame", "plot"]
 
 
-def frame(table: pd.DataFrame, image: str) -> pd.DataFrame:
+def frame(evaluation: Evaluation, table: pd.DataFrame, image: str) -> pd.DataFrame:
     """The segments of one image with true and predicted IoU_adj.
 
     Predictions are those of Figure 3; segments without interior are not analysed and have none.
@@ -45,8 +47,8 @@ def frame(table: pd.DataFrame, image: str) -> pd.DataFrame:
         ``segment``, ``class_id``, ``S``, the box, ``iou_adj``, ``class``, ``predicted``.
     """
     own = segments_of(table, image, ("segment", "class_id", "S", *BOX, "iou_adj"))
-    predicted = predict(table).query("image == @image").set_index("segment")["predicted"]
-    return own.assign(predicted=own["segment"].map(predicted))
+    predicted = predict(evaluation, table).query("image == @image").set_index("segment")
+    return own.assign(predicted=own["segment"].map(predicted["predicted"]))
 
 
 def plot(
@@ -78,12 +80,15 @@ def plot(
     return [*artists, *name_segments(axes[3], maps.segments, values["class_id"], names)]
 
 
-def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
+def draw(
+    runs: Sequence[Run], *, image: str | None = None, engine: str = PAPER_PROTOCOL.engine
+) -> Drawing:
     """The image with most false positives, or the one asked for."""
     (run,) = runs
     table = load_judged(run)
     image = choose_image(runs, image, lambda: count_false_positives(table))
-    maps, segments = load_judged_maps(run, image), frame(table, image)
+    maps = load_judged_maps(run, image)
+    segments = frame(evaluate_run(run, engine=engine), table, image)
     height, width = maps.pred.shape
     figure = new_figure(10, 8.7 * height / width + 1.4)
     axes = figure.subplots(2, 2)

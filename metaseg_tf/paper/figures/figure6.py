@@ -60,7 +60,7 @@ def plot(segments: pd.DataFrame, metric: str, rho: float, ax: Axes) -> PathColle
     return points
 
 
-def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
+def draw(runs: Sequence[Run]) -> Drawing:
     """Three columns of panels for E, D and S, in the order of the segment table."""
     (run,) = runs
     table = load_judged(run)

@@ -101,7 +101,7 @@ def plot(segments: pd.DataFrame, maps: ImageMaps, axes: Sequence[Axes]) -> list:
     return artists + [_mark(ax, outer, inner) for ax in axes[:3]]
 
 
-def draw(runs: Sequence[Run], image: str | None = None) -> Drawing:
+def draw(runs: Sequence[Run], *, image: str | None = None) -> Drawing:
     """The image with the most telling segment, or the one asked for."""
     (run,) = runs
     table = load_judged(run)

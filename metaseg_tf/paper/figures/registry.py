@@ -27,31 +27,38 @@ class FigureEntry(NamedTuple):
     Attributes
     ----------
     draw : callable
-        ``draw(runs, image)`` gives a `Drawing`.
+        ``draw(runs)`` gives a `Drawing`; it takes ``image=`` and ``engine=`` where said below.
     joint : bool
         Whether one drawing shows all runs; else each run has its own.
     of_image : bool
         Whether it shows one image, which can be named.
+    of_fits : bool
+        Whether it shows the fits of the evaluation.
     """
 
-    draw: Callable[[Sequence[Run], str | None], Drawing]
+    draw: Callable[..., Drawing]
     joint: bool
-    of_image: bool
+    of_image: bool = False
+    of_fits: bool = False
 
+
+_SHOWN = {"image": "a single image", "engine": "fits"}
 
 #: By the figure's number in the paper.
 FIGURES = {
-    1: FigureEntry(figure1.draw, joint=True, of_image=False),
+    1: FigureEntry(figure1.draw, joint=True),
     2: FigureEntry(figure2.draw, joint=True, of_image=True),
-    3: FigureEntry(figure3.draw, joint=True, of_image=False),
-    4: FigureEntry(figure4.draw, joint=False, of_image=False),
-    5: FigureEntry(figure5.draw, joint=False, of_image=True),
-    6: FigureEntry(figure6.draw, joint=False, of_image=False),
+    3: FigureEntry(figure3.draw, joint=True, of_fits=True),
+    4: FigureEntry(figure4.draw, joint=False, of_fits=True),
+    5: FigureEntry(figure5.draw, joint=False, of_image=True, of_fits=True),
+    6: FigureEntry(figure6.draw, joint=False),
     7: FigureEntry(figure7.draw, joint=False, of_image=True),
 }
 
 
-def make_figure(number: int, runs: Sequence[Run], *, image: str | None = None) -> list[Path]:
+def make_figure(
+    number: int, runs: Sequence[Run], *, image: str | None = None, engine: str | None = None
+) -> list[Path]:
     """Make a figure of the paper as PNG, PDF and CSV in ``figures/`` of the first run.
 
     Parameters
@@ -62,7 +69,10 @@ def make_figure(number: int, runs: Sequence[Run], *, image: str | None = None) -
         One or more, with folders of different names. Figures 4 to 7 show one run each: those of
         the second run and on bear its name, ``figure4_MN.png``.
     image : str, optional
-        The image that figures 2, 5 and 7 show; by default a telling one of those with maps.
+        The image that figures 2, 5 and 7 show; by default the most
+        informative one of those with maps.
+    engine : {"lars", "reference"}, optional
+        Solver of the logistic fits of figures 3, 4 and 5; exact by default.
 
     Returns
     -------
@@ -74,28 +84,31 @@ def make_figure(number: int, runs: Sequence[Run], *, image: str | None = None) -
     InputError
         If there is no such figure, or the runs cannot carry it.
     """
-    entry = _find_entry(number, image)
+    entry = _find_entry(number, image=image, engine=engine)
     _check_names(runs)
     first, *others = runs
     groups = {"": runs} if entry.joint else {"": [first]} | {f"_{r.name}": [r] for r in others}
+    asked = {"image": image, "engine": engine}
+    options = {name: value for name, value in asked.items() if value is not None}
     paths = []
     with styled():
         for suffix, group in groups.items():
-            drawing = entry.draw(group, image)
+            drawing = entry.draw(group, **options)
             paths += store_drawing(drawing, first, f"figures/figure{number}{suffix}")
     return paths
 
 
-def _find_entry(number: int, image: str | None) -> FigureEntry:
+def _find_entry(number: int, *, image: str | None, engine: str | None) -> FigureEntry:
     if number not in FIGURES:
         raise InputError(f"figure: expected one of {', '.join(map(str, FIGURES))}, got {number}")
     entry = FIGURES[number]
-    if image is not None and not entry.of_image:
-        shown = ", ".join(str(n) for n, e in FIGURES.items() if e.of_image)
-        raise InputError(
-            f"image: expected none, since figure {number} shows no single image, got {image!r}; "
-            f"leave it out, or choose one of the figures {shown}"
-        )
+    for name, value, subject in (("image", image, "image"), ("engine", engine, "fits")):
+        if value is not None and not getattr(entry, f"of_{subject}"):
+            able = ", ".join(str(n) for n, e in FIGURES.items() if getattr(e, f"of_{subject}"))
+            raise InputError(
+                f"{name}: expected none, since figure {number} does not show {_SHOWN[name]}, got "
+                f"{value!r}; leave it out, or choose one of the figures {able}"
+            )
     return entry
 
 

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from scenes import make_scene
 
+from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.extraction import MeasureSettings, extract
 from metaseg_tf.jobs import ImageJob
 from metaseg_tf.run import Run, load_run
@@ -30,6 +31,11 @@ def run(runs):
 @pytest.fixture(scope="session")
 def table(run):
     return load_run(run.path)
+
+
+@pytest.fixture(scope="session")
+def evaluation(run):
+    return evaluate_run(run)
 
 
 @pytest.fixture

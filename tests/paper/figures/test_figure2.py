@@ -28,7 +28,7 @@ def test_the_image_with_most_false_positives_is_shown(runs, table):
     counts = false.groupby("image").size()
     drawing = figure2.draw(runs)
     assert drawing.figure.axes[0].get_title() == counts.idxmax()
-    assert len(figure2.draw(runs, "image3").frames[""].query("network == 'MN'")) > 0
+    assert len(figure2.draw(runs, image="image3").frames[""].query("network == 'MN'")) > 0
 
 
 def test_a_single_run_without_photograph_or_truth(tmp_path):

@@ -7,8 +7,8 @@ from metaseg_tf.schema import METRIC_COLUMNS
 
 
 @pytest.fixture(scope="module")
-def segments(table):
-    return figure3.frame(table)
+def segments(evaluation, table):
+    return figure3.frame(evaluation, table)
 
 
 def test_predictions_are_those_of_the_authors_first_run(table, segments):

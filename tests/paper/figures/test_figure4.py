@@ -1,21 +1,18 @@
 import numpy as np
 import pytest
 
-from metaseg_tf.analysis.classification import fit_classification
-from metaseg_tf.analysis.design import build_design
 from metaseg_tf.paper.figures import figure4
-from metaseg_tf.paper.figures.figure3 import FIRST_RUN
 
 
 @pytest.fixture(scope="module")
-def classification(table):
-    return fit_classification(build_design(table), FIRST_RUN)
+def classification(evaluation):
+    return evaluation.classification
 
 
 def test_coefficients_and_their_largest_among_classes(classification):
     frame = figure4.coefficient_frame(classification)
     assert list(frame) == ["C", *classification.columns, "C_p"]
-    np.testing.assert_array_equal(frame["C"], FIRST_RUN.C)
+    np.testing.assert_array_equal(frame["C"], classification.paths[0].C)
     for _, row in frame.iterrows():
         assert row["C_p"] == max(abs(row[f"cprob{j}"]) for j in range(5))
     assert (frame["C_p"].iloc[0], frame["C_p"].iloc[-1] > 0) == (0, True)

@@ -11,16 +11,16 @@ from metaseg_tf.paper.figures.style import IOU_MAP
 NAMES = [f"class {j}" for j in range(5)]
 
 
-def test_only_analysed_segments_have_a_prediction(table):
-    segments, own = figure5.frame(table, "image1"), table[table["image"] == "image1"]
+def test_only_analysed_segments_have_a_prediction(evaluation, table):
+    segments, own = figure5.frame(evaluation, table, "image1"), table[table["image"] == "image1"]
     np.testing.assert_array_equal(segments["segment"], own["segment"])
     np.testing.assert_array_equal(segments["predicted"].notna(), own["S_in"] > 0)
-    predicted = figure3.frame(table).query("image == 'image1'")["predicted"]
+    predicted = figure3.frame(evaluation, table).query("image == 'image1'")["predicted"]
     np.testing.assert_array_equal(segments["predicted"].dropna(), predicted)
 
 
-def test_segments_are_painted_by_their_values(run, table):
-    maps, segments = run.load_maps("image1"), figure5.frame(table, "image1")
+def test_segments_are_painted_by_their_values(run, evaluation, table):
+    maps, segments = run.load_maps("image1"), figure5.frame(evaluation, table, "image1")
     axes = Figure().subplots(2, 2).ravel()
     true, predicted, gt, pred, *_ = (
         artist.get_array() if hasattr(artist, "get_array") else artist
@@ -36,9 +36,9 @@ def test_segments_are_painted_by_their_values(run, table):
     np.testing.assert_array_equal(pred, overlay_classes(maps.pred, maps.image))
 
 
-def test_an_image_without_segments_is_refused(run, table):
+def test_an_image_without_segments_is_refused(evaluation, table):
     with pytest.raises(InputError, match="choose another --image"):
-        figure5.frame(table, "nowhere")
+        figure5.frame(evaluation, table, "nowhere")
 
 
 def test_four_panels_and_a_scale(run):

@@ -45,7 +45,7 @@ def test_an_unknown_figure_is_refused(run, number):
 
 
 def test_an_image_is_refused_where_none_is_shown(run):
-    with pytest.raises(InputError, match=r"figure 3 shows no single image.*2, 5, 7"):
+    with pytest.raises(InputError, match=r"figure 3 does not show a single image.*2, 5, 7"):
         make_figure(3, [run], image="image0")
 
 
@@ -123,7 +123,7 @@ def test_networks_of_several_numbers_of_classes_are_drawn_side_by_side(copied, t
 @pytest.mark.parametrize("number", [3, 4])
 def test_constant_columns_are_drawn(changed, number):
     run = changed(E_bd=0.5, cprob2=0.0, S_rel=2.0)
-    assert all(map(len, FIGURES[number].draw([run], None).frames.values()))
+    assert all(map(len, FIGURES[number].draw([run]).frames.values()))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_single_outcome_is_refused_in_words(changed, number, value, words):
 
 
 def test_a_single_outcome_has_scatter_plots_without_rho(changed):
-    drawing = FIGURES[6].draw([changed(iou_adj=0.0)], None)
+    drawing = FIGURES[6].draw([changed(iou_adj=0.0)])
     assert drawing.frames["rho"]["rho"].isna().all()
 
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import sklearn
 
-from metaseg_tf.analysis import reference_solver
-from metaseg_tf.analysis.reference_solver import ReferenceSolver
-from metaseg_tf.analysis.solvers import NewtonSolver, share_duplicates
+from metaseg_tf.analysis import lasso
+from metaseg_tf.analysis.lasso import LarsSolver, ReferenceSolver, share_duplicates
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def test_only_constant_columns():
 
 
 def test_duplicates_share_equally(rows):
-    solver = NewtonSolver(*rows)
+    solver = LarsSolver(*rows)
     coef = solver.penalised(1.0).coef
     assert coef[1] == coef[4] == -coef[5] != 0
     assert coef[6] == 0
@@ -45,16 +44,16 @@ def test_duplicates_share_equally(rows):
 
 
 def test_unpenalised_fits_are_remembered(rows):
-    solver = NewtonSolver(*rows)
+    solver = LarsSolver(*rows)
     first = solver.unpenalised(np.ones(7, bool))
     solver.penalised(0.1)
     assert solver.unpenalised(np.ones(7, bool)) is first
 
 
 def test_a_refit_starts_inside_of_its_support(rows):
-    solver = NewtonSolver(*rows)
+    solver = LarsSolver(*rows)
     solver.penalised(1.0)
-    alone = NewtonSolver(rows[0][:, [0]], rows[1]).unpenalised(np.ones(1, bool))
+    alone = LarsSolver(rows[0][:, [0]], rows[1]).unpenalised(np.ones(1, bool))
     fit = solver.unpenalised(np.arange(7) == 0)
     assert fit.coef[0] == pytest.approx(alone.coef[0], abs=1e-8)
     assert not fit.coef[1:].any()
@@ -62,7 +61,7 @@ def test_a_refit_starts_inside_of_its_support(rows):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_reference_engine_comes_close(rows):
-    ours, theirs = NewtonSolver(*rows), ReferenceSolver(*rows)
+    ours, theirs = LarsSolver(*rows), ReferenceSolver(*rows)
     for C in (0.01, 0.1, 1.0):
         near, exact = theirs.penalised(C), ours.penalised(C)
         np.testing.assert_allclose(near.coef @ rows[0].T, exact.coef @ rows[0].T, atol=0.02)
@@ -74,9 +73,7 @@ def test_the_reference_engine_comes_close(rows):
 
 def test_the_null_model_of_both_engines_is_the_prior(rows):
     nothing = np.zeros(7, bool)
-    ours, theirs = (
-        engine(*rows).unpenalised(nothing) for engine in (NewtonSolver, ReferenceSolver)
-    )
+    ours, theirs = (engine(*rows).unpenalised(nothing) for engine in (LarsSolver, ReferenceSolver))
     share = rows[1].mean()
     assert ours.intercept == pytest.approx(np.log(share / (1 - share)))
     assert theirs.intercept == pytest.approx(ours.intercept)
@@ -93,5 +90,5 @@ def test_the_null_model_of_both_engines_is_the_prior(rows):
 )
 def test_options_follow_the_version_of_scikit_learn(monkeypatch, version, l1, none):
     monkeypatch.setattr(sklearn, "__version__", version)
-    assert reference_solver._l1_options(2.0) == l1
-    assert reference_solver._no_penalty_options() == none
+    assert lasso._l1_options(2.0) == l1
+    assert lasso._no_penalty_options() == none

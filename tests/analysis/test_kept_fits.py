@@ -1,0 +1,106 @@
+"""Fits that are kept in a run's folder: read again as they were, and only for what they fit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from runs import make_run
+from tables import make_table
+
+from metaseg_tf.analysis import evaluation
+from metaseg_tf.analysis.evaluation import evaluate, evaluate_run
+from metaseg_tf.run import Run, load_run
+
+
+@pytest.fixture
+def forget(monkeypatch):
+    """Makes the next call of evaluate_run start as a new process does."""
+    return evaluation._evaluation.cache_clear
+
+
+@pytest.fixture
+def no_fits(monkeypatch):
+    def refuse(*_args):
+        raise AssertionError("fitted again")
+
+    def apply():
+        monkeypatch.setattr(evaluation, "fit_classification", refuse)
+        monkeypatch.setattr(evaluation, "fit_regression", refuse)
+
+    return apply
+
+
+@pytest.fixture
+def run(tmp_path):
+    return make_run(tmp_path / "run", make_table(300))
+
+
+def assert_same(ours, expected):
+    pd.testing.assert_frame_equal(ours.tidy(), expected.tidy())
+    pd.testing.assert_frame_equal(ours.clipped(), expected.clipped())
+    for name in ("probability", "detected", "undetected"):
+        np.testing.assert_array_equal(
+            getattr(ours.classification, name), getattr(expected.classification, name)
+        )
+    for mine, other in zip(ours.classification.paths, expected.classification.paths, strict=True):
+        for name, value in vars(other).items():
+            np.testing.assert_array_equal(getattr(mine, name), value)
+    for target, regression in expected.regressions.items():
+        np.testing.assert_array_equal(ours.regressions[target].predicted, regression.predicted)
+        np.testing.assert_array_equal(ours.regressions[target].coef, regression.coef)
+
+
+def test_another_process_reads_what_was_fitted(run, forget, no_fits):
+    expected = evaluate(load_run(run.path))
+    assert_same(evaluate_run(run), expected)
+    forget()
+    no_fits()
+    assert_same(evaluate_run(run), expected)
+
+
+def test_new_segments_are_fitted_anew(run, forget):
+    evaluate_run(run).tidy()
+    run.write_segments("z_new", make_table(50, seed=5).drop(columns="image"))
+    forget()
+    assert_same(evaluate_run(run), evaluate(load_run(run.path)))
+
+
+def test_each_engine_has_its_own_fits(run, forget, no_fits, monkeypatch):
+    evaluate_run(run).tidy()
+    forget()
+    no_fits()
+    with pytest.raises(AssertionError, match="fitted again"):
+        evaluate_run(run, engine="reference").tidy()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"PK\3\4" + bytes(200)])
+def test_a_broken_file_is_fitted_anew(run, forget, content):
+    expected = evaluate_run(run)
+    expected.tidy()
+    for file in (run.path / "evaluation").iterdir():
+        file.write_bytes(content)
+    forget()
+    assert_same(evaluate_run(run), expected)
+
+
+@pytest.mark.parametrize("spoil", [lambda values: values[:-1], lambda values: values * np.nan])
+def test_arrays_that_do_not_fit_the_run_are_fitted_anew(run, forget, spoil):
+    expected = evaluate_run(run)
+    expected.tidy()
+    for file in (run.path / "evaluation").iterdir():
+        with np.load(file) as stored:
+            arrays = dict(stored)
+        for name in ("probability", "predicted"):
+            if name in arrays:
+                arrays[name] = spoil(arrays[name])
+        np.savez(file, **arrays)
+    forget()
+    assert_same(evaluate_run(run), expected)
+
+
+def test_a_run_that_cannot_be_written_is_evaluated_all_the_same(run, forget, monkeypatch):
+    def refuse(self, relative, content):
+        raise evaluation.RunError("disk full")
+
+    monkeypatch.setattr(Run, "write_bytes", refuse)
+    assert_same(evaluate_run(run), evaluate(load_run(run.path)))
+    assert not (run.path / "evaluation").exists()
