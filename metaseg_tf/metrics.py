@@ -1,5 +1,6 @@
 """One image: class probabilities, with or without ground truth, become its segment table."""
 
+import warnings
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -10,8 +11,9 @@ from scipy import sparse
 from metaseg_tf.components import VOID, find_interior, label_components, run_starts
 from metaseg_tf.dispersion import HeatMaps, compute_heat_maps, count_threads
 from metaseg_tf.errors import InputError, ShapeError
-from metaseg_tf.iou import compute_iou
+from metaseg_tf.iou import compute_iou, count_confusions
 from metaseg_tf.schema import check_convention, class_columns, columns
+from metaseg_tf.truth import doubt_truth, find_classes_in_void
 
 __all__ = ["Measurement", "check_ground_truth", "measure_image", "segment_metrics"]
 
@@ -61,6 +63,12 @@ def segment_metrics(
     InputError
         If ``probs`` holds no distributions, ``gt`` unknown ids, or an option is unknown.
 
+    Warns
+    -----
+    UserWarning
+        If there are two classes, of which ``gt`` holds one, and void where the other is predicted:
+        it is most likely a mask of 0 and 255.
+
     Examples
     --------
     >>> probs = np.full((4, 4, 2), [0.9, 0.1])
@@ -68,14 +76,19 @@ def segment_metrics(
     >>> table[["class_id", "S", "iou", "iou_adj"]].values.tolist()
     [[0.0, 16.0, 1.0, 1.0]]
     """
-    return measure_image(
+    measured = measure_image(
         probs,
         gt,
         convention=convention,
         void=void,
         connectivity=connectivity,
         labeller=labeller,
-    ).table
+    )
+    counts = measured.confusions
+    # Of more than two classes an image may well lack one: these are judged over a whole run.
+    if gt is not None and len(counts) == 3 and counts[-1, find_classes_in_void(counts)].any():
+        warnings.warn(doubt_truth(counts, void), stacklevel=2)
+    return measured.table
 
 
 class Measurement(NamedTuple):
@@ -89,11 +102,14 @@ class Measurement(NamedTuple):
         The number of the segment that a pixel belongs to, 0 where the ground truth is void.
     heat : HeatMaps
         Predicted class (255 where the ground truth is void), entropy and difference.
+    confusions : int64 [C + 1, C] or None
+        As `metaseg_tf.iou.count_confusions` gives them; None without ground truth.
     """
 
     table: pd.DataFrame
     segments: np.ndarray
     heat: HeatMaps
+    confusions: np.ndarray | None
 
 
 def measure_image(
@@ -116,6 +132,7 @@ def measure_image(
     if gt is not None:
         gt = check_ground_truth(gt, probs.shape, void)
     heat = compute_heat_maps(probs, convention=convention, threads=threads)
+    confusions = None if gt is None else count_confusions(heat.pred, gt, probs.shape[-1])
     if gt is not None:
         heat = heat._replace(pred=np.where(gt == VOID, gt, heat.pred))
     with ThreadPoolExecutor(threads) as pool:
@@ -135,7 +152,7 @@ def measure_image(
             table["iou"], table["iou_adj"] = compared.result()
     order = columns(probs.shape[-1], with_gt=gt is not None)
     frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
-    return Measurement(frame, segments, heat)
+    return Measurement(frame, segments, heat, confusions)
 
 
 def check_ground_truth(gt: np.ndarray, shape: tuple[int, ...], void: int = 255) -> np.ndarray:

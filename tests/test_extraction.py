@@ -183,6 +183,63 @@ def test_maps_of_a_networks_images_hold_the_photograph(tmp_path, run):
         assert maps.image.shape == image.shape
 
 
+def binary_dumps(folder, foreground, n_images=3):
+    """Dumps of two classes; class 1 is stored as ``foreground`` in all ground truth."""
+    folder.mkdir()
+    for i in range(n_images):
+        probs, gt = make_scene(seed=i, n_classes=2)
+        gt = np.where(gt == 1, foreground, gt % 255)
+        save_dump(folder / f"{i}.npz", SoftmaxDump(probs, gt.astype(np.uint8), f"image{i}"))
+    return folder
+
+
+def test_a_mask_of_0_and_255_is_told_and_the_advice_helps(tmp_path, run, caplog):
+    extract_all(binary_dumps(tmp_path / "mask", 255), run)
+    (said,) = caplog.messages
+    assert said.startswith(
+        f"{run.path}: no pixel of the ground truth is of class 1, and void (255)"
+    )
+    assert "divide a mask of 0 and 255 by 255" in said
+    caplog.clear()
+    # As advised: divided, into another folder.
+    mended = Run.create(tmp_path / "mended", vars(SETTINGS))
+    extract_all(binary_dumps(tmp_path / "divided", 255 // 255), mended)
+    assert caplog.messages == []
+    assert set(load_run(mended.path).class_id) == {0, 1}
+
+
+def test_two_classes_are_doubted_over_the_whole_run_only(tmp_path, run, caplog):
+    folder = binary_dumps(tmp_path / "some", 1)
+    probs, _ = make_scene(n_classes=2)
+    gt = np.where(probs.argmax(-1) == 1, 255, 0).astype(np.uint8)
+    save_dump(folder / "9.npz", SoftmaxDump(probs, gt, "without"))
+    extract_all(folder, run)
+    assert caplog.messages == []
+
+
+def test_void_alone_is_told_and_has_no_miou(tmp_path, run, caplog):
+    for i in range(2):
+        probs, gt = make_scene(seed=i)
+        save_dump(tmp_path / f"{i}.npz", SoftmaxDump(probs, np.full_like(gt, 255), f"image{i}"))
+    extract_all(tmp_path, run)
+    assert "no pixel has ground truth: all are void (255)" in caplog.text
+    results = Run(run.path).manifest.results
+    assert results["images"] == 2
+    assert "miou" not in results
+
+
+def test_a_run_of_a_former_version_is_continued(dumps, run, caplog):
+    """Its confusions lack the row of void."""
+    extract_all(dumps, run)
+    expected = Run(run.path).manifest.results
+    for image, packed in list(run.extras("confusions")):
+        former = zlib.compress(zlib.decompress(packed)[: 8 * 5 * 5])
+        table = load_run(run.path).query("image == @image").drop(columns="image")
+        run.write_segments(image, table, {"confusions": former})
+    extract_all(dumps, Run(run.path))
+    assert Run(run.path).manifest.results == expected
+
+
 def labels_of(seed):
     probs, gt = make_scene(seed=seed)
     return probs.argmax(-1)[gt != 255], gt[gt != 255]
