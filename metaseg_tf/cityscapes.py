@@ -25,8 +25,10 @@ __all__ = [
     "ImageWithLabels",
     "Label",
     "Pair",
+    "PairsAhead",
     "find_pairs",
     "name_classes",
+    "read_pair",
     "read_pairs",
 ]
 
@@ -222,7 +224,29 @@ def _pair(image: Path, truth: Path) -> Pair:
     return Pair(name, image, labels)
 
 
-def read_pairs(pairs: Iterable[Pair], *, prefetch: int = 2) -> Iterator[ImageWithLabels]:
+def read_pair(pair: Pair) -> ImageWithLabels:
+    """Decode one pair.
+
+    Raises
+    ------
+    DataFormatError
+        If a file cannot be read, or is not what the data set has in its place.
+    InputError
+        If the label image holds unknown ids.
+    """
+    import tensorflow as tf
+
+    try:
+        _, *decoded = _decoder()(*(tf.constant(column[0]) for column in _columns([pair])))
+    except tf.errors.OpError as error:
+        # What is wrong is said better here than by TensorFlow.
+        _check_image(pair.image)
+        _check_labels(pair.labels)
+        raise _unreadable(pair, error) from error
+    return _check(pair, decoded)
+
+
+def read_pairs(pairs: Iterable[Pair], *, prefetch: int = 2) -> "PairsAhead":
     """Decode pairs in their order, ahead of the reader and on several threads.
 
     Parameters
@@ -231,25 +255,47 @@ def read_pairs(pairs: Iterable[Pair], *, prefetch: int = 2) -> Iterator[ImageWit
     prefetch : int
         How many pairs may wait, decoded.
 
-    Yields
-    ------
-    ImageWithLabels
-
-    Raises
-    ------
-    DataFormatError
-        In place of a pair that cannot be read; iteration can go on with the next.
-    InputError
-        In place of a pair whose label image holds unknown ids.
+    Returns
+    -------
+    PairsAhead
+        An iterator over ImageWithLabels; a pair that cannot be read raises what `read_pair`
+        raises, and does not end the iteration.
     """
-    import tensorflow as tf
-
     pairs = list(pairs)
-    return _Decoded(pairs, iter(_chain(pairs, prefetch)), tf.errors.OpError)
+    return PairsAhead(pairs, iter(_chain(pairs, prefetch)))
+
+
+class PairsAhead(Iterator):
+    """Pairs that are decoded ahead of the reader, in an order known to both.
+
+    Each element of the chain carries the place of its pair, so that pixels and pair cannot part,
+    whichever pairs are broken, never taken, or taken in another order.
+    """
+
+    def __init__(self, pairs: list[Pair], elements: Iterator):
+        self._pairs, self._elements = iter(pairs), elements
+        self._places = {pair: place for place, pair in enumerate(pairs)}
+        self._place, self._decoded = -1, ()
+
+    def __next__(self) -> ImageWithLabels:
+        return self.take(next(self._pairs))
+
+    def take(self, pair: Pair) -> ImageWithLabels:
+        """One pair; those before it that were not taken are dropped.
+
+        A pair that does not come out of the chain, or has come out already, is decoded on its own.
+        Errors as `read_pair`.
+        """
+        wanted = self._places.get(pair, -1)
+        while self._place < wanted:
+            # The chain ends early where its last pairs are broken.
+            place, *self._decoded = next(self._elements, (len(self._places),))
+            self._place = int(place)
+        return _check(pair, self._decoded) if self._place == wanted >= 0 else read_pair(pair)
 
 
 def _chain(pairs: list[Pair], prefetch: int):
-    """A tf.data.Dataset of (uint8 [H, W, 3], uint8 [H, W]).
+    """A tf.data.Dataset of (place, uint8 [H, W, 3], uint8 [H, W]), which leaves broken pairs out.
 
     No Python runs in it: when a process ends, its threads would wait for Python without end.
     """
@@ -259,33 +305,39 @@ def _chain(pairs: list[Pair], prefetch: int):
     # for as long as the chain has been in use, up to a minute.
     options = tf.data.Options()
     options.autotune.enabled = False
-    # With dtypes, so that no pairs are no files, too.
-    columns = (
-        np.array([str(pair.image) for pair in pairs], str),
-        np.array([str(pair.labels) for pair in pairs], str),
-        np.array([pair.has_train_ids for pair in pairs], np.int32),
-    )
     return (
-        tf.data.Dataset.from_tensor_slices(columns)
+        tf.data.Dataset.from_tensor_slices(_columns(pairs))
         .map(_decoder(), num_parallel_calls=2, deterministic=True)
+        .ignore_errors()
         .prefetch(prefetch)
         .with_options(options)
     )
 
 
+def _columns(pairs: list[Pair]) -> tuple[np.ndarray, ...]:
+    """Place, paths of image and labels, and table of ids; of the same dtypes without any pair."""
+    return (
+        np.arange(len(pairs)),
+        # As bytes: a name that is not UTF-8 has no other form that TensorFlow takes.
+        np.array([os.fsencode(pair.image) for pair in pairs], bytes),
+        np.array([os.fsencode(pair.labels) for pair in pairs], bytes),
+        np.array([pair.has_train_ids for pair in pairs], np.int64),
+    )
+
+
 @functools.cache
 def _decoder():
-    """A function of the paths of image and labels and of the table of ids; traced but once."""
+    """A function of what `_columns` gives of a pair, which passes the place on; traced but once."""
     import tensorflow as tf
 
     tables = tf.constant(np.stack([LABEL_IDS_TO_TRAIN_IDS, _TRAIN_IDS_TO_TRAIN_IDS]))
-    signature = [tf.TensorSpec([], dtype) for dtype in (tf.string, tf.string, tf.int32)]
+    signature = [tf.TensorSpec([], t) for t in (tf.int64, tf.string, tf.string, tf.int64)]
 
     @tf.function(input_signature=signature, autograph=False)
-    def decode(image, labels, table):
+    def decode(place, image, labels, table):
         pixels = tf.image.decode_png(_read_png(image), channels=3)
         ids = tf.image.decode_png(_read_png(labels, _GREY), channels=1)[..., 0]
-        return pixels, tf.gather(tables[table], tf.cast(ids, tf.int32))
+        return place, pixels, tf.gather(tables[table], tf.cast(ids, tf.int32))
 
     return decode.get_concrete_function()
 
@@ -305,26 +357,6 @@ def _read_png(path, kind: tuple[int, int] | None = None):
         sound.append(header[24:] == kind)
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(tf.concat(sound, 0)), [path])]):
         return tf.identity(content)
-
-
-class _Decoded(Iterator):
-    """The chain's elements as arrays; an element that fails does not end the iteration."""
-
-    def __init__(self, pairs: list[Pair], elements: Iterator, failure: type[Exception]):
-        self._pairs = iter(pairs)
-        self._elements = elements
-        self._failure = failure
-
-    def __next__(self) -> ImageWithLabels:
-        pair = next(self._pairs)
-        try:
-            image, gt = next(self._elements)
-        except self._failure as error:
-            # What is wrong is said better here than by TensorFlow.
-            _check_image(pair.image)
-            _check_labels(pair.labels)
-            raise _unreadable(pair, error) from error
-        return _check(pair, ImageWithLabels(image.numpy(), gt.numpy()))
 
 
 def _check_image(path: Path) -> bytes:
@@ -370,7 +402,8 @@ def _unreadable(pair: Pair, error: Exception) -> DataFormatError:
     )
 
 
-def _check(pair: Pair, decoded: ImageWithLabels) -> ImageWithLabels:
+def _check(pair: Pair, tensors: Iterable) -> ImageWithLabels:
+    decoded = ImageWithLabels(*(tensor.numpy() for tensor in tensors))
     if decoded.image.shape[:2] != decoded.gt.shape:
         raise DataFormatError(
             f"{pair.labels}: expected the size of its image, "

@@ -1,5 +1,6 @@
 """A data set becomes a run: every image is measured once, and a stopped run is continued."""
 
+import logging
 import os
 import zlib
 from collections.abc import Iterator
@@ -16,16 +17,18 @@ from metaseg_tf.errors import (
     MetaSegError,
     RunError,
 )
-from metaseg_tf.iou import compute_class_iou, count_confusions
+from metaseg_tf.iou import compute_class_iou
 from metaseg_tf.jobs import ImageJob, ImageResult, Source, continued, failed, work_through
 from metaseg_tf.maps import ImageMaps
-from metaseg_tf.metrics import Measurement, measure_image
+from metaseg_tf.metrics import measure_image
 from metaseg_tf.run import Run
 from metaseg_tf.schema import check_convention
 from metaseg_tf.softmax import SoftmaxDump
+from metaseg_tf.truth import doubt_truth
 
 __all__ = ["KEEP_MAPS", "MeasureSettings", "extract", "measure_job", "open_run"]
 
+_LOG = logging.getLogger(__name__)
 _CONFUSIONS = "confusions"
 #: So many images keep their maps by default: enough for figures, some 1 MB each.
 KEEP_MAPS = 20
@@ -73,7 +76,7 @@ def extract(
     keep_maps: int = KEEP_MAPS,
     cluster: Cluster | None = None,
 ) -> Iterator[ImageResult]:
-    """Measure all images that the run does not hold yet.
+    """Measure all images that the run does not hold yet; log what seems wrong with their truth.
 
     Parameters
     ----------
@@ -112,7 +115,7 @@ def extract(
             cluster=cluster,
             first_alone=n_classes is None,
         )
-        run.manifest.results = _summarise(run)
+        run.manifest.results = _summarise(run, settings.void)
         run.write_manifest()
 
 
@@ -136,47 +139,52 @@ def measure_job(
             **measured.heat._asdict(), segments=measured.segments, gt=measured.gt, image=dump.image
         )
         run.write_maps(dump.name, maps)
-    run.write_segments(dump.name, measured.table, _confusions(measured, n_classes))
+    run.write_segments(dump.name, measured.table, _pack(measured.confusions))
     return ImageResult(dump.name, "measured", len(measured.table), n_classes)
 
 
-def _confusions(measured: Measurement, n_classes: int) -> dict[str, bytes]:
-    """The image's confusion matrix, where the truth is known."""
-    if measured.gt is None:
+def _pack(confusions: np.ndarray | None) -> dict[str, bytes]:
+    """The image's confusion matrix as it is kept with its table, if the truth is known."""
+    if confusions is None:
         return {}
-    confusions = count_confusions(measured.heat.pred, measured.gt, n_classes)
     return {_CONFUSIONS: zlib.compress(confusions.astype("<i8").tobytes())}
 
 
-def _summarise(run: Run) -> dict:
-    """Class-wise IoU and mIoU over all images of the run, as fractions."""
+def _summarise(run: Run, void: int) -> dict:
+    """Class-wise IoU and mIoU over all images of the run, as fractions; no mIoU of void alone."""
     n_classes = run.manifest.n_classes
     parts = [_unpack(image, packed, n_classes) for image, packed in run.extras(_CONFUSIONS)]
     if not parts:
         return {}
     confusions = np.sum(parts, axis=0)
-    ious = compute_class_iou(confusions)
+    doubt = doubt_truth(confusions, void)
+    if doubt:
+        _LOG.warning("%s: %s, and extract into another folder", run.path, doubt)
+    ious, known = compute_class_iou(confusions), confusions[:-1]
     return {
         "images": len(parts),
-        "miou": float(np.nanmean(ious)),
+        **({"miou": float(np.nanmean(ious))} if known.any() else {}),
         "class_iou": [None if np.isnan(iou) else float(iou) for iou in ious],
-        "pixel_accuracy": float(np.trace(confusions) / max(confusions.sum(), 1)),
+        "pixel_accuracy": float(np.trace(known) / max(known.sum(), 1)),
     }
 
 
 def _unpack(image: str, packed: bytes, n_classes: int | None) -> np.ndarray:
-    """An image's confusion matrix, int64 [n_classes, n_classes]; what is longer is not unpacked."""
-    size = 8 * (n_classes or 0) ** 2
+    """An image's confusions, int64 [n_classes + 1, n_classes]; what is longer is not unpacked."""
+    n_classes = n_classes or 0
+    # Runs of former versions lack the last row, which counts void.
+    sizes = [8 * rows * n_classes for rows in (n_classes, n_classes + 1)]
     try:
-        content = zlib.decompressobj().decompress(packed, size + 1)
+        content = zlib.decompressobj().decompress(packed, sizes[-1] + 1)
     except zlib.error:
         content = b""
-    if not 0 < len(content) == size:
+    if not content or len(content) not in sizes:
         raise DataFormatError(
             f"{image}: expected the confusions of {n_classes} classes beside its segment table, "
             "got something else; delete its file of the run and run extract again"
         )
-    return np.frombuffer(content, "<i8").reshape(n_classes, n_classes)
+    confusions = np.frombuffer(content.ljust(sizes[-1], b"\0"), "<i8")
+    return confusions.reshape(n_classes + 1, n_classes)
 
 
 def _check_classes(dump: SoftmaxDump, expected: int | None) -> int:

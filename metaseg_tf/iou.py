@@ -64,25 +64,26 @@ def compute_iou(
 
 
 def count_confusions(pred: np.ndarray, gt: np.ndarray, n_classes: int) -> np.ndarray:
-    """Pixels of each true class (row) that were predicted as each class (column), void left out.
+    """Pixels of each true class (row) that were predicted as each class (column).
 
     Parameters
     ----------
     pred, gt : uint8 arrays [H, W]
-        Class ids; pixels where ``gt`` is 255 do not count.
+        Class ids; 255 in ``gt`` for void.
     n_classes : int
 
     Returns
     -------
-    int64 array [C, C]
+    int64 array [C + 1, C]
+        The last row counts the pixels that are void in ``gt``.
     """
     starts = run_starts(pred, gt)
     true, predicted = (m.ravel()[starts].astype(np.int64) for m in (gt, pred))
-    lengths = np.diff(starts, append=pred.size)
-    known = true != VOID
-    cells = true[known] * n_classes + predicted[known]
-    counts = np.bincount(cells, lengths[known], minlength=n_classes**2)
-    return counts.astype(np.int64).reshape(n_classes, n_classes)
+    cells = np.where(true == VOID, n_classes, true) * n_classes + predicted
+    counts = np.bincount(
+        cells, np.diff(starts, append=pred.size), minlength=(n_classes + 1) * n_classes
+    )
+    return counts.astype(np.int64).reshape(-1, n_classes)
 
 
 def compute_class_iou(confusions: np.ndarray) -> np.ndarray:
@@ -90,16 +91,17 @@ def compute_class_iou(confusions: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    confusions : int64 array [C, C]
-        Sum of `count_confusions` over images.
+    confusions : int64 array [C + 1, C]
+        Sum of `count_confusions` over images; void does not count.
 
     Returns
     -------
     float64 array [C]
         In [0, 1]; NaN for classes that are neither true nor predicted anywhere.
     """
-    shared = np.diag(confusions).astype(float)
-    union = confusions.sum(0) + confusions.sum(1) - shared
+    known = confusions[:-1]
+    shared = np.diag(known).astype(float)
+    union = known.sum(0) + known.sum(1) - shared
     return np.divide(shared, union, out=np.full(len(shared), np.nan), where=union > 0)
 
 

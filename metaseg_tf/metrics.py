@@ -1,5 +1,6 @@
 """One image: class probabilities, with or without ground truth, become its segment table."""
 
+import warnings
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -16,8 +17,9 @@ from metaseg_tf.dispersion import (
     count_threads,
 )
 from metaseg_tf.errors import InputError, ShapeError
-from metaseg_tf.iou import compute_iou
+from metaseg_tf.iou import compute_iou, count_confusions
 from metaseg_tf.schema import check_convention, class_columns, columns
+from metaseg_tf.truth import doubt_truth, find_classes_in_void
 
 __all__ = ["Measurement", "check_ground_truth", "measure_image", "segment_metrics"]
 
@@ -71,6 +73,12 @@ def segment_metrics(
     InputError
         If ``probs`` holds no distributions, ``gt`` unknown ids, or an option is unknown.
 
+    Warns
+    -----
+    UserWarning
+        If there are two classes, of which ``gt`` holds one, and void where the other is predicted:
+        it is most likely a mask of 0 and 255.
+
     Examples
     --------
     >>> probs = np.full((4, 4, 2), [0.9, 0.1])
@@ -78,7 +86,7 @@ def segment_metrics(
     >>> table[["class_id", "S", "iou", "iou_adj"]].values.tolist()
     [[0.0, 16.0, 1.0, 1.0]]
     """
-    return measure_image(
+    measured = measure_image(
         probs,
         gt,
         convention=convention,
@@ -86,7 +94,12 @@ def segment_metrics(
         reduce_zero_label=reduce_zero_label,
         connectivity=connectivity,
         labeller=labeller,
-    ).table
+    )
+    counts = measured.confusions
+    # Of more than two classes an image may well lack one: these are judged over a whole run.
+    if gt is not None and len(counts) == 3 and counts[-1, find_classes_in_void(counts)].any():
+        warnings.warn(doubt_truth(counts, void), stacklevel=2)
+    return measured.table
 
 
 class Measurement(NamedTuple):
@@ -102,12 +115,15 @@ class Measurement(NamedTuple):
         Predicted class (255 where the ground truth is void), entropy and difference.
     gt : uint8 [H, W] or None
         True class, 255 for void.
+    confusions : int64 [C + 1, C] or None
+        As `metaseg_tf.iou.count_confusions` gives them; None without ground truth.
     """
 
     table: pd.DataFrame
     segments: np.ndarray
     heat: HeatMaps
     gt: np.ndarray | None
+    confusions: np.ndarray | None
 
 
 def measure_image(
@@ -132,6 +148,7 @@ def measure_image(
         gt = check_ground_truth(gt, probs.shape, void, reduce_zero_label)
         is_void = gt == VOID
     heat = compute_heat_maps(probs, convention=convention, void=is_void, threads=threads)
+    confusions = None if gt is None else count_confusions(heat.pred, gt, probs.shape[-1])
     if gt is not None:
         heat = heat._replace(pred=np.where(is_void, gt, heat.pred))
     with ThreadPoolExecutor(threads) as pool:
@@ -151,7 +168,7 @@ def measure_image(
             table["iou"], table["iou_adj"] = compared.result()
     order = columns(probs.shape[-1], with_gt=gt is not None)
     frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
-    return Measurement(frame, segments, heat, gt)
+    return Measurement(frame, segments, heat, gt, confusions)
 
 
 def check_ground_truth(

@@ -1,7 +1,7 @@
 """Where images to measure come from: softmax dumps, or Cityscapes through a network."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.cityscapes import CLASSES, Pair, find_pairs, read_pairs
+from metaseg_tf.cityscapes import (
+    CLASSES,
+    ImageWithLabels,
+    Pair,
+    find_pairs,
+    read_pair,
+    read_pairs,
+)
 from metaseg_tf.deeplab.network import describe_network, load_network, paper_options
 from metaseg_tf.dispersion import count_threads
 from metaseg_tf.errors import DataFormatError, NetworkError
@@ -100,15 +107,13 @@ class CityscapesSource:
         """One job for each image; those that are ``done`` are not read.
 
         Those ``apart`` can be sent to another process, as `DumpSource.jobs`, if the network can;
-        the others share one chain that reads ahead, and must be loaded in their order.
+        the others share one chain that reads ahead, and are loaded one after the other.
         """
         pending = [pair for pair in self._pairs if pair.name not in done]
-        chain = None if apart else read_pairs(pending)
+        read = read_pair if apart else read_pairs(pending).take
         threads = None if apart else threads_beside_network()
         for pair in self._pairs:
-            # An image that is done comes back where its maps are wanted only now.
-            ahead = None if pair.name in done else chain
-            load = partial(_predict, self._network, _absolute(pair) if apart else pair, ahead)
+            load = partial(_predict, self._network, _absolute(pair) if apart else pair, read)
             yield ImageJob(partial(str, pair.name), str(pair.image), load, threads)
 
 
@@ -162,8 +167,8 @@ def _absolute(pair: Pair) -> Pair:
     return replace(pair, image=pair.image.absolute(), labels=pair.labels.absolute())
 
 
-def _predict(network, pair: Pair, chain: Iterator | None) -> SoftmaxDump:
-    image, gt = next(read_pairs([pair]) if chain is None else chain)
+def _predict(network, pair: Pair, read: Callable[[Pair], ImageWithLabels]) -> SoftmaxDump:
+    image, gt = read(pair)
     return SoftmaxDump(network.probabilities(image), gt, pair.name, image)
 
 

@@ -15,13 +15,14 @@ from metaseg_tf.cityscapes import (
     LABELS,
     find_pairs,
     name_classes,
+    read_pair,
     read_pairs,
 )
 from metaseg_tf.errors import DataFormatError, InputError
 
 
-def write_pair(root, name, *, split="val", city="ulm", labels=None, train_ids=False):
-    rng = np.random.default_rng(0)
+def write_pair(root, name, *, split="val", city="ulm", labels=None, train_ids=False, seed=0):
+    rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (8, 10, 3)).astype(np.uint8)
     labels = rng.integers(0, 34, (8, 10)).astype(np.uint8) if labels is None else labels
     kind = "labelTrainIds" if train_ids else "labelIds"
@@ -173,6 +174,35 @@ def test_a_bad_pair_is_named_and_the_next_is_read(root, name, content, error, wo
     assert next(pairs).gt.shape == (8, 10)
     with pytest.raises(StopIteration):
         next(pairs)
+
+
+def test_pairs_are_taken_by_what_they_are_in_any_order(tmp_path):
+    expected = {}
+    for i in range(6):
+        image, labels = write_pair(tmp_path, f"ulm_{i}", seed=i)
+        expected[f"ulm_{i}"] = (image, LABEL_IDS_TO_TRAIN_IDS[labels])
+    *pairs, left_out = find_pairs(tmp_path)
+    ahead = read_pairs(pairs)
+    for i in (1, 1, 3, 0, 4, 2):
+        for got, right in zip(ahead.take(pairs[i]), expected[f"ulm_{i}"], strict=True):
+            np.testing.assert_array_equal(got, right)
+    np.testing.assert_array_equal(ahead.take(left_out).image, expected["ulm_5"][0])
+
+
+def test_what_is_taken_was_decoded_ahead(root, monkeypatch):
+    pairs = find_pairs(root)
+    ahead = read_pairs(pairs)
+    monkeypatch.setattr(cityscapes, "read_pair", lambda pair: pytest.fail("decoded on its own"))
+    assert ahead.take(pairs[0]).gt.shape == ahead.take(pairs[2]).gt.shape == (8, 10)
+
+
+def test_a_name_that_is_not_utf8_costs_no_other_image(tmp_path):
+    write_pair(tmp_path, "ulm_0")
+    write_pair(tmp_path, os.fsdecode(b"ulm_\xff"), seed=1)
+    first, second = find_pairs(tmp_path)
+    ahead = read_pairs([first, second])
+    assert not np.array_equal(ahead.take(first).image, ahead.take(second).image)
+    np.testing.assert_array_equal(read_pair(second).image, read_pairs([second]).take(second).image)
 
 
 def test_real_images_are_read(real_data):

@@ -1,14 +1,21 @@
+import os
+import tempfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
 from scenes import make_scene
 from sklearn.metrics import jaccard_score
 from test_cityscapes import write_pair
+from test_jobs import LateCluster
 
 from metaseg_tf import load_run, segment_metrics
-from metaseg_tf.cityscapes import find_pairs, read_pairs
+from metaseg_tf.cityscapes import LABEL_IDS_TO_TRAIN_IDS, find_pairs, read_pairs
 from metaseg_tf.errors import DataFormatError, InputError, MetaSegError, RunError
 from metaseg_tf.extraction import MeasureSettings, extract
 from metaseg_tf.metrics import measure_image
@@ -176,6 +183,63 @@ def test_maps_of_a_networks_images_hold_the_photograph(tmp_path, run):
         assert maps.image.shape == image.shape
 
 
+def binary_dumps(folder, foreground, n_images=3):
+    """Dumps of two classes; class 1 is stored as ``foreground`` in all ground truth."""
+    folder.mkdir()
+    for i in range(n_images):
+        probs, gt = make_scene(seed=i, n_classes=2)
+        gt = np.where(gt == 1, foreground, gt % 255)
+        save_dump(folder / f"{i}.npz", SoftmaxDump(probs, gt.astype(np.uint8), f"image{i}"))
+    return folder
+
+
+def test_a_mask_of_0_and_255_is_told_and_the_advice_helps(tmp_path, run, caplog):
+    extract_all(binary_dumps(tmp_path / "mask", 255), run)
+    (said,) = caplog.messages
+    assert said.startswith(
+        f"{run.path}: no pixel of the ground truth is of class 1, and void (255)"
+    )
+    assert "divide a mask of 0 and 255 by 255" in said
+    caplog.clear()
+    # As advised: divided, into another folder.
+    mended = Run.create(tmp_path / "mended", vars(SETTINGS))
+    extract_all(binary_dumps(tmp_path / "divided", 255 // 255), mended)
+    assert caplog.messages == []
+    assert set(load_run(mended.path).class_id) == {0, 1}
+
+
+def test_two_classes_are_doubted_over_the_whole_run_only(tmp_path, run, caplog):
+    folder = binary_dumps(tmp_path / "some", 1)
+    probs, _ = make_scene(n_classes=2)
+    gt = np.where(probs.argmax(-1) == 1, 255, 0).astype(np.uint8)
+    save_dump(folder / "9.npz", SoftmaxDump(probs, gt, "without"))
+    extract_all(folder, run)
+    assert caplog.messages == []
+
+
+def test_void_alone_is_told_and_has_no_miou(tmp_path, run, caplog):
+    for i in range(2):
+        probs, gt = make_scene(seed=i)
+        save_dump(tmp_path / f"{i}.npz", SoftmaxDump(probs, np.full_like(gt, 255), f"image{i}"))
+    extract_all(tmp_path, run)
+    assert "no pixel has ground truth: all are void (255)" in caplog.text
+    results = Run(run.path).manifest.results
+    assert results["images"] == 2
+    assert "miou" not in results
+
+
+def test_a_run_of_a_former_version_is_continued(dumps, run, caplog):
+    """Its confusions lack the row of void."""
+    extract_all(dumps, run)
+    expected = Run(run.path).manifest.results
+    for image, packed in list(run.extras("confusions")):
+        former = zlib.compress(zlib.decompress(packed)[: 8 * 5 * 5])
+        table = load_run(run.path).query("image == @image").drop(columns="image")
+        run.write_segments(image, table, {"confusions": former})
+    extract_all(dumps, Run(run.path))
+    assert Run(run.path).manifest.results == expected
+
+
 def labels_of(seed):
     probs, gt = make_scene(seed=seed)
     return probs.argmax(-1)[gt != 255], gt[gt != 255]
@@ -213,18 +277,63 @@ def test_images_go_through_a_network(tmp_path, run):
     )
 
 
-def test_a_bad_image_between_good_ones_shifts_no_labels(tmp_path, run):
-    for i in range(3):
-        write_pair(tmp_path, f"ulm_{i}", labels=np.full((8, 10), 7 + i, np.uint8))
-    pairs = find_pairs(tmp_path)
-    pairs[1].image.write_bytes(b"")
-    source = CityscapesSource(PixelNetwork(), pairs, {})
-    outcomes = [r.outcome for r in extract(source, run, SETTINGS, skip_errors=True)]
-    assert outcomes == ["measured", "failed", "measured"]
-    (_, gt), *_ = read_pairs(pairs[2:])
-    probs = PixelNetwork().probabilities(next(read_pairs(pairs[2:])).image)
-    last = load_run(run.path).query("image == 'ulm_2'").iou_adj.reset_index(drop=True)
-    pd.testing.assert_series_equal(last, segment_metrics(probs, gt).iou_adj)
+#: How an image can drop out of a data set, beside those that are measured and those that are done.
+WRONG_NAMES = {"hidden": ".ulm", "control": "ulm\x07", "no utf-8": os.fsdecode(b"ulm\xff")}
+FAULTS = ("none", "twin", "image", "labels", "ids", "size", *WRONG_NAMES)
+
+
+def write_street(root, faults):
+    """A pair for each fault, each in a city of its own and of another scene; gives the pairs."""
+    labels = {"ids": np.full((8, 10), 99, np.uint8), "size": np.zeros((4, 5), np.uint8)}
+    for i, fault in enumerate(faults):
+        name = "ulm_0" if fault == "twin" else f"{WRONG_NAMES.get(fault, 'ulm')}_{i}"
+        write_pair(root, name, city=f"city{i}", seed=i, labels=labels.get(fault))
+        broken = {"image": "leftImg8bit", "labels": "gtFine"}.get(fault)
+        for path in root.glob(f"{broken}/val/city{i}/*"):
+            path.write_bytes(path.read_bytes()[:60])
+    return find_pairs(root)
+
+
+def measure_alone(pair):
+    """Probabilities and ground truth of one pair, read by other means."""
+    image, labels = (np.asarray(Image.open(path)) for path in (pair.image, pair.labels))
+    return PixelNetwork().probabilities(image), LABEL_IDS_TO_TRAIN_IDS[labels]
+
+
+@given(
+    faults=st.lists(st.sampled_from(FAULTS), min_size=5, max_size=5),
+    done=st.sets(st.integers(0, 5)),
+    keep_maps=st.integers(0, 6),
+    apart=st.booleans(),
+)
+@example(["none", "none", "twin", "none", "none"], set(), 0, False)
+@example(["hidden", "none", "none", "image", "none"], {1}, 4, False)
+@settings(max_examples=25)
+def test_each_table_is_that_of_its_own_scene_whatever_drops_out(faults, done, keep_maps, apart):
+    faults = ["none", *faults]
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = write_street(Path(folder), faults)
+        run = Run.create(f"{folder}/run", vars(SETTINGS))
+        before = [pair for i, pair in enumerate(pairs) if i in done and faults[i] != "twin"]
+        for part in (before, pairs):
+            source = CityscapesSource(PixelNetwork(), part, {})
+            options = {"keep_maps": keep_maps if part is pairs else 0, "skip_errors": True}
+            cluster = LateCluster() if apart else None
+            results = list(extract(source, run, SETTINGS, cluster=cluster, **options))
+        good = {pair.name: pair for pair, f in zip(pairs, faults, strict=True) if f == "none"}
+        assert run.done() == set(good)
+        assert [r.outcome for r in results].count("failed") == len(pairs) - len(good)
+        table = load_run(run.path)
+        for name, pair in good.items():
+            stored = table[table.image == name].drop(columns="image").reset_index(drop=True)
+            pd.testing.assert_frame_equal(stored, segment_metrics(*measure_alone(pair)))
+        assert run.with_maps() == {pair.name for pair in pairs[:keep_maps]} & set(good)
+        for name in run.with_maps():
+            probs, gt = measure_alone(good[name])
+            np.testing.assert_array_equal(run.load_maps(name).gt, gt)
+            np.testing.assert_array_equal(
+                run.load_maps(name).pred, np.where(gt == 255, 255, probs.argmax(-1))
+            )
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ def test_confusions_and_class_iou_equal_counts_of_pixels(maps):
     for true in range(3):
         for predicted in range(3):
             assert counted[true, predicted] == ((gt == true) & (pred == predicted)).sum()
+            assert counted[-1, predicted] == (~known & (pred == predicted)).sum()
         union = ((gt == true) | (pred == true)) & known
         shared = (gt == true) & (pred == true)
         expected = shared.sum() / union.sum() if union.any() else np.nan

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import (
     class_maps,
+    make_blobs,
     make_probs,
     make_scene,
     slow_components,
@@ -250,3 +253,34 @@ def test_real_images_give_the_authors_numbers(real_data, image, convention):
     for name in expected:
         atol = 0 if expected[name].dtype == int else 2e-6
         np.testing.assert_allclose(table[name], expected[name], rtol=0, atol=atol, err_msg=name)
+
+
+def two_classes(pred):
+    """Probabilities float32 [H, W, 2] of a map of zeros and ones."""
+    return np.eye(2, dtype=np.float32)[pred] * 0.8 + 0.1
+
+
+@pytest.mark.parametrize("void", [255, 100, -1])
+def test_a_mask_of_zero_and_void_is_told(void):
+    pred = make_blobs(32, 48, 2, 0)
+    mask = np.where(pred == 1, void, 0)
+    with pytest.warns(UserWarning, match="of class 1, and void .* store class 1 by its id"):
+        segment_metrics(two_classes(pred), mask, void=void)
+
+
+@given(gt=class_maps(n_classes=2), seed=st.integers(0, 99))
+def test_other_truth_of_two_classes_is_not_warned_of(gt, seed):
+    pred = np.random.default_rng(seed).integers(0, 2, gt.shape)
+    if 255 in gt and len(np.unique(gt)) == 2:
+        # As where an edge without data was predicted as what is there.
+        pred[gt == 255] = gt.min()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        segment_metrics(two_classes(pred), gt)
+
+
+@given(scene=scenes_with_truth())
+def test_an_image_of_more_classes_is_not_warned_of(scene):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        segment_metrics(*scene)

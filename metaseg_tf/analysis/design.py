@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.schema import IOU_COLUMNS, METRIC_COLUMNS, class_columns, count_classes
+from metaseg_tf.schema import IOU_COLUMNS, METRIC_COLUMNS, check_truth, class_columns, count_classes
 
 __all__ = [
     "CLASS_CHOICES",
@@ -112,6 +112,7 @@ def build_design(
     check_choice("fit_on", fit_on, FIT_CHOICES)
     names = feature_names(table, classes=classes)
     _check_columns(table, ("image", *names, *IOU_COLUMNS))
+    check_truth(table)
     rows = _rows_with_interior(table)
     kept = table.iloc[rows]
     check_finite(kept, (*names, *IOU_COLUMNS))

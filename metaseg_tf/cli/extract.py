@@ -159,7 +159,7 @@ def _print_miou(manifest, network: str | None) -> None:
     from metaseg_tf.paper.published import CATALOGUE_NAMES, find_published
 
     results = manifest.results
-    if not results:
+    if "miou" not in results:
         return
     names = CLASSES if manifest.n_classes == len(CLASSES) else range(manifest.n_classes)
     for name, iou in zip(names, results["class_iou"], strict=True):

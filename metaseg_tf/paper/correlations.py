@@ -5,7 +5,7 @@ import pandas as pd
 
 from metaseg_tf.analysis.design import check_finite
 from metaseg_tf.errors import InputError
-from metaseg_tf.schema import METRIC_COLUMNS
+from metaseg_tf.schema import METRIC_COLUMNS, check_truth
 
 __all__ = ["TABLE_1_COLUMNS", "compute_correlations", "count_segments"]
 
@@ -53,10 +53,7 @@ def count_segments(table: pd.DataFrame) -> dict[str, int]:
 
 
 def _with_interior(table: pd.DataFrame) -> pd.DataFrame:
-    if "iou_adj" not in table:
-        raise InputError(
-            "table: expected a column iou_adj, found none; extract with ground truth first"
-        )
+    check_truth(table)
     return table[table["S_in"] > 0]
 
 

@@ -98,9 +98,10 @@ def _correlations(run: Run, _engine: str) -> dict[str, Value]:
 
 
 def _miou(run: Run, _engine: str) -> dict[str, Value]:
-    if "miou" not in run.manifest.results:
+    if not np.isfinite(run.manifest.results.get("miou", np.nan)):
         raise InputError(
-            f"{run.path}: expected the mIoU of a finished run, found none; run extract to its end"
+            f"{run.path}: expected the mIoU of a finished run with ground truth, found none; run "
+            "extract to its end, on images with labels"
         )
     return {"miou": Value(run.manifest.results["miou"])}
 

@@ -10,7 +10,7 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.judging import MetaModel
 from metaseg_tf.judging.meta_model import SCORE_COLUMNS
 from metaseg_tf.run import Run, load_run
-from metaseg_tf.schema import IOU_COLUMNS
+from metaseg_tf.schema import check_truth
 
 __all__ = ["JudgedRun", "judge_run"]
 
@@ -45,11 +45,7 @@ def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
         If the model is for another number of classes, or other settings of measuring.
     """
     table = load_run(run.path)
-    if not set(IOU_COLUMNS) <= set(table.columns) or table.empty:
-        raise InputError(
-            f"{run.path}: expected a run of images with ground truth, got one without; extract it "
-            "with ground truth first"
-        )
+    check_truth(table, str(run.path))
     if model is None:
         scores, origin = _first_run(run, table)
     else:

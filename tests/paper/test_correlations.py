@@ -36,8 +36,10 @@ def test_constants_have_no_correlation(segments):
     assert compute_correlations(segments.assign(iou_adj=1.0)).isna().all()
 
 
-def test_too_few_segments_are_refused():
-    with pytest.raises(InputError, match="at least 2 segments with interior, got 0"):
+def test_too_few_segments_are_refused(segments):
+    with pytest.raises(InputError, match="at least 2 segments with interior, got 1"):
+        compute_correlations(segments[segments["S_in"] > 0].head(1))
+    with pytest.raises(InputError, match="no pixel of any image has ground truth"):
         compute_correlations(empty_table(3))
 
 

@@ -174,7 +174,9 @@ def test_one_outcome_leaves_the_rest_of_the_tables(one_outcome, runs):
 def test_a_table_without_any_number_is_refused(tmp_path):
     run = Run.create(tmp_path / "empty", {"source": "softmax"})
     for number in TABLES:
-        with pytest.raises(InputError, match=f"table {number}: empty: .* extract more images"):
+        with pytest.raises(
+            InputError, match=f"table {number}: empty: .* no pixel of any image has"
+        ):
             make_table(number, [run])
 
 

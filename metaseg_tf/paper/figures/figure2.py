@@ -24,7 +24,7 @@ from metaseg_tf.paper.figures.subject import (
     title_of,
 )
 from metaseg_tf.run import Run, load_run
-from metaseg_tf.schema import count_classes
+from metaseg_tf.schema import check_truth, count_classes
 
 __all__ = ["draw", "frame", "plot"]
 
@@ -106,5 +106,6 @@ def _lay_out(n_runs, shape, photograph, image):
 def _rate(table: pd.DataFrame) -> pd.Series:
     """False positives of each image, or, without ground truth, segments."""
     if "iou_adj" in table:
+        check_truth(table)
         return count_false_positives(table)
     return table.groupby("image").size()

@@ -9,7 +9,7 @@ from metaseg_tf.errors import DataFormatError, InputError, suggest
 from metaseg_tf.maps import ImageMaps
 from metaseg_tf.paper.published import NETWORKS
 from metaseg_tf.run import Run, load_run
-from metaseg_tf.schema import IOU_COLUMNS, count_classes
+from metaseg_tf.schema import check_truth, count_classes
 
 __all__ = [
     "choose_image",
@@ -29,11 +29,7 @@ def title_of(run: Run) -> str:
 def load_judged(run: Run) -> pd.DataFrame:
     """A run's segment table, which must have ground truth."""
     table = load_run(run.path)
-    if not set(IOU_COLUMNS) <= set(table.columns):
-        raise InputError(
-            f"{run.path}: expected a run with ground truth, got one without; extract it with "
-            "ground truth first"
-        )
+    check_truth(table, str(run.path))
     return table
 
 
