@@ -14,6 +14,7 @@ from metaseg_tf.cli.options import (
     Convention,
     Crop,
     Flip,
+    InputRange,
     KeepMaps,
     Labeller,
     Network,
@@ -51,6 +52,7 @@ def extract(
     crop: Crop = None,
     tile: Tile = None,
     overlap: Overlap = 0,
+    input_range: InputRange = None,
     convention: Annotated[
         Convention,
         typer.Option(help="What made the published numbers, or the printed definitions."),
@@ -83,7 +85,7 @@ def extract(
             split=split,
             city=city,
             limit=limit,
-            **network_settings(output_stride, scales, flip, crop, tile, overlap),
+            **network_settings(output_stride, scales, flip, crop, tile, overlap, input_range),
         )
     run = extraction.open_run(out, source, settings)
     measure = partial(

@@ -11,6 +11,7 @@ from metaseg_tf.cli.long_work import interruptible, print_failed, spread
 from metaseg_tf.cli.options import (
     Crop,
     Flip,
+    InputRange,
     Network,
     OnError,
     OnErrorChoice,
@@ -53,6 +54,7 @@ def predict(
     crop: Crop = None,
     tile: Tile = None,
     overlap: Overlap = 0,
+    input_range: InputRange = None,
     reject_below: Annotated[
         float | None,
         typer.Option(help="Write the prediction with segments of less predicted IoU_adj as void."),
@@ -80,7 +82,7 @@ def predict(
     if softmax is not None:
         source = open_dumps(softmax)
     else:
-        options = network_settings(output_stride, scales, flip, crop, tile, overlap)
+        options = network_settings(output_stride, scales, flip, crop, tile, overlap, input_range)
         source = open_photographs(network, images, **options)
     _warn_of_other_network(judge.other_settings(source.settings))
     run = prediction.open_prediction(out, source, judge, settings)

@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.deeplab.graph import Graph
+from metaseg_tf.deeplab.dataflow import find_kind, flow_of_graph
+from metaseg_tf.deeplab.graph import Graph, node_name
 from metaseg_tf.deeplab.graph_file import load_graph_def
 from metaseg_tf.deeplab.graph_function import GraphFunctions
 from metaseg_tf.deeplab.graph_safety import check_graph
@@ -22,6 +23,7 @@ from metaseg_tf.deeplab.graph_structure import (
 )
 from metaseg_tf.deeplab.image import check_image
 from metaseg_tf.deeplab.multiscale import mean_softmax
+from metaseg_tf.deeplab.scores import Ending
 from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.errors import NetworkError
 
@@ -42,6 +44,8 @@ class FrozenGraph:
         Number of classes C.
     crop : (int, int)
         Height and width in pixels of the largest image that the graph takes.
+    ending : Ending
+        What its scores are.
     settings : NetworkSettings
         What the graph was exported at, read from its structure.
 
@@ -63,7 +67,9 @@ class FrozenGraph:
         _check_interface(image, self._tail)
         self._function = partial(functions.function, image.name)
         self._run = self._function([self._tail.scores, self._tail.labels])
+        kind = find_kind(flow_of_graph(graph), node_name(self._tail.scores))
         self.classes = _count_classes(functions.tensor(self._tail.scores))
+        self.ending = Ending(kind, self.classes)
         self.crop = self._fixed_size(self._tail.resize)
         self._check_crop(find_padding(graph))
         self.settings = self._read_settings(graph)
@@ -89,9 +95,9 @@ class FrozenGraph:
             If the graph fails, or its labels are not those of its scores.
         """
         scores = self._scores(image)
-        if self._tail.is_probability:
-            return scores.numpy()
-        return mean_softmax([scores[tf.newaxis]], image.shape[:2])
+        if self.ending.kind == "logits":
+            return mean_softmax([scores[tf.newaxis]], image.shape[:2])
+        return self.ending.probabilities(scores.numpy())
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """Logits of each pixel, float32 [H, W, C]; arguments and errors as in `probabilities`.
@@ -101,11 +107,15 @@ class FrozenGraph:
         NetworkError
             If the graph averages probabilities over scales, so that there are no logits.
         """
-        if self._tail.is_probability:
+        if self.ending.kind == "probabilities":
             raise NetworkError(
                 "graph: expected logits in front of ArgMax, got probabilities averaged over "
                 "scales, which have no logits; use probabilities()"
             )
+        return self.scores(image)
+
+    def scores(self, image: np.ndarray) -> np.ndarray:
+        """What feeds ArgMax, float32 [H, W, C]; ``ending`` tells what that is."""
         return self._scores(image).numpy()
 
     def _scores(self, image: np.ndarray) -> tf.Tensor:

@@ -13,6 +13,7 @@ from metaseg_tf.deeplab.formats import is_other_format, open_network
 from metaseg_tf.deeplab.frozen_graph import FrozenGraph, load_graph_def
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.deeplab.recognise import recognise_backbone
+from metaseg_tf.deeplab.scores import Ending
 from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.deeplab.tiling import Tiled
 from metaseg_tf.deeplab.weights import is_graph_file, load_weights, weights_from_graph_def
@@ -31,6 +32,7 @@ class Network(Protocol):
 
     classes: int
     crop: tuple[int, int]
+    ending: Ending
     settings: NetworkSettings
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
@@ -38,6 +40,9 @@ class Network(Protocol):
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """Logits of each pixel at a single scale."""
+
+    def scores(self, image: np.ndarray) -> np.ndarray:
+        """What the network gives, of which ``ending`` tells the kind; tiles are averaged in it."""
 
 
 def load_network(
@@ -49,6 +54,7 @@ def load_network(
     crop: tuple[int, int] | None = None,
     tile: int | None = None,
     overlap: int = 0,
+    input_range: str | None = None,
 ) -> Network:
     """Load a network; any DeepLab setting, or a checkpoint, rebuilds it from its weights.
 
@@ -70,7 +76,11 @@ def load_network(
         Height and width k * output_stride + 1 of the largest image. By default that of the frozen
         graph, or for a checkpoint 1025x2049.
     tile, overlap : int, optional
-        Run the network over larger images in tiles of this size in pixels, blending logits.
+        Run the network over larger images in tiles of this size in pixels, blending scores.
+    input_range : str, optional
+        The range of pixels that a network of another format expects: "0..255", "0..1", "-1..1",
+        "imagenet", or "mean=R,G,B,std=R,G,B" of pixels in 0..1. By default 0..255, which is
+        noted where the network does not rescale them; 8-bit inputs take pixels as they are.
 
     Raises
     ------
@@ -84,14 +94,19 @@ def load_network(
     scales = tuple(map(float, np.atleast_1d(scales)))
     asked = NetworkSettings(output_stride, scales, flip, tuple(crop) if np.iterable(crop) else crop)
     path, asked = _resolve(source, asked)
-    network = _open(path, asked)
+    network = _open(path, asked, input_range)
     return network if tile is None else Tiled(network, tile, overlap)
 
 
-def _open(path, asked):
+def _open(path, asked, input_range):
     if is_other_format(path):
         _refuse_settings(path, asked)
-        return open_network(path)
+        return open_network(path, input_range=input_range)
+    if input_range is not None:
+        raise InputError(
+            f"input_range: expected none for a network of DeepLab, which takes pixels in 0..255 "
+            f"and rescales them itself, got {input_range!r}; leave it out"
+        )
     if not is_graph_file(path):
         weights = load_weights(path)
         return RebuiltNetwork(weights, _complete(asked, NetworkSettings(), weights))

@@ -13,6 +13,7 @@ from metaseg_tf.deeplab.frozen_graph import FrozenGraph
 from metaseg_tf.deeplab.network import CITYSCAPES_CROP, load_network
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.deeplab.settings import NetworkSettings
+from metaseg_tf.deeplab.tiling import Tiled
 from metaseg_tf.errors import DataFormatError, InputError, NetworkError
 
 OWN = NetworkSettings(8, (1.0,), False, CROP)
@@ -131,3 +132,27 @@ def test_a_missing_checkpoint(tmp_path):
 def test_settings_that_cannot_be_built(checkpoint, settings, message):
     with pytest.raises(InputError, match=message):
         load_network(checkpoint, **settings)
+
+
+@pytest.mark.parametrize("settings", [{}, {"flip": True}])
+def test_deeplab_rescales_pixels_itself(graph_file, checkpoint, settings):
+    for path in (graph_file, checkpoint):
+        with pytest.raises(
+            InputError, match=r"expected none .* got '0\.\.1'; leave it out"
+        ) as caught:
+            load_network(path, input_range="0..1", **settings)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [{}, {"scales": (0.5, 1.0)}, {"flip": True}])
+def test_tiles_are_averaged_in_what_the_network_gives(checkpoint, settings):
+    settings = {"output_stride": 16, "crop": (33, 49), **settings}
+    image = smooth_image(33, 49)
+    whole = load_network(checkpoint, **settings)
+    tiled = Tiled(whole, 33)
+    expected = np.concatenate(
+        [whole.probabilities(image[:, :33])[:, :16], whole.probabilities(image[:, 16:])[:, 17:]], 1
+    )
+    found = tiled.probabilities(image)
+    np.testing.assert_allclose(found[:, :16], expected[:, :16], atol=1e-5)
+    np.testing.assert_allclose(found[:, 33:], expected[:, 16:], atol=1e-5)
