@@ -5,7 +5,6 @@ They are told by how their names begin, since versions differ at the end.
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -34,9 +33,7 @@ _MOVING = re.compile(
     f"|PLACEHOLDERWITHDEFAULT|{_CLIPPING.pattern}"
 )
 #: Ops whose inputs all do: they put together tiles, scales or a mirrored image.
-_MERGING = re.compile("CONCAT|PACK|ADD|MUL|DIV|REALDIV")
-#: Ops at the beginning of a network that rescale pixels.
-_RESCALING = re.compile("MUL|DIV|REALDIV|SUB|ADD|BIASADD")
+_MERGING = re.compile("CONCAT|PACK|ADD|BIASADD|MUL|DIV|REALDIV")
 
 
 class Dataflow(NamedTuple):
@@ -67,51 +64,41 @@ def find_kind(flow: Dataflow, scores: Hashable) -> str | None:
 
     None where the ops do not tell.
     """
-    kinds, clipped = set(), False
-
-    def carried(tensor) -> list:
-        nonlocal clipped
-        op, sources = flow.ops.get(tensor, ("", ()))
-        clipped |= bool(_CLIPPING.match(op))
-        varying = [source for source in sources if flow.constant(source) is None]
-        if _MERGING.match(op):
-            return varying
-        if _MOVING.match(op):
-            return varying[:1]
-        kinds.add(next((kind for kind, ops in _KINDS.items() if ops.match(op)), None))
-        return []
-
-    _reach(scores, carried)
-    if clipped and "logits" in kinds:
+    path = _carriers(flow, scores)
+    ends = [op for op in path.values() if not (_MERGING.match(op) or _MOVING.match(op))]
+    kinds = {next((kind for kind, ops in _KINDS.items() if ops.match(op)), None) for op in ends}
+    if len(kinds) != 1 or (kinds == {"logits"} and any(map(_CLIPPING.match, path.values()))):
         return None
-    return kinds.pop() if len(kinds) == 1 else None
+    return kinds.pop()
 
 
 def rescales_pixels(flow: Dataflow, image: Hashable) -> bool:
-    """Whether a network brings pixels in 0..255 to its own range before its first layer."""
-    readers = defaultdict(list)
-    for tensor, (op, sources) in flow.ops.items():
-        if any(ops.match(op) for ops in (_MOVING, _MERGING, _RESCALING)):
-            for source in sources:
-                readers[source].append(tensor)
-    return any(_is_for_pixels(flow, t) for t in _reach(image, readers.__getitem__))
+    """Whether a network brings pixels in 0..255 to its own range before its first layer.
+
+    Constants tell, if they are of the size of pixels in 0..255 and not of those in 0..1.
+    """
+    for op, sources in flow.ops.values():
+        if re.match("MUL|DIV|REALDIV|SUB|ADD|BIASADD", op):
+            constants = [c for c in map(flow.constant, sources) if c is not None and c.size]
+            sizes = [np.abs(c).max() for c in constants]
+            tell = any(size < 0.05 if op == "MUL" else size > 20 for size in sizes)
+            if tell and any(image in _carriers(flow, source) for source in sources):
+                return True
+    return False
 
 
-def _is_for_pixels(flow: Dataflow, tensor: Hashable) -> bool:
-    """Whether a constant at the op is of the size of pixels in 0..255, not of those in 0..1."""
-    op, sources = flow.ops.get(tensor, ("", ()))
-    if not _RESCALING.match(op):
-        return False
-    constants = (flow.constant(source) for source in sources)
-    sizes = [np.abs(c).max() for c in constants if c is not None and c.size]
-    return any(size < 0.05 if op == "MUL" else size > 20 for size in sizes)
+def _carriers(flow: Dataflow, tensor: Hashable) -> dict[Hashable, str]:
+    """The tensors that a tensor's values come from with their meaning, and the ops that made them.
 
-
-def _reach(start: Hashable, following: Callable) -> list:
-    """All tensors that can be reached, each once."""
-    queue, seen = [start], {start}
+    The last ones on each way are made by ops that give values another meaning.
+    """
+    found, queue = {}, [tensor]
     for tensor in queue:
-        new = [t for t in dict.fromkeys(following(tensor)) if t not in seen]
-        seen.update(new)
-        queue += new
-    return queue
+        if tensor in found:
+            continue
+        op, sources = flow.ops.get(tensor, ("", ()))
+        found[tensor] = op
+        if _MERGING.match(op) or _MOVING.match(op):
+            varying = [source for source in sources if flow.constant(source) is None]
+            queue += varying if _MERGING.match(op) else varying[:1]
+    return found

@@ -5,7 +5,6 @@ export); the order of the ops does not.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from metaseg_tf.deeplab.graph import Graph, node_name
@@ -71,8 +70,10 @@ def find_tail(graph: Graph) -> Tail:
             f"({', '.join(found) or 'none'}); use a frozen graph for semantic segmentation"
         )
     (argmax, labels), *_ = found.items()
-    path = list(_scores_path(graph, graph.nodes[argmax]))
-    resize = path[-1].input[1] if path[-1].op == "ResizeBilinear" else None
+    node = graph.inputs(graph.nodes[argmax])[0]
+    while _SCORE_OPS.fullmatch(node.op):
+        node = graph.inputs(node)[0]
+    resize = node.input[1] if node.op == "ResizeBilinear" else None
     return Tail(argmax, graph.nodes[argmax].input[0], labels, resize)
 
 
@@ -145,15 +146,6 @@ def _follow_labels(graph: Graph, argmax) -> str | None:
             return None
         node, consumers = moved[0], graph.consumers[moved[0].name]
     return node.name
-
-
-def _scores_path(graph: Graph, argmax) -> Iterator:
-    """The nodes from ArgMax back to the resize of the scores, or as far as scores are seen."""
-    node = graph.inputs(argmax)[0]
-    while _SCORE_OPS.fullmatch(node.op):
-        yield node
-        node = graph.inputs(node)[0]
-    yield node
 
 
 def _first_convolutions(graph: Graph) -> list:

@@ -18,12 +18,6 @@ _NAMED = {
     "-1..1": ((0.5,) * 3, (0.5,) * 3),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
-#: What an 8-bit input is quantised for if pixels are to be fed as they are.
-_USUAL = ((0, 255), (0, 1), (-1, 1))
-_NOTE = (
-    "note: the network does not tell the range of pixels that it expects, and gets them in "
-    "0..255; if it was trained on another, say so by --input-range"
-)
 
 
 class NetworkInput:
@@ -52,32 +46,44 @@ class NetworkInput:
     """
 
     def __init__(self, dtype, input_range, rescales=False, scale=0.0, zero_point=0):
-        self._dtype, self._is_quantised = np.dtype(dtype), bool(scale)
-        self.range, self._as_it_is = None, self._dtype.itemsize == 1
-        limits = np.iinfo(dtype if scale or self._as_it_is else np.uint8)
-        low, high = (scale * (end - zero_point) for end in (limits.min, limits.max))
-        if input_range is None:
-            usual = any(np.allclose((low, high), r, atol=0.02 * r[1]) for r in _USUAL)
-            if not (not scale or usual if self._as_it_is else rescales):
-                _LOG.warning(_NOTE)
-            if self._as_it_is:
-                return
-        elif self._as_it_is and not scale:
+        self._dtype, self._scale, self.range = np.dtype(dtype), scale, None
+        self._as_it_is = self._dtype.itemsize == 1
+        if self._as_it_is and input_range is not None and not scale:
             raise InputError(
                 f"input_range: expected none for a network of {self._dtype} input, which takes "
                 f"pixels as they are, got {input_range!r}; leave it out"
             )
-        self.range, mean, std = _parse("0..255" if input_range is None else input_range)
+        if self._as_it_is and input_range is None:
+            ends = scale * (np.array([0, 255]) - zero_point + np.iinfo(dtype).min)
+            usual = ((0, 255), (0, 1), (-1, 1))
+            rescales = not scale or any(np.allclose(ends, r, atol=0.02 * r[1]) for r in usual)
+        if input_range is None and not rescales:
+            _LOG.warning(
+                "note: the network does not tell the range of pixels that it expects, and gets "
+                "them in 0..255; if it was trained on another, say so by --input-range"
+            )
+        if input_range is not None or not self._as_it_is:
+            self._set_range("0..255" if input_range is None else input_range, zero_point)
+
+    def _set_range(self, text: str, zero_point: int) -> None:
+        self.range, mean, std = _parse(text)
         self._factor, self._offset = np.float32(1 / (255 * std)), np.float32(-mean / std)
-        if scale:
-            self._factor, self._offset = self._factor / scale, self._offset / scale + zero_point
-            ends = np.array([[0], [255]]) * self._factor + self._offset
-            if not 0.25 <= np.ptp(ends, axis=0).min() / (limits.max - limits.min) <= 4:
-                raise InputError(
-                    f"input_range: expected what the network's input is quantised for, about "
-                    f"{low:.3g}..{high:.3g}, got {self.range!r}; give that range, or none"
-                )
-            self._as_it_is &= np.abs(ends - [[limits.min], [limits.max]]).max() <= 1.01
+        if not self._scale:
+            return
+        self._factor, self._offset = (
+            self._factor / self._scale,
+            self._offset / self._scale + zero_point,
+        )
+        ends = np.array([[0], [255]]) * self._factor + self._offset
+        limits = np.iinfo(self._dtype)
+        if not 0.25 <= np.ptp(ends, axis=0).min() / (limits.max - limits.min) <= 4:
+            low, high = (self._scale * (end - zero_point) for end in (limits.min, limits.max))
+            raise InputError(
+                f"input_range: expected what the network's input is quantised for, about "
+                f"{low:.3g}..{high:.3g}, got {self.range!r}; give that range, or none"
+            )
+        # A step is nothing next to what the pixels themselves are rounded to.
+        self._as_it_is &= np.abs(ends - [[limits.min], [limits.max]]).max() <= 1.01
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """The input for an image uint8 [H, W, 3], of the network's dtype."""
@@ -85,7 +91,7 @@ class NetworkInput:
             # int8 holds the same pixels, shifted.
             return image if self._dtype == np.uint8 else (image ^ 0x80).view(np.int8)
         pixels = image.astype(np.float32) * self._factor + self._offset
-        if self._is_quantised:
+        if self._scale:
             limits = np.iinfo(self._dtype)
             pixels = np.clip(np.rint(pixels), limits.min, limits.max)
         return pixels.astype(self._dtype)
@@ -93,16 +99,14 @@ class NetworkInput:
 
 def _parse(text: str) -> tuple[str, np.ndarray, np.ndarray]:
     """Name of a range; mean and standard deviation of pixels in 0..1 for it, float64 [3]."""
-    pair, written = _NAMED.get(text), re.fullmatch("mean=(.*),std=(.*)", str(text))
+    number = r"\d*\.?\d+"
+    numbers = f"({number}(?:,{number},{number})?)"
+    pair, written = _NAMED.get(text), re.fullmatch(f"mean={numbers},std={numbers}", str(text))
     if written:
-        try:
-            parts = [tuple(map(float, part.split(","))) for part in written.groups()]
-            pair = tuple(part * 3 if len(part) == 1 else part for part in parts)
-        except ValueError:
-            pair = None
+        parts = [tuple(map(float, part.split(","))) for part in written.groups()]
+        pair = tuple(part * 3 if len(part) == 1 else part for part in parts)
     # Numbers of pixels in 0..255 are refused, since they would be taken for those of 0..1.
-    fine = pair and all(len(part) == 3 and max(part) <= 1 for part in pair)
-    if not fine or not (min(pair[0]) >= 0 and min(pair[1]) >= 1e-3):
+    if pair is None or max(*pair[0], *pair[1]) > 1 or min(pair[1]) < 1e-3:
         raise InputError(
             f"input_range: expected {', '.join(_NAMED)} or mean=R,G,B,std=R,G,B of pixels in "
             f"0..1, got {text!r}; divide means and deviations of 0..255 by 255"

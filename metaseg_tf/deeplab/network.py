@@ -80,7 +80,7 @@ def load_network(
     input_range : str, optional
         The range of pixels that a network of another format expects: "0..255", "0..1", "-1..1",
         "imagenet", or "mean=R,G,B,std=R,G,B" of pixels in 0..1. By default 0..255, which is
-        noted where the network does not rescale them; 8-bit inputs take pixels as they are.
+        noted unless the network rescales them; 8-bit inputs take pixels as they are.
 
     Raises
     ------
@@ -100,11 +100,15 @@ def load_network(
 
 def _open(path, asked, input_range):
     if is_other_format(path):
-        _refuse_settings(path, asked)
+        if asked != NetworkSettings():
+            raise InputError(
+                f"{path}: expected a DeepLab graph or checkpoint to rebuild at other settings, got "
+                "another format; leave out output stride, scales, flip and crop"
+            )
         return open_network(path, input_range=input_range)
     if input_range is not None:
         raise InputError(
-            f"input_range: expected none for a network of DeepLab, which takes pixels in 0..255 "
+            "input_range: expected none for a network of DeepLab, which takes pixels in 0..255 "
             f"and rescales them itself, got {input_range!r}; leave it out"
         )
     if not is_graph_file(path):
@@ -116,14 +120,6 @@ def _open(path, asked, input_range):
         return frozen
     weights = weights_from_graph_def(graph_def)
     return RebuiltNetwork(weights, _complete(asked, frozen.settings, weights))
-
-
-def _refuse_settings(path, asked):
-    if asked != NetworkSettings():
-        raise InputError(
-            f"{path}: expected a DeepLab graph or checkpoint to rebuild at other settings, got "
-            "another format; leave out output stride, scales, flip and crop"
-        )
 
 
 def describe_network(source: str | Path, network: Network, **options) -> dict[str, Any]:

@@ -18,13 +18,11 @@ class Ending:
     Parameters
     ----------
     kind : {"probabilities", "sigmoid", "logits"} or None
-        None where only values can tell. The first image decides then: those in [0, 1] are a
-        distribution or refused, others are logits.
+        None where the first image has to decide: values in [0, 1] are probabilities or refused.
     channels : int
         Of the scores.
     rounded : bool
-        Whether they are quantised to 8 bits, so that the rows of a distribution sum to 1 within
-        C / 512 only, or twice that where they were resized.
+        To 8 bits, so that rows sum to 1 within C / 512 only, or twice that if they are resized.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from metaseg_tf.deeplab.graph_safety import ALLOWED_OPS
 from metaseg_tf.deeplab.image_network import ImageNetwork
 from metaseg_tf.deeplab.input_range import NetworkInput
 from metaseg_tf.deeplab.scores import Ending
-from metaseg_tf.deeplab.tflite_structure import rebuild
+from metaseg_tf.deeplab.tflite_structure import find_fused, rebuild
 from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError, in_one_line
 
 __all__ = ["TFLiteNetwork"]
@@ -51,7 +51,7 @@ class TFLiteNetwork(ImageNetwork):
         self._input = _image_input(self._interpreter)
         self._output = _scores_tensor(self._interpreter)
         _, height, width, _ = self._input["shape"]
-        flow = _dataflow(self._interpreter)
+        flow = _dataflow(self._interpreter, find_fused(path))
         kind = find_kind(flow, self._output["index"])
         rounded = any(t["quantization"][0] for t in self._interpreter.get_tensor_details())
         rescales = rescales_pixels(flow, self._input["index"])
@@ -151,9 +151,14 @@ def _feeds_argmax(interpreter: tf.lite.Interpreter, index: int) -> int | None:
     return None
 
 
-def _dataflow(interpreter: tf.lite.Interpreter) -> Dataflow:
+def _dataflow(interpreter: tf.lite.Interpreter, fused: set[int]) -> Dataflow:
     ops = {
-        output: (op["op_name"].removeprefix(_FLEX).replace("_", "").upper(), op["inputs"])
+        output: (
+            "FUSED"
+            if output in fused
+            else op["op_name"].removeprefix(_FLEX).replace("_", "").upper(),
+            op["inputs"],
+        )
         for op in interpreter._get_ops_details()
         for output in op["outputs"]
     }

@@ -13,7 +13,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from metaseg_tf.errors import DataFormatError, in_one_line
 
-__all__ = ["rebuild"]
+__all__ = ["find_fused", "rebuild"]
 
 # What reading past the end, or a text as a number, comes to.
 _BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
@@ -46,6 +46,13 @@ def rebuild(path: Path) -> bytes:
             f"({missing[0]}); convert or copy it again"
         )
     return content
+
+
+def find_fused(path: Path) -> set[int]:
+    """The tensors, by their numbers, at whose op a ReLU or the like is carried out as well."""
+    operators = flatbuffer_utils.read_model(str(path)).subgraphs[0].operators
+    fused = (o for o in operators if getattr(o.builtinOptions, "fusedActivationFunction", 0))
+    return {number for operator in fused for number in _listed(operator.outputs)}
 
 
 def _decode_names(model) -> None:

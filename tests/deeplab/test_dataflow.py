@@ -191,8 +191,17 @@ def test_one_channel_without_a_sigmoid_is_refused(tmp_path, save):
         open_network(save(tmp_path, lambda x: x[..., :1]))
 
 
+BOUNDED = {
+    "clipped": lambda x: tf.clip_by_value(tf.abs(x), 0.1, 0.9),
+    "hard sigmoid of Keras 2": tf.keras.activations.hard_sigmoid,
+    # TensorFlow Lite makes the ReLU a part of the convolution.
+    "hard sigmoid of Keras 3": lambda x: tf.nn.relu6(x + 3) / 6,
+}
+
+
 @pytest.mark.parametrize("save", FORMATS.values(), ids=FORMATS)
-def test_values_in_0_and_1_of_unknown_ops_never_go_through_a_softmax(tmp_path, save):
-    network = open_network(save(tmp_path, lambda x: tf.clip_by_value(tf.abs(x), 0.1, 0.9)))
+@pytest.mark.parametrize("end", BOUNDED.values(), ids=BOUNDED)
+def test_values_in_0_and_1_of_unknown_ops_never_go_through_a_softmax(tmp_path, save, end):
+    network = open_network(save(tmp_path, end))
     with pytest.raises(NetworkError, match="rows summing to 1"):
         network.probabilities(draw(*SIZE))
