@@ -387,6 +387,8 @@ def _checked(manifest: Manifest) -> Manifest:
 
 
 def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    # Runs from before there was a choice fed pixels in 0..255.
+    old = {"input_range": new.get("input_range") and "0..255", **old}
     differing = [
         f"{key:.40} {old.get(key)!r:.80} there, {new.get(key)!r:.80} now"
         for key in sorted({*old, *new})

@@ -132,7 +132,11 @@ class ProcessNetwork:
     def __reduce__(self):
         # The other process may work elsewhere.
         there = os.path.abspath(self._source) if os.path.exists(self._source) else self._source
-        return _network_of_process, (there, tuple(self._options.items()))
+        options = dict(self._options)
+        if "loaded" in vars(self):
+            # What was assumed here need not be noted there.
+            options["input_range"] = self.loaded.settings.input_range
+        return _network_of_process, (there, tuple(options.items()))
 
     @cached_property
     def loaded(self):

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# As the command line does; TensorFlow reads it when it is first imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 settings.register_profile("default", deadline=None, max_examples=60)
 settings.load_profile("default")
 

@@ -7,6 +7,7 @@ from test_cityscapes import write_pair
 
 from metaseg_tf import sources
 from metaseg_tf.cityscapes import find_pairs
+from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.softmax import SoftmaxDump, save_dump
 from metaseg_tf.sources import CityscapesSource, ProcessNetwork, open_dumps
 
@@ -15,6 +16,7 @@ class RedNetwork:
     """Predicts the class that the red channel names."""
 
     classes = 19
+    settings = NetworkSettings(input_range="0..255")
 
     def probabilities(self, image):
         return np.eye(self.classes, dtype=np.float32)[image[..., 0] % self.classes]
@@ -50,6 +52,14 @@ def test_a_network_file_is_found_from_elsewhere(loads, tmp_path, monkeypatch):
     monkeypatch.chdir("/")
     assert pickle.loads(sent).loaded.classes == 19
     assert loads[0][0] == str(tmp_path / "graph.pb")
+
+
+def test_what_was_assumed_of_pixels_is_not_asked_again_elsewhere(loads):
+    network = ProcessNetwork("any", tile=9)
+    assert "input_range" not in pickle.loads(pickle.dumps(network))._options
+    assert network.classes == 19
+    elsewhere = pickle.loads(pickle.dumps(network))
+    assert elsewhere._options == {"tile": 9, "input_range": "0..255"}
 
 
 @pytest.fixture

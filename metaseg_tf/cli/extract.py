@@ -15,6 +15,7 @@ from metaseg_tf.cli.options import (
     Convention,
     Crop,
     Flip,
+    InputRange,
     KeepMaps,
     Keys,
     Labeller,
@@ -58,6 +59,7 @@ def extract(
     crop: Crop = None,
     tile: Tile = None,
     overlap: Overlap = 0,
+    input_range: InputRange = None,
     convention: Annotated[
         Convention,
         typer.Option(help="What made the published numbers, or the printed definitions."),
@@ -96,7 +98,7 @@ def extract(
             split=split,
             city=city,
             limit=limit,
-            **network_settings(output_stride, scales, flip, crop, tile, overlap),
+            **network_settings(output_stride, scales, flip, crop, tile, overlap, input_range),
         )
     run = extraction.open_run(out, source, settings)
     measure = partial(

@@ -19,6 +19,7 @@ __all__ = [
     "Engine",
     "EngineChoice",
     "Flip",
+    "InputRange",
     "KeepMaps",
     "Keys",
     "Labeller",
@@ -161,6 +162,13 @@ Tile = Annotated[
     int | None, typer.Option(help="Run a fixed-size network over larger images in such tiles.")
 ]
 Overlap = Annotated[int, typer.Option(help="By how many pixels tiles overlap.")]
+InputRange = Annotated[
+    str | None,
+    typer.Option(
+        help="The range of pixels that a Keras, SavedModel or TensorFlow Lite network expects: "
+        "0..255, 0..1, -1..1, imagenet, or mean=R,G,B,std=R,G,B of pixels in 0..1."
+    ),
+]
 
 
 def dump_settings(
@@ -195,6 +203,7 @@ def network_settings(
     crop: str | None,
     tile: int | None,
     overlap: int,
+    input_range: str | None,
 ) -> dict:
     """Keyword arguments of `metaseg_tf.load_network` for the options that were given."""
     given = {
@@ -204,6 +213,7 @@ def network_settings(
         "crop": None if crop is None else _parse("crop", crop, "x", int),
         "tile": tile,
         "overlap": overlap or None,
+        "input_range": input_range,
     }
     return {name: value for name, value in given.items() if value is not None}
 

@@ -12,6 +12,7 @@ from metaseg_tf.cli.options import (
     ChannelsFirst,
     Crop,
     Flip,
+    InputRange,
     Keys,
     Logits,
     Network,
@@ -60,6 +61,7 @@ def predict(
     crop: Crop = None,
     tile: Tile = None,
     overlap: Overlap = 0,
+    input_range: InputRange = None,
     reject_below: Annotated[
         float | None,
         typer.Option(help="Write the prediction with segments of less predicted IoU_adj as void."),
@@ -88,7 +90,7 @@ def predict(
     if softmax is not None:
         source = open_dumps(softmax, **options)
     else:
-        options = network_settings(output_stride, scales, flip, crop, tile, overlap)
+        options = network_settings(output_stride, scales, flip, crop, tile, overlap, input_range)
         source = open_photographs(network, images, **options)
     _warn_of_other_network(judge.other_settings(source.settings))
     run = prediction.open_prediction(out, source, judge, settings)

@@ -19,15 +19,15 @@ def is_other_format(path: Path) -> bool:
 
 
 def open_network(
-    path: Path, *, normalise: str = "0..255", tile: int | None = None, overlap: int = 0
+    path: Path, *, input_range: str | None = None, tile: int | None = None, overlap: int = 0
 ) -> ImageNetwork | Tiled:
     """Open a SavedModel folder, a ``.keras`` or ``.h5`` model, or a ``.tflite`` file.
 
     Parameters
     ----------
     path : Path
-    normalise : {"0..255", "0..1", "-1..1"}
-        The range that a float input expects; uint8 inputs are fed as they are.
+    input_range : str, optional
+        The range of pixels that the network expects, as in `load_network`.
     tile : int, optional
         Run the network over larger images in tiles of this height and width in pixels.
     overlap : int
@@ -45,7 +45,7 @@ def open_network(
     NetworkError
         If it does not turn one image into scores.
     """
-    network = _loader(Path(path))(Path(path), normalise=normalise)
+    network = _loader(Path(path))(Path(path), input_range=input_range)
     return network if tile is None else Tiled(network, tile, overlap)
 
 

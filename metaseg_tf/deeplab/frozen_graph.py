@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.deeplab.graph import Graph
+from metaseg_tf.deeplab.dataflow import find_kind, flow_of_graph
+from metaseg_tf.deeplab.graph import Graph, node_name
 from metaseg_tf.deeplab.graph_file import load_graph_def
 from metaseg_tf.deeplab.graph_function import GraphFunctions
 from metaseg_tf.deeplab.graph_safety import check_graph
@@ -22,6 +23,7 @@ from metaseg_tf.deeplab.graph_structure import (
 )
 from metaseg_tf.deeplab.image import check_image
 from metaseg_tf.deeplab.multiscale import mean_softmax
+from metaseg_tf.deeplab.scores import Ending
 from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.errors import NetworkError
 
@@ -42,6 +44,8 @@ class FrozenGraph:
         Number of classes C.
     crop : (int, int)
         Height and width in pixels of the largest image that the graph takes.
+    ending : Ending
+        What its scores are.
     settings : NetworkSettings
         What the graph was exported at, read from its structure.
 
@@ -63,7 +67,11 @@ class FrozenGraph:
         _check_interface(image, self._tail)
         self._function = partial(functions.function, image.name)
         self._run = self._function([self._tail.scores, self._tail.labels])
-        self.classes = _count_classes(functions.tensor(self._tail.scores))
+        shape = functions.tensor(self._tail.scores).shape
+        channels = shape[-1] if shape.rank == 4 else None
+        kind = find_kind(flow_of_graph(graph), node_name(self._tail.scores))
+        self.ending = Ending(kind, channels or 0)
+        self.classes = self.ending.classes
         self.crop = self._fixed_size(self._tail.resize)
         self._check_crop(find_padding(graph))
         self.settings = self._read_settings(graph)
@@ -88,10 +96,10 @@ class FrozenGraph:
         NetworkError
             If the graph fails, or its labels are not those of its scores.
         """
-        scores = self._scores(image)
-        if self._tail.is_probability:
-            return scores.numpy()
-        return mean_softmax([scores[tf.newaxis]], image.shape[:2])
+        scores = self.scores(image)
+        if self.ending.kind == "logits":
+            return mean_softmax([scores[np.newaxis]], image.shape[:2])
+        return self.ending.probabilities(scores)
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """Logits of each pixel, float32 [H, W, C]; arguments and errors as in `probabilities`.
@@ -101,14 +109,15 @@ class FrozenGraph:
         NetworkError
             If the graph averages probabilities over scales, so that there are no logits.
         """
-        if self._tail.is_probability:
+        if self.ending.kind == "probabilities":
             raise NetworkError(
                 "graph: expected logits in front of ArgMax, got probabilities averaged over "
                 "scales, which have no logits; use probabilities()"
             )
-        return self._scores(image).numpy()
+        return self.ending.logits(self.scores(image))
 
-    def _scores(self, image: np.ndarray) -> tf.Tensor:
+    def scores(self, image: np.ndarray) -> np.ndarray:
+        """What feeds ArgMax, float32 [H, W, C]; ``ending`` tells what that is."""
         check_image(image, self.crop)
         scores, labels = self._run(tf.constant(image[np.newaxis]))
         if tuple(scores.shape[1:3]) != self.crop:
@@ -119,7 +128,7 @@ class FrozenGraph:
         height, width = image.shape[:2]
         scores = tf.cast(scores[0, :height, :width], tf.float32)
         _check_labels(scores, labels)
-        return scores
+        return scores.numpy()
 
     def _read_settings(self, graph: Graph) -> NetworkSettings:
         branches = find_branches(graph)
@@ -180,16 +189,6 @@ def _check_labels(scores: tf.Tensor, labels: tf.Tensor) -> None:
         "graph: its labels are not the ArgMax of its scores at the image's size; "
         "it resizes or moves them on the way, so its probabilities cannot be cut out"
     )
-
-
-def _count_classes(scores: tf.Tensor) -> int:
-    classes = scores.shape[-1] if scores.shape.rank == 4 else None
-    if classes is None or classes < 2:
-        raise NetworkError(
-            f"graph: expected scores [1, H, W, C] in front of ArgMax, got {scores.shape}; "
-            "use a graph with channels last"
-        )
-    return classes
 
 
 def _black(side: int) -> tf.Tensor:

@@ -6,11 +6,14 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2 as freeze,
 )
 
-from metaseg_tf.deeplab.graph import Graph
+from metaseg_tf.deeplab.dataflow import find_kind, flow_of_graph, rescales_pixels
+from metaseg_tf.deeplab.graph import Graph, node_name
 from metaseg_tf.deeplab.graph_function import GraphFunctions
 from metaseg_tf.deeplab.graph_safety import check_graph
 from metaseg_tf.deeplab.graph_structure import find_tail
 from metaseg_tf.deeplab.image_network import ImageNetwork
+from metaseg_tf.deeplab.input_range import NetworkInput
+from metaseg_tf.deeplab.scores import Ending
 from metaseg_tf.errors import NetworkError
 
 __all__ = ["GraphNetwork"]
@@ -24,8 +27,8 @@ class GraphNetwork(ImageNetwork):
     function : tf.types.experimental.ConcreteFunction
         Takes an image [1, H, W, 3], uint8 or float, and gives logits or probabilities
         [1, H, W, C], or class ids; of these the input of their ArgMax is taken.
-    normalise : {"0..255", "0..1", "-1..1"}
-        The range that a float input expects.
+    input_range : str, optional
+        The range of pixels that a float input expects, as `NetworkInput`.
 
     Raises
     ------
@@ -35,18 +38,23 @@ class GraphNetwork(ImageNetwork):
         If it holds ops which inference does not need.
     """
 
-    def __init__(self, function, normalise: str = "0..255"):
+    def __init__(self, function, input_range: str | None = None):
         frozen = freeze(function)
         image = _image_input(frozen.inputs)
         graph_def = frozen.graph.as_graph_def()
         check_graph(graph_def)
         functions = GraphFunctions(graph_def)
-        name = _scores_output(frozen.outputs) or find_tail(Graph(graph_def)).scores
+        graph = Graph(graph_def)
+        name = _scores_output(frozen.outputs) or find_tail(graph).scores
         self._run = functions.function(image.name, [name])
-        classes = functions.tensor(name).shape[-1] or 0
         size = tuple(image.shape[1:3])
-        crop = None if None in size else size
-        super().__init__(classes, crop, image.dtype.as_numpy_dtype, normalise)
+        flow = flow_of_graph(graph)
+        rescales = rescales_pixels(flow, node_name(image.name))
+        super().__init__(
+            Ending(find_kind(flow, node_name(name)), functions.tensor(name).shape[-1] or 0),
+            None if None in size else size,
+            NetworkInput(image.dtype.as_numpy_dtype, input_range, rescales),
+        )
 
     def _scores(self, pixels: np.ndarray) -> np.ndarray:
         (scores,) = self._run(tf.constant(pixels))

@@ -4,7 +4,7 @@ Names differ between exports (``ResizeBilinear_2`` or ``_3`` feeds ArgMax, by th
 export); the order of the ops does not.
 """
 
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 
 from metaseg_tf.deeplab.graph import Graph, node_name
@@ -25,32 +25,11 @@ __all__ = [
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 _STRIDED = (*CONVOLUTIONS, "MaxPool")
 #: Ops between ArgMax and the output, which move labels about but do not change them.
-_LABEL_OPS = frozenset(
-    (
-        "Cast",
-        "Identity",
-        "Slice",
-        "StridedSlice",
-        "ExpandDims",
-        "Squeeze",
-        "Reshape",
-        "ResizeNearestNeighbor",
-    )
+_LABEL_OPS = re.compile(
+    "Cast|Identity|Slice|StridedSlice|ExpandDims|Squeeze|Reshape|ResizeNearestNeighbor"
 )
 #: Ops between the resize to the crop and ArgMax.
-_SCORE_OPS = frozenset(
-    (
-        "Identity",
-        "Cast",
-        "Softmax",
-        "Mean",
-        "ConcatV2",
-        "ExpandDims",
-        "Squeeze",
-        "Reshape",
-        "ReverseV2",
-    )
-)
+_SCORE_OPS = re.compile("Identity|Cast|Softmax|Mean|ConcatV2|ExpandDims|Squeeze|Reshape|ReverseV2")
 
 
 @dataclass(frozen=True)
@@ -58,15 +37,13 @@ class Tail:
     """The end of a graph that gives labels.
 
     ``scores`` is the tensor that feeds ArgMax, ``labels`` the graph's output; ``resize`` holds the
-    size to which the scores were brought, None if they were not resized; ``is_probability`` tells
-    whether the scores went through a softmax.
+    size to which the scores were brought, None if they were not resized.
     """
 
     argmax: str
     scores: str
     labels: str
     resize: str | None
-    is_probability: bool
 
 
 @dataclass(frozen=True)
@@ -93,10 +70,11 @@ def find_tail(graph: Graph) -> Tail:
             f"({', '.join(found) or 'none'}); use a frozen graph for semantic segmentation"
         )
     (argmax, labels), *_ = found.items()
-    path = list(_scores_path(graph, graph.nodes[argmax]))
-    resize = path[-1].input[1] if path[-1].op == "ResizeBilinear" else None
-    softmax = any(node.op == "Softmax" for node in path)
-    return Tail(argmax, graph.nodes[argmax].input[0], labels, resize, softmax)
+    node = graph.inputs(graph.nodes[argmax])[0]
+    while _SCORE_OPS.fullmatch(node.op):
+        node = graph.inputs(node)[0]
+    resize = node.input[1] if node.op == "ResizeBilinear" else None
+    return Tail(argmax, graph.nodes[argmax].input[0], labels, resize)
 
 
 def find_image(graph: Graph, tail: Tail):
@@ -159,20 +137,15 @@ def _follow_labels(graph: Graph, argmax) -> str | None:
     """Name of the output that shows the labels of ``argmax``, or None if none does."""
     node, consumers = argmax, graph.consumers[argmax.name]
     while consumers:
-        moved = [c for c in consumers if c.op in _LABEL_OPS and node_name(c.input[0]) == node.name]
+        moved = [
+            c
+            for c in consumers
+            if _LABEL_OPS.fullmatch(c.op) and node_name(c.input[0]) == node.name
+        ]
         if not moved:
             return None
         node, consumers = moved[0], graph.consumers[moved[0].name]
     return node.name
-
-
-def _scores_path(graph: Graph, argmax) -> Iterator:
-    """The nodes from ArgMax back to the resize of the scores, or as far as scores are seen."""
-    node = graph.inputs(argmax)[0]
-    while node.op in _SCORE_OPS:
-        yield node
-        node = graph.inputs(node)[0]
-    yield node
 
 
 def _first_convolutions(graph: Graph) -> list:

@@ -91,7 +91,7 @@ def inspect_graph(graph_def: tf.compat.v1.GraphDef) -> GraphReport:
         backbone=find_backbone(graph),
         classes=network.classes,
         scores=tail.scores,
-        kind="probabilities" if tail.is_probability else "logits",
+        kind=network.ending.kind or "unknown",
         settings=network.settings,
         parameters=count_parameters(graph),
         multiply_adds=count_multiply_adds(graph_def, image.name, network.crop),

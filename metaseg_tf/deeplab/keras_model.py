@@ -24,15 +24,15 @@ __all__ = ["load_keras_model"]
 MAX_BYTES = 4 * 2**30
 
 
-def load_keras_model(path: Path, *, normalise: str = "0..255") -> GraphNetwork:
+def load_keras_model(path: Path, *, input_range: str | None = None) -> GraphNetwork:
     """Read a Keras model that takes an image.
 
     Parameters
     ----------
     path : Path
         ``*.keras``, or ``*.h5`` with architecture and weights.
-    normalise : {"0..255", "0..1", "-1..1"}
-        The range that a float input expects.
+    input_range : str, optional
+        The range of pixels that a float input expects, as `NetworkInput`.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def load_keras_model(path: Path, *, normalise: str = "0..255") -> GraphNetwork:
     # Batches of one; a model saved with another size of batch is refused when it runs.
     spec = tf.TensorSpec((1, *model.inputs[0].shape[1:]), model.inputs[0].dtype)
     call = tf.function(lambda pixels: model(pixels, training=False))
-    return GraphNetwork(call.get_concrete_function(spec), normalise)
+    return GraphNetwork(call.get_concrete_function(spec), input_range)
 
 
 def _load(path: Path):

@@ -13,6 +13,7 @@ from metaseg_tf.deeplab.formats import is_other_format, open_network
 from metaseg_tf.deeplab.frozen_graph import FrozenGraph, load_graph_def
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.deeplab.recognise import recognise_backbone
+from metaseg_tf.deeplab.scores import Ending
 from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.deeplab.tiling import Tiled
 from metaseg_tf.deeplab.weights import is_graph_file, load_weights, weights_from_graph_def
@@ -41,6 +42,7 @@ class Network(Protocol):
 
     classes: int
     crop: tuple[int, int]
+    ending: Ending
     settings: NetworkSettings
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
@@ -48,6 +50,9 @@ class Network(Protocol):
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """Logits of each pixel at a single scale."""
+
+    def scores(self, image: np.ndarray) -> np.ndarray:
+        """What the network gives, of which ``ending`` tells the kind; tiles are averaged in it."""
 
 
 def load_network(
@@ -59,6 +64,7 @@ def load_network(
     crop: tuple[int, int] | None = None,
     tile: int | None = None,
     overlap: int = 0,
+    input_range: str | None = None,
 ) -> Network:
     """Load a network; any DeepLab setting, or a checkpoint, rebuilds it from its weights.
 
@@ -80,7 +86,11 @@ def load_network(
         Height and width k * output_stride + 1 of the largest image. By default that of the frozen
         graph, or for a checkpoint 1025x2049.
     tile, overlap : int, optional
-        Run the network over larger images in tiles of this size in pixels, blending logits.
+        Run the network over larger images in tiles of this size in pixels, blending scores.
+    input_range : str, optional
+        The range of pixels that a network of another format expects: "0..255", "0..1", "-1..1",
+        "imagenet", or "mean=R,G,B,std=R,G,B" of pixels in 0..1. By default 0..255, which is
+        noted unless the network rescales them; 8-bit inputs take pixels as they are.
 
     Raises
     ------
@@ -94,11 +104,11 @@ def load_network(
     scales = tuple(map(float, np.atleast_1d(scales)))
     asked = NetworkSettings(output_stride, scales, flip, tuple(crop) if np.iterable(crop) else crop)
     path, asked = _resolve(source, asked)
-    network = _open(path, asked)
+    network = _open(path, asked, input_range)
     return network if tile is None else Tiled(network, tile, overlap)
 
 
-def _open(path, asked):
+def _open(path, asked, input_range):
     check_file(path)
     if path.suffix.lower() in _FOREIGN:
         raise NetworkError(
@@ -106,8 +116,17 @@ def _open(path, asked):
             "convert it to a SavedModel or TensorFlow Lite, or store its softmax for --softmax"
         )
     if is_other_format(path):
-        _refuse_settings(path, asked)
-        return open_network(path)
+        if asked != NetworkSettings():
+            raise InputError(
+                f"{path}: expected a DeepLab graph or checkpoint to rebuild at other settings, got "
+                "another format; leave out output stride, scales, flip and crop"
+            )
+        return open_network(path, input_range=input_range)
+    if input_range is not None:
+        raise InputError(
+            "input_range: expected none for a network of DeepLab, which takes pixels in 0..255 "
+            f"and rescales them itself, got {input_range!r}; leave it out"
+        )
     if not is_graph_file(path):
         weights = load_weights(path)
         return RebuiltNetwork(weights, _complete(asked, NetworkSettings(), weights))
@@ -117,14 +136,6 @@ def _open(path, asked):
         return frozen
     weights = weights_from_graph_def(graph_def)
     return RebuiltNetwork(weights, _complete(asked, frozen.settings, weights))
-
-
-def _refuse_settings(path, asked):
-    if asked != NetworkSettings():
-        raise InputError(
-            f"{path}: expected a DeepLab graph or checkpoint to rebuild at other settings, got "
-            "another format; leave out output stride, scales, flip and crop"
-        )
 
 
 def describe_network(source: str | Path, network: Network, **options) -> dict[str, Any]:

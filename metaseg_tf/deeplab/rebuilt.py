@@ -12,6 +12,7 @@ from metaseg_tf.deeplab.layers import InferenceLayers
 from metaseg_tf.deeplab.model import compute_logits, variable_shapes
 from metaseg_tf.deeplab.multiscale import full_logits, mean_softmax, pad_to_crop, scale_logits
 from metaseg_tf.deeplab.recognise import infer_architecture
+from metaseg_tf.deeplab.scores import Ending
 from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.deeplab.weights import check_weights
 from metaseg_tf.errors import InputError
@@ -36,6 +37,8 @@ class RebuiltNetwork:
         Number of classes C.
     crop : (int, int)
         Height and width in pixels to which every image is padded.
+    ending : Ending
+        What `scores` are.
     settings : NetworkSettings
     weights : mapping of str to float32 array
         As given.
@@ -56,6 +59,8 @@ class RebuiltNetwork:
         self.settings = settings
         self.classes = self.architecture.n_classes
         self.crop = settings.crop
+        averages = settings.flip or settings.scales != (1.0,)
+        self.ending = Ending("probabilities" if averages else "logits", self.classes)
         self._stride = self.architecture.logits_stride(settings.output_stride)
         self._layers = InferenceLayers(weights)
         self._functions: dict[tuple[int, ...], tf.types.experimental.ConcreteFunction] = {}
@@ -90,6 +95,10 @@ class RebuiltNetwork:
         height, width = image.shape[:2]
         logits = full_logits(self._network, self._pad(image), self._stride)
         return np.array(logits[0, :height, :width])
+
+    def scores(self, image: np.ndarray) -> np.ndarray:
+        """What tiles are averaged in: logits at scale 1 alone, else the mean of probabilities."""
+        return self.logits(image) if self.ending.kind == "logits" else self.probabilities(image)
 
     def _pad(self, image):
         check_image(image, self.crop)

@@ -34,15 +34,15 @@ _TRAINING = """
 _OTHER_OPS = _WRITING_OPS | frozenset(_TRAINING.split())
 
 
-def load_saved_model(path: Path, *, normalise: str = "0..255") -> GraphNetwork:
+def load_saved_model(path: Path, *, input_range: str | None = None) -> GraphNetwork:
     """Read a SavedModel whose signature takes an image.
 
     Parameters
     ----------
     path : Path
         The folder with ``saved_model.pb``.
-    normalise : {"0..255", "0..1", "-1..1"}
-        The range that a float input expects.
+    input_range : str, optional
+        The range of pixels that a float input expects, as `NetworkInput`.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def load_saved_model(path: Path, *, normalise: str = "0..255") -> GraphNetwork:
     except Exception as error:  # the loader trusts the file, and raises what comes of that
         raise _broken(path, error) from error
     # The model owns the variables: the function must be frozen before the model is let go.
-    return GraphNetwork(_signature(signatures, path), normalise)
+    return GraphNetwork(_signature(signatures, path), input_range)
 
 
 def _read(path: Path) -> SavedModel:

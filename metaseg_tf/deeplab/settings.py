@@ -20,9 +20,12 @@ class NetworkSettings:
         Whether the mirrored image is averaged in as well, at every scale.
     crop : (int, int) or None
         Height and width in pixels to which every image is padded; None if any size is taken.
+    input_range : str or None
+        The range of pixels that the network is fed; None if it takes them as they are.
     """
 
     output_stride: int | None = None
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
     crop: tuple[int, int] | None = None
+    input_range: str | None = None

@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.deeplab.dataflow import Dataflow, find_kind, rescales_pixels
 from metaseg_tf.deeplab.image_network import ImageNetwork
-from metaseg_tf.deeplab.tflite_structure import rebuild
+from metaseg_tf.deeplab.input_range import NetworkInput
+from metaseg_tf.deeplab.scores import Ending
+from metaseg_tf.deeplab.tflite_structure import find_fused, rebuild
 from metaseg_tf.errors import DataFormatError, NetworkError, in_one_line
 
 __all__ = ["TFLiteNetwork"]
@@ -27,8 +30,8 @@ class TFLiteNetwork(ImageNetwork):
     Parameters
     ----------
     path : Path
-    normalise : {"0..255", "0..1", "-1..1"}
-        The range that a float input expects; 8-bit inputs are fed as they are.
+    input_range : str, optional
+        The range of pixels that the input expects, as `NetworkInput`.
 
     Raises
     ------
@@ -40,20 +43,22 @@ class TFLiteNetwork(ImageNetwork):
         If it holds TensorFlow ops which inference does not need.
     """
 
-    def __init__(self, path: Path, *, normalise: str = "0..255"):
+    def __init__(self, path: Path, *, input_range: str | None = None):
         self._interpreter = _open(Path(path))
         self._input = _image_input(self._interpreter)
         self._output = _scores_tensor(self._interpreter)
         _, height, width, _ = self._input["shape"]
-        # int8 holds the same pixels, shifted by the zero point's 128.
-        self._signed = self._input["dtype"] == np.int8
-        dtype = np.uint8 if self._signed else self._input["dtype"]
-        classes = int(self._output["shape"][-1])
-        super().__init__(classes, (int(height), int(width)), dtype, normalise)
+        flow = _dataflow(self._interpreter, find_fused(path))
+        kind = find_kind(flow, self._output["index"])
+        rounded = any(t["quantization"][0] for t in self._interpreter.get_tensor_details())
+        rescales = rescales_pixels(flow, self._input["index"])
+        super().__init__(
+            Ending(kind, int(self._output["shape"][-1]), rounded),
+            (int(height), int(width)),
+            NetworkInput(self._input["dtype"], input_range, rescales, *self._input["quantization"]),
+        )
 
     def _scores(self, pixels: np.ndarray) -> np.ndarray:
-        if self._signed:
-            pixels = (pixels.astype(np.int16) - 128).astype(np.int8)
         self._interpreter.set_tensor(self._input["index"], pixels)
         self._interpreter.invoke()
         return _dequantised(self._interpreter.get_tensor(self._output["index"])[0], self._output)
@@ -109,9 +114,11 @@ def _image_input(interpreter: tf.lite.Interpreter) -> dict:
 def _scores_tensor(interpreter: tf.lite.Interpreter) -> dict:
     tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     output = interpreter.get_output_details()[0]
-    if len(output["shape"]) == 4 and output["shape"][-1] > 1:
+    argmax = _feeds_argmax(interpreter, output["index"])
+    is_real = np.issubdtype(output["dtype"], np.floating) or output["quantization"][0] != 0
+    if len(output["shape"]) == 4 and (output["shape"][-1] > 1 or (is_real and argmax is None)):
         return output
-    scores = tensors.get(_feeds_argmax(interpreter, output["index"]))
+    scores = tensors.get(argmax)
     if scores is None or len(scores["shape"]) != 4:
         raise NetworkError(
             f"network: expected scores [1, H, W, C] or class ids by ArgMax, got an output "
@@ -128,6 +135,27 @@ def _feeds_argmax(interpreter: tf.lite.Interpreter, index: int) -> int | None:
         if index in op["outputs"] and op["op_name"] in _LABEL_OPS:
             index = op["inputs"][0]
     return None
+
+
+def _dataflow(interpreter: tf.lite.Interpreter, fused: set[int]) -> Dataflow:
+    ops = {
+        output: (
+            "FUSED"
+            if output in fused
+            else op["op_name"].removeprefix("Flex").replace("_", "").upper(),
+            op["inputs"],
+        )
+        for op in interpreter._get_ops_details()
+        for output in op["outputs"]
+    }
+
+    def constant(index: int) -> np.ndarray | None:
+        if ops.get(index, ("", ()))[0] == "DEQUANTIZE":  # as weights of float16 are
+            (index,) = ops[index][1]
+        varies = index in ops or index == interpreter.get_input_details()[0]["index"]
+        return None if varies or index < 0 else interpreter.get_tensor(index)
+
+    return Dataflow(ops, constant)
 
 
 def _dequantised(values: np.ndarray, tensor: dict) -> np.ndarray:

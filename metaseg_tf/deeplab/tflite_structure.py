@@ -18,7 +18,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 from metaseg_tf.deeplab.graph_safety import ALLOWED_OPS
 from metaseg_tf.errors import DataFormatError, UnsafeGraphError, in_one_line
 
-__all__ = ["rebuild"]
+__all__ = ["find_fused", "rebuild"]
 
 # What reading past the end, or a text as a number, comes to.
 _BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
@@ -90,6 +90,13 @@ def _flex_op(op, name: str) -> str:
     # A function's body would come from elsewhere in the file.
     calls = any(value.HasField("func") or value.list.func for value in node.attr.values())
     return name if calls or not called == node.op == name.removeprefix(_FLEX) else called
+
+
+def find_fused(path: Path) -> set[int]:
+    """The tensors, by their numbers, at whose op a ReLU or the like is carried out as well."""
+    operators = flatbuffer_utils.read_model(str(path)).subgraphs[0].operators
+    fused = (o for o in operators if getattr(o.builtinOptions, "fusedActivationFunction", 0))
+    return {number for operator in fused for number in _listed(operator.outputs)}
 
 
 def _decode_names(model) -> None:

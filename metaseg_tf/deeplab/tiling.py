@@ -1,10 +1,10 @@
 """A network of a fixed size over larger images, tile by tile."""
 
+from dataclasses import replace
+
 import numpy as np
-import tensorflow as tf
 
 from metaseg_tf.deeplab.image import check_image
-from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.errors import InputError, ShapeError
 
 __all__ = ["Tiled"]
@@ -13,13 +13,13 @@ __all__ = ["Tiled"]
 class Tiled:
     """Class probabilities of images larger than a network takes.
 
-    The network's logits are averaged where tiles overlap, with weights that fall towards the edge
-    of a tile, where a network sees least; the softmax comes after.
+    The network's scores, logits or probabilities, are averaged where tiles overlap, with weights
+    that fall towards the edge of a tile, where a network sees least; a softmax comes after.
 
     Parameters
     ----------
     network : object
-        With ``logits(image)`` and ``classes``.
+        With ``scores(image)``, ``ending``, ``classes`` and ``settings``.
     tile : int
         Height and width of a tile in pixels.
     overlap : int
@@ -39,9 +39,8 @@ class Tiled:
             )
         self.classes = network.classes
         self.crop = None
-        self.settings = NetworkSettings(
-            network.settings.output_stride, network.settings.scales, network.settings.flip
-        )
+        self.ending = network.ending
+        self.settings = replace(network.settings, crop=None)
         self._network = network
         self._tile, self._overlap = tile, overlap
         self._weights = _ramp(tile, overlap)
@@ -54,18 +53,22 @@ class Tiled:
         ShapeError
             If the image is smaller than a tile, or a tile is not what the network takes.
         """
-        return tf.nn.softmax(self.logits(image)).numpy()
+        return self.ending.probabilities(self.scores(image))
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """Blended logits, float32 [H, W, C]; arguments and errors as in `probabilities`."""
+        return self.ending.logits(self.scores(image))
+
+    def scores(self, image: np.ndarray) -> np.ndarray:
+        """Blended scores, float32 [H, W, channels]; ``ending`` tells what they are."""
         self._check(image)
         height, width = image.shape[:2]
-        total = np.zeros((height, width, self.classes), np.float32)
+        total = np.zeros((height, width, self.ending.channels), np.float32)
         weight = np.zeros((height, width, 1), np.float32)
         for top in self._starts(height):
             for left in self._starts(width):
                 place = np.s_[top : top + self._tile, left : left + self._tile]
-                total[place] += self._weights * self._network.logits(image[place])
+                total[place] += self._weights * self._network.scores(image[place])
                 weight[place] += self._weights
         return np.divide(total, weight, out=total)
 

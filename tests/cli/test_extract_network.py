@@ -1,7 +1,11 @@
+import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from deeplab_samples import SMALL, write_checkpoint
 from PIL import Image
 
@@ -119,3 +123,72 @@ def test_what_cannot_be_run_is_refused(refused, checkpoint, cityscapes, tmp_path
     names = {"root": cityscapes, "checkpoint": checkpoint}
     words = [w.format(**names) if isinstance(w, str) else w for w in words]
     assert said in refused("extract", "--out", tmp_path / "run", *words)
+
+
+@pytest.fixture(scope="module")
+def float_network(tmp_path_factory):
+    """A Keras model that expects pixels in 0..1 and does not rescale them."""
+    path = tmp_path_factory.mktemp("keras") / "model.keras"
+    image = tf.keras.Input((None, None, 3))
+    kernel = tf.keras.initializers.RandomNormal(seed=0, stddev=2.0)
+    scores = tf.keras.layers.Conv2D(19, 1, activation="softmax", kernel_initializer=kernel)(image)
+    tf.keras.Model(image, scores).save(path)
+    return path
+
+
+def test_the_input_range_is_said_kept_and_held_to(
+    metaseg, refused, float_network, cityscapes, tmp_path
+):
+    out = tmp_path / "run"
+    words = ("--input-range", "0..1", "--limit", 1)
+    assert extract(metaseg, float_network, cityscapes, out, *words)[::2] == (0, "")
+    assert Run(out).manifest.settings["input_range"] == "0..1"
+    image, gt = next(read_pairs(find_pairs(cityscapes)))
+    expected = tf.keras.models.load_model(float_network)(image[np.newaxis] / 255)[0].numpy()
+    table = segment_metrics(expected, gt)
+    assert load_run(out).E.mean() == pytest.approx(table.E.mean(), abs=1e-5)
+    again = ("extract", "--network", float_network, "--cityscapes", cityscapes, "--out", out)
+    said = refused(*again, "--limit", 1, "--input-range", "-1..1")
+    assert "input_range '0..1' there, '-1..1' now" in said
+
+
+def test_an_assumed_input_range_is_one_line(metaseg, float_network, cityscapes, tmp_path):
+    out = tmp_path / "run"
+    words = ["--network", float_network, "--cityscapes", cityscapes, "--out", out, "--limit", "1"]
+    # In a process of its own, where pytest does not take what is logged.
+    command = [sys.executable, "-m", "metaseg_tf", "extract", *words, "--workers", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("metaseg-tf: note: ")
+    assert "--input-range" in done.stderr
+    assert Run(out).manifest.settings["input_range"] == "0..255"
+    assert (
+        "1 kept" in extract(metaseg, float_network, cityscapes, out, "--input-range", "0..255")[1]
+    )
+
+
+def test_runs_from_before_there_was_an_input_range_continue(
+    metaseg, refused, float_network, cityscapes, tmp_path
+):
+    out = tmp_path / "run"
+    extract(metaseg, float_network, cityscapes, out, "--limit", 1)
+    content = json.loads((out / "run.json").read_text())
+    del content["settings"]["input_range"]
+    (out / "run.json").write_text(json.dumps(content))
+    assert "1 kept" in extract(metaseg, float_network, cityscapes, out)[1]
+    again = ("extract", "--network", float_network, "--cityscapes", cityscapes, "--out", out)
+    assert "'0..255' there, '0..1' now" in refused(*again, "--input-range", "0..1")
+
+
+@pytest.mark.parametrize(
+    ("network", "text", "said"),
+    [
+        ("checkpoint", "0..1", "expected none for a network of DeepLab"),
+        ("float_network", "0-1", "expected 0..255, 0..1, -1..1, imagenet or mean="),
+    ],
+)
+def test_input_ranges_that_cannot_be(request, refused, cityscapes, tmp_path, network, text, said):
+    words = ("--network", request.getfixturevalue(network), "--cityscapes", cityscapes)
+    found = refused("extract", "--out", tmp_path / "run", *words, "--input-range", text)
+    assert said in found
+    assert not (tmp_path / "run").exists()

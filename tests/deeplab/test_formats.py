@@ -35,9 +35,9 @@ def test_the_format_chooses_the_loader(tmp_path, monkeypatch, name, home, loader
     if not path.suffix:
         path.mkdir()
         (path / "saved_model.pb").touch()
-    monkeypatch.setattr(home, loader, lambda path, normalise: (path, normalise))
+    monkeypatch.setattr(home, loader, lambda path, input_range: (path, input_range))
     assert is_other_format(path)
-    assert open_network(path, normalise="0..1") == (path, "0..1")
+    assert open_network(path, input_range="0..1") == (path, "0..1")
 
 
 @pytest.mark.parametrize("name", ["graph.pb", "graph.tar.gz", "model.ckpt", "mobilenetv2"])

@@ -185,6 +185,35 @@ def test_graphs_of_another_structure_are_refused(build, words):
         FrozenGraph(small_graph(build))
 
 
+def ends(end):
+    """A graph of another maker: probabilities or what not, resized to the crop, and ArgMax."""
+
+    def build(image):
+        logits = tf.cast(image, tf.float32) / 64 @ tf.constant(KERNEL)
+        tf.slice(tf.argmax(resized(end(logits), [9, 11]), 3), [0, 0, 0], [-1, 9, 11])
+
+    return FrozenGraph(small_graph(build))
+
+
+KERNEL = np.random.default_rng(0).normal(0, 1, (3, 4)).astype(np.float32)
+
+
+def by_hand(x):
+    return tf.exp(x) / tf.reduce_sum(tf.exp(x), -1, keepdims=True)
+
+
+@pytest.mark.parametrize("end", [tf.nn.softmax, by_hand, lambda x: x])
+def test_probabilities_that_are_resized_go_through_no_other_softmax(end):
+    image = draw(9, 11)
+    expected = tf.nn.softmax(image.astype(np.float32) / 64 @ KERNEL)
+    np.testing.assert_allclose(ends(end).probabilities(image), expected, atol=1e-5)
+
+
+def test_sigmoid_channels_have_no_probabilities():
+    with pytest.raises(NetworkError, match="got 4 sigmoid channels"):
+        ends(tf.sigmoid)
+
+
 def test_scores_on_the_low_grid_are_refused():
     with pytest.raises(NetworkError, match="prediction_with_upsampled_logits"):
         FrozenGraph(graph_def(Export(upsample_logits=False)))

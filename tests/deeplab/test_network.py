@@ -14,6 +14,7 @@ from metaseg_tf.deeplab.frozen_graph import FrozenGraph
 from metaseg_tf.deeplab.network import CITYSCAPES_CROP, load_network
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.deeplab.settings import NetworkSettings
+from metaseg_tf.deeplab.tiling import Tiled
 from metaseg_tf.errors import DataFormatError, InputError, NetworkError
 
 OWN = NetworkSettings(8, (1.0,), False, CROP)
@@ -145,13 +146,12 @@ def test_networks_of_other_frameworks_are_called_by_their_name(tmp_path, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["net.pb", "net.tar.gz", "net.keras", "net.h5", "net.tflite", "net/saved_model.pb", "net"],
+    ["net.pb", "net.tar.gz", "net.keras", "net.h5", "net.tflite", "net"],
 )
 def test_pipes_are_refused_at_once(tmp_path, name):
-    (tmp_path / name).parent.mkdir(exist_ok=True)
     os.mkfifo(tmp_path / name)
     with pytest.raises(DataFormatError, match="regular file"):
-        load_network(tmp_path / name.split("/")[0])
+        load_network(tmp_path / name)
 
 
 def test_a_pipe_in_place_of_a_checkpoints_data_is_refused_at_once(tmp_path):
@@ -159,3 +159,27 @@ def test_a_pipe_in_place_of_a_checkpoints_data_is_refused_at_once(tmp_path):
         os.mkfifo(tmp_path / f"model.ckpt.{suffix}")
         with pytest.raises(DataFormatError, match="regular file"):
             load_network(tmp_path / "model.ckpt")
+
+
+@pytest.mark.parametrize("settings", [{}, {"flip": True}])
+def test_deeplab_rescales_pixels_itself(graph_file, checkpoint, settings):
+    for path in (graph_file, checkpoint):
+        with pytest.raises(
+            InputError, match=r"expected none .* got '0\.\.1'; leave it out"
+        ) as caught:
+            load_network(path, input_range="0..1", **settings)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [{}, {"scales": (0.5, 1.0)}, {"flip": True}])
+def test_tiles_are_averaged_in_what_the_network_gives(checkpoint, settings):
+    settings = {"output_stride": 16, "crop": (33, 49), **settings}
+    image = smooth_image(33, 49)
+    whole = load_network(checkpoint, **settings)
+    tiled = Tiled(whole, 33)
+    expected = np.concatenate(
+        [whole.probabilities(image[:, :33])[:, :16], whole.probabilities(image[:, 16:])[:, 17:]], 1
+    )
+    found = tiled.probabilities(image)
+    np.testing.assert_allclose(found[:, :16], expected[:, :16], atol=1e-5)
+    np.testing.assert_allclose(found[:, 33:], expected[:, 16:], atol=1e-5)

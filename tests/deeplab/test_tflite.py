@@ -9,13 +9,14 @@ from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.lite.python import schema_py_generated as schema_fb
 from tensorflow.lite.tools import flatbuffer_utils
 
+from metaseg_tf.deeplab.input_range import NetworkInput
 from metaseg_tf.deeplab.tflite import TFLiteNetwork
 from metaseg_tf.errors import DataFormatError, NetworkError, ShapeError, UnsafeGraphError
 
 SIZE = (8, 10)
 
 
-def convert(path, call, *, size=SIZE, dtype=tf.float32, integer=None, flex=False):
+def convert(path, call, *, size=SIZE, dtype=tf.float32, integer=None, flex=False, prepare=None):
     module = Segmenter()
     spec = tf.TensorSpec([1, *size, 3], dtype)
     function = tf.function(
@@ -26,7 +27,7 @@ def convert(path, call, *, size=SIZE, dtype=tf.float32, integer=None, flex=False
     if integer:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: (
-            [draw(*size, seed)[np.newaxis].astype(np.float32)] for seed in range(8)
+            [(prepare or np.float32)(draw(*size, seed)[np.newaxis])] for seed in range(8)
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = integer
@@ -57,6 +58,59 @@ def test_integer_networks_are_fed_as_they_are_and_dequantised(tmp_path, tail, in
     found = TFLiteNetwork(path).logits(image)
     np.testing.assert_allclose(found, expected, atol=4 * step)
     assert np.abs(found - expected).mean() < step
+
+
+@pytest.mark.parametrize("integer", [tf.uint8, tf.int8, tf.float32], ids=lambda d: d.name)
+@pytest.mark.parametrize("resized", [False, True])
+def test_quantised_softmax_of_many_classes_is_no_logits(tmp_path, integer, resized):
+    """Steps of 1/256 over 151 classes sum to 1 within 151/512 only (cases/quantised_softmax)."""
+    rng = np.random.default_rng(0)
+    weights = rng.normal(0, 2, (1, 1, 3, 151)).astype(np.float32)
+
+    def call(module, image):
+        x = tf.nn.softmax(tf.nn.conv2d(image * (2 / 255) - 1, weights, 1, "SAME"))
+        return tf.image.resize(x[:, ::2, ::2], SIZE) if resized else x
+
+    network = TFLiteNetwork(convert(tmp_path / "a.tflite", call, integer=integer))
+    for image in (np.full((*SIZE, 3), 60, np.uint8), draw(*SIZE)):
+        exact = call(None, tf.constant(image[np.newaxis], tf.float32))[0].numpy()
+        found = network.probabilities(image)
+        np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
+        assert found.max(-1).mean() == pytest.approx(exact.max(-1).mean(), abs=0.05)
+    assert network.ending.kind == "probabilities"
+
+
+@pytest.mark.parametrize("integer", [tf.uint8, tf.int8], ids=lambda d: d.name)
+def test_one_quantised_sigmoid_channel_is_two_classes(tmp_path, integer):
+    path = convert(
+        tmp_path / "a.tflite",
+        lambda m, image: tf.sigmoid(m.logits(image)[..., :1]),
+        integer=integer,
+    )
+    image = draw(*SIZE)
+    p = 1 / (1 + np.exp(-logits(image)[..., 0]))
+    network = TFLiteNetwork(path)
+    assert network.classes == 2
+    np.testing.assert_allclose(network.probabilities(image)[..., 1], p, atol=0.06)
+
+
+@pytest.mark.parametrize("integer", [tf.uint8, tf.int8, tf.float32], ids=lambda d: d.name)
+@pytest.mark.parametrize("name", ["0..1", "-1..1", "imagenet"])
+def test_the_input_range_goes_through_the_quantisation(tmp_path, integer, name):
+    prepare = NetworkInput(np.float32, name).prepare
+    weights = np.random.default_rng(0).normal(0, 1, (1, 1, 3, 4)).astype(np.float32)
+    path = tmp_path / "a.tflite"
+    convert(
+        path,
+        lambda _, image: tf.nn.softmax(tf.nn.conv2d(image, weights, 1, "SAME")),
+        integer=integer,
+        prepare=prepare,
+    )
+    image = draw(*SIZE)
+    exact = tf.nn.softmax(prepare(image) @ weights[0, 0]).numpy()
+    network = TFLiteNetwork(path, input_range=name)
+    np.testing.assert_allclose(network.probabilities(image), exact, atol=0.04)
+    assert network.settings.input_range == name
 
 
 def test_images_of_another_size_are_refused(tmp_path):

@@ -6,19 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_networks import CLASSES, draw, logits, probabilities
 
+from metaseg_tf.deeplab.scores import Ending
 from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.deeplab.tiling import Tiled
 from metaseg_tf.errors import InputError, ShapeError
 
 
 class Network:
-    """Any function from an image to logits, as a network."""
+    """Any function from an image to scores, by default logits, as a network."""
 
     classes = CLASSES
     settings = NetworkSettings(crop=(8, 8))
 
-    def __init__(self, call=logits):
-        self.logits = call
+    def __init__(self, call=logits, kind="logits"):
+        self.scores, self.ending = call, Ending(kind, CLASSES)
 
 
 def slow_logits(image, call, tile, overlap):
@@ -75,6 +76,42 @@ def test_a_pixelwise_network_gives_the_same_in_tiles():
     assert tiled.probabilities(image).dtype == np.float32
 
 
+def test_probabilities_are_blended_as_such():
+    """8-bit ones are 0 where a class is improbable: their logarithms would outvote all others."""
+
+    def call(image):  # in turn certain of the first class and undecided
+        certain = np.eye(CLASSES, dtype=np.float32)[0]
+        return np.where(image[:1, :1, :1] % 2, certain, np.float32(1 / CLASSES)) + 0 * logits(image)
+
+    image = draw(10, 10)
+    probs = Tiled(Network(call, "probabilities"), 8, 6).probabilities(image)
+    expected = slow_logits(image, call, 8, 6)
+    np.testing.assert_allclose(probs, expected, atol=1e-5)
+    # Somewhere the tiles differ, and both have their say.
+    assert ((probs[..., 1] > 0.01) & (probs[..., 1] < 0.24)).any()
+
+
+def test_no_tile_decides_what_its_scores_are():
+    """Logits that lie within [0, 1] in one tile are logits there, too."""
+    image = draw(8, 20)
+    image[:, :8] = 0
+
+    def call(image):
+        return np.ascontiguousarray(image[..., :1] / 32) * np.float32([0, 1, 2, 3])
+
+    found = Tiled(Network(call), 8, 0).probabilities(image)
+    np.testing.assert_allclose(found[:, :8], 1 / CLASSES, atol=1e-6)
+
+
+def test_one_sigmoid_channel_is_blended():
+    network = Network(lambda image: image[..., :1] / np.float32(255))
+    network.ending = Ending("sigmoid", 1)
+    image = draw(9, 12)
+    found = Tiled(network, 8, 3).probabilities(image)
+    p = image[..., :1] / 255
+    np.testing.assert_allclose(found, np.concatenate([1 - p, p], -1), atol=1e-6)
+
+
 def test_an_image_of_one_tile_is_run_once():
     calls = []
     network = Network(lambda image: calls.append(image.shape) or logits(image))
@@ -95,4 +132,7 @@ def test_a_tile_larger_than_the_image_is_refused(size):
 
 
 def test_the_settings_are_the_network_s_without_its_crop():
-    assert Tiled(Network(), 8).settings == NetworkSettings()
+    network = Network()
+    network.settings = NetworkSettings(16, (0.5, 1.0), True, (8, 8), "0..1")
+    expected = NetworkSettings(16, (0.5, 1.0), True, None, "0..1")
+    assert Tiled(network, 8).settings == expected

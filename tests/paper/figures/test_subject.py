@@ -30,5 +30,5 @@ def test_the_best_rated_image_with_maps_is_chosen(runs):
 def test_a_run_without_ground_truth_is_refused(tmp_path):
     run = Run.create(tmp_path / "run", {})
     run.write_segments("a", segment_metrics(make_scene()[0]))
-    with pytest.raises(InputError, match="run: expected .* extract with ground truth first"):
+    with pytest.raises(InputError, match=r"run: expected .* extract with ground truth first"):
         subject.load_judged(run)
