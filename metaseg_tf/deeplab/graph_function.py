@@ -10,6 +10,8 @@ __all__ = ["GraphFunctions"]
 
 #: Constants from this size on, in bytes, are weights; sizes and axes are far smaller.
 _WEIGHT_BYTES = 4096
+#: Scope of the graph's nodes, apart from those that stand for its weights, whose names might clash.
+_SCOPE = "graph"
 
 
 class GraphFunctions:
@@ -35,7 +37,8 @@ class GraphFunctions:
     def tensor(self, name: str) -> tf.Tensor:
         """The symbolic tensor of that name; its shape is what TensorFlow knows without a run."""
         try:
-            return self._wrapped.graph.as_graph_element(name if ":" in name else f"{name}:0")
+            full = f"{_SCOPE}/{name}" if ":" in name else f"{_SCOPE}/{name}:0"
+            return self._wrapped.graph.as_graph_element(full)
         except (KeyError, ValueError, TypeError) as error:
             raise NetworkError(f"graph: cannot be read: {_first_line(error)}") from error
 
@@ -61,7 +64,7 @@ def _import(graph_def: tf.compat.v1.GraphDef):
 
     def build() -> None:
         captured = {name: tf.identity(tensor) for name, tensor in weights.items()}
-        tf.graph_util.import_graph_def(skeleton, name="", input_map=captured)
+        tf.graph_util.import_graph_def(skeleton, name=_SCOPE, input_map=captured)
 
     return tf.compat.v1.wrap_function(build, [])
 
@@ -73,14 +76,20 @@ def _split(graph_def: tf.compat.v1.GraphDef):
     4 GB and 15 s to load Xception65 instead of 1 GB and 5 s.
     """
     skeleton = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    # TensorFlow refuses an input map with what nothing reads.
+    read = {source.partition(":")[0] for node in graph_def.node for source in node.input}
     weights = {}
     for node in graph_def.node:
-        if node.op == "Const" and node.attr["value"].tensor.ByteSize() >= _WEIGHT_BYTES:
+        constant = node.op == "Const" and node.name in read
+        if constant and node.attr["value"].tensor.ByteSize() >= _WEIGHT_BYTES:
             weights[f"{node.name}:0"] = tf.constant(tf.make_ndarray(node.attr["value"].tensor))
         else:
-            # A node may ask to be placed beside a constant that is gone now.
+            # A node may ask to be placed next to a constant that is gone now, or to run after it.
             skeleton.node.add().CopyFrom(node)
             skeleton.node[-1].attr.pop("_class", None)
+    gone = {f"^{weight.removesuffix(':0')}" for weight in weights}
+    for node in skeleton.node:
+        node.input[:] = [source for source in node.input if source not in gone]
     return skeleton, weights
 
 
