@@ -53,7 +53,7 @@ setup(
         "rich>=13.8",
     ],
     extras_require={
-        "cluster": ["distributed>=2024.8", "fsspec>=2024.6"],
+        "cluster": ["distributed>=2024.8", "cryptography>=42", "fsspec>=2024.6"],
         "dev": [
             "ruff>=0.17",
             "pytest>=8",

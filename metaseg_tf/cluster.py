@@ -5,9 +5,7 @@ Dask is imported only where a cluster is asked for; one process needs none.
 
 import contextlib
 import functools
-import logging
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 from metaseg_tf.errors import ClusterError, InputError, MissingDependencyError
 from metaseg_tf.memory import keep_freed_memory
 
-__all__ = ["Cluster", "connect", "dask_setup", "parse_resources"]
+__all__ = ["Cluster", "connect", "parse_resources"]
 
 #: How many tasks wait at the scheduler: enough for any number of workers, few enough for memory.
 _BACKLOG = 1000
@@ -97,9 +95,10 @@ def connect(
     Parameters
     ----------
     scheduler : str, optional
-        Address of a Dask scheduler, such as ``tcp://10.0.0.1:8786``.
+        Address of a Dask scheduler, such as ``tls://10.0.0.1:8786``; certificates are those of
+        Dask's configuration (``distributed.comm.tls``).
     workers : int, optional
-        Start so many processes here, which share the cores.
+        Number of worker processes to start here, as `metaseg_tf.local_workers` does.
     resources, prepare
         As in `Cluster`.
 
@@ -108,9 +107,9 @@ def connect(
     InputError
         If both are asked for.
     MissingDependencyError
-        If Dask is not installed.
+        If Dask, or for ``workers`` the package cryptography, is not installed.
     ClusterError
-        If the scheduler does not answer.
+        If the scheduler does not answer, or workers cannot be started.
     """
     if scheduler is not None and workers is not None:
         raise InputError(
@@ -151,42 +150,20 @@ def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iter
     with contextlib.ExitStack() as opened:
         address = scheduler
         if workers is not None:
+            from metaseg_tf.local_workers import start_workers
+
             threads = max(1, len(os.sched_getaffinity(0)) // workers)
-            address = opened.enter_context(_local_workers(workers, threads, resources))
+            address = opened.enter_context(start_workers(workers, threads, resources))
         try:
             client = opened.enter_context(Client(address, timeout=_SECONDS_TO_CONNECT))
-        except (OSError, ValueError) as error:
+        except (OSError, RuntimeError, TypeError, ValueError) as error:
+            # TLS without a certificate is a TypeError to Dask, and with tcp:// a RuntimeError.
             reason = " ".join(str(error).split())[:120]
             raise ClusterError(
-                f"{scheduler}: expected a Dask scheduler, got no answer ({reason}); "
-                "start one with dask scheduler, or check the address"
+                f"{scheduler}: expected a Dask scheduler, got no answer ({reason}); start one "
+                "with dask scheduler, or check the address and, for tls://, the certificates"
             ) from error
         yield client
-
-
-@contextlib.contextmanager
-def _local_workers(count: int, threads: int, resources: dict) -> Iterator[Any]:
-    """So many processes of so many threads each; nobody samples what their threads are doing."""
-    import dask
-    from distributed import LocalCluster
-
-    with (
-        dask.config.set({"distributed.worker.profile.enabled": False}),
-        LocalCluster(
-            n_workers=count,
-            threads_per_worker=threads,
-            dashboard_address=":0",
-            silence_logs=logging.CRITICAL,
-            resources=resources,
-            preload=[__name__],
-        ) as cluster,
-    ):
-        yield cluster
-
-
-def dask_setup(worker) -> None:
-    """Dask calls this in each worker of `connect`: Ctrl-C is for the process that started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _call(prepare: Callable[[], None] | None, function: Callable, *args) -> Any:

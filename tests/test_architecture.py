@@ -17,6 +17,7 @@ RANKS = {
     "memory": 0,
     "stored_arrays": 0,
     "storage": 1,
+    "local_workers": 1,
     "cluster": 1,
     "cityscapes": 1,
     "streetscenes": 1,

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +56,22 @@ def processes():
     """A cluster of four processes that gives a task up when it is lost for the second time."""
     with dask.config.set({"distributed.scheduler.allowed-failures": 1}), connect(workers=4) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def listening():
+    """Addresses at which two workers and all that belongs to them listen, and their certificate."""
+    this = pytest.importorskip("psutil").Process()
+
+    def find():
+        family = (this, *this.children(recursive=True))
+        sockets = (opened for process in family for opened in process.net_connections())
+        return {tuple(opened.laddr) for opened in sockets if opened.status == "LISTEN"}
+
+    before = find()
+    with connect(workers=2) as made:
+        found = find() - before
+        yield found, made._client.security.get_connection_args("client")["ssl_context"]
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +216,127 @@ def test_a_scheduler_that_does_not_answer(monkeypatch):
         connect("tcp://127.0.0.1:9"),
     ):
         pass
+
+
+def test_workers_here_listen_on_the_loopback_interface_alone(listening):
+    """The scheduler, and each worker and its nanny; none of them serves pages as well."""
+    addresses, _ = listening
+    assert {host for host, _ in addresses} == {"127.0.0.1"}
+    assert len(addresses) == 1 + 2 * 2
+
+
+def test_workers_here_talk_to_nobody_without_their_certificate(listening):
+    addresses, certified = listening
+    stranger = ssl.create_default_context()
+    stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
+    for address in addresses:
+        assert hear(address, certified)
+        assert not hear(address, stranger)
+
+
+def hear(address, context):
+    """The first byte of what Dask says to whoever connects."""
+    try:
+        with socket.create_connection(address, 10) as raw, context.wrap_socket(raw) as wrapped:
+            return wrapped.recv(1)
+    except (ssl.SSLError, ConnectionError):
+        return b""
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+def test_a_client_with_another_certificate_is_refused(processes, scheme, monkeypatch):
+    monkeypatch.setattr(cluster, "_SECONDS_TO_CONNECT", 0.5)
+    address = processes._client.scheduler.address.replace("tls", scheme)
+    with dask.config.set(as_config(distributed.Security.temporary())):  # noqa: SIM117
+        with pytest.raises(ClusterError, match="certificates"), connect(address):
+            pass
+
+
+def as_config(security):
+    """What a user writes into Dask's configuration for these certificates."""
+    keys = {"ca-file": security.tls_ca_file}
+    for role in ("client", "scheduler", "worker"):
+        keys |= {f"{role}.{k}": getattr(security, f"tls_{role}_{k}") for k in ("cert", "key")}
+    return {f"distributed.comm.tls.{key}": value for key, value in keys.items()}
+
+
+@pytest.fixture(scope="module")
+def protected(tmp_path_factory):
+    """Address of a scheduler with certificates, and the variables that name their files."""
+    folder = tmp_path_factory.mktemp("certificates")
+    security, names = distributed.Security.temporary(), {}
+    for key, text in as_config(security).items():
+        (folder / key).write_text(text)
+        names["DASK_" + key.replace(".", "__").replace("-", "_").upper()] = str(folder / key)
+    with distributed.LocalCluster(
+        n_workers=1, processes=False, protocol="tls://", security=security, dashboard_address=":0"
+    ) as started:
+        yield started.scheduler_address, names
+
+
+def test_a_scheduler_with_certificates(protected):
+    """The variables of docs/scale.md; without them one line says what is missing."""
+    address, variables = protected
+    code = (
+        "from metaseg_tf.cluster import connect\n"
+        "from metaseg_tf.errors import ClusterError\n"
+        "try:\n"
+        f"    with connect({address!r}) as found: print(found is not None)\n"
+        "except ClusterError as error: print(error)"
+    )
+
+    def try_with(**names):
+        words = [sys.executable, "-c", code]
+        return subprocess.run(
+            words, env=os.environ | names, check=True, capture_output=True, text=True
+        )
+
+    scale = (Path(__file__).parents[1] / "docs" / "scale.md").read_text()
+    client = {name: path for name, path in variables.items() if "CLIENT" in name or "CA" in name}
+    assert len(client) == 3
+    assert all(name in scale for name in client)
+    assert try_with(**client).stdout == "True\n"
+    assert "certificates" in try_with().stdout
+
+
+def test_without_cryptography_one_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(MissingDependencyError, match=r"metaseg-tf\[cluster\]"), connect(workers=1):
+        pass
+
+
+@pytest.fixture
+def mortal(tmp_path, monkeypatch):
+    """Kill the first ``count`` worker processes while they start."""
+
+    def kill(count):
+        (tmp_path / "sitecustomize.py").write_text(
+            "import os, signal, sys\n"
+            "def mark(i):\n"
+            f"    try: os.close(os.open(os.path.join({str(tmp_path)!r}, str(i)), 192))\n"
+            "    except FileExistsError: return False\n"
+            "    return True\n"
+            "if '--multiprocessing-fork' in sys.orig_argv:\n"
+            f"    if any(mark(i) for i in range({count})): os.kill(os.getpid(), signal.SIGKILL)\n"
+        )
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return kill
+
+
+def test_workers_killed_while_they_start_are_started_again(mortal):
+    mortal(2)
+    with connect(workers=1) as started:
+        started.submit("pid", os.getpid)
+        assert started.collect()[1]() != os.getpid()
+
+
+def test_workers_that_cannot_start_are_one_line(mortal, capfd):
+    mortal(9)
+    with pytest.raises(ClusterError, match="3 times in a row") as refused, connect(workers=1):
+        pass
+    assert str(refused.value).count("\n") == 0
+    assert capfd.readouterr() == ("", "")
 
 
 def test_without_dask_one_is_told_what_to_install(monkeypatch):

@@ -24,6 +24,7 @@ from metaseg_tf.cli import (
     verify,
 )
 from metaseg_tf.cli.console import print_error
+from metaseg_tf.cli.streams import open_streams
 from metaseg_tf.errors import MetaSegError
 
 __all__ = ["app", "main"]
@@ -62,6 +63,7 @@ def show_version(
 
 def main() -> None:
     """Run the command line; whatever is refused is one line on stderr and exit code 2."""
+    open_streams()
     # What the library warns of looks like what it refuses.
     logging.lastResort.setFormatter(logging.Formatter("metaseg-tf: %(message)s"))
     try:

@@ -22,6 +22,7 @@ REQUIRED = (
 OPTIONAL = {
     "tensorflow-addons": "extract --labeller tfa (Python 3.10 and 3.11 only)",
     "distributed": "extract --workers and --scheduler",
+    "cryptography": "extract --workers",
     "fsspec": "run folders at an address such as s3://bucket/XC",
 }
 

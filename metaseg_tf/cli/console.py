@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from metaseg_tf.cli.streams import spell_out
 from metaseg_tf.memory import keep_freed_memory
 from metaseg_tf.paper.layout import PrintedTable
 
@@ -94,8 +95,13 @@ def show_progress(items: Iterable[T], *, total: int, what: str, quiet: bool = Fa
 
 
 def print_json(content: object) -> None:
-    """Indented JSON; characters beyond ASCII stay as they are."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    """Indented JSON; characters that standard output cannot show are escaped, so none is lost."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(content, indent=2)
+    sys.stdout.write(text + "\n")
 
 
 def print_paths(paths: Iterable[Path]) -> None:
@@ -112,9 +118,9 @@ def print_table(table: PrintedTable) -> None:
 
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(table.header):
-        grid.add_column(name, justify="right" if index else "left", no_wrap=True)
+        grid.add_column(spell_out(name), justify="right" if index else "left", no_wrap=True)
     for row in table.rows:
-        grid.add_row(*row)
+        grid.add_row(*map(spell_out, row))
     console = Console()
     needed = Console(width=_ANY_WIDTH).measure(grid).maximum
     Console(width=max(console.width, needed)).print(grid)

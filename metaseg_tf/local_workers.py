@@ -1,0 +1,90 @@
+"""Worker processes of this machine, which take orders from the process that started them only.
+
+Whoever can talk to a Dask scheduler or worker can run code as its user. So all of them listen on
+the loopback interface alone, ask for a certificate that exists only in memory, and serve no
+dashboard or other page.
+"""
+
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator, Mapping
+
+import dask
+from distributed import Nanny, Scheduler, SpecCluster, Worker
+from distributed.security import Security
+
+from metaseg_tf.errors import ClusterError, MissingDependencyError
+
+__all__ = ["start_workers"]
+
+_LOOPBACK = {"host": "127.0.0.1", "protocol": "tls://"}
+_ATTEMPTS = 3
+
+
+class _Scheduler(Scheduler):
+    def start_http_server(self, *_args, **_options) -> None:
+        """Serve no pages: Dask's have no authentication."""
+
+
+class _Worker(Worker):
+    def __init__(self, *args, **options):
+        # Ctrl-C is for the process that started this one.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        super().__init__(*args, **options)
+
+    start_http_server = _Scheduler.start_http_server
+
+
+@contextlib.contextmanager
+def start_workers(
+    count: int, threads: int, resources: Mapping[str, float]
+) -> Iterator[SpecCluster]:
+    """A scheduler in this process and ``count`` worker processes of ``threads`` threads each.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the package cryptography, which makes the certificate, is not installed.
+    ClusterError
+        If workers die while they start, three times in a row.
+    """
+    try:
+        safe = {**_LOOPBACK, "security": Security.temporary()}
+    except ImportError as error:
+        raise MissingDependencyError(
+            "cluster: expected the package cryptography, which is not installed; "
+            "pip install 'metaseg-tf[cluster]'"
+        ) from error
+    options = {"nthreads": threads, "memory_limit": 1 / count, "resources": dict(resources)}
+    quiet = {"silence_logs": logging.CRITICAL, "worker_class": _Worker}
+    worker = {"cls": Nanny, "options": {**safe, **options, **quiet}}
+    scheduler = {"cls": _Scheduler, "options": {**safe, "port": 0, "dashboard": False}}
+    # Nobody looks at samples of what the threads are doing.
+    with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),
+        _start_cluster(
+            _ATTEMPTS,
+            scheduler=scheduler,
+            workers=dict.fromkeys(range(count), worker),
+            security=safe["security"],
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
+        yield cluster
+
+
+def _start_cluster(attempts: int, **options) -> SpecCluster:
+    """Dask gives all up if one worker is killed while it starts, such as for want of memory."""
+    try:
+        return SpecCluster(**options)
+    except (RuntimeError, OSError) as error:
+        if attempts > 1:
+            return _start_cluster(attempts - 1, **options)
+        # Around what happened, Dask wraps several layers of "failed to start".
+        while error.__cause__:
+            error = error.__cause__
+        raise ClusterError(
+            f"cluster: workers failed to start {_ATTEMPTS} times in a row "
+            f"({' '.join(str(error).split())[:120]}); ask for fewer, or free memory"
+        ) from error
