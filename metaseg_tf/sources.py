@@ -17,7 +17,12 @@ from metaseg_tf.cityscapes import (
     read_pair,
     read_pairs,
 )
-from metaseg_tf.deeplab.network import describe_network, load_network, paper_options
+from metaseg_tf.deeplab.network import (
+    absolute_source,
+    describe_network,
+    load_network,
+    paper_options,
+)
 from metaseg_tf.dispersion import count_threads
 from metaseg_tf.errors import DataFormatError, NetworkError
 from metaseg_tf.jobs import ImageJob
@@ -130,13 +135,11 @@ class ProcessNetwork:
         self._source, self._options = source, options
 
     def __reduce__(self):
-        # The other process may work elsewhere.
-        there = os.path.abspath(self._source) if os.path.exists(self._source) else self._source
         options = dict(self._options)
         if "loaded" in vars(self):
             # What was assumed here need not be noted there.
             options["input_range"] = self.loaded.settings.input_range
-        return _network_of_process, (there, tuple(options.items()))
+        return _network_of_process, (absolute_source(self._source), tuple(options.items()))
 
     @cached_property
     def loaded(self):

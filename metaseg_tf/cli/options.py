@@ -159,7 +159,11 @@ Crop = Annotated[
     str | None, typer.Option(help="The largest image, as HEIGHTxWIDTH, such as 1025x2049.")
 ]
 Tile = Annotated[
-    int | None, typer.Option(help="Run a fixed-size network over larger images in such tiles.")
+    str | None,
+    typer.Option(
+        help="Run a fixed-size network over larger images in tiles of this size, as N or "
+        "HEIGHTxWIDTH."
+    ),
 ]
 Overlap = Annotated[int, typer.Option(help="By how many pixels tiles overlap.")]
 InputRange = Annotated[
@@ -201,7 +205,7 @@ def network_settings(
     scales: str | None,
     flip: bool | None,
     crop: str | None,
-    tile: int | None,
+    tile: str | None,
     overlap: int,
     input_range: str | None,
 ) -> dict:
@@ -211,11 +215,16 @@ def network_settings(
         "scales": None if scales is None else _parse("scales", scales, ",", float),
         "flip": flip,
         "crop": None if crop is None else _parse("crop", crop, "x", int),
-        "tile": tile,
+        "tile": None if tile is None else _parse_tile(tile),
         "overlap": overlap or None,
         "input_range": input_range,
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _parse_tile(text: str) -> int | tuple:
+    sides = _parse("tile", text, "x", int)
+    return sides[0] if len(sides) == 1 else sides
 
 
 def _parse(name: str, text: str, separator: str, kind: type) -> tuple:

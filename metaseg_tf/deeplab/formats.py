@@ -19,7 +19,11 @@ def is_other_format(path: Path) -> bool:
 
 
 def open_network(
-    path: Path, *, input_range: str | None = None, tile: int | None = None, overlap: int = 0
+    path: Path,
+    *,
+    input_range: str | None = None,
+    tile: int | tuple[int, int] | None = None,
+    overlap: int = 0,
 ) -> ImageNetwork | Tiled:
     """Open a SavedModel folder, a ``.keras`` or ``.h5`` model, or a ``.tflite`` file.
 
@@ -28,7 +32,7 @@ def open_network(
     path : Path
     input_range : str, optional
         The range of pixels that the network expects, as in `load_network`.
-    tile : int, optional
+    tile : int or (int, int), optional
         Run the network over larger images in tiles of this height and width in pixels.
     overlap : int
         By how many pixels neighbouring tiles overlap at least.

@@ -29,7 +29,9 @@ _LABEL_OPS = re.compile(
     "Cast|Identity|Slice|StridedSlice|ExpandDims|Squeeze|Reshape|ResizeNearestNeighbor"
 )
 #: Ops between the resize to the crop and ArgMax.
-_SCORE_OPS = re.compile("Identity|Cast|Softmax|Mean|ConcatV2|ExpandDims|Squeeze|Reshape|ReverseV2")
+_SCORE_OPS = re.compile(
+    "Identity|Cast|Softmax|Mean|ConcatV2|ExpandDims|Squeeze|Reshape|ReverseV2|StridedSlice"
+)
 
 
 @dataclass(frozen=True)

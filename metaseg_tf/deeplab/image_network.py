@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from metaseg_tf.deeplab.image import check_image
+from metaseg_tf.deeplab.image import check_image, pad_image
 from metaseg_tf.deeplab.input_range import NetworkInput
 from metaseg_tf.deeplab.scores import Ending
 from metaseg_tf.deeplab.settings import NetworkSettings
@@ -21,7 +21,8 @@ class ImageNetwork(ABC):
     ending : Ending
         What its scores are.
     crop : (int, int) or None
-        The one size in pixels that the network takes, None if it takes any.
+        The one size in pixels that the network takes, to which smaller images are padded; None if
+        it takes any.
     pixels : NetworkInput
         What it takes in place of an image.
     """
@@ -53,12 +54,13 @@ class ImageNetwork(ABC):
 
     def scores(self, image: np.ndarray) -> np.ndarray:
         """What the network gives, float32 [H, W, channels]; ``ending`` tells what that is."""
-        check_image(image, self.crop, exact=True)
-        scores = self._scores(self._pixels.prepare(image)[np.newaxis])
-        expected = (*image.shape[:2], self.ending.channels)
+        check_image(image, self.crop, fixed=True)
+        padded = pad_image(image, self.crop or (0, 0))
+        scores = self._scores(self._pixels.prepare(padded)[np.newaxis])
+        expected = (*padded.shape[:2], self.ending.channels)
         if scores.shape != expected:
             raise NetworkError(
                 f"network: expected scores [H, W, C] = {list(expected)}, got {list(scores.shape)}; "
                 "end it with a resize to the image's size"
             )
-        return scores
+        return scores[: image.shape[0], : image.shape[1]]

@@ -20,7 +20,14 @@ from metaseg_tf.deeplab.weights import is_graph_file, load_weights, weights_from
 from metaseg_tf.errors import InputError, NetworkError
 from metaseg_tf.folders import check_file
 
-__all__ = ["CITYSCAPES_CROP", "Network", "describe_network", "load_network", "paper_options"]
+__all__ = [
+    "CITYSCAPES_CROP",
+    "Network",
+    "absolute_source",
+    "describe_network",
+    "load_network",
+    "paper_options",
+]
 
 #: Suffixes of what other frameworks write.
 _FOREIGN = {
@@ -62,7 +69,7 @@ def load_network(
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
     crop: tuple[int, int] | None = None,
-    tile: int | None = None,
+    tile: int | tuple[int, int] | None = None,
     overlap: int = 0,
     input_range: str | None = None,
 ) -> Network:
@@ -85,8 +92,11 @@ def load_network(
     crop : (int, int), optional
         Height and width k * output_stride + 1 of the largest image. By default that of the frozen
         graph, or for a checkpoint 1025x2049.
-    tile, overlap : int, optional
-        Run the network over larger images in tiles of this size in pixels, blending scores.
+    tile : int or (int, int), optional
+        Run the network over larger images in tiles of this height and width in pixels, blending
+        scores; one number for square tiles.
+    overlap : int
+        By how many pixels neighbouring tiles overlap at least.
     input_range : str, optional
         The range of pixels that a network of another format expects: "0..255", "0..1", "-1..1",
         "imagenet", or "mean=R,G,B,std=R,G,B" of pixels in 0..1. By default 0..255, which is
@@ -201,11 +211,21 @@ def _resolve(source, asked):
     return checkpoint_path(entry), entry.settings if asked == NetworkSettings() else asked
 
 
+def absolute_source(source: str | Path) -> str:
+    """A source by which another process, that works elsewhere, finds the same network."""
+    is_name = source in BUNDLED or _is_catalogue_name(source)
+    return source if is_name else str(Path(source).absolute())
+
+
 def _is_catalogue_name(source):
-    # A word, unless there is a checkpoint of this name: paths have a dot or a separator.
-    return (
-        isinstance(source, str) and source.isidentifier() and not Path(f"{source}.index").exists()
-    )
+    # A word: paths have a dot or a separator, or lead somewhere.
+    if not isinstance(source, str) or not source.isidentifier():
+        return False
+    if not Path(source).exists() and not Path(f"{source}.index").exists():
+        return True
+    from metaseg_tf.deeplab.catalogue import CATALOGUE
+
+    return any(entry.name == source for entry in CATALOGUE)
 
 
 def _complete(asked, own, weights):

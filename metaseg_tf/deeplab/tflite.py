@@ -19,6 +19,8 @@ __all__ = ["TFLiteNetwork"]
 _LABEL_OPS = frozenset(
     ("CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "RESIZE_NEAREST_NEIGHBOR")
 )
+#: What a network of any size is first given.
+_ANY_SIZE = (128, 128)
 
 
 class TFLiteNetwork(ImageNetwork):
@@ -38,7 +40,7 @@ class TFLiteNetwork(ImageNetwork):
     DataFormatError
         If the file is missing or not TensorFlow Lite.
     NetworkError
-        If it does not take one image of a fixed size, or no scores can be reached.
+        If it does not take one image, or no scores can be reached.
     UnsafeGraphError
         If it holds TensorFlow ops which inference does not need.
     """
@@ -47,20 +49,26 @@ class TFLiteNetwork(ImageNetwork):
         self._interpreter = _open(Path(path))
         self._input = _image_input(self._interpreter)
         self._output = _scores_tensor(self._interpreter)
-        _, height, width, _ = self._input["shape"]
+        size = tuple(int(side) for side in self._input["shape_signature"][1:3])
         flow = _dataflow(self._interpreter, find_fused(path))
         kind = find_kind(flow, self._output["index"])
         rounded = any(t["quantization"][0] for t in self._interpreter.get_tensor_details())
         rescales = rescales_pixels(flow, self._input["index"])
         super().__init__(
             Ending(kind, int(self._output["shape"][-1]), rounded),
-            (int(height), int(width)),
+            None if -1 in size else size,
             NetworkInput(self._input["dtype"], input_range, rescales, *self._input["quantization"]),
         )
 
     def _scores(self, pixels: np.ndarray) -> np.ndarray:
-        self._interpreter.set_tensor(self._input["index"], pixels)
-        self._interpreter.invoke()
+        try:
+            if self.crop is None:
+                self._interpreter.resize_tensor_input(self._input["index"], pixels.shape)
+                self._interpreter.allocate_tensors()
+            self._interpreter.set_tensor(self._input["index"], pixels)
+            self._interpreter.invoke()
+        except (MemoryError, ValueError, RuntimeError) as error:
+            raise NetworkError(f"network: cannot be run: {in_one_line(error)}") from error
         return _dequantised(self._interpreter.get_tensor(self._output["index"])[0], self._output)
 
 
@@ -75,6 +83,13 @@ def _open(path: Path) -> tf.lite.Interpreter:
     except ValueError as error:
         raise _unreadable(path, error) from error
     try:
+        for tensor in interpreter.get_input_details():
+            if -1 in tensor["shape_signature"]:
+                # The converter leaves the batch open, and other sides where they were.
+                sides = zip(tensor["shape_signature"], (1, *_ANY_SIZE, 3), strict=False)
+                interpreter.resize_tensor_input(
+                    tensor["index"], [any_ if side < 0 else side for side, any_ in sides]
+                )
         interpreter.allocate_tensors()
     except (MemoryError, ValueError, RuntimeError) as error:
         raise _unreadable(path, error) from error
@@ -103,10 +118,10 @@ def _keeping_all_tensors(content: bytes) -> tf.lite.Interpreter:
 def _image_input(interpreter: tf.lite.Interpreter) -> dict:
     inputs = interpreter.get_input_details()
     shapes = [list(tensor["shape_signature"]) for tensor in inputs]
-    if len(inputs) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3 or min(shapes[0]) < 1:
+    if len(inputs) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3 or shapes[0][0] not in (-1, 1):
         raise NetworkError(
-            f"network: expected one image [1, H, W, 3] of a fixed size as input, got {shapes}; "
-            "convert it with a fixed size"
+            f"network: expected one image [1, H, W, 3] as input, got {shapes}; convert it with "
+            "such an input"
         )
     return inputs[0]
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from metaseg_tf.deeplab.image import check_image
-from metaseg_tf.errors import InputError, ShapeError
+from metaseg_tf.deeplab.image import check_image, pad_image
+from metaseg_tf.errors import InputError
 
 __all__ = ["Tiled"]
 
@@ -20,8 +20,8 @@ class Tiled:
     ----------
     network : object
         With ``scores(image)``, ``ending``, ``classes`` and ``settings``.
-    tile : int
-        Height and width of a tile in pixels.
+    tile : int or (int, int)
+        Height and width of a tile in pixels; images smaller than that are padded.
     overlap : int
         By how many pixels neighbouring tiles overlap at least, 0 <= overlap < tile.
 
@@ -31,8 +31,9 @@ class Tiled:
         If the overlap is not smaller than the tile.
     """
 
-    def __init__(self, network, tile: int, overlap: int = 0):
-        if tile < 1 or not 0 <= overlap < tile:
+    def __init__(self, network, tile: int | tuple[int, int], overlap: int = 0):
+        self._tile = (tile, tile) if np.ndim(tile) == 0 else tuple(tile)
+        if len(self._tile) != 2 or min(self._tile) < 1 or not 0 <= overlap < min(self._tile):
             raise InputError(
                 f"tile, overlap: expected 0 <= overlap < tile, got tile {tile} and overlap "
                 f"{overlap}; a fifth of the tile is a good overlap"
@@ -42,8 +43,9 @@ class Tiled:
         self.ending = network.ending
         self.settings = replace(network.settings, crop=None)
         self._network = network
-        self._tile, self._overlap = tile, overlap
-        self._weights = _ramp(tile, overlap)
+        self._overlap = overlap
+        rising = [_ramp(side, overlap) for side in self._tile]
+        self._weights = np.outer(*rising)[..., np.newaxis]
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
         """Class probabilities, float32 [H, W, C], of a uint8 RGB image [H, W, 3].
@@ -51,7 +53,7 @@ class Tiled:
         Raises
         ------
         ShapeError
-            If the image is smaller than a tile, or a tile is not what the network takes.
+            If a tile is not what the network takes.
         """
         return self.ending.probabilities(self.scores(image))
 
@@ -61,33 +63,26 @@ class Tiled:
 
     def scores(self, image: np.ndarray) -> np.ndarray:
         """Blended scores, float32 [H, W, channels]; ``ending`` tells what they are."""
-        self._check(image)
+        check_image(image, None)
+        size = image.shape[:2]
+        image = pad_image(image, self._tile)
         height, width = image.shape[:2]
         total = np.zeros((height, width, self.ending.channels), np.float32)
         weight = np.zeros((height, width, 1), np.float32)
-        for top in self._starts(height):
-            for left in self._starts(width):
-                place = np.s_[top : top + self._tile, left : left + self._tile]
+        for top in self._starts(height, self._tile[0]):
+            for left in self._starts(width, self._tile[1]):
+                place = np.s_[top : top + self._tile[0], left : left + self._tile[1]]
                 total[place] += self._weights * self._network.scores(image[place])
                 weight[place] += self._weights
-        return np.divide(total, weight, out=total)
+        return np.divide(total, weight, out=total)[: size[0], : size[1]]
 
-    def _check(self, image: np.ndarray) -> None:
-        check_image(image, None)
-        if min(image.shape[:2]) < self._tile:
-            raise ShapeError(
-                f"image: expected at least the tile's {self._tile}x{self._tile} pixels, got "
-                f"{image.shape[0]}x{image.shape[1]}; give a smaller --tile"
-            )
-
-    def _starts(self, side: int) -> list[int]:
+    def _starts(self, side: int, tile: int) -> list[int]:
         """First pixels of the fewest tiles that cover ``side``, evenly spread."""
-        steps = -(-(side - self._tile) // (self._tile - self._overlap))
-        return np.linspace(0, side - self._tile, steps + 1).round().astype(int).tolist()
+        steps = -(-(side - tile) // (tile - self._overlap))
+        return np.linspace(0, side - tile, steps + 1).round().astype(int).tolist()
 
 
 def _ramp(tile: int, overlap: int) -> np.ndarray:
-    """Weights of a tile, float32 [tile, tile, 1] in (0, 1]: rising over the overlap, then 1."""
+    """Weights along one side of a tile, float32 [tile] in (0, 1]: rising over the overlap."""
     distance = np.minimum(np.arange(tile), np.arange(tile)[::-1]) + 1
-    side = np.minimum(distance / (overlap + 1), 1).astype(np.float32)
-    return np.outer(side, side)[..., np.newaxis]
+    return np.minimum(distance / (overlap + 1), 1).astype(np.float32)

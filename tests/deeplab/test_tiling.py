@@ -9,7 +9,7 @@ from small_networks import CLASSES, draw, logits, probabilities
 from metaseg_tf.deeplab.scores import Ending
 from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.deeplab.tiling import Tiled
-from metaseg_tf.errors import InputError, ShapeError
+from metaseg_tf.errors import InputError
 
 
 class Network:
@@ -123,12 +123,6 @@ def test_an_image_of_one_tile_is_run_once():
 def test_overlaps_that_never_end_are_refused(tile, overlap):
     with pytest.raises(InputError, match="0 <= overlap < tile"):
         Tiled(Network(), tile, overlap)
-
-
-@pytest.mark.parametrize("size", [(7, 20), (20, 7)])
-def test_a_tile_larger_than_the_image_is_refused(size):
-    with pytest.raises(ShapeError, match=f"got {size[0]}x{size[1]}; give a smaller --tile"):
-        Tiled(Network(), 8, 2).probabilities(draw(*size))
 
 
 def test_the_settings_are_the_network_s_without_its_crop():
