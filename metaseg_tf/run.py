@@ -43,9 +43,19 @@ from metaseg_tf.schema import (
 )
 from metaseg_tf.storage import Folder, LocalFolder, open_folder
 
-__all__ = ["Manifest", "Run", "load_run"]
+__all__ = [
+    "Manifest",
+    "Run",
+    "compare_settings",
+    "csv_text",
+    "inert_cell",
+    "load_run",
+    "write_json",
+]
 
 FORMAT = 1
+#: What a formula may begin with in a spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MANIFEST = "run.json"
 _MAPS = "maps"
 _MAX_DEPTH = 10
@@ -117,7 +127,7 @@ class Run:
             something else.
         """
         folder = open_folder(path)
-        settings = json.loads(json.dumps(settings))
+        settings = _as_json(settings)
         if not folder.exists(_MANIFEST) and not folder.is_empty():
             raise RunError(
                 f"{folder.path}: expected a run folder or an empty one, got one with other files; "
@@ -306,6 +316,36 @@ def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataF
     return table
 
 
+def compare_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Name, old and new value of each setting that both sides name and that differs.
+
+    They are compared as JSON keeps them: a tuple is the list that comes back from a file, and a
+    number of numpy is Python's.
+    """
+    old, new = _as_json(old), _as_json(new)
+    return [(key, old[key], new[key]) for key in new if key in old and old[key] != new[key]]
+
+
+def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(dict(settings), default=lambda value: np.asarray(value).tolist()))
+
+
+def csv_text(frame: pd.DataFrame, **options) -> str:
+    """A table as CSV without its index; texts that a spreadsheet would run get a "'" in front.
+
+    Names of images and runs come from files that anyone may have made. ``options`` as for
+    `pandas.DataFrame.to_csv`.
+    """
+    texts = frame.select_dtypes(exclude=["number", "bool"])
+    safe = {name: column.map(inert_cell).astype(object) for name, column in texts.items()}
+    return frame.assign(**safe).to_csv(index=False, lineterminator="\n", **options)
+
+
+def inert_cell(cell: Any) -> Any:
+    """A cell of a CSV file that no spreadsheet takes for a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
 def write_json(target: Path, content: Mapping[str, Any]) -> None:
     """Store JSON in any folder, whole or not at all; RunError if it cannot be."""
     LocalFolder(target.parent).write(target.name, _encode(content))
@@ -389,10 +429,10 @@ def _checked(manifest: Manifest) -> Manifest:
 def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     # Runs from before there was a choice fed pixels in 0..255.
     old = {"input_range": new.get("input_range") and "0..255", **old}
+    keys = dict.fromkeys(sorted({*old, *new}))
     differing = [
-        f"{key:.40} {old.get(key)!r:.80} there, {new.get(key)!r:.80} now"
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
+        f"{key:.40} {there!r:.80} there, {now!r:.80} now"
+        for key, there, now in compare_settings(keys | dict(old), keys | dict(new))
     ]
     if differing:
         raise SettingsMismatchError(

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import os
 
@@ -17,7 +19,7 @@ from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMis
 from metaseg_tf.maps import ImageMaps
 from metaseg_tf.paper.hints import explain
 from metaseg_tf.report.overview import describe_run
-from metaseg_tf.run import Run
+from metaseg_tf.run import Run, _check_settings, compare_settings, csv_text
 from metaseg_tf.schema import columns
 
 SETTINGS = {"convention": "reference", "scales": (1.0, 0.75)}
@@ -253,7 +255,7 @@ def test_any_json_in_a_field_of_a_manifest_gives_a_run_that_works_or_one_line(
     describe_run(opened)
     explain([], {"XC": found})
     with pytest.raises(SettingsMismatchError) as refusal:
-        Run.create(path, {"other": 1})
+        _check_settings(path, found.settings, {"other": 1})
     check_line(refusal.value, longest=5000)
     opened.write_manifest()
     assert repr(Run(path).manifest) == repr(found)
@@ -394,3 +396,44 @@ def test_columns_and_packs_of_unprintable_names_are_refused_in_one_line(made):
     path.rename(made[0].path / "packs" / "x\ny.parquet")
     with pytest.raises(InputError, match=r"got 'x\\ny'; rename it"):
         load_run(made[0].path)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-1e9, 1e9) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def otherwise_written(value):
+    """The same value as a tuple, or as a number of numpy."""
+    if isinstance(value, list):
+        return tuple(map(otherwise_written, value))
+    return np.array(value)[()] if isinstance(value, bool | int | float) else value
+
+
+@given(st.dictionaries(st.sampled_from("abc"), VALUES))
+def test_settings_compare_as_values_whatever_they_went_through(settings):
+    again = {key: otherwise_written(value) for key, value in settings.items()}
+    assert compare_settings(settings, again) == compare_settings(again, settings) == []
+    assert compare_settings(json.loads(json.dumps(settings)), again) == []
+
+
+def test_settings_that_differ_are_named():
+    found = compare_settings({"a": [1.0], "b": 1, "c": 2}, {"a": (1.0, 2.0), "b": 1.0, "d": 3})
+    assert found == [("a", [1.0], [1.0, 2.0])]
+
+
+FORMULAS = ("=", "+", "-", "@", "\t")
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=12)
+
+
+@given(st.lists(st.tuples(st.sampled_from(("", *FORMULAS)), TEXTS), min_size=1))
+def test_no_cell_of_a_csv_is_a_formula(parts):
+    names = [mark + rest for mark, rest in parts]
+    written = csv_text(pd.DataFrame({"image": names, "E": -1.5, "class_id": -3}))
+    read = list(csv.reader(io.StringIO(written)))
+    assert read[0] == ["image", "E", "class_id"]
+    for name, (cell, *numbers) in zip(names, read[1:], strict=True):
+        assert numbers == ["-1.5", "-3"]
+        assert cell == (f"'{name}" if name.startswith(FORMULAS) else name)

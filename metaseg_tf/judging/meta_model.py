@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.special import expit
 
 from metaseg_tf.errors import InputError, SettingsMismatchError
+from metaseg_tf.run import compare_settings
 from metaseg_tf.schema import count_classes
 
 __all__ = ["SCORE_COLUMNS", "Linear", "MetaModel", "Verdict"]
@@ -173,9 +174,9 @@ class MetaModel:
         """
         own = self.provenance.get("settings", {})
         return [
-            f"{key} {own[key]!r:.40} when fitted, {settings[key]!r:.40} now"
-            for key in settings
-            if key in own and key not in _NOT_OF_THE_NETWORK and own[key] != settings[key]
+            f"{key} {fitted!r:.40} when fitted, {now!r:.40} now"
+            for key, fitted, now in compare_settings(own, settings)
+            if key not in _NOT_OF_THE_NETWORK
         ]
 
     def _standardised(self, table: pd.DataFrame) -> np.ndarray:

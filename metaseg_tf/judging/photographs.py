@@ -125,8 +125,9 @@ def find_photographs(paths: Iterable[str | os.PathLike]) -> list[Path]:
 
 
 def name_photograph(path: Path) -> str:
-    """What results of a photograph are called: its file name without ending."""
-    return path.stem.removesuffix(_CITYSCAPES_ENDING)
+    """What results of a photograph are called: its file name without an image's suffix."""
+    name = path.stem if path.suffix.lower() in _FORMATS else path.name
+    return name.removesuffix(_CITYSCAPES_ENDING)
 
 
 def read_photograph(path: str | os.PathLike) -> np.ndarray:

@@ -35,7 +35,7 @@ from metaseg_tf.judging.paint import (
     reject_segments,
     to_png,
 )
-from metaseg_tf.run import Run
+from metaseg_tf.run import Run, csv_text
 from metaseg_tf.schema import BOX
 
 __all__ = ["PredictSettings", "open_prediction", "predict", "tabulate_judged", "write_judged"]
@@ -143,7 +143,7 @@ def write_judged(run: Run) -> list[Path]:
     table.to_parquet(packed, index=False)
     contents: dict[str, Any] = {
         "parquet": packed.getvalue(),
-        "csv": table.to_csv(index=False, lineterminator="\n").encode(),
+        "csv": csv_text(table).encode(),
         "jsonl": table.to_json(orient="records", lines=True, double_precision=15).encode(),
     }
     return [run.write_bytes(f"judged.{suffix}", content) for suffix, content in contents.items()]

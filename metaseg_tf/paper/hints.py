@@ -7,7 +7,7 @@ from typing import Any
 from metaseg_tf.deeplab.catalogue import find
 from metaseg_tf.paper.comparison import Comparison
 from metaseg_tf.paper.published import CATALOGUE_NAMES
-from metaseg_tf.run import Manifest
+from metaseg_tf.run import Manifest, compare_settings
 
 __all__ = ["explain"]
 
@@ -62,20 +62,14 @@ def _data_differences(manifest: Manifest) -> Iterator[str]:
 
 
 def _setting_differences(settings: Mapping[str, Any], role: str) -> Iterator[str]:
-    expected = _MEASURED_WITH | _network_settings(role)
-    for name, effect in _EFFECTS.items():
-        if name in settings and settings[name] != expected[name]:
-            yield f"{name} is {settings[name]!r}, in print {expected[name]!r}: {effect}"
+    network = next(name for name, known in CATALOGUE_NAMES.items() if known == role)
+    expected = _MEASURED_WITH | asdict(find(network).settings)
+    for name, own, printed in compare_settings(settings, expected):
+        if name in _EFFECTS:
+            yield f"{name} is {own!r:.80}, in print {printed!r}: {_EFFECTS[name]}"
     unknown = [name for name in _EFFECTS if name not in settings and name not in _MEASURED_WITH]
     if unknown:
         yield f"the run does not tell {', '.join(unknown)}: check how its softmax was made"
-
-
-def _network_settings(role: str) -> dict[str, Any]:
-    """The paper's settings of a network, as JSON holds them."""
-    name = next(name for name, known in CATALOGUE_NAMES.items() if known == role)
-    settings = asdict(find(name).settings).items()
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings}
 
 
 def _read_fingerprint(verdicts: Mapping[str, str]) -> Iterator[str]:

@@ -4,6 +4,8 @@ import csv
 import io
 from dataclasses import dataclass
 
+from metaseg_tf.run import inert_cell
+
 __all__ = ["NOT_AVAILABLE", "PrintedTable"]
 
 #: The cell of a number that cannot be had.
@@ -36,7 +38,7 @@ class PrintedTable:
 
     def to_csv(self) -> str:
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
+        csv.writer(text, lineterminator="\n").writerows([map(inert_cell, self.header), *self.rows])
         return text.getvalue()
 
     def to_markdown(self) -> str:

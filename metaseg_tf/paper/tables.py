@@ -11,7 +11,7 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.paper import table1, table2, table3
 from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.paper.measured import Measured, collect
-from metaseg_tf.run import Run
+from metaseg_tf.run import Run, csv_text
 
 __all__ = ["TABLES", "Table", "make_table", "name_runs", "store_printed", "store_table"]
 
@@ -107,7 +107,4 @@ def store_table(
 def _store_evaluation(run: Run, engine: str) -> list[Path]:
     evaluation = evaluate_run(run, engine=engine)
     frames = {"evaluation": evaluation.tidy(), "evaluation_clipped": evaluation.clipped()}
-    return [
-        run.write_text(f"tables/{name}.csv", frame.to_csv(index=False))
-        for name, frame in frames.items()
-    ]
+    return [run.write_text(f"tables/{name}.csv", csv_text(frame)) for name, frame in frames.items()]

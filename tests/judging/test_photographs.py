@@ -5,7 +5,12 @@ import pytest
 from PIL import Image, ImageOps
 
 from metaseg_tf.errors import DataFormatError
-from metaseg_tf.judging.photographs import PhotographSource, find_photographs, read_photograph
+from metaseg_tf.judging.photographs import (
+    PhotographSource,
+    find_photographs,
+    name_photograph,
+    read_photograph,
+)
 
 
 @pytest.fixture
@@ -122,3 +127,16 @@ def test_what_cannot_be_read_is_refused(folder, what):
         Image.fromarray(np.zeros((4, 4), np.uint16)).save(path)
     with pytest.raises(DataFormatError, match="b_leftImg8bit"):
         read_photograph(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("1508039851.412345.png", "1508039851.412345"),
+        ("frame.0001", "frame.0001"),
+        ("v1.5_scene.JPG", "v1.5_scene"),
+        ("ulm_0_leftImg8bit.png", "ulm_0"),
+    ],
+)
+def test_only_the_suffix_of_an_image_is_taken_off(tmp_path, file, name):
+    assert name_photograph(tmp_path / file) == name

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from metaseg_tf.run import Run
+from metaseg_tf.run import Run, csv_text
 
 __all__ = ["Drawing", "store_drawing"]
 
@@ -40,7 +40,7 @@ def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
         run.write_bytes(f"{stem}.{suffix}", _render(drawing.figure, suffix)) for suffix in _METADATA
     ]
     for name, frame in drawing.frames.items():
-        text = frame.to_csv(index=False, float_format="%.7g", lineterminator="\n")
+        text = csv_text(frame, float_format="%.7g")
         paths.append(run.write_text(f"{stem}{name and f'_{name}'}.csv", text))
     return paths
 
