@@ -55,6 +55,33 @@ def page(request, browser, page_path):
     assert said == []
 
 
+def test_only_the_page_s_own_files_are_run_or_loaded(browser, page_path):
+    """Whatever text might slip into the page: no script, style or image of elsewhere."""
+    opened, refused = browser.new_page(viewport=WIDE), []
+    opened.on("console", lambda message: refused.append(message.text))
+    opened.goto(page_path.as_uri())
+    settle(opened)
+    opened.evaluate(
+        """() => {
+            const add = (tag, settings) => {
+                document.body.append(Object.assign(document.createElement(tag), settings));
+            };
+            add("script", {textContent: "window.harm = true"});
+            add("style", {textContent: "body { display: none }"});
+            add("img", {src: "http://127.0.0.1:9/pixel.png"});
+            add("iframe", {src: "http://127.0.0.1:9/"});
+            const inline = "<b id=b onclick='window.harm = true'>b</b>";
+            document.body.insertAdjacentHTML("beforeend", inline);
+            document.getElementById("b").click();
+        }"""
+    )
+    opened.wait_for_timeout(300)
+    assert opened.evaluate("window.harm === undefined")
+    assert opened.locator("#glance").is_visible()
+    assert sum("Content Security Policy" in text for text in refused) >= 5
+    opened.close()
+
+
 @pytest.fixture(scope="module")
 def table(runs):
     """The judged segments of the image that the page shows first."""
