@@ -1,12 +1,13 @@
 """A GraphDef as functions of its image, in TensorFlow 2 and without sessions."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from metaseg_tf.errors import NetworkError
 
-__all__ = ["GraphFunctions"]
+__all__ = ["GraphFunctions", "import_graph"]
 
 #: Constants from this size on, in bytes, are weights; sizes and axes are far smaller.
 _WEIGHT_BYTES = 4096
@@ -29,10 +30,7 @@ class GraphFunctions:
     """
 
     def __init__(self, graph_def: tf.compat.v1.GraphDef):
-        try:
-            self._wrapped = _import(graph_def)
-        except (ValueError, TypeError, tf.errors.OpError) as error:
-            raise NetworkError(f"graph: cannot be read: {_first_line(error)}") from error
+        self._wrapped = import_graph(graph_def, _WEIGHT_BYTES)
 
     def tensor(self, name: str) -> tf.Tensor:
         """The symbolic tensor of that name; its shape is what TensorFlow knows without a run."""
@@ -59,17 +57,27 @@ class GraphFunctions:
         return run
 
 
-def _import(graph_def: tf.compat.v1.GraphDef):
-    skeleton, weights = _split(graph_def)
+def import_graph(graph_def: tf.compat.v1.GraphDef, weight_bytes: float = math.inf):
+    """A wrapped function of a graph, which captures the constants from that size on.
 
-    def build() -> None:
-        captured = {name: tf.identity(tensor) for name, tensor in weights.items()}
-        tf.graph_util.import_graph_def(skeleton, name=_SCOPE, input_map=captured)
+    Raises
+    ------
+    NetworkError
+        If TensorFlow cannot read the graph.
+    """
+    try:
+        skeleton, weights = _split(graph_def, weight_bytes)
 
-    return tf.compat.v1.wrap_function(build, [])
+        def build() -> None:
+            captured = {name: tf.identity(tensor) for name, tensor in weights.items()}
+            tf.graph_util.import_graph_def(skeleton, name=_SCOPE, input_map=captured)
+
+        return tf.compat.v1.wrap_function(build, [])
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise NetworkError(f"graph: cannot be read: {_first_line(error)}") from error
 
 
-def _split(graph_def: tf.compat.v1.GraphDef):
+def _split(graph_def: tf.compat.v1.GraphDef, weight_bytes: float):
     """The graph without its large constants, and these as tensors by their names.
 
     As constants of a function, TensorFlow would copy them with every function and optimisation:
@@ -81,7 +89,7 @@ def _split(graph_def: tf.compat.v1.GraphDef):
     weights = {}
     for node in graph_def.node:
         constant = node.op == "Const" and node.name in read
-        if constant and node.attr["value"].tensor.ByteSize() >= _WEIGHT_BYTES:
+        if constant and node.attr["value"].tensor.ByteSize() >= weight_bytes:
             weights[f"{node.name}:0"] = tf.constant(tf.make_ndarray(node.attr["value"].tensor))
         else:
             # A node may ask to be placed next to a constant that is gone now, or to run after it.

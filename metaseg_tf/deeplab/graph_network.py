@@ -8,15 +8,15 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from metaseg_tf.deeplab.dataflow import find_kind, flow_of_graph, rescales_pixels
 from metaseg_tf.deeplab.graph import Graph, node_name
-from metaseg_tf.deeplab.graph_function import GraphFunctions
+from metaseg_tf.deeplab.graph_function import GraphFunctions, import_graph
 from metaseg_tf.deeplab.graph_safety import check_graph
 from metaseg_tf.deeplab.graph_structure import find_tail
 from metaseg_tf.deeplab.image_network import ImageNetwork
 from metaseg_tf.deeplab.input_range import NetworkInput
 from metaseg_tf.deeplab.scores import Ending
-from metaseg_tf.errors import NetworkError
+from metaseg_tf.errors import NetworkError, in_one_line
 
-__all__ = ["GraphNetwork"]
+__all__ = ["GraphNetwork", "network_of_graph"]
 
 
 class GraphNetwork(ImageNetwork):
@@ -39,7 +39,13 @@ class GraphNetwork(ImageNetwork):
     """
 
     def __init__(self, function, input_range: str | None = None):
-        frozen = freeze(function)
+        try:
+            frozen = freeze(function)
+        except ValueError as error:  # where a variable is more than read
+            raise NetworkError(
+                f"network: expected variables that are only read, got: {in_one_line(error)}; "
+                "export it for inference, without augmentation"
+            ) from error
         image = _image_input(frozen.inputs)
         graph_def = frozen.graph.as_graph_def()
         check_graph(graph_def)
@@ -59,6 +65,32 @@ class GraphNetwork(ImageNetwork):
     def _scores(self, pixels: np.ndarray) -> np.ndarray:
         (scores,) = self._run(tf.constant(pixels))
         return tf.cast(scores[0], tf.float32).numpy()
+
+
+def network_of_graph(
+    graph_def: tf.compat.v1.GraphDef, input_range: str | None = None
+) -> GraphNetwork:
+    """The network in any frozen graph from an image to scores or class ids.
+
+    Parameters
+    ----------
+    graph_def : tf.compat.v1.GraphDef
+        A graph that `graph_safety.check_graph` has passed. Its placeholder is the image; its
+        outputs are what no other node reads.
+    input_range : str, optional
+        As in `GraphNetwork`.
+
+    Raises
+    ------
+    NetworkError
+        As `GraphNetwork`.
+    """
+    whole = import_graph(graph_def)
+    operations = whole.graph.get_operations()
+    inputs = [op.outputs[0] for op in operations if op.type == "Placeholder"]
+    unread = (op.outputs for op in operations if not any(t.consumers() for t in op.outputs))
+    outputs = [tensors[0] for tensors in unread if tensors]
+    return GraphNetwork(whole.prune(inputs, outputs), input_range)
 
 
 def _image_input(inputs) -> tf.Tensor:

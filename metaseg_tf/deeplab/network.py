@@ -11,12 +11,18 @@ import numpy as np
 from metaseg_tf.deeplab.bundled import BUNDLED, bundled_path
 from metaseg_tf.deeplab.formats import is_other_format, open_network
 from metaseg_tf.deeplab.frozen_graph import FrozenGraph, load_graph_def
+from metaseg_tf.deeplab.graph_network import network_of_graph
 from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.deeplab.recognise import recognise_backbone
 from metaseg_tf.deeplab.scores import Ending
 from metaseg_tf.deeplab.settings import NetworkSettings
 from metaseg_tf.deeplab.tiling import Tiled
-from metaseg_tf.deeplab.weights import is_graph_file, load_weights, weights_from_graph_def
+from metaseg_tf.deeplab.weights import (
+    SCOPES,
+    is_graph_file,
+    load_weights,
+    weights_from_graph_def,
+)
 from metaseg_tf.errors import InputError, NetworkError
 from metaseg_tf.folders import check_file
 
@@ -126,26 +132,38 @@ def _open(path, asked, input_range):
             "convert it to a SavedModel or TensorFlow Lite, or store its softmax for --softmax"
         )
     if is_other_format(path):
-        if asked != NetworkSettings():
-            raise InputError(
-                f"{path}: expected a DeepLab graph or checkpoint to rebuild at other settings, got "
-                "another format; leave out output stride, scales, flip and crop"
-            )
+        _refuse_settings(path, asked)
         return open_network(path, input_range=input_range)
+    graph_def = load_graph_def(path) if is_graph_file(path) else None
+    if graph_def is not None and not _is_deeplab(graph_def):
+        _refuse_settings(path, asked)
+        return network_of_graph(graph_def, input_range)
     if input_range is not None:
         raise InputError(
             "input_range: expected none for a network of DeepLab, which takes pixels in 0..255 "
             f"and rescales them itself, got {input_range!r}; leave it out"
         )
-    if not is_graph_file(path):
+    if graph_def is None:
         weights = load_weights(path)
         return RebuiltNetwork(weights, _complete(asked, NetworkSettings(), weights))
-    graph_def = load_graph_def(path)
     frozen = FrozenGraph(graph_def)
     if asked == NetworkSettings():
         return frozen
     weights = weights_from_graph_def(graph_def)
     return RebuiltNetwork(weights, _complete(asked, frozen.settings, weights))
+
+
+def _is_deeplab(graph_def):
+    """Whether a graph gives labels by an ArgMax, or bears the names of DeepLab's weights."""
+    return any(n.op == "ArgMax" or n.name.startswith(SCOPES) for n in graph_def.node)
+
+
+def _refuse_settings(path, asked):
+    if asked != NetworkSettings():
+        raise InputError(
+            f"{path}: expected a DeepLab graph or checkpoint to rebuild at other settings, got "
+            "another network; leave out output stride, scales, flip and crop"
+        )
 
 
 def describe_network(source: str | Path, network: Network, **options) -> dict[str, Any]:

@@ -55,6 +55,14 @@ def test_normalisation_and_dropout_are_set_to_inference(path):
     np.testing.assert_allclose(load_keras_model(path).probabilities(image), expected, atol=1e-5)
 
 
+def test_augmentation_is_left_out(path):
+    augmentation = [layers.RandomFlip(), layers.RandomRotation(0.5), layers.RandomContrast(0.5)]
+    model_of(*augmentation, size=(8, 10)).save(path)
+    image = draw()
+    expected = probabilities(image)
+    np.testing.assert_allclose(load_keras_model(path).probabilities(image), expected, atol=1e-5)
+
+
 def test_lambda_layers_are_refused(path):
     model_of(layers.Lambda(lambda x: x)).save(path)
     with pytest.raises(UnsafeGraphError, match="may run any code"):

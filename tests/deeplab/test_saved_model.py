@@ -297,6 +297,18 @@ def test_broken_folders_give_one_line(tmp_path):
         load_saved_model(path)
 
 
+def test_variables_that_are_more_than_read_give_one_line(tmp_path):
+    module = Segmenter()
+    module.random = tf.random.Generator.from_seed(0)
+
+    def call(module, image):
+        return {"out": module.logits(image) + module.random.normal([CLASSES])}
+
+    with pytest.raises(NetworkError, match="without augmentation") as caught:
+        load_saved_model(save(tmp_path, call, ANY_SIZE, module=module))
+    assert "\n" not in str(caught.value)
+
+
 def test_without_signatures_there_is_no_network(tmp_path):
     tf.saved_model.save(Segmenter(), str(tmp_path))
     with pytest.raises(NetworkError, match=r"'serving_default'.*got none"):
