@@ -151,7 +151,7 @@ def _pack(confusions: np.ndarray | None) -> dict[str, bytes]:
 
 
 def _summarise(run: Run, void: int) -> dict:
-    """Class-wise IoU and mIoU over all images of the run, as fractions; no mIoU of void alone."""
+    """Class-wise IoU and mIoU over all images of the run, as fractions; void alone has none."""
     n_classes = run.manifest.n_classes
     parts = [_unpack(image, packed, n_classes) for image, packed in run.extras(_CONFUSIONS)]
     if not parts:
@@ -161,12 +161,14 @@ def _summarise(run: Run, void: int) -> dict:
     if doubt:
         _LOG.warning("%s: %s, and extract into another folder", run.path, doubt)
     ious, known = compute_class_iou(confusions), confusions[:-1]
-    return {
+    results = {
         "images": len(parts),
-        **({"miou": float(np.nanmean(ious))} if known.any() else {}),
         "class_iou": [None if np.isnan(iou) else float(iou) for iou in ious],
-        "pixel_accuracy": float(np.trace(known) / max(known.sum(), 1)),
     }
+    if known.any():
+        results["miou"] = float(np.nanmean(ious))
+        results["pixel_accuracy"] = float(np.trace(known) / known.sum())
+    return results
 
 
 def _unpack(image: str, packed: bytes, n_classes: int | None) -> np.ndarray:

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from deeplab_samples import SMALL, write_checkpoint
 from PIL import Image
+from test_cityscapes import write_pair
 
 from metaseg_tf import load_network, load_run, segment_metrics
 from metaseg_tf.cityscapes import CLASSES, find_pairs, read_pairs
@@ -94,6 +95,19 @@ def test_a_network_for_other_classes_is_refused(refused, cityscapes, tmp_path):
     write_checkpoint(prefix, random_weights(SMALL["mobilenetv2"], seed=0))
     words = ("--network", prefix, "--cityscapes", cityscapes, "--out", tmp_path / "run")
     assert "expected 19 classes" in refused("extract", *words, *SETTINGS)
+
+
+def test_a_split_without_labels_is_told(metaseg, refused, checkpoint, tmp_path, caplog):
+    for i in range(2):
+        write_pair(tmp_path, f"berlin_{i}", split="test", labels=np.full((8, 10), 3, np.uint8))
+    out = tmp_path / "run"
+    words = (*SETTINGS, "--split", "test")
+    code, output, _ = extract(metaseg, checkpoint, tmp_path, out, *words)
+    assert code == 0
+    assert "no pixel has ground truth: all are void (255)" in caplog.text
+    assert "nan" not in output
+    for verb in (("table", 2), ("figure", 2), ("fit", "--out", tmp_path / "model.json")):
+        assert "no pixel of any image has ground truth" in refused(*verb, out)
 
 
 @pytest.mark.parametrize(
