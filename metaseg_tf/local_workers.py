@@ -20,6 +20,8 @@ __all__ = ["start_workers"]
 
 _LOOPBACK = {"host": "127.0.0.1", "protocol": "tls://"}
 _ATTEMPTS = 3
+#: After so long without any worker a task fails: Dask would start, and lose, workers for ever.
+_SECONDS_WITHOUT_WORKERS = 60
 
 
 class _Scheduler(Scheduler):
@@ -60,9 +62,13 @@ def start_workers(
     quiet = {"silence_logs": logging.CRITICAL, "worker_class": _Worker}
     worker = {"cls": Nanny, "options": {**safe, **options, **quiet}}
     scheduler = {"cls": _Scheduler, "options": {**safe, "port": 0, "dashboard": False}}
-    # Nobody looks at samples of what the threads are doing.
+    settings = {
+        # Nobody looks at samples of what the threads are doing.
+        "distributed.worker.profile.enabled": False,
+        "distributed.scheduler.no-workers-timeout": _SECONDS_WITHOUT_WORKERS,
+    }
     with (
-        dask.config.set({"distributed.worker.profile.enabled": False}),
+        dask.config.set(settings),
         _start_cluster(
             _ATTEMPTS,
             scheduler=scheduler,
