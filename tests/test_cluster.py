@@ -354,6 +354,29 @@ def test_workers_lost_for_good_are_one_line(mortal, monkeypatch):
     assert str(refused.value).count("\n") == 0
 
 
+def test_ctrl_c_while_workers_start_leaves_nothing_behind(tmp_path):
+    """The first thing that the worker does is to press Ctrl-C for the process that starts it."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, pathlib, signal, sys\n"
+        "if '--multiprocessing-fork' in sys.orig_argv:\n"
+        f"    pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+        "    os.kill(os.getppid(), signal.SIGINT)\n"
+    )
+    code = (
+        "import signal\n"
+        "from metaseg_tf.cluster import connect\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "try:\n"
+        "    with connect(workers=1): pass\n"
+        "except KeyboardInterrupt: print('stopped')"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    words = [sys.executable, "-c", code]
+    ended = subprocess.run(words, env=environment, check=True, capture_output=True, text=True)
+    assert (ended.stdout, ended.stderr) == ("stopped\n", "")
+    assert not pytest.importorskip("psutil").pid_exists(int((tmp_path / "pid").read_text()))
+
+
 def test_without_dask_one_is_told_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingDependencyError, match=r"metaseg-tf\[cluster\]"), connect(workers=1):
