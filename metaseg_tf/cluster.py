@@ -72,8 +72,21 @@ class Cluster:
         """Wait for one task to end; returns its label and a function that gives its result.
 
         That function raises what the task raised, or ClusterError if its workers died.
+
+        Raises
+        ------
+        ClusterError
+            If there was no worker for the task for as long as the scheduler waits.
         """
+        from distributed.scheduler import NoValidWorkerError, NoWorkerError
+
         future = next(self._completed)
+        error = future.exception() if future.status == "error" else None
+        if isinstance(error, NoWorkerError | NoValidWorkerError):
+            raise ClusterError(
+                f"cluster: no worker in {error.timeout:g} s, as where each is killed while it "
+                "starts; what was finished is kept: free memory and start again"
+            ) from error
         return self._running.pop(future), functools.partial(_result, future)
 
     def cancel(self) -> None:

@@ -5,6 +5,7 @@ the loopback interface alone, ask for a certificate that exists only in memory, 
 dashboard or other page.
 """
 
+import asyncio
 import contextlib
 import logging
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 import dask
 from distributed import Nanny, Scheduler, SpecCluster, Worker
+from distributed.core import Status
 from distributed.security import Security
 
 from metaseg_tf.errors import ClusterError, MissingDependencyError
@@ -20,6 +22,8 @@ __all__ = ["start_workers"]
 
 _LOOPBACK = {"host": "127.0.0.1", "protocol": "tls://"}
 _ATTEMPTS = 3
+#: After so long without any worker a task fails: Dask would start, and lose, workers for ever.
+_SECONDS_WITHOUT_WORKERS = 60
 
 
 class _Scheduler(Scheduler):
@@ -34,6 +38,13 @@ class _Worker(Worker):
         super().__init__(*args, **options)
 
     start_http_server = _Scheduler.start_http_server
+
+
+class _Cluster(SpecCluster):
+    async def _close(self) -> None:
+        # After Ctrl-C Dask takes workers that are still starting for an error of its own.
+        await asyncio.gather(*(w.close() for w in self._created if w.status == Status.init))
+        await super()._close()
 
 
 @contextlib.contextmanager
@@ -60,9 +71,13 @@ def start_workers(
     quiet = {"silence_logs": logging.CRITICAL, "worker_class": _Worker}
     worker = {"cls": Nanny, "options": {**safe, **options, **quiet}}
     scheduler = {"cls": _Scheduler, "options": {**safe, "port": 0, "dashboard": False}}
-    # Nobody looks at samples of what the threads are doing.
+    settings = {
+        # Nobody looks at samples of what the threads are doing.
+        "distributed.worker.profile.enabled": False,
+        "distributed.scheduler.no-workers-timeout": _SECONDS_WITHOUT_WORKERS,
+    }
     with (
-        dask.config.set({"distributed.worker.profile.enabled": False}),
+        dask.config.set(settings),
         _start_cluster(
             _ATTEMPTS,
             scheduler=scheduler,
@@ -77,7 +92,7 @@ def start_workers(
 def _start_cluster(attempts: int, **options) -> SpecCluster:
     """Dask gives all up if one worker is killed while it starts, such as for want of memory."""
     try:
-        return SpecCluster(**options)
+        return _Cluster(**options)
     except (RuntimeError, OSError) as error:
         if attempts > 1:
             return _start_cluster(attempts - 1, **options)

@@ -307,9 +307,9 @@ def test_without_cryptography_one_is_told_what_to_install(monkeypatch):
 
 @pytest.fixture
 def mortal(tmp_path, monkeypatch):
-    """Kill the first ``count`` worker processes while they start."""
+    """Kill the worker processes that start from ``first`` to ``last`` (not included)."""
 
-    def kill(count):
+    def kill(last, first=0):
         (tmp_path / "sitecustomize.py").write_text(
             "import os, signal, sys\n"
             "def mark(i):\n"
@@ -317,7 +317,9 @@ def mortal(tmp_path, monkeypatch):
             "    except FileExistsError: return False\n"
             "    return True\n"
             "if '--multiprocessing-fork' in sys.orig_argv:\n"
-            f"    if any(mark(i) for i in range({count})): os.kill(os.getpid(), signal.SIGKILL)\n"
+            "    i = 0\n"
+            "    while not mark(i): i += 1\n"
+            f"    if {first} <= i < {last}: os.kill(os.getpid(), signal.SIGKILL)\n"
         )
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
@@ -337,6 +339,42 @@ def test_workers_that_cannot_start_are_one_line(mortal, capfd):
         pass
     assert str(refused.value).count("\n") == 0
     assert capfd.readouterr() == ("", "")
+
+
+def test_workers_lost_for_good_are_one_line(mortal, monkeypatch):
+    """Dask starts them again for ever: without an end of its own the command would wait as long."""
+    monkeypatch.setattr("metaseg_tf.local_workers._SECONDS_WITHOUT_WORKERS", 1)
+    mortal(sys.maxsize, first=2)
+    with connect(workers=2) as started:
+        for pid in started._client.run(os.getpid).values():
+            os.kill(pid, signal.SIGKILL)
+        started.submit("too late", os.getpid)
+        with pytest.raises(ClusterError, match="no worker in 1 s") as refused:
+            started.collect()
+    assert str(refused.value).count("\n") == 0
+
+
+def test_ctrl_c_while_workers_start_leaves_nothing_behind(tmp_path):
+    """The first thing that the worker does is to press Ctrl-C for the process that starts it."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, pathlib, signal, sys\n"
+        "if '--multiprocessing-fork' in sys.orig_argv:\n"
+        f"    pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+        "    os.kill(os.getppid(), signal.SIGINT)\n"
+    )
+    code = (
+        "import signal\n"
+        "from metaseg_tf.cluster import connect\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "try:\n"
+        "    with connect(workers=1): pass\n"
+        "except KeyboardInterrupt: print('stopped')"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    words = [sys.executable, "-c", code]
+    ended = subprocess.run(words, env=environment, check=True, capture_output=True, text=True)
+    assert (ended.stdout, ended.stderr) == ("stopped\n", "")
+    assert not pytest.importorskip("psutil").pid_exists(int((tmp_path / "pid").read_text()))
 
 
 def test_without_dask_one_is_told_what_to_install(monkeypatch):
