@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from metaseg_tf.errors import NetworkError, UnsafeGraphError
 
-__all__ = ["ALLOWED_OPS", "check_graph", "check_sizes"]
+__all__ = ["ALLOWED_OPS", "check_graph", "check_sizes", "count_calls"]
 
 #: Upper bound of all constants together, in bytes: that of a file that holds them.
 _MAX_BYTES = 2**31
@@ -137,7 +137,7 @@ def _is_number(code: int) -> bool:
 def _count_nodes(graph_def) -> int:
     """Nodes of the graph with each call replaced by the nodes of the function that it calls."""
     functions = {f.signature.name: f.node_def for f in graph_def.library.function}
-    calls = {name: _count_calls(nodes, functions) for name, nodes in functions.items()}
+    calls = {name: count_calls(nodes, functions) for name, nodes in functions.items()}
     sizes = {}
     try:
         for name in TopologicalSorter(calls).static_order():
@@ -148,11 +148,11 @@ def _count_nodes(graph_def) -> int:
             f"graph: expected no function that calls itself, got {error.args[1][0]!r}; "
             "use a graph for inference"
         ) from error
-    called = _count_calls(graph_def.node, functions)
+    called = count_calls(graph_def.node, functions)
     return len(graph_def.node) + sum(times * sizes[name] for name, times in called.items())
 
 
-def _count_calls(nodes, functions) -> Counter:
+def count_calls(nodes, functions) -> Counter:
     """How often each function is named by the nodes, as their op or in their attributes."""
     named = Counter(node.op for node in nodes)
     for node in nodes:

@@ -1,7 +1,7 @@
 """Networks stored as a TensorFlow SavedModel folder.
 
-Loading one runs parts of it: the filling of tables, and in the format of TensorFlow 1 the restore
-op that the file names. So the file is read before TensorFlow may load it.
+Loading one runs parts of it: functions that restore objects or fill tables, and in the format of
+TensorFlow 1 any ops that the file names. So the file is read before TensorFlow may load it.
 """
 
 from collections.abc import Iterator
@@ -9,29 +9,42 @@ from pathlib import Path
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
+from tensorflow.core.framework.variable_pb2 import VariableDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from metaseg_tf.deeplab.graph import node_name
 from metaseg_tf.deeplab.graph_network import GraphNetwork
-from metaseg_tf.deeplab.graph_safety import check_graph
+from metaseg_tf.deeplab.graph_safety import check_graph, count_calls
 from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError, in_one_line
 from metaseg_tf.folders import check_file
 
 __all__ = ["load_saved_model"]
 
-#: What writes files: to save variables, which nobody asks for here.
-_WRITING_OPS = frozenset(("SaveV2", "MergeV2Checkpoints"))
-#: How variables are kept, saved and restored, and what else training brings into a library of
-#: functions; of the network itself they are refused.
-_TRAINING = """
+_VARIABLES_AND_TRAINING = """
     VariableV2 Assign VarHandleOp VarIsInitializedOp ReadVariableOp AssignVariableOp
-    AssignAddVariableOp AssignSubVariableOp VariableShape DisableCopyOnRead RestoreV2
-    ShardedFilename StringJoin StaticRegexFullMatch RandomUniform RandomUniformInt
-    RandomStandardNormal TruncatedNormal StatelessRandomUniform StatelessRandomUniformV2
-    StatelessRandomUniformIntV2 StatelessRandomNormal StatelessRandomNormalV2
-    StatelessTruncatedNormalV2 StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg
-    StatelessRandomGetAlg
+    AssignAddVariableOp AssignSubVariableOp DisableCopyOnRead VariableShape
+    RestoreV2 ShardedFilename StringJoin StaticRegexFullMatch
+    RandomUniform RandomUniformInt RandomStandardNormal TruncatedNormal StatelessRandomUniform
+    StatelessRandomUniformV2 StatelessRandomUniformIntV2 StatelessRandomUniformFullIntV2
+    StatelessRandomNormalV2 StatelessTruncatedNormalV2 StatelessRandomGetKeyCounter
+    StatelessRandomGetAlg StatelessRandomGetKeyCounterAlg StatelessRandomNormal
+    RngReadAndSkip RngSkip While StatelessWhile Case StatelessCase
+    Tan Atan2 UnsortedSegmentSum
+    Bincount DenseBincount Bitcast BitwiseAnd BitwiseOr BitwiseXor LeftShift RightShift
+    ImageProjectiveTransformV2 ImageProjectiveTransformV3 AdjustContrastv2 AdjustHue
+    AdjustSaturation RGBToHSV HSVToRGB BroadcastGradientArgs
 """
-_OTHER_OPS = _WRITING_OPS | frozenset(_TRAINING.split())
+#: What the functions of a model hold besides what inference needs.
+_MODEL_OPS = frozenset(_VARIABLES_AND_TRAINING.split())
+#: How a model is saved again, which is never done here: these ops write files.
+_SAVING_OPS = frozenset(("SaveV2", "MergeV2Checkpoints"))
+#: Objects without functions of their own that loading runs; resources (tables) and assets have.
+_KINDS = (
+    *("user_object", "variable", "constant"),
+    *("function", "bare_concrete_function", "captured_tensor"),
+)
+#: What TensorFlow calls on every object that it restores, under which a file may store a function.
+_METHODS = frozenset(dir(tf.__internal__.tracking.AutoTrackable))
 
 
 def load_saved_model(path: Path, *, input_range: str | None = None) -> GraphNetwork:
@@ -51,11 +64,11 @@ def load_saved_model(path: Path, *, input_range: str | None = None) -> GraphNetw
     NetworkError
         If it has no signature from an image to scores or class ids.
     UnsafeGraphError
-        If any function of the file holds ops which neither inference nor training needs, or if
-        loading would run functions of the file.
+        If loading it would run functions of the file, or its signature holds ops which inference
+        does not need.
     """
     path = Path(path)
-    _check_before_loading(_read(path), path)
+    _check_before_loading(path)
     try:
         model = tf.saved_model.load(str(path))
         signatures = dict(model.signatures)
@@ -65,16 +78,19 @@ def load_saved_model(path: Path, *, input_range: str | None = None) -> GraphNetw
     return GraphNetwork(_signature(signatures, path), input_range)
 
 
-def _read(path: Path) -> SavedModel:
-    for file in path.rglob("*"):
-        check_file(file)
+def _check_before_loading(path: Path) -> None:
+    for part in path.rglob("*"):
+        check_file(part)
     file = path / "saved_model.pb"
     if not file.is_file():
         raise DataFormatError(
             f"{path}: expected a SavedModel, found no saved_model.pb in it; check the path"
         )
     try:
-        return SavedModel.FromString(file.read_bytes())
+        for graph in SavedModel.FromString(file.read_bytes()).meta_graphs:
+            _check_objects(graph.object_graph_def.nodes, path)
+            check_graph(graph.graph_def, _MODEL_OPS | _SAVING_OPS)
+            _check_reached(graph, path)
     except DecodeError as error:
         raise _broken(path, error) from error
 
@@ -85,50 +101,55 @@ def _broken(path: Path, error: Exception) -> DataFormatError:
     )
 
 
-def _check_before_loading(saved: SavedModel, path: Path) -> None:
-    for graph in saved.meta_graphs:
-        objects = graph.object_graph_def.nodes
-        if any(node.WhichOneof("kind") in ("resource", "asset") for node in objects):
+def _check_objects(nodes, path: Path) -> None:
+    for node in nodes:
+        if node.WhichOneof("kind") not in _KINDS:
             raise UnsafeGraphError(
                 f"{path}: expected a network of variables only, got one with tables or assets, "
                 "which run code from the file when loaded; export it without them"
             )
-        if any(node.saveable_objects or node.registered_saver for node in objects):
+        names = {child.local_name for child in node.children}
+        registered = {node.registered_name, node.registered_saver} - {"", "tf.TrackableConstant"}
+        if node.saveable_objects or registered or names & _METHODS:
             raise UnsafeGraphError(
-                f"{path}: expected a network of variables only, got an object that restores itself "
-                "by functions of the file; export it without such objects"
+                f"{path}: expected variables that TensorFlow restores, got an object that is "
+                "restored by code from the file; export the network for inference without it"
             )
-        check_graph(graph.graph_def, _OTHER_OPS)
-        for node in _run_when_loaded(graph):
-            if node.op in _WRITING_OPS:
-                raise UnsafeGraphError(
-                    f"{path}: expected nothing to be written when the network is loaded, got op "
-                    f"{node.op!r} in node {node.name!r}; use one from a source you trust"
-                )
 
 
-def _run_when_loaded(graph) -> Iterator:
-    """Nodes that loading runs in the format of TensorFlow 1, with all that they need.
-
-    These are the op that restores, and what collections and signatures name; and all of the
-    library's functions, which any of them may call.
-    """
+def _check_reached(graph, path: Path) -> None:
+    """Refuse ops that write files in what loading runs by its name, or whatever may be called."""
     nodes = {node.name: node for node in graph.graph_def.node}
-    named = [graph.saver_def.restore_op_name]
-    for signature in graph.signature_def.values():
-        named += [output.name for output in signature.outputs.values()]
+    functions = {f.signature.name: f.node_def for f in graph.graph_def.library.function}
+    queue = list(dict.fromkeys(_started(graph)))
+    seen = set(queue)
+    for name in queue:
+        top = [nodes[name]] if name in nodes else []
+        inner = [*top, *functions.get(name, ())]
+        for node in inner:
+            if node.op in _SAVING_OPS:
+                raise UnsafeGraphError(
+                    f"{path}: expected only ops that inference needs, got op {node.op!r} in "
+                    f"{name!r}, which writes files; export the network for inference"
+                )
+        new = {node_name(tensor) for node in top for tensor in node.input}
+        new = (new | count_calls(inner, functions).keys()) - seen
+        seen |= new
+        queue += new
+
+
+def _started(graph) -> Iterator[str]:
+    """What can be run: in the format of TensorFlow 1 nodes, else functions."""
+    yield from graph.object_graph_def.concrete_functions
+    if graph.object_graph_def.nodes:
+        return
+    yield node_name(graph.saver_def.restore_op_name)
     for collection in graph.collection_def.values():
-        named += collection.node_list.value
-    seen = set()
-    while named:
-        name = named.pop().removeprefix("^").partition(":")[0]
-        if name in nodes and name not in seen:
-            seen.add(name)
-            named += nodes[name].input
-            yield nodes[name]
-    if not graph.object_graph_def.nodes:
-        for function in graph.graph_def.library.function:
-            yield from function.node_def
+        yield from map(node_name, collection.node_list.value)
+    for variable in graph.collection_def["local_variables"].bytes_list.value:
+        yield node_name(VariableDef.FromString(variable).initializer_name)
+    for signature in graph.signature_def.values():
+        yield from (node_name(tensor.name) for tensor in signature.outputs.values())
 
 
 def _signature(signatures: dict, path: Path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from small_networks import CLASSES, TAILS, Segmenter, draw, kernel, logits, probabilities
+from tensorflow.core.framework.variable_pb2 import VariableDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from metaseg_tf.deeplab.saved_model import load_saved_model
@@ -155,32 +156,142 @@ def rewrite(path, change):
     return path
 
 
-def run_the_saver_by(place):
-    """Makes loading run the op that saves variables, which writes files wherever it is told to."""
+class Harmful(tf.Module):
+    """Writes a file when it is restored."""
 
-    def change(saved):
-        (graph,) = saved.meta_graphs
-        writer = next(node.name for node in graph.graph_def.node if node.op == "SaveV2")
-        if place == "restore op":
-            graph.saver_def.restore_op_name = writer
-        elif place == "collection":
-            graph.collection_def["saved_model_main_op"].node_list.value.append(writer)
-        elif place == "signature":
-            signature = graph.signature_def["__saved_model_init_op"]
-            signature.outputs["__saved_model_init_op"].name = f"{writer}:0"
-        else:
-            node = graph.graph_def.node.add(name="behind", op="NoOp")
-            node.input.append(f"^{writer}")
-            graph.saver_def.restore_op_name = "behind"
+    def __init__(self, target):
+        super().__init__()
+        self.target = str(target)
 
-    return change
+    def written(self):
+        with tf.control_dependencies([tf.io.write_file(self.target, "harm")]):
+            return tf.constant(1.0)
 
 
-@pytest.mark.parametrize("place", ["restore op", "collection", "signature", "dependency"])
-def test_nothing_is_written_when_the_format_of_tensorflow_1_is_loaded(tmp_path, place):
-    path = rewrite(save_of_tensorflow_1(tmp_path / "model"), run_the_saver_by(place))
-    with pytest.raises(UnsafeGraphError, match=r"expected nothing to be written.*SaveV2"):
+class Restoring(Harmful):
+    def _serialize_to_tensors(self):
+        return {"k": tf.constant(1.0)}
+
+    def _restore_from_tensors(self, restored):
+        return self.written()
+
+
+class Saving(Restoring):
+    """Restored by ops that inference may hold."""
+
+    def written(self):
+        return tf.constant(1.0)
+
+
+def save_with(path, module, function=None):
+    network = Segmenter()
+    network.extra = module
+    if function:
+        module.function = tf.function(function, input_signature=())
+    return save(path, lambda m, image: {"out": m.logits(image)}, ANY_SIZE, module=network)
+
+
+def edit(path, change):
+    """Change the objects of a SavedModel, given as (its graph, its nodes)."""
+    file = path / "saved_model.pb"
+    saved = SavedModel.FromString(file.read_bytes())
+    change(saved.meta_graphs[0], saved.meta_graphs[0].object_graph_def.nodes)
+    file.write_bytes(saved.SerializeToString())
+
+
+def refuse(path, target, words):
+    with pytest.raises(UnsafeGraphError, match=words) as caught:
         load_saved_model(path)
+    assert "\n" not in str(caught.value)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("kind", [Restoring, Saving])
+def test_objects_are_not_restored_by_functions_of_the_file(tmp_path, kind):
+    target = tmp_path / "written"
+    path = save_with(tmp_path / "model", kind(target))
+    refuse(path, target, "restored by code from the file")
+
+
+@pytest.mark.parametrize("name", ["_restore_from_tensors", "_maybe_initialize_trackable"])
+def test_functions_do_not_take_the_place_of_methods(tmp_path, name):
+    target = tmp_path / "written"
+    module = Saving(target)
+    path = save_with(tmp_path / "model", tf.Module(), lambda: module.written())
+
+    def rename(graph, nodes):
+        (child,) = (c for n in nodes for c in n.children if c.local_name == "function")
+        child.local_name = name
+
+    assert load_saved_model(path)
+    edit(path, rename)
+    refuse(path, target, "restored by code from the file")
+
+
+@pytest.mark.parametrize("field", ["registered_name", "registered_saver"])
+def test_classes_that_bring_code_are_refused(tmp_path, field):
+    path = save_with(tmp_path / "model", tf.Module())
+    edit(path, lambda graph, nodes: setattr(nodes[0], field, "tf.StaticHashTable"))
+    refuse(path, tmp_path / "written", "restored by code from the file")
+
+
+@pytest.mark.parametrize("op", ["WriteFile", "SaveV2"])
+def test_ops_of_functions_that_nobody_calls_are_checked(tmp_path, op):
+    target = tmp_path / "written"
+
+    def saved():
+        tf.raw_ops.SaveV2(
+            prefix=str(target), tensor_names=["a"], shape_and_slices=[""], tensors=[1.0]
+        )
+        return tf.constant(1.0)
+
+    function = Harmful(target).written if op == "WriteFile" else saved
+    path = save_with(tmp_path / "model", tf.Module(), lambda: function())
+    refuse(path, target, op)
+    assert not list(tmp_path.glob("written*"))
+
+
+def test_training_functions_of_keras_are_let_through(tmp_path):
+    layers = tf.keras.layers
+    image = tf.keras.Input((8, 10, 3))
+    y = layers.RandomRotation(0.1)(layers.RandomFlip()(image))
+    y = layers.Dropout(0.2)(layers.BatchNormalization()(layers.Conv2D(4, 1)(y)))
+    model = tf.keras.Model(image, layers.GaussianNoise(0.1)(layers.SpatialDropout2D(0.2)(y)))
+    model.compile("adam", "mse")
+    model.fit(np.zeros((1, 8, 10, 3)), np.zeros((1, 8, 10, 4)), verbose=0)
+    # Keras 3 keeps no training functions.
+    model.save(tmp_path) if tf.__version__ < "2.16" else model.export(str(tmp_path))
+    assert load_saved_model(tmp_path).classes == 4
+
+
+@pytest.mark.parametrize("place", ["restore op", "main op", "local variable"])
+def test_nothing_is_saved_when_the_format_of_tensorflow_1_is_loaded(tmp_path, place):
+    target = tmp_path / "written"
+
+    def harm():
+        save = tf.raw_ops.SaveV2(
+            prefix=str(target), tensor_names=["a"], shape_and_slices=[""], tensors=[1.0]
+        )
+        with tf.control_dependencies([save]):
+            tf.constant(1.0, name="harm")
+
+    path = save_of_tensorflow_1(tmp_path / "model", harm)
+
+    def start(graph, nodes):
+        if place == "restore op":
+            graph.saver_def.restore_op_name = "harm"
+        elif place == "main op":
+            graph.collection_def["saved_model_main_op"].node_list.value[:] = ["harm"]
+        else:
+            variable = VariableDef.FromString(graph.collection_def["variables"].bytes_list.value[0])
+            variable.initializer_name = "harm"
+            graph.collection_def["local_variables"].bytes_list.value.append(
+                variable.SerializeToString()
+            )
+
+    edit(path, start)
+    refuse(path, target, "'SaveV2' in '[^']*SaveV2'")
+    assert not list(tmp_path.glob("written*"))
 
 
 def test_a_second_graph_does_not_hide_what_is_run(tmp_path):
@@ -194,54 +305,6 @@ def test_a_second_graph_does_not_hide_what_is_run(tmp_path):
 
     with pytest.raises(UnsafeGraphError, match="WriteFile"):
         load_saved_model(rewrite(path, change))
-
-
-class RestoresItself(tf.Module):
-    """An object that writes a file when it is restored."""
-
-    def __init__(self, target):
-        super().__init__()
-        self.target = str(target)
-
-    def _serialize_to_tensors(self):
-        return {"k": tf.constant(1.0)}
-
-    def _restore_from_tensors(self, restored):
-        with tf.control_dependencies([tf.io.write_file(self.target, "written while loading")]):
-            return tf.no_op()
-
-
-class RestoresItselfQuietly(RestoresItself):
-    """As above by harmless ops only: what is refused is that a function of the file is run."""
-
-    def _restore_from_tensors(self, restored):
-        return tf.no_op()
-
-
-@pytest.mark.parametrize("kind", [RestoresItself, RestoresItselfQuietly])
-def test_nothing_is_restored_by_functions_of_the_file(tmp_path, kind):
-    module = Segmenter()
-    module.extra = kind(tmp_path / "written")
-    path = save(tmp_path / "model", lambda m, x: {"out": m.logits(x)}, ANY_SIZE, module=module)
-    with pytest.raises(UnsafeGraphError, match="restores itself") as caught:
-        load_saved_model(path)
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "written").exists()
-
-
-def test_functions_that_no_signature_calls_are_read_as_well(tmp_path):
-    module = Segmenter()
-    target = str(tmp_path / "written")
-
-    @tf.function(input_signature=[], autograph=False)
-    def write():
-        tf.io.write_file(target, "harm")
-        return tf.constant(0)
-
-    module.other = write
-    path = save(tmp_path / "model", lambda m, x: {"out": m.logits(x)}, ANY_SIZE, module=module)
-    with pytest.raises(UnsafeGraphError, match="WriteFile"):
-        load_saved_model(path)
 
 
 def trained_keras_model():
