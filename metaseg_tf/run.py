@@ -135,7 +135,7 @@ class Run:
             )
         with folder.locked():
             # As long as nothing is measured, an option that was missing may still be given.
-            if not folder.exists(_MANIFEST) or cls(path)._is_unused():
+            if not folder.exists(_MANIFEST) or cls(path)._may_become(settings):
                 versions = {"metaseg-tf": __version__}
                 for package in _PACKAGES:
                     with contextlib.suppress(metadata.PackageNotFoundError):
@@ -145,8 +145,8 @@ class Run:
             _check_settings(folder.path, run.manifest.settings, settings)
             return run
 
-    def _is_unused(self) -> bool:
-        return not self.done() | self.with_maps()
+    def _may_become(self, settings: Mapping[str, Any]) -> bool:
+        return self.manifest.settings != settings and not self.done() | self.with_maps()
 
     @property
     def path(self) -> Path | str:

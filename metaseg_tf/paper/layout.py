@@ -4,8 +4,6 @@ import csv
 import io
 from dataclasses import dataclass
 
-from metaseg_tf.run import inert_cell
-
 __all__ = ["NOT_AVAILABLE", "PrintedTable"]
 
 #: The cell of a number that cannot be had.
@@ -37,6 +35,9 @@ class PrintedTable:
     rows: tuple[tuple[str, ...], ...]
 
     def to_csv(self) -> str:
+        # What is printed only needs no pandas, which that module brings.
+        from metaseg_tf.run import inert_cell
+
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([map(inert_cell, self.header), *self.rows])
         return text.getvalue()

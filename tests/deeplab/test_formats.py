@@ -70,7 +70,9 @@ def test_a_real_network_in_tiles_is_right_on_real_images(number):
 def test_errors_of_real_use_are_one_line():
     image, _ = read_real(0)
     network = open_network(NETWORK)
-    with pytest.raises(ShapeError, match=r"expected 513x513 pixels, got 1024x2048.*--tile 513"):
+    with pytest.raises(
+        ShapeError, match=r"at most 513x513 pixels .*, got 1024x2048.*--tile 513x513"
+    ):
         network.probabilities(image)
     with pytest.raises(ShapeError, match="expected 513x513 pixels, got 257x257"):
         open_network(NETWORK, tile=257).probabilities(image)
