@@ -29,6 +29,7 @@ class ImageNetwork(ABC):
 
     def __init__(self, ending: Ending, crop: tuple[int, int] | None, pixels: NetworkInput):
         self.ending, self.classes, self.crop = ending, ending.classes, crop
+        self.fixed_size = crop
         self.settings = NetworkSettings(crop=crop, input_range=pixels.range)
         self._pixels = pixels
 

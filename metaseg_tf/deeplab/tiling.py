@@ -28,7 +28,8 @@ class Tiled:
     Raises
     ------
     InputError
-        If the overlap is not smaller than the tile.
+        If the overlap is not smaller than the tile, or the tile is not of the one size that the
+        network takes.
     """
 
     def __init__(self, network, tile: int | tuple[int, int], overlap: int = 0):
@@ -37,6 +38,13 @@ class Tiled:
             raise InputError(
                 f"tile, overlap: expected 0 <= overlap < tile, got tile {tile} and overlap "
                 f"{overlap}; a fifth of the tile is a good overlap"
+            )
+        fixed = getattr(network, "fixed_size", None) or self._tile
+        if self._tile != fixed:
+            given, expected = ("x".join(map(str, size)) for size in (self._tile, fixed))
+            raise InputError(
+                f"tile: expected {expected}, the one size that the network takes, got {given}; "
+                f"give --tile {expected}"
             )
         self.classes = network.classes
         self.crop = None
