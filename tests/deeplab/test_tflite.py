@@ -171,7 +171,12 @@ def test_harmless_tensorflow_ops_run(tmp_path):
     def call(module, image):
         return tf.image.resize(module.logits(image), SIZE, method="bicubic")
 
-    network = TFLiteNetwork(convert(tmp_path / "a.tflite", call, flex=True))
+    path = convert(tmp_path / "a.tflite", call, flex=True)
+    try:
+        tf.lite.Interpreter(str(path)).allocate_tensors()
+    except RuntimeError:
+        pytest.skip("this TensorFlow has none of its own ops in TensorFlow Lite")
+    network = TFLiteNetwork(path)
     np.testing.assert_allclose(network.logits(draw(*SIZE)), logits(draw(*SIZE)), atol=1e-4)
 
 
