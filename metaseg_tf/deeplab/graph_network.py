@@ -51,7 +51,7 @@ class GraphNetwork(ImageNetwork):
         check_graph(graph_def)
         functions = GraphFunctions(graph_def)
         graph = Graph(graph_def)
-        name = _scores_output(frozen.outputs) or find_tail(graph).scores
+        name = _scores_output(frozen.outputs, graph) or find_tail(graph).scores
         self._run = functions.function(image.name, [name])
         size = tuple(image.shape[1:3])
         flow = flow_of_graph(graph)
@@ -75,8 +75,8 @@ def network_of_graph(
     Parameters
     ----------
     graph_def : tf.compat.v1.GraphDef
-        A graph that `graph_safety.check_graph` has passed. Its placeholder is the image; its
-        outputs are what no other node reads.
+        A graph that `graph_safety.check_graph` has passed. Its outputs are what no other node
+        reads, and its image is the placeholder that these depend on.
     input_range : str, optional
         As in `GraphNetwork`.
 
@@ -85,11 +85,24 @@ def network_of_graph(
     NetworkError
         As `GraphNetwork`.
     """
-    whole = import_graph(graph_def)
-    operations = whole.graph.get_operations()
-    inputs = [op.outputs[0] for op in operations if op.type == "Placeholder"]
-    unread = (op.outputs for op in operations if not any(t.consumers() for t in op.outputs))
-    outputs = [tensors[0] for tensors in unread if tensors]
+    whole, graph = import_graph(graph_def), Graph(graph_def)
+    tensors = {
+        op.name.partition("/")[2]: op.outputs[0]
+        for op in whole.graph.get_operations()
+        if op.outputs
+    }
+    images = {
+        node.name: {source.name for source in graph.ancestors(node) if source.op == "Placeholder"}
+        for node in graph.nodes.values()
+        if node.name in tensors and not graph.consumers[node.name]
+    }
+    outputs = [tensors[name] for name, found in images.items() if found]
+    if not outputs:
+        raise NetworkError(
+            "graph: expected an output that depends on a placeholder, the image, got none; freeze "
+            "it with its image as input"
+        )
+    inputs = [tensors[name] for name in set().union(*images.values())]
     return GraphNetwork(whole.prune(inputs, outputs), input_range)
 
 
@@ -108,12 +121,18 @@ def _is_image(tensor: tf.Tensor) -> bool:
     return number and tensor.shape.rank == 4 and tensor.shape[3] == 3
 
 
-def _scores_output(outputs) -> str | None:
+def _scores_output(outputs, graph: Graph) -> str | None:
     """Name of the one output with scores, None where there are but class ids."""
     found = [t.name for t in outputs if t.dtype.is_floating and t.shape.rank == 4]
     if len(found) > 1:
         raise NetworkError(
             f"network: expected one output with scores [1, H, W, C], got {len(found)} "
             f"({', '.join(found)}); export it with the last of them only"
+        )
+    if not found and not graph.of("ArgMax"):
+        shapes = ", ".join(f"{tensor.dtype.name} {tensor.shape}" for tensor in outputs)
+        raise NetworkError(
+            f"network: expected scores [1, H, W, C] or class ids by ArgMax as output, got "
+            f"{shapes or 'none'}; export it with an output of that shape"
         )
     return found[0] if found else None

@@ -62,6 +62,7 @@ class ImageNetwork(ABC):
         if scores.shape != expected:
             raise NetworkError(
                 f"network: expected scores [H, W, C] = {list(expected)}, got {list(scores.shape)}; "
-                "end it with a resize to the image's size"
+                "end it with a resize to the image's size, or run it in tiles (--tile HxW) of a "
+                "size that its strides divide"
             )
         return scores[: image.shape[0], : image.shape[1]]

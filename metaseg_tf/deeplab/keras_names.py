@@ -7,7 +7,7 @@ loads other files, TFOpLambda calls any function of TensorFlow by its name) or n
 __all__ = ["CLASSES", "is_allowed_function"]
 
 _MODELS = """
-    Functional Model Sequential InputLayer __keras_tensor__ __ellipsis__ __slice__ slice
+    Functional Model Sequential InputLayer __keras_tensor__ __ellipsis__ __slice__
     DTypePolicy Policy
 """
 _LAYERS = """

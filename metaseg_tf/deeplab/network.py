@@ -135,7 +135,8 @@ def _open(path, asked, input_range):
         _refuse_settings(path, asked)
         return open_network(path, input_range=input_range)
     graph_def = load_graph_def(path) if is_graph_file(path) else None
-    if graph_def is not None and not _is_deeplab(graph_def):
+    frozen = _open_deeplab(graph_def) if graph_def is not None else None
+    if graph_def is not None and frozen is None:
         _refuse_settings(path, asked)
         return network_of_graph(graph_def, input_range)
     if input_range is not None:
@@ -146,16 +147,20 @@ def _open(path, asked, input_range):
     if graph_def is None:
         weights = load_weights(path)
         return RebuiltNetwork(weights, _complete(asked, NetworkSettings(), weights))
-    frozen = FrozenGraph(graph_def)
     if asked == NetworkSettings():
         return frozen
     weights = weights_from_graph_def(graph_def)
     return RebuiltNetwork(weights, _complete(asked, frozen.settings, weights))
 
 
-def _is_deeplab(graph_def):
-    """Whether a graph gives labels by an ArgMax, or bears the names of DeepLab's weights."""
-    return any(n.op == "ArgMax" or n.name.startswith(SCOPES) for n in graph_def.node)
+def _open_deeplab(graph_def):
+    """A graph as an export of DeepLab's, None where it is another network's."""
+    try:
+        return FrozenGraph(graph_def)
+    except NetworkError:
+        if any(node.name.startswith(SCOPES) for node in graph_def.node):
+            raise
+        return None
 
 
 def _refuse_settings(path, asked):

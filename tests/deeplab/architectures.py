@@ -130,3 +130,6 @@ ARCHITECTURES = {
     "slices and operators": _slices_and_operators,
     "model in model": _model_in_model,
 }
+
+#: Those that hold operators between tensors, which Keras 3 cannot read back from ``.h5``.
+WITH_OPERATORS = ("atrous pyramid", "transformer", "slices and operators")

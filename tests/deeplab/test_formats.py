@@ -74,6 +74,7 @@ def test_errors_of_real_use_are_one_line():
         ShapeError, match=r"at most 513x513 pixels .*, got 1024x2048.*--tile 513x513"
     ):
         network.probabilities(image)
+    assert network.probabilities(image[:257, :257]).shape == (257, 257, 19)
     with pytest.raises(InputError, match=r"expected 513x513, the one size .*, got 257x257"):
         open_network(NETWORK, tile=257)
     with pytest.raises(InputError, match="overlap < tile"):

@@ -97,7 +97,10 @@ def test_signatures_without_an_image_are_refused(tmp_path, specs):
     ("outputs", "words"),
     [
         (lambda x: {"a": x, "b": tf.nn.softmax(x)}, "one output with scores"),
-        (lambda x: {"boxes": x[0, 0]}, "one ArgMax that leads to an output, got 0"),
+        (
+            lambda x: {"boxes": x[0, 0]},
+            r"class ids by ArgMax.*got float32 \(.*, 4\)",
+        ),
         (lambda x: {"one": x[..., :1]}, "one channel that ends in a sigmoid, got 1"),
     ],
     ids=["two scores", "no scores", "one class"],
@@ -254,15 +257,15 @@ def test_ops_of_functions_that_nobody_calls_are_checked(tmp_path, op):
 def test_training_functions_of_keras_are_let_through(tmp_path):
     layers = tf.keras.layers
     image = tf.keras.Input((8, 10, 3))
-    # Keras 3 exports augmentation with a state that changes, which is refused.
-    with_state = tf.__version__ > "2.16"
-    y = image if with_state else layers.RandomRotation(0.1)(layers.RandomFlip()(image))
+    # Keras 3 exports augmentation with the seeds that it writes, which inference does not.
+    keras_2 = tf.__version__ < "2.16"
+    y = layers.RandomRotation(0.1)(layers.RandomFlip()(image)) if keras_2 else image
     y = layers.Dropout(0.2)(layers.BatchNormalization()(layers.Conv2D(4, 1)(y)))
     model = tf.keras.Model(image, layers.GaussianNoise(0.1)(layers.SpatialDropout2D(0.2)(y)))
     model.compile("adam", "mse")
     model.fit(np.zeros((1, 8, 10, 3)), np.zeros((1, 8, 10, 4)), verbose=0)
     # Keras 3 keeps no training functions.
-    model.save(tmp_path) if tf.__version__ < "2.16" else model.export(str(tmp_path))
+    model.save(tmp_path) if keras_2 else model.export(str(tmp_path))
     assert load_saved_model(tmp_path).classes == 4
 
 
@@ -369,7 +372,7 @@ def test_variables_that_are_more_than_read_give_one_line(tmp_path):
     def call(module, image):
         return {"out": module.logits(image) + module.random.normal([CLASSES])}
 
-    with pytest.raises(NetworkError, match="without augmentation") as caught:
+    with pytest.raises(NetworkError, match=r"without augmentation|op 'RngReadAndSkip'") as caught:
         load_saved_model(save(tmp_path, call, ANY_SIZE, module=module))
     assert "\n" not in str(caught.value)
 

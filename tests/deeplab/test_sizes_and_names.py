@@ -7,7 +7,7 @@ from small_networks import draw
 
 from metaseg_tf.deeplab.formats import open_network
 from metaseg_tf.deeplab.network import load_network
-from metaseg_tf.errors import DataFormatError, ShapeError
+from metaseg_tf.errors import DataFormatError, InputError, NetworkError, ShapeError
 
 layers = tf.keras.layers
 CLASSES, SIZE = 5, (32, 48)
@@ -101,3 +101,19 @@ def test_tiles_need_not_be_square(tmp_path):
     np.testing.assert_allclose(tiled.probabilities(large[:9, :9]), expected[:9, :9], atol=1e-5)
     with pytest.raises(ShapeError, match="--tile 32x48 --overlap 6"):
         load_network(path).probabilities(large)
+
+
+@pytest.mark.parametrize("tile", [16, (16, 48), (32, 64), (48, 32)])
+def test_tiles_that_the_network_does_not_take_are_refused_at_once(tmp_path, tile):
+    path = save_keras(make(plain), tmp_path)
+    with pytest.raises(InputError, match=r"expected 32x48, .* give --tile 32x48"):
+        load_network(path, tile=tile)
+
+
+def test_a_network_of_any_size_says_how_to_run_it_where_its_strides_do_not_divide(tmp_path):
+    strided = layers.Conv2DTranspose(CLASSES, 4, 2, "same")
+    model = make(lambda x: strided(block(x, strides=2)), (None, None))
+    path, image = save_keras(model, tmp_path), draw(33, 47)
+    with pytest.raises(NetworkError, match=r"--tile HxW"):
+        load_network(path).probabilities(image)
+    assert load_network(path, tile=(32, 40), overlap=4).probabilities(image).shape[:2] == (33, 47)
