@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -55,7 +56,7 @@ __all__ = [
 
 FORMAT = 1
 #: What a formula may begin with in a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _MANIFEST = "run.json"
 _MAPS = "maps"
 _MAX_DEPTH = 10
@@ -342,8 +343,8 @@ def csv_text(frame: pd.DataFrame, **options) -> str:
 
 
 def inert_cell(cell: Any) -> Any:
-    """A cell of a CSV file that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    """A cell of a CSV file that no spreadsheet takes for a formula; no two texts become one."""
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
 def write_json(target: Path, content: Mapping[str, Any]) -> None:
