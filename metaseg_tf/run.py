@@ -161,8 +161,8 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name that tables and figures give the run: that of its folder."""
-        return self._folder.name
+        """The name that tables and figures give the run: that of its folder, as text."""
+        return self._folder.name.encode(errors="surrogateescape").decode(errors="replace")
 
     @contextlib.contextmanager
     def continued(self) -> Iterator[list[str]]:

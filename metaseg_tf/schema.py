@@ -4,6 +4,7 @@ The segment table is a pandas DataFrame with one row a predicted segment k. It i
 from measuring to analysing. Its column names are those of the authors' code.
 """
 
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -202,12 +203,17 @@ def check_image_name(name: str) -> str:
     Names come from files that anyone may have made: one such as ``../../evil`` would be written
     outside of the run.
     """
+    encoding = sys.getfilesystemencoding()
     fits = name and len(name.encode(errors="replace")) <= NAME_BYTES
+    fits = fits and name.encode(encoding, "replace").decode(encoding) == name
     if not fits or not name.isprintable() or name[0] == "." or {"/", "\\"} & set(name):
         shown = name if len(name) <= 60 else f"{name[:60]}..."
+        remedy = "rename it"
+        if encoding != "utf-8" and not name.isascii():
+            remedy = f"set PYTHONUTF8=1: this locale names files in {encoding}"
         raise InputError(
             f"image: expected a name to store its table by ({NAME_BYTES} bytes at most, "
-            f"printable, without slashes or a dot in front), got {shown!r}; rename it"
+            f"printable, without slashes or a dot in front), got {shown!r}; {remedy}"
         )
     return name
 

@@ -63,3 +63,12 @@ def test_names_that_leave_their_folder_or_cannot_be_written_are_refused(name):
     with pytest.raises(InputError, match="rename it") as caught:
         schema.check_image_name(name)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["Straße", "Stra\udcc3\udc9fe", "图像"])
+def test_a_locale_that_cannot_name_a_file_is_told_from_a_bad_name(name, monkeypatch):
+    """The same characters as UTF-8 has them, and as that locale reads them from a folder."""
+    monkeypatch.setattr(schema.sys, "getfilesystemencoding", lambda: "ascii")
+    with pytest.raises(InputError, match="set PYTHONUTF8=1"):
+        schema.check_image_name(name)
+    assert schema.check_image_name("street") == "street"

@@ -23,7 +23,9 @@ from metaseg_tf.report import overview
 from metaseg_tf.softmax import SoftmaxDump, save_dump
 
 READY = get_context("forkserver")
-READY.set_forkserver_preload([__name__])
+READY.set_forkserver_preload(
+    ["metaseg_tf.cli", "metaseg_tf.report.page", "hypothesis.strategies", "pytest"]
+)
 ENCODINGS = ("ascii", "latin-1", "cp1252", "shift_jis", "utf-8")
 POSIX = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 
@@ -199,6 +201,23 @@ def test_the_case_from_the_shell(place, variables):
     done = shell(f"table 2 '{place / 'XC'}'", **variables)
     assert (done.returncode, done.stderr) == (0, "")
     assert "sigma" in done.stdout
+
+
+def test_names_that_the_locale_cannot_write_are_refused_in_a_line(place, tmp_path):
+    words = f"extract --softmax '{place / 'dumps'}' --out '{tmp_path / 'run'}'"
+    done = shell(words, **POSIX)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "PYTHONUTF8=1" in done.stderr
+    assert shell(words, **POSIX | {"PYTHONUTF8": "1"}).returncode == 0
+
+
+def test_a_page_of_a_folder_that_the_locale_cannot_name(tmp_path):
+    import mapped_runs  # which brings TensorFlow, and each process of `call` reads this file
+
+    mapped_runs.make_run(tmp_path / "Läufe", range(4), keep=0)
+    done = shell(f"report '{tmp_path / 'Läufe'}'", **POSIX)
+    assert done.returncode == 0, done.stderr
+    assert "Läufe" in (tmp_path / "Läufe" / "report" / "index.html").read_text(encoding="utf-8")
 
 
 def shell(words, **variables):
