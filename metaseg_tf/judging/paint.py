@@ -111,7 +111,7 @@ def decode_numbers(colours: np.ndarray) -> np.ndarray:
 
 def read_numbers(path: str | os.PathLike) -> np.ndarray:
     """Segment numbers int32 [H, W] of a label PNG that ``metaseg-tf predict`` wrote."""
-    with Image.open(path) as image:
+    with Image.open(path, formats=["PNG"]) as image:
         return decode_numbers(np.asarray(image.convert("RGB")))
 
 

@@ -39,13 +39,10 @@ _FORMATS = {
 _CITYSCAPES_ENDING = "_leftImg8bit"
 #: Pillow's names of what turns into 8-bit RGB without loss of range.
 _MODES = ("RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr", "LAB", "HSV")
-#: Upper bound of an image's pixels, 128 times those of Cityscapes.
-_MAX_PIXELS = 1 << 28
 #: What Pillow raises at broken files; of some formats it raises what Python does at a slip.
 _BROKEN = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError),
     *(AttributeError, RuntimeError, NotImplementedError, MemoryError, struct.error, zlib.error),
-    Image.DecompressionBombError,
 )
 
 
@@ -142,27 +139,29 @@ def read_photograph(path: str | os.PathLike) -> np.ndarray:
     path = Path(path)
     check_file(path)
     try:
-        with (
-            warnings.catch_warnings(),
-            Image.open(path, formats=sorted(set(_FORMATS.values()))) as image,
-        ):
+        with warnings.catch_warnings():
             # What is odd in a file that can be read all the same concerns nobody.
             warnings.simplefilter("ignore")
-            if image.mode not in _MODES:
-                raise DataFormatError(
-                    f"{path}: expected an image of 8 bits per channel, got mode {image.mode}; "
-                    "convert it to RGB"
-                )
-            if image.width * image.height > _MAX_PIXELS:
-                raise DataFormatError(
-                    f"{path}: expected at most {_MAX_PIXELS} pixels, got "
-                    f"{image.height}x{image.width}; cut it into pieces"
-                )
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            return _read_rgb(path)
     except DataFormatError:
         raise
+    except Image.DecompressionBombError as error:
+        raise DataFormatError(
+            f"{path}: expected an image of fewer pixels, got: {in_one_line(error)}; cut it into "
+            "pieces"
+        ) from error
     except _BROKEN as error:
         raise DataFormatError(
             f"{path}: expected a whole image ({', '.join(_FORMATS)}), got a file that cannot be "
             f"read ({in_one_line(error)}); copy it again or leave it out"
         ) from error
+
+
+def _read_rgb(path: Path) -> np.ndarray:
+    with Image.open(path, formats=sorted(set(_FORMATS.values()))) as image:
+        if image.mode not in _MODES:
+            raise DataFormatError(
+                f"{path}: expected an image of 8 bits per channel, got mode {image.mode}; "
+                "convert it to RGB"
+            )
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))

@@ -163,7 +163,7 @@ def draw_figures(runs: Sequence[Run]) -> tuple[list[dict[str, Any]], list[str]]:
 
 def _load_picture(path: Path) -> dict[str, Any]:
     """Name, content and size in pixels of a picture, so that the page keeps its place."""
-    with Image.open(path) as picture:
+    with Image.open(path, formats=["PNG"]) as picture:
         width, height = picture.size
     return {"file": path.name, "content": path.read_bytes(), "width": width, "height": height}
 

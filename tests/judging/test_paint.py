@@ -27,6 +27,19 @@ def test_numbers_survive_the_file(tmp_path):
     assert np.array_equal(paint.read_numbers(tmp_path / "labels.png"), numbers)
 
 
+def test_numbers_are_read_from_png_alone(tmp_path, monkeypatch):
+    """Pillow would hand PostScript to Ghostscript, whatever the file is called."""
+    ran = []
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: ran.append("Ghostscript"))
+    path = tmp_path / "labels.png"
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    )
+    with pytest.raises(OSError, match="cannot identify"):
+        paint.read_numbers(path)
+    assert not ran
+
+
 @pytest.mark.parametrize("colours", paint.QUALITY_COLOURS)
 def test_bad_is_warm_and_good_is_not(colours):
     bad, good = paint.interpolate_colours(np.array([0.0, 1.0]), colours).astype(int)

@@ -1,4 +1,5 @@
 import os
+import warnings
 
 import numpy as np
 import pytest
@@ -85,8 +86,16 @@ def test_pipes_and_devices_are_refused_at_once(tmp_path, path):
 
 def test_too_many_pixels_are_refused_before_they_are_unpacked(tmp_path):
     Image.new("1", (20_000, 20_000)).save(tmp_path / "a.png")
-    with pytest.raises(DataFormatError, match=r"20000x20000|decompression bomb"):
+    with pytest.raises(DataFormatError, match=r"400000000 pixels.*cut it into pieces"):
         read_photograph(tmp_path / "a.png")
+
+
+def test_what_is_odd_in_a_file_that_can_be_read_is_not_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)  # a warning above it, refused above twice it
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_photograph(tmp_path / "a.png").shape == (6, 8, 3)
 
 
 def test_a_job_gives_the_image_with_what_the_network_sees_in_it(folder):
