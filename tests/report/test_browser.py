@@ -100,7 +100,7 @@ def test_only_the_page_s_own_files_are_run_or_loaded(
     harmed.write_text(harmed.read_text().replace("</main>", f"<div id=slip>{html}</div></main>"))
     with opened(browser, harmed) as (page, _):
         page.locator("#slip > *").first.evaluate("e => e.matches('form') ? e.submit() : e.click()")
-        page.wait_for_function("violations.length > 0")
+        page.wait_for_function("violations.length > 0", timeout=10_000)
         assert page.evaluate("violations") == [[directive, blocked]]
         assert page.evaluate("window.harm === undefined")
         assert page.locator("#glance").is_visible()
