@@ -1,4 +1,5 @@
 import re
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -32,6 +33,38 @@ def test_everything_that_the_page_needs_is_in_its_folder(page_path):
     assert not re.search(r"https?://", text)
     for script in page_path.parent.glob("*.js"):
         assert not re.search(r"https?://|fetch\(|XMLHttp", script.read_text())
+
+
+class Tags(HTMLParser):
+    """The tags of a page in their order: name and attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.seen = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+
+
+def test_the_policy_comes_first_and_lets_in_nothing_inline_or_of_elsewhere(page_path):
+    """Nothing in the page is inline, either, so that the policy needs no hashes."""
+    tags = Tags(page_path.read_text()).seen
+    policy = next(i for i, (_, attrs) in enumerate(tags) if "http-equiv" in attrs)
+    assert not any({"src", "href"} & attrs.keys() for _, attrs in tags[:policy])
+    directives = {
+        name: set(sources)
+        for name, *sources in map(str.split, tags[policy][1]["content"].split(";"))
+    }
+    assert directives["default-src"] == directives["base-uri"] == {"'none'"}
+    assert directives["form-action"] == {"'none'"}
+    assert set.union(*directives.values()) <= {"'none'", "'self'", "file:", "data:"}
+    assert all("data:" not in directives[name] for name in ("script-src", "style-src"))
+    for tag, attrs in tags:
+        assert tag != "style"
+        assert tag != "script" or attrs.keys() == {"src"}
+        assert not any(name == "style" or name.startswith("on") for name in attrs)
+        assert not attrs.get("href", "").startswith("javascript:")
 
 
 def test_the_page_is_small(page_path):
