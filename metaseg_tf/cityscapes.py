@@ -390,7 +390,7 @@ def _check_header(path: Path, content: bytes) -> None:
     if not 0 < width * height <= _MAX_PIXELS:
         raise DataFormatError(
             f"{path}: expected at most {_MAX_PIXELS} pixels, got a PNG file of {height}x{width}; "
-            "it is no image of a street"
+            "it is not an image of a street"
         )
 
 

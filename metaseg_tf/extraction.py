@@ -30,7 +30,7 @@ __all__ = ["KEEP_MAPS", "MeasureSettings", "extract", "measure_job", "open_run"]
 
 _LOG = logging.getLogger(__name__)
 _CONFUSIONS = "confusions"
-#: So many images keep their maps by default: enough for figures, some 1 MB each.
+#: Images that keep their maps by default: enough for figures, some 1 MB each.
 KEEP_MAPS = 20
 
 
@@ -87,7 +87,7 @@ def extract(
     skip_errors : bool
         Carry on past an image that cannot be measured, and note it in the manifest.
     keep_maps : int
-        Keep the maps of so many images, the first ones, for pictures. Images that were measured
+        Of how many images, the first ones, to keep the maps for pictures. Images that were measured
         without are measured again for their maps.
     cluster : Cluster, optional
         Whose workers measure the images and write into the run; without, this process does.

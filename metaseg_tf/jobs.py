@@ -125,7 +125,7 @@ def work_through(
     skip_errors : bool
         Carry on past a bad image, and note it in the manifest.
     keep_maps : int
-        Mark so many jobs, the first ones, to keep their maps; also those that are done without.
+        How many jobs, the first ones, are marked to keep their maps; also those done without.
     cluster : Cluster, optional
         Whose workers do the images; without, this process does.
     first_alone : bool
@@ -208,7 +208,7 @@ def _here(plan: Iterable, work: Callable) -> Iterator[ImageResult]:
 def _there(
     cluster: Cluster, plan: Iterable, work: Callable, enough: Callable[[], int]
 ) -> Iterator[ImageResult]:
-    """On a cluster, a task an image, of which at most so many are under way as are ``enough``."""
+    """On a cluster, one task per image, at most ``enough()`` of them at a time."""
     try:
         for item in plan:
             if not _is_job(item):

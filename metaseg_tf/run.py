@@ -5,6 +5,7 @@
     RUN/run.json                   settings, versions, failures: the manifest
     RUN/segments/, RUN/packs/      the segment tables; see metaseg_tf.parts
     RUN/maps/<image>.npz, .jpg     what pictures of it are made of, for some images
+    RUN/evaluation/                fits of the paper's protocol; see metaseg_tf.analysis.evaluation
     RUN/tables/, RUN/figures/...   what was made of them
 
 A file that bears its final name is whole; see metaseg_tf.storage.
@@ -419,7 +420,8 @@ def _checked(manifest: Manifest) -> Manifest:
         "n_classes": type(n_classes) is int and 2 <= n_classes <= MAX_CLASSES,
         "convention": settings.get("convention", CONVENTIONS[0]) in CONVENTIONS,
         "connectivity": type(connectivity) is int and connectivity in (4, 8),
-        "miou": type(miou) in (int, float) and 0 <= miou <= 1,
+        # Of void alone it was once not a number.
+        "miou": type(miou) in (int, float) and not (miou < 0 or miou > 1),
         "images": type(images) is int and images >= 0,
     }
     if not all(fit.values()):

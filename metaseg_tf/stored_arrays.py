@@ -37,7 +37,7 @@ __all__ = [
 MAX_BYTES = 8 * 2**30
 #: Deflate, the usual compression of both formats, makes at most 1032 bytes of one.
 _MAX_RATIO = 1032
-#: Up to so many bytes no ratio is asked for.
+#: Up to this size in bytes no ratio is asked for.
 _SMALL = 2**26
 
 #: What h5py, numpy and zipfile raise on files that are truncated or something else.

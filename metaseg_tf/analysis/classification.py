@@ -98,10 +98,12 @@ class Classification:
         if not np.array_equal(path[0], np.broadcast_to(protocol.C, (splits, k))):
             raise ValueError("another path")
         path[-1] = path[-1].astype(bool)
+        paths = tuple(LassoPath(*(part[split] for part in path)) for split in range(splits))
+        _warn_of_separation(paths)
         scores = (len(PARTS), len(_SCORES))
         return cls(
             design.columns,
-            tuple(LassoPath(*(part[split] for part in path)) for split in range(splits)),
+            paths,
             _tidy(arrays["curves"].reshape(splits, 2, *scores, k), _PATH_MODELS, C=protocol.C),
             _tidy(arrays["baseline"].reshape(splits, 1, *scores), ("entropy",)),
             arrays["detected"].reshape(splits),

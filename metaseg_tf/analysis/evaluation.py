@@ -19,10 +19,10 @@ from metaseg_tf.analysis.classification import Classification, fit_classificatio
 from metaseg_tf.analysis.design import Design, build_design
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
 from metaseg_tf.analysis.regression import Regression, fit_regression
-from metaseg_tf.errors import DataFormatError, InputError, RunError
+from metaseg_tf.errors import InputError, RunError
 from metaseg_tf.run import Run, load_run
 from metaseg_tf.schema import IOU_COLUMNS
-from metaseg_tf.stored_arrays import open_npz
+from metaseg_tf.stored_arrays import READ_ERRORS, open_npz
 
 __all__ = ["Evaluation", "KeptFits", "evaluate", "evaluate_run", "summarise"]
 
@@ -59,14 +59,7 @@ class KeptFits:
         place = f"evaluation/{name}_{self._engine}.npz"
         try:
             return rebuild(self._read(place))
-        except (
-            DataFormatError,
-            RunError,
-            ValueError,
-            KeyError,
-            AttributeError,
-            TypeError,
-        ) as error:
+        except READ_ERRORS as error:  # not there yet, of other tables, or anyone's file
             _LOGGER.debug("%s: fitted anew (%s)", place, error)
         fitted = fit()
         content = io.BytesIO()

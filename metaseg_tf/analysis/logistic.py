@@ -3,7 +3,7 @@
 The objective is the mean logistic loss plus alpha |w|_1, with alpha = 1 / (C n) in scikit-learn's
 terms and alpha = lambda / n in the paper's. The intercept is not penalised. A Newton step costs
 one weighted Gram matrix of the columns that may move; what is left is a LASSO of at most p columns,
-which scikit-learn's LARS path solves exactly (decision record 0020).
+which scikit-learn's LARS path solves (decision record 0020).
 """
 
 import warnings

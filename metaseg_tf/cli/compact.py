@@ -9,7 +9,7 @@ __all__ = ["compact"]
 
 def compact(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, made by extract.")],
-    images: Annotated[int, typer.Option(min=1, help="So many images a file.")] = 1000,
+    images: Annotated[int, typer.Option(min=1, help="Images per file.")] = 1000,
 ) -> None:
     """Pack the tables of single images into larger files; extract can still continue the run."""
     from metaseg_tf.run import Run

@@ -15,7 +15,7 @@ def demo(
         "runs/demo"
     ),
     limit: Annotated[
-        int | None, typer.Option(min=2, help="Only so many scenes: a trial, not compared.")
+        int | None, typer.Option(min=2, help="Number of scenes: a trial, not compared.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:

@@ -105,7 +105,7 @@ Out = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Work in so many processes, which share the cores.")
+    int | None, typer.Option(min=1, help="Number of worker processes, which share the cores.")
 ]
 Scheduler = Annotated[
     str | None, typer.Option(help="Work on the workers of the Dask scheduler at this address.")

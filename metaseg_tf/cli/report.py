@@ -17,7 +17,7 @@ def report(
         Path | None, typer.Option(help="A meta model whose verdicts are shown, made by fit.")
     ] = None,
     images: Annotated[
-        int, typer.Option(min=0, help="So many images of each run can be explored.")
+        int, typer.Option(min=0, help="Images of each run that can be explored.")
     ] = 12,
 ) -> None:
     """Make a page of one or two runs: overview, segment explorer, scatter; opens from disk."""

@@ -72,7 +72,8 @@ def collect(
             values |= PARTS[part](run, engine)
         except InputError as error:
             missing.append(str(error))
-    regressions = evaluate_run(run).regressions if "iou_adj/all/r2/train" in values else {}
+    fitted = "iou_adj/all/r2/train" in values
+    regressions = evaluate_run(run, engine=engine).regressions if fitted else {}
     extrapolating = {
         (target, model): columns
         for target, regression in regressions.items()

@@ -45,7 +45,7 @@ def choose_images(judged: Sequence[JudgedRun], limit: int) -> list[list[str]]:
     ----------
     judged : sequence of JudgedRun
     limit : int
-        At most so many of each run.
+        How many of each run, at most.
     """
     shared = set.intersection(*(one.run.with_maps() for one in judged))
     counts = pd.concat([_count_false_positives(one.table) for one in judged])

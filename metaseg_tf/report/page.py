@@ -27,7 +27,7 @@ from metaseg_tf.schema import count_classes
 
 __all__ = ["IMAGES", "write_report"]
 
-#: So many images of each run can be explored by default.
+#: Images of each run that can be explored, by default.
 IMAGES = 12
 
 _FOLDER = "report"
@@ -46,7 +46,7 @@ def write_report(
     model : MetaModel, optional
         Whose verdicts are shown; by default those of run 0 of the published protocol.
     images : int
-        At most so many images of each run can be explored.
+        How many images of each run can be explored, at most.
 
     Returns
     -------

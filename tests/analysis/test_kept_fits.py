@@ -82,19 +82,38 @@ def test_a_broken_file_is_fitted_anew(run, forget, content):
     assert_same(evaluate_run(run), expected)
 
 
-@pytest.mark.parametrize("spoil", [lambda values: values[:-1], lambda values: values * np.nan])
-def test_arrays_that_do_not_fit_the_run_are_fitted_anew(run, forget, spoil):
-    expected = evaluate_run(run)
-    expected.tidy()
+def spoil_kept(run, **spoil):
     for file in (run.path / "evaluation").iterdir():
         with np.load(file) as stored:
             arrays = dict(stored)
-        for name in ("probability", "predicted"):
-            if name in arrays:
-                arrays[name] = spoil(arrays[name])
+        arrays |= {name: change(arrays[name]) for name, change in spoil.items() if name in arrays}
         np.savez(file, **arrays)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values[:-1],
+        lambda values: values * np.nan,
+        lambda values: np.frombuffer(b"[" * 100_000, np.uint8),
+    ],
+    ids=["too short", "not numbers", "nested without end"],
+)
+def test_arrays_that_do_not_fit_the_run_are_fitted_anew(run, forget, change):
+    expected = evaluate_run(run)
+    expected.tidy()
+    spoil_kept(run, probability=change, predicted=change, extrapolating=change)
     forget()
     assert_same(evaluate_run(run), expected)
+
+
+def test_what_was_warned_of_when_it_was_fitted_is_warned_of_again(run, forget, caplog):
+    evaluate_run(run).tidy()
+    spoil_kept(run, refit_converged=lambda values: values * 0)
+    caplog.clear()
+    forget()
+    evaluate_run(run).tidy()
+    assert "in 10 of 10 runs the active columns separate the outcomes" in caplog.text
 
 
 def test_a_run_that_cannot_be_written_is_evaluated_all_the_same(run, forget, monkeypatch):

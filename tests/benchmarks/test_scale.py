@@ -10,8 +10,9 @@ import pytest
 from distributed import Client
 from test_scaling import make_patches
 
-from metaseg_tf.cluster import Cluster, _local_workers
+from metaseg_tf.cluster import Cluster
 from metaseg_tf.extraction import MeasureSettings, extract
+from metaseg_tf.local_workers import start_workers
 from metaseg_tf.run import Run
 from metaseg_tf.sources import open_dumps
 
@@ -32,8 +33,8 @@ def dumps(tmp_path_factory):
 
 @contextlib.contextmanager
 def workers(count):
-    """So many processes of one thread each."""
-    with _local_workers(count, threads=1, resources={}) as started, Client(started) as client:
+    """Worker processes of one thread each."""
+    with start_workers(count, threads=1, resources={}) as started, Client(started) as client:
         yield Cluster(client), client
 
 

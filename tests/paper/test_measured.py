@@ -107,3 +107,15 @@ def test_a_broken_file_is_told(tmp_path):
     next((run.path / "segments").iterdir()).write_bytes(b"PAR1")
     with pytest.raises(DataFormatError, match="run extract again"):
         collect(run)
+
+
+def test_another_engine_is_the_only_one_asked(tmp_path, monkeypatch):
+    run, asked = make_run(tmp_path / "run", make_table(200)), []
+
+    def record(run, *, engine="lars"):
+        asked.append(engine)
+        return evaluate_run(run)
+
+    monkeypatch.setattr("metaseg_tf.paper.measured.evaluate_run", record)
+    collect(run, engine="reference")
+    assert set(asked) == {"reference"}

@@ -24,7 +24,7 @@ __all__ = [
 
 VOID = 255
 _OPACITY = 0.65
-# At most so many segments bear their name, of at least this share of the image, and so far apart
+# How many segments bear their name at most, of at least which share of the image, and how far apart
 # (in shares of height and width) that names do not overlap.
 _NAMED = 7
 _NAMED_SHARE = 0.004
