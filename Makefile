@@ -52,7 +52,7 @@ pytest: $(STAMP)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(PYTEST_ARGS)
 
 torture: $(STAMP)
-	METASEG_TF_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/test_cluster.py $(PYTEST_ARGS)
+	METASEG_TF_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/runs/test_cluster.py $(PYTEST_ARGS)
 
 test-current:
 ifneq ($(CURRENT_PYTHON),)

@@ -10,10 +10,10 @@ purpose; the difference in demo_golden.json then shows what it did.
 import sys
 from pathlib import Path
 
-from metaseg_tf.paper.golden import golden_text
-from metaseg_tf.reproduction import Plan
-from metaseg_tf.reproduction.demo import DEMO_NETWORKS, draw_scenes
-from metaseg_tf.reproduction.measuring import measure
+from metaseg_tf.demo.golden import golden_text
+from metaseg_tf.demo.plan import DEMO_NETWORKS, draw_scenes
+from metaseg_tf.paper.reproduction import Plan
+from metaseg_tf.paper.reproduction.measuring import measure
 
 GOLDEN = Path(__file__).with_name("demo_golden.json")
 

@@ -20,17 +20,17 @@ import numpy as np
 import tensorflow as tf
 from rich.progress import MofNCompleteColumn, Progress, track
 
-from metaseg_tf.cityscapes import LABEL_IDS_TO_TRAIN_IDS
-from metaseg_tf.components import VOID
-from metaseg_tf.deeplab.architecture import MOBILENETV2, XCEPTION65, Architecture, Decoder
-from metaseg_tf.deeplab.augmentation import make_batches
-from metaseg_tf.deeplab.backbones import Xception
-from metaseg_tf.deeplab.export import export_frozen_graph
-from metaseg_tf.deeplab.model import count_multiply_adds, count_parameters
-from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
-from metaseg_tf.deeplab.settings import NetworkSettings
-from metaseg_tf.deeplab.training import Schedule, Trainer, balance_classes
-from metaseg_tf.streetscenes import TRAINING, VALIDATION, draw_scene
+from metaseg_tf.data.cityscapes import LABEL_IDS_TO_TRAIN_IDS
+from metaseg_tf.demo.streetscenes import TRAINING, VALIDATION, draw_scene
+from metaseg_tf.demo.training.augmentation import make_batches
+from metaseg_tf.demo.training.training import Schedule, Trainer, balance_classes
+from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65, Architecture, Decoder
+from metaseg_tf.networks.deeplab.backbones import Xception
+from metaseg_tf.networks.deeplab.export import export_frozen_graph
+from metaseg_tf.networks.deeplab.model import count_multiply_adds, count_parameters
+from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.segments.components import VOID
 
 #: The least crop of the form k * 16 + 1 that holds a scene of 256x512.
 CROP = (257, 513)

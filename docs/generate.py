@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from metaseg_tf.cli import app
-from metaseg_tf.schema import columns
+from metaseg_tf.segments.columns import columns
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py; change its source, then run it. -->\n"
@@ -29,7 +29,7 @@ def segment_table():
         "One row a predicted segment k, one Parquet file an image. `metaseg_tf.load_run` puts an "
         "image's name in front, as the column `image`. `iou` and `iou_adj` are there with ground "
         "truth only. The names are those of the authors' code; the table is written from "
-        "`metaseg_tf/schema.py`, which the code itself reads.",
+        "`metaseg_tf/segments/columns.py`, which the code itself reads.",
         _table(["column", "dtype", "unit", "range", "source", "meaning"], rows),
         "All analysis uses the rows with interior, `S_in > 0`.",
     )

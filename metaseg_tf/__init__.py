@@ -13,44 +13,44 @@ if TYPE_CHECKING:
     from metaseg_tf.analysis.evaluation import evaluate as evaluate
     from metaseg_tf.analysis.evaluation import summarise as summarise
     from metaseg_tf.analysis.protocol import Protocol as Protocol
-    from metaseg_tf.components import find_interior as find_interior
-    from metaseg_tf.components import label_components as label_components
-    from metaseg_tf.deeplab.network import load_network as load_network
-    from metaseg_tf.dispersion import difference as difference
-    from metaseg_tf.dispersion import entropy as entropy
-    from metaseg_tf.judging import MetaModel as MetaModel
-    from metaseg_tf.judging import fit_meta_model as fit_meta_model
-    from metaseg_tf.judging import load_model as load_model
-    from metaseg_tf.metrics import segment_metrics as segment_metrics
+    from metaseg_tf.data.softmax import find_dumps as find_dumps
+    from metaseg_tf.data.softmax import load_dump as load_dump
+    from metaseg_tf.meta import MetaModel as MetaModel
+    from metaseg_tf.meta import fit_meta_model as fit_meta_model
+    from metaseg_tf.meta import load_model as load_model
+    from metaseg_tf.networks.network import load_network as load_network
     from metaseg_tf.paper.figures import make_figure as make_figure
     from metaseg_tf.paper.tables import make_table as make_table
     from metaseg_tf.paper.verify import verify as verify
-    from metaseg_tf.run import Run as Run
-    from metaseg_tf.run import load_run as load_run
-    from metaseg_tf.softmax import find_dumps as find_dumps
-    from metaseg_tf.softmax import load_dump as load_dump
+    from metaseg_tf.runs.run import Run as Run
+    from metaseg_tf.runs.run import load_run as load_run
+    from metaseg_tf.segments.components import find_interior as find_interior
+    from metaseg_tf.segments.components import label_components as label_components
+    from metaseg_tf.segments.dispersion import difference as difference
+    from metaseg_tf.segments.dispersion import entropy as entropy
+    from metaseg_tf.segments.table import segment_metrics as segment_metrics
 
 __version__ = (Path(__file__).parent / "VERSION").read_text(encoding="utf-8").strip()
 
 _HOMES = {
     "diagnose": "metaseg_tf.analysis.diagnostics",
-    "difference": "metaseg_tf.dispersion",
-    "entropy": "metaseg_tf.dispersion",
+    "difference": "metaseg_tf.segments.dispersion",
+    "entropy": "metaseg_tf.segments.dispersion",
     "evaluate": "metaseg_tf.analysis.evaluation",
-    "find_dumps": "metaseg_tf.softmax",
-    "find_interior": "metaseg_tf.components",
-    "fit_meta_model": "metaseg_tf.judging",
-    "label_components": "metaseg_tf.components",
-    "load_dump": "metaseg_tf.softmax",
-    "load_model": "metaseg_tf.judging",
-    "load_network": "metaseg_tf.deeplab.network",
-    "load_run": "metaseg_tf.run",
+    "find_dumps": "metaseg_tf.data.softmax",
+    "find_interior": "metaseg_tf.segments.components",
+    "fit_meta_model": "metaseg_tf.meta",
+    "label_components": "metaseg_tf.segments.components",
+    "load_dump": "metaseg_tf.data.softmax",
+    "load_model": "metaseg_tf.meta",
+    "load_network": "metaseg_tf.networks.network",
+    "load_run": "metaseg_tf.runs.run",
     "make_figure": "metaseg_tf.paper.figures",
     "make_table": "metaseg_tf.paper.tables",
-    "MetaModel": "metaseg_tf.judging",
+    "MetaModel": "metaseg_tf.meta",
     "Protocol": "metaseg_tf.analysis.protocol",
-    "Run": "metaseg_tf.run",
-    "segment_metrics": "metaseg_tf.metrics",
+    "Run": "metaseg_tf.runs.run",
+    "segment_metrics": "metaseg_tf.segments.table",
     "summarise": "metaseg_tf.analysis.evaluation",
     "verify": "metaseg_tf.paper.verify",
 }

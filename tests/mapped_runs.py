@@ -3,9 +3,9 @@
 import numpy as np
 from scenes import make_scene
 
-from metaseg_tf.maps import ImageMaps
-from metaseg_tf.metrics import measure_image
-from metaseg_tf.run import Run
+from metaseg_tf.runs.image_maps import ImageMaps
+from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.table import measure_image
 
 
 def make_run(path, seeds, *, photographs=True, keep=100, name="#<b>"):

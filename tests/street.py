@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from scenes import make_scene
 
-__all__ = ["FakeNetwork", "write_street"]
+__all__ = ["FakeNetwork", "write_pair", "write_street"]
 
 _SCENE = {"height": 64, "width": 96, "n_classes": 19}
 
@@ -21,6 +21,22 @@ def _save(root, part, seed, content, kind=""):
     folder = root / part / "val" / "ulm"
     folder.mkdir(parents=True, exist_ok=True)
     Image.fromarray(content).save(folder / f"ulm_{seed}_{part}{kind}.png")
+
+
+def write_pair(root, name, *, split="val", city="ulm", labels=None, train_ids=False, seed=0):
+    """One image of noise with its labels, which are returned; a valid pair of 8 x 10 pixels."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (8, 10, 3)).astype(np.uint8)
+    labels = rng.integers(0, 34, (8, 10)).astype(np.uint8) if labels is None else labels
+    kind = "labelTrainIds" if train_ids else "labelIds"
+    for part, suffix, content in (
+        ("leftImg8bit", "leftImg8bit", image),
+        ("gtFine", f"gtFine_{kind}", labels),
+    ):
+        folder = root / part / split / city
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(content).save(folder / f"{name}_{suffix}.png")
+    return image, labels
 
 
 class FakeNetwork:

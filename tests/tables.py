@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, softmax
 
-from metaseg_tf import schema
+from metaseg_tf.segments import columns as schema
 
 __all__ = ["make_table"]
 

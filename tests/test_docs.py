@@ -13,7 +13,7 @@ import typer
 
 import metaseg_tf
 from metaseg_tf.cli import app
-from metaseg_tf.deeplab.catalogue import CATALOGUE
+from metaseg_tf.networks.catalogue import CATALOGUE
 from metaseg_tf.paper.published import PUBLISHED
 
 ROOT = Path(metaseg_tf.__file__).parents[1]
@@ -187,14 +187,14 @@ def test_pictures_show_cases_where_the_conventions_part():
 
 
 def test_the_demo_has_as_many_scenes_as_said():
-    from metaseg_tf.reproduction.demo import DEMO_IMAGES
+    from metaseg_tf.demo.plan import DEMO_IMAGES
 
     assert f"draws {DEMO_IMAGES} street scenes" in (DOCS / "demo.md").read_text()
 
 
 def test_expected_times_rest_on_the_networks_own_counts():
-    from metaseg_tf.deeplab.architecture import MOBILENETV2, XCEPTION65
-    from metaseg_tf.deeplab.model import count_multiply_adds
+    from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65
+    from metaseg_tf.networks.deeplab.model import count_multiply_adds
 
     recorded = json.loads((DOCS / "expected_times.json").read_text())["multiply_adds"]
     architectures = {"mobilenetv2": MOBILENETV2, "xception65": XCEPTION65}

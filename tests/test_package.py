@@ -21,7 +21,7 @@ def test_other_names_do_not():
         metaseg_tf.other  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["errors", "metrics"])
+@pytest.mark.parametrize("module", ["errors", "segments.table"])
 def test_examples_in_docstrings(module):
     module = importlib.import_module(f"metaseg_tf.{module}")
     result = doctest.testmod(module, extraglobs={"np": np})

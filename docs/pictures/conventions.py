@@ -12,9 +12,9 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 from skimage.measure import label
 
-from metaseg_tf.components import find_interior, label_components
-from metaseg_tf.metrics import segment_metrics
-from metaseg_tf.schema import CONVENTIONS
+from metaseg_tf.segments.columns import CONVENTIONS
+from metaseg_tf.segments.components import find_interior, label_components
+from metaseg_tf.segments.table import segment_metrics
 
 FOLDER = Path(__file__).parent
 

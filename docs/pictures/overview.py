@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from metaseg_tf.judging import load_model
-from metaseg_tf.judging.paint import interpolate_colours, paint_segments
-from metaseg_tf.run import Run, load_run
+from metaseg_tf.meta import load_model
+from metaseg_tf.meta.paint import interpolate_colours, paint_segments
+from metaseg_tf.runs.run import Run, load_run
 
 PICTURE = Path(__file__).parent / "overview.jpg"
 COLOURS = "orange-blue"

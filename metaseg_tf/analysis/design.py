@@ -11,7 +11,13 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.schema import IOU_COLUMNS, METRIC_COLUMNS, check_truth, class_columns, count_classes
+from metaseg_tf.segments.columns import (
+    IOU_COLUMNS,
+    METRIC_COLUMNS,
+    check_truth,
+    class_columns,
+    count_classes,
+)
 
 __all__ = [
     "CLASS_CHOICES",
@@ -93,7 +99,8 @@ def build_design(
     Parameters
     ----------
     table : DataFrame
-        A segment table with ground truth (see ``metaseg_tf.schema``) and a column ``image``.
+        A segment table with ground truth (see ``metaseg_tf.segments.columns``) and a column
+        ``image``.
     fit_on : {"all", "train"}
         Rows that mean and standard deviation are taken over. The published numbers use all.
     train : bool array [n], optional

@@ -20,9 +20,9 @@ from metaseg_tf.analysis.design import Design, build_design
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
 from metaseg_tf.analysis.regression import Regression, fit_regression
 from metaseg_tf.errors import InputError, RunError
-from metaseg_tf.run import Run, load_run
-from metaseg_tf.schema import IOU_COLUMNS
-from metaseg_tf.stored_arrays import READ_ERRORS, open_npz
+from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.segments.columns import IOU_COLUMNS
+from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 
 __all__ = ["Evaluation", "KeptFits", "evaluate", "evaluate_run", "summarise"]
 

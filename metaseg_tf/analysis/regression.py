@@ -13,7 +13,7 @@ from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
 from metaseg_tf.analysis.runs import PARTS, map_runs, tabulate
 from metaseg_tf.analysis.scores import r2, sigma
 from metaseg_tf.errors import InputError
-from metaseg_tf.schema import IOU_COLUMNS
+from metaseg_tf.segments.columns import IOU_COLUMNS
 
 __all__ = ["Regression", "fit_regression", "least_squares"]
 

@@ -122,7 +122,7 @@ def _compiler(tf) -> Finding:
 
 
 def _checkpoints() -> Iterator[Finding]:
-    from metaseg_tf.deeplab.catalogue import CATALOGUE, checkpoint_path
+    from metaseg_tf.networks.catalogue import CATALOGUE, checkpoint_path
 
     for entry in CATALOGUE:
         try:
@@ -138,7 +138,7 @@ def _checkpoints() -> Iterator[Finding]:
 
 
 def _demo_networks() -> Iterator[Finding]:
-    from metaseg_tf.deeplab.bundled import BUNDLED, bundled_path
+    from metaseg_tf.networks.bundled import BUNDLED, bundled_path
 
     for name in BUNDLED:
         try:
@@ -148,7 +148,7 @@ def _demo_networks() -> Iterator[Finding]:
 
 
 def _data_set() -> Finding:
-    from metaseg_tf.cityscapes import find_pairs
+    from metaseg_tf.data.cityscapes import find_pairs
 
     root = next((os.environ[name] for name in DATA_VARIABLES if os.environ.get(name)), None)
     remedy = f"see the page on reproduction; set {DATA_VARIABLES[0]} to the folder"

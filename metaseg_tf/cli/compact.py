@@ -12,7 +12,7 @@ def compact(
     images: Annotated[int, typer.Option(min=1, help="Images per file.")] = 1000,
 ) -> None:
     """Pack the tables of single images into larger files; extract can still continue the run."""
-    from metaseg_tf.run import Run
+    from metaseg_tf.runs.run import Run
 
     opened = Run(run)
     packed = opened.compact(images)

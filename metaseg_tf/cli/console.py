@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from metaseg_tf.cli.streams import spell_out
-from metaseg_tf.memory import keep_freed_memory
 from metaseg_tf.paper.layout import PrintedTable
+from metaseg_tf.runs.memory import keep_freed_memory
 
 __all__ = [
     "print_error",
@@ -44,7 +44,7 @@ def start_tensorflow() -> None:
     with _native_stderr_silenced():
         import numpy as np
 
-        from metaseg_tf.dispersion import compute_heat_maps
+        from metaseg_tf.segments.dispersion import compute_heat_maps
 
         compute_heat_maps(np.full((1, 1, 2), 0.5, np.float32))
 

@@ -25,7 +25,7 @@ def demo(
     from metaseg_tf.cli.stages import run_plan
 
     start_tensorflow()
-    from metaseg_tf.reproduction.demo import DEMO_IMAGES, demo_plan, draw_scenes, keep_softmax
+    from metaseg_tf.demo.plan import DEMO_IMAGES, demo_plan, draw_scenes, keep_softmax
 
     images = limit or DEMO_IMAGES
     plan = demo_plan(out, images=images)
@@ -43,7 +43,7 @@ def demo(
 def _try_on_fresh_scenes(plan, images: int, quiet: bool) -> None:
     """Keep a meta model, and say how it does where it has never been."""
     from metaseg_tf.cli.console import show_progress
-    from metaseg_tf.reproduction import fresh
+    from metaseg_tf.demo import fresh
 
     path = plan.run_folder(plan.networks[0]) / "meta_model.json"
     model = fresh.fit_demo_model(plan, path)

@@ -11,7 +11,7 @@ __all__ = ["diagnose"]
 def diagnose(run: RunFolder, engine: Engine = None) -> None:
     """Test the assumptions behind the fits; texts, CSV and pictures go to RUN/diagnostics/."""
     from metaseg_tf.paper.diagnosis import diagnose_run, store_diagnostics
-    from metaseg_tf.run import Run
+    from metaseg_tf.runs.run import Run
 
     opened = Run(run)
     found = diagnose_run(opened, **({} if engine is None else {"engine": engine.value}))

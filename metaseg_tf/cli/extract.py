@@ -84,7 +84,7 @@ def extract(
     _check_source(softmax, network, cityscapes)
     options = dump_settings(softmax, logits, channels_first, keys, reduce_zero_label)
     start_tensorflow()
-    from metaseg_tf import extraction, sources
+    from metaseg_tf.runs import extraction, sources
 
     settings = extraction.MeasureSettings(
         convention.value, void, connectivity, labeller.value, reduce_zero_label
@@ -157,7 +157,7 @@ def _print_summary(summary: dict) -> None:
 
 def _print_miou(manifest, network: str | None) -> None:
     """Class-wise IoU and mIoU over the run, beside the published one where there is one."""
-    from metaseg_tf.cityscapes import CLASSES
+    from metaseg_tf.data.cityscapes import CLASSES
     from metaseg_tf.paper.published import CATALOGUE_NAMES, find_published
 
     results = manifest.results

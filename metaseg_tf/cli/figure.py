@@ -20,7 +20,7 @@ def figure(
 ) -> None:
     """Make a figure of the paper: PNG, PDF and the data as CSV in RUN/figures/ of the first run."""
     from metaseg_tf.paper.figures import make_figure
-    from metaseg_tf.run import Run
+    from metaseg_tf.runs.run import Run
 
     opened = [Run(path) for path in runs]
     for path in make_figure(number, opened, image=image, engine=engine and engine.value):

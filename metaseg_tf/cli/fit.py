@@ -17,8 +17,8 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Fit a meta classifier and a meta regressor on a run and keep them in one JSON file."""
-    from metaseg_tf.judging import fit_meta_model, save_model
-    from metaseg_tf.run import Run, load_run
+    from metaseg_tf.meta import fit_meta_model, save_model
+    from metaseg_tf.runs.run import Run, load_run
 
     opened = Run(run)
     model = fit_meta_model(load_run(run), manifest=opened.manifest, name=opened.name)

@@ -13,8 +13,8 @@ __all__ = ["interruptible", "print_failed", "spread"]
 def spread(
     scheduler: str | None, workers: int | None, resources: str | None
 ) -> AbstractContextManager:
-    """The cluster that the options ask for, as `metaseg_tf.cluster.connect` gives it, or None."""
-    from metaseg_tf.cluster import connect, parse_resources
+    """The cluster that the options ask for (`metaseg_tf.runs.cluster.connect`), or None."""
+    from metaseg_tf.runs.cluster import connect, parse_resources
 
     return connect(scheduler, workers, resources and parse_resources(resources), start_tensorflow)
 

@@ -182,7 +182,7 @@ def dump_settings(
     keys: str | None,
     reduce_zero_label: bool = False,
 ) -> dict:
-    """Keyword arguments of `metaseg_tf.softmax.load_dump` for the options that were given.
+    """Keyword arguments of `metaseg_tf.data.softmax.load_dump` for the options that were given.
 
     Raises an InputError where they, or ``reduce_zero_label``, are given without dumps.
     """

@@ -78,13 +78,13 @@ def predict(
     """Judge every segment without ground truth; continues where it stopped."""
     _check_source(softmax, network, images)
     options = dump_settings(softmax, logits, channels_first, keys)
-    from metaseg_tf.judging import load_model
+    from metaseg_tf.meta import load_model
 
     judge = load_model(model)
     start_tensorflow()
-    from metaseg_tf.judging import prediction
-    from metaseg_tf.judging.photographs import open_photographs
-    from metaseg_tf.sources import open_dumps
+    from metaseg_tf.meta import predict as prediction
+    from metaseg_tf.runs.photographs import open_photographs
+    from metaseg_tf.runs.sources import open_dumps
 
     settings = prediction.PredictSettings(reject_below, colours.value)
     if softmax is not None:

@@ -23,9 +23,9 @@ def report(
     """Make a page of one or two runs: overview, segment explorer, scatter; opens from disk."""
     if len(runs) > 2:
         raise InputError(f"report: expected one or two runs, got {len(runs)}; name two of them")
-    from metaseg_tf.judging import load_model
+    from metaseg_tf.meta import load_model
     from metaseg_tf.report.page import write_report
-    from metaseg_tf.run import Run
+    from metaseg_tf.runs.run import Run
 
     judge = None if model is None else load_model(model)
     opened = [Run(path) for path in runs]

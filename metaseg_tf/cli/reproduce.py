@@ -27,7 +27,7 @@ def reproduce(
     number is off.
     """
     from metaseg_tf.cli.stages import run_plan
-    from metaseg_tf.reproduction import Plan, choose_networks
+    from metaseg_tf.paper.reproduction import Plan, choose_networks
 
     plan = Plan(choose_networks(networks), cityscapes, out, limit=limit)
     raise typer.Exit(run_plan(plan, quiet=quiet))

@@ -10,7 +10,7 @@ __all__ = ["run_plan"]
 
 
 def run_plan(plan, *, quiet: bool = False) -> int:
-    """Take all stages of a `metaseg_tf.reproduction.Plan`; done ones are passed over.
+    """Take all stages of a `metaseg_tf.paper.reproduction.Plan`; done ones are passed over.
 
     Returns
     -------
@@ -24,7 +24,7 @@ def run_plan(plan, *, quiet: bool = False) -> int:
         130 if interrupted.
     """
     start_tensorflow()
-    from metaseg_tf.reproduction.measuring import count_images
+    from metaseg_tf.paper.reproduction.measuring import count_images
 
     total = count_images(plan)
     with interruptible():
@@ -38,8 +38,8 @@ def run_plan(plan, *, quiet: bool = False) -> int:
 
 
 def _fetch(plan) -> None:
-    from metaseg_tf.deeplab.download import download
-    from metaseg_tf.reproduction.measuring import checkpoints_of
+    from metaseg_tf.networks.download import download
+    from metaseg_tf.paper.reproduction.measuring import checkpoints_of
 
     for entry in checkpoints_of(plan):
         with DownloadBar(f"{entry.name}, about {entry.size} MB") as bar:
@@ -47,7 +47,7 @@ def _fetch(plan) -> None:
 
 
 def _measure(plan, total: int, quiet: bool) -> None:
-    from metaseg_tf.reproduction.measuring import is_measured, measure
+    from metaseg_tf.paper.reproduction.measuring import is_measured, measure
 
     for network in plan.networks:
         if is_measured(plan, network):
@@ -58,7 +58,7 @@ def _measure(plan, total: int, quiet: bool) -> None:
 
 
 def _make_results(plan, quiet: bool) -> list:
-    from metaseg_tf.reproduction import make_results
+    from metaseg_tf.paper.reproduction import make_results
 
     results = []
     for result in make_results(plan.open_runs(), plan.out):

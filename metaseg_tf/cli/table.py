@@ -18,7 +18,7 @@ def table(
 ) -> None:
     """Make a table of the paper: on the screen, and as CSV, Markdown and LaTeX in RUN/tables/."""
     from metaseg_tf.paper.tables import make_table, store_table
-    from metaseg_tf.run import Run
+    from metaseg_tf.runs.run import Run
 
     opened = [Run(path) for path in runs]
     options = {} if engine is None else {"engine": engine.value}

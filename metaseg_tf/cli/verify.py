@@ -24,7 +24,7 @@ def verify(
     """Compare two runs with every printed number; exit code 1 if one is off."""
     from metaseg_tf.paper.tables import store_printed
     from metaseg_tf.paper.verify import verify as compare_runs
-    from metaseg_tf.run import Run
+    from metaseg_tf.runs.run import Run
 
     given = {"XC": xception65, "MN": mobilenetv2}
     runs = {role: Run(path) for role, path in given.items() if path != _ABSENT}

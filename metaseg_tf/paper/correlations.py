@@ -5,7 +5,7 @@ import pandas as pd
 
 from metaseg_tf.analysis.design import check_finite
 from metaseg_tf.errors import InputError
-from metaseg_tf.schema import METRIC_COLUMNS, check_truth
+from metaseg_tf.segments.columns import METRIC_COLUMNS, check_truth
 
 __all__ = ["TABLE_1_COLUMNS", "compute_correlations", "count_segments"]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from metaseg_tf.analysis.diagnostics import Diagnostics, diagnose
 from metaseg_tf.paper import figures
-from metaseg_tf.run import Run, csv_text, load_run
+from metaseg_tf.runs.run import Run, csv_text, load_run
 
 __all__ = ["diagnose_run", "store_diagnostics"]
 

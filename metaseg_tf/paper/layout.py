@@ -36,7 +36,7 @@ class PrintedTable:
 
     def to_csv(self) -> str:
         # What is printed only needs no pandas, which that module brings.
-        from metaseg_tf.run import inert_cell
+        from metaseg_tf.runs.run import inert_cell
 
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([map(inert_cell, self.header), *self.rows])

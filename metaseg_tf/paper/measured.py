@@ -12,7 +12,7 @@ from metaseg_tf.analysis.evaluation import evaluate_run, summarise
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.correlations import TABLE_1_COLUMNS, compute_correlations, count_segments
-from metaseg_tf.run import Run, load_run
+from metaseg_tf.runs.run import Run, load_run
 
 __all__ = ["PARTS", "Measured", "Value", "collect"]
 

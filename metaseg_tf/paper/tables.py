@@ -11,7 +11,7 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.paper import table1, table2, table3
 from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.paper.measured import Measured, collect
-from metaseg_tf.run import Run, csv_text
+from metaseg_tf.runs.run import Run, csv_text
 
 __all__ = ["TABLES", "Table", "make_table", "name_runs", "store_printed", "store_table"]
 

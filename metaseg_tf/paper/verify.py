@@ -11,7 +11,7 @@ from metaseg_tf.paper.hints import explain
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.published import PUBLISHED, PublishedNumber
-from metaseg_tf.run import Run
+from metaseg_tf.runs.run import Run
 
 __all__ = ["Verification", "format_number", "verify"]
 

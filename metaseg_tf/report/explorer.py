@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from metaseg_tf.cityscapes import PALETTE, name_classes
-from metaseg_tf.judging.meta_model import SCORE_COLUMNS
-from metaseg_tf.maps import ImageMaps
+from metaseg_tf.data.cityscapes import PALETTE, name_classes
+from metaseg_tf.meta.model import SCORE_COLUMNS
 from metaseg_tf.paper.figures.style import HEAT_MAP
 from metaseg_tf.report.judged import JudgedRun
 from metaseg_tf.report.packing import pack_array
-from metaseg_tf.schema import BOX, IOU_COLUMNS, METRIC_COLUMNS
+from metaseg_tf.runs.image_maps import ImageMaps
+from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS
 
 __all__ = [
     "ROW_COLUMNS",

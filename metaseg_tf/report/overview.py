@@ -15,7 +15,7 @@ from metaseg_tf.paper.layout import NOT_AVAILABLE
 from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.published import NETWORKS, PUBLISHED
 from metaseg_tf.paper.verify import format_number
-from metaseg_tf.run import Run
+from metaseg_tf.runs.run import Run
 
 __all__ = [
     "FIGURES",

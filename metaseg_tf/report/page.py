@@ -7,8 +7,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from metaseg_tf import __version__
-from metaseg_tf.judging import MetaModel
-from metaseg_tf.judging.paint import QUALITY_COLOURS
+from metaseg_tf.meta import MetaModel
+from metaseg_tf.meta.paint import QUALITY_COLOURS
 from metaseg_tf.report import overview
 from metaseg_tf.report.explorer import (
     ROW_COLUMNS,
@@ -22,8 +22,8 @@ from metaseg_tf.report.explorer import (
 from metaseg_tf.report.judged import JudgedRun, judge_run
 from metaseg_tf.report.packing import to_script
 from metaseg_tf.report.scatter import pack_points
-from metaseg_tf.run import Run
-from metaseg_tf.schema import count_classes
+from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.columns import count_classes
 
 __all__ = ["IMAGES", "write_report"]
 

@@ -6,7 +6,7 @@ from tables import make_table
 
 from metaseg_tf.analysis.design import build_design, standardise
 from metaseg_tf.errors import InputError
-from metaseg_tf.schema import empty_table
+from metaseg_tf.segments.columns import empty_table
 
 
 def test_rows_and_columns_are_those_of_the_authors(table, design):

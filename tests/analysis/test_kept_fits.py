@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from runs import make_run
+from small_runs import make_run
 from tables import make_table
 
 from metaseg_tf.analysis import evaluation
 from metaseg_tf.analysis.evaluation import evaluate, evaluate_run
-from metaseg_tf.run import Run, load_run
+from metaseg_tf.runs.run import Run, load_run
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from metaseg_tf import segment_metrics
 from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.evaluation import evaluate
 from metaseg_tf.analysis.protocol import Protocol
-from metaseg_tf.softmax import find_dumps, load_dump
+from metaseg_tf.data.softmax import find_dumps, load_dump
 
 PROTOCOL = Protocol(runs=2, C=(0.1, 0.4))
 CROP = (256, 512)

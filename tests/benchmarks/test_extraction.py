@@ -9,16 +9,16 @@ import pytest
 from PIL import Image
 from test_segment_metrics import make_street
 
-from metaseg_tf.cityscapes import find_pairs, read_pairs
-from metaseg_tf.deeplab.architecture import MOBILENETV2
-from metaseg_tf.deeplab.initialise import random_weights
-from metaseg_tf.deeplab.rebuilt import RebuiltNetwork
-from metaseg_tf.deeplab.settings import NetworkSettings
-from metaseg_tf.extraction import MeasureSettings, extract
-from metaseg_tf.memory import keep_freed_memory
-from metaseg_tf.metrics import measure_image
-from metaseg_tf.run import Run
-from metaseg_tf.sources import CityscapesSource
+from metaseg_tf.data.cityscapes import find_pairs, read_pairs
+from metaseg_tf.demo.training.initialise import random_weights
+from metaseg_tf.networks.deeplab.architecture import MOBILENETV2
+from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.runs.extraction import MeasureSettings, extract
+from metaseg_tf.runs.memory import keep_freed_memory
+from metaseg_tf.runs.run import Run
+from metaseg_tf.runs.sources import CityscapesSource
+from metaseg_tf.segments.table import measure_image
 
 #: So many rounds, in each of which network, measuring and run do so many images.
 ROUNDS, N_IMAGES = 5, 12

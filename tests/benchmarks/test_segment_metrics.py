@@ -16,10 +16,10 @@ from scipy.ndimage import gaussian_filter
 from skimage.measure import label
 
 from metaseg_tf import segment_metrics
-from metaseg_tf.components import find_interior, label_components
-from metaseg_tf.dispersion import compute_heat_maps, count_threads
-from metaseg_tf.iou import compute_iou
-from metaseg_tf.metrics import _measure, _sum_runs
+from metaseg_tf.segments.components import find_interior, label_components
+from metaseg_tf.segments.dispersion import compute_heat_maps, count_threads
+from metaseg_tf.segments.iou import compute_iou
+from metaseg_tf.segments.table import _measure, _sum_runs
 
 ROUNDS = 9
 

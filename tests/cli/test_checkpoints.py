@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 from typer.testing import CliRunner
 
 from metaseg_tf.cli.checkpoints import app
-from metaseg_tf.deeplab import catalogue
 from metaseg_tf.errors import DataFormatError, InputError
+from metaseg_tf.networks import catalogue
 
 
 @pytest.fixture
@@ -31,17 +32,8 @@ def graph_file(tmp_path, upstream):
 
 
 @pytest.fixture
-def upstream(monkeypatch):
-    return helper("upstream_graphs", monkeypatch)
-
-
-def helper(name, monkeypatch):
-    """A module that stands beside the tests of the networks."""
-    from importlib import import_module
-    from pathlib import Path
-
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "deeplab"))
-    return import_module(name)
+def upstream():
+    return import_module("upstream_graphs")
 
 
 def test_list_shows_the_networks_and_the_paper_s_rows(run, tmp_path):
@@ -61,7 +53,7 @@ def test_list_as_json(run, tmp_path):
 
 
 def test_download_says_where_it_is(run, tmp_path, monkeypatch):
-    server = helper("archive_server", monkeypatch)
+    server = import_module("archive_server")
     with server.serving(server.archive()) as served:
         monkeypatch.setattr(catalogue, "_ZOO", served.address)
         result = run("download", "mobilenetv2", "--dir", tmp_path / "there")

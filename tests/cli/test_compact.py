@@ -2,7 +2,7 @@ import pandas as pd
 from scenes import make_scene
 
 from metaseg_tf import load_run
-from metaseg_tf.softmax import SoftmaxDump, save_dump
+from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 
 
 def test_a_packed_run_reads_the_same_and_goes_on(metaseg, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from scenes import make_scene
 
 from metaseg_tf import load_run
-from metaseg_tf.run import Run
+from metaseg_tf.runs.run import Run
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
 

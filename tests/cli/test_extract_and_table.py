@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scenes import make_scene
 
-from metaseg_tf.run import Run, load_run
-from metaseg_tf.softmax import SoftmaxDump, save_dump
+from metaseg_tf.data.softmax import SoftmaxDump, save_dump
+from metaseg_tf.runs.run import Run, load_run
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import pytest
 import tensorflow as tf
 from deeplab_samples import SMALL, write_checkpoint
 from PIL import Image
-from test_cityscapes import write_pair
+from street import write_pair
 
 from metaseg_tf import load_network, load_run, segment_metrics
-from metaseg_tf.cityscapes import CLASSES, find_pairs, read_pairs
-from metaseg_tf.deeplab.export import export_frozen_graph
-from metaseg_tf.deeplab.initialise import random_weights
-from metaseg_tf.run import Run
+from metaseg_tf.data.cityscapes import CLASSES, find_pairs, read_pairs
+from metaseg_tf.demo.training.initialise import random_weights
+from metaseg_tf.networks.deeplab.export import export_frozen_graph
+from metaseg_tf.runs.run import Run
 
 SETTINGS = ("--output-stride", 16, "--crop", "33x49")
 

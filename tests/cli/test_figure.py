@@ -1,8 +1,8 @@
 import pytest
 from scenes import make_scene
 
-from metaseg_tf.run import Run
-from metaseg_tf.softmax import SoftmaxDump, save_dump
+from metaseg_tf.data.softmax import SoftmaxDump, save_dump
+from metaseg_tf.runs.run import Run
 
 
 @pytest.fixture

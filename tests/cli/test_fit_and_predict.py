@@ -7,10 +7,11 @@ from PIL import Image
 from scenes import make_scene
 from scipy.special import softmax
 
-from metaseg_tf import load_model, run
-from metaseg_tf.deeplab.settings import NetworkSettings
-from metaseg_tf.judging.paint import read_numbers
-from metaseg_tf.softmax import SoftmaxDump, save_dump
+from metaseg_tf import load_model
+from metaseg_tf.data.softmax import SoftmaxDump, save_dump
+from metaseg_tf.meta.paint import read_numbers
+from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.runs import run
 
 
 def write_dumps(folder, seeds, n_classes=5):
@@ -25,9 +26,9 @@ def write_dumps(folder, seeds, n_classes=5):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A run with ground truth, and a model fitted on it by the library."""
-    from metaseg_tf.extraction import MeasureSettings, extract, open_run
-    from metaseg_tf.judging import fit_meta_model, save_model
-    from metaseg_tf.sources import open_dumps
+    from metaseg_tf.meta import fit_meta_model, save_model
+    from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
+    from metaseg_tf.runs.sources import open_dumps
 
     root = tmp_path_factory.mktemp("made")
     source = open_dumps(write_dumps(root / "dumps", range(6)))
@@ -50,7 +51,7 @@ class FakeNetwork:
 @pytest.fixture
 def photographs(tmp_path, monkeypatch):
     """A folder with two images, and a network file in the current folder."""
-    from metaseg_tf.judging import photographs as room
+    from metaseg_tf.runs import photographs as room
 
     monkeypatch.setattr(room.ProcessNetwork, "loaded", FakeNetwork())
     monkeypatch.chdir(tmp_path)

@@ -3,16 +3,17 @@ from dataclasses import replace
 import pytest
 from street import FakeNetwork, write_street
 
-from metaseg_tf import load_run, sources
+from metaseg_tf import load_run
 from metaseg_tf.cli import stages
-from metaseg_tf.deeplab import download
-from metaseg_tf.deeplab.catalogue import find
+from metaseg_tf.demo.golden import golden_numbers
 from metaseg_tf.errors import InputError
+from metaseg_tf.networks import download
+from metaseg_tf.networks.catalogue import find
 from metaseg_tf.paper import figures
-from metaseg_tf.paper.golden import golden_numbers
 from metaseg_tf.paper.published import PUBLISHED
-from metaseg_tf.reproduction import NetworkPlan, Plan, choose_networks
-from metaseg_tf.run import Run
+from metaseg_tf.paper.reproduction import NetworkPlan, Plan, choose_networks
+from metaseg_tf.runs import sources
+from metaseg_tf.runs.run import Run
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from runs import make_run
+from small_runs import make_run
 from tables import make_table
 
 from metaseg_tf.paper import figures

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import make_run
 from scenes import make_scene
+from small_runs import make_run
 
 from metaseg_tf import cli, load_run
 from metaseg_tf.cli import streams
+from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.report import overview
-from metaseg_tf.softmax import SoftmaxDump, save_dump
 
 READY = get_context("forkserver")
 READY.set_forkserver_preload(
@@ -67,9 +67,9 @@ def metaseg_in(tmp_path):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """Finished runs, softmax dumps and a meta model, in a folder that ASCII cannot name."""
-    from metaseg_tf.extraction import MeasureSettings, extract, open_run
-    from metaseg_tf.judging import fit_meta_model, save_model
-    from metaseg_tf.sources import open_dumps
+    from metaseg_tf.meta import fit_meta_model, save_model
+    from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
+    from metaseg_tf.runs.sources import open_dumps
 
     root = tmp_path_factory.mktemp("made") / "Läufe σ ±"
     (root / "dumps").mkdir(parents=True)

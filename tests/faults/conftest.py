@@ -7,7 +7,7 @@ from killable import extract_into
 from scenes import make_scene
 
 from metaseg_tf import load_run
-from metaseg_tf.softmax import SoftmaxDump, save_dump
+from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 
 TORTURE = "METASEG_TF_TORTURE"
 IMAGES = 8
@@ -44,7 +44,7 @@ def assert_nothing_lost(undisturbed):
     def check(out, images=None):
         from pandas.testing import assert_frame_equal
 
-        from metaseg_tf.run import Run
+        from metaseg_tf.runs.run import Run
 
         done = Run(out).done()
         assert images is None or len(done) == images

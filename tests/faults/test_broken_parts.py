@@ -9,7 +9,7 @@ from killable import compact_until, extract_into, spawn
 
 from metaseg_tf import load_run
 from metaseg_tf.errors import DataFormatError, RunError
-from metaseg_tf.run import Run
+from metaseg_tf.runs.run import Run
 
 IMAGES = 8
 
@@ -118,7 +118,7 @@ def test_a_linked_folder_of_the_user_s_is_left_alone(dumps, out, tmp_path, folde
 @pytest.mark.parametrize("step", [0, 1, 2])
 def test_packing_that_was_stopped_between_files(dumps, out, assert_nothing_lost, step, monkeypatch):
     """Where an image lies in a pack and beside it, it counts once; the next packing clears up."""
-    from metaseg_tf.storage import LocalFolder
+    from metaseg_tf.runs.storage import LocalFolder
 
     removed = []
 

@@ -81,7 +81,7 @@ def test_a_full_disk_at_any_file(dumps, assert_nothing_lost, small_disk, torture
 
 
 def test_packing_on_a_full_disk(dumps, assert_nothing_lost, small_disk):
-    from metaseg_tf.run import Run
+    from metaseg_tf.runs.run import Run
 
     folder, change = small_disk
     change("size=10m")

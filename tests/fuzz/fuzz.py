@@ -62,7 +62,7 @@ def attack(name: str, seconds: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(_ROOT / folder) for folder in ("tests/fuzz", "tests", "tests/deeplab", "")]
+    sys.path[:0] = [str(_ROOT / folder) for folder in ("tests/fuzz", "tests", "tests/networks", "")]
     if sys.argv[1:2] == ["--attack"]:
         attack(*sys.argv[2:])
     else:

@@ -57,7 +57,7 @@ def _written(name: str, write: Callable[[Path], None]) -> bytes:
 def _dump(suffix: str) -> list[bytes]:
     from scenes import make_scene
 
-    from metaseg_tf.softmax import SoftmaxDump, save_dump
+    from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 
     dump = SoftmaxDump(*make_scene(6, 8, 3), "ulm_000000_000019", np.zeros((6, 8, 3), np.uint8))
     seeds = [_written(f"a{suffix}", lambda path: save_dump(path, dump))]
@@ -81,20 +81,20 @@ def _npys(value: float) -> list[bytes]:
 
 
 def _load_dump(path: Path):
-    from metaseg_tf.softmax import load_dump, read_classes, read_name
+    from metaseg_tf.data.softmax import load_dump, read_classes, read_name
 
     return read_name(path), read_classes(path), load_dump(path)
 
 
 def _load_logits(path: Path):
-    from metaseg_tf.softmax import load_dump, read_classes
+    from metaseg_tf.data.softmax import load_dump, read_classes
 
     options = {"channels_first": True, "keys": {"probs": "x"}}
     return read_classes(path, **options), load_dump(path, logits=True, **options)
 
 
 def _maps(suffix: str) -> list[bytes]:
-    from metaseg_tf.maps import ImageMaps, encode_maps
+    from metaseg_tf.runs.image_maps import ImageMaps, encode_maps
 
     grey = np.zeros((6, 8), np.uint8)
     heat, image = grey.astype(np.float32), np.dstack([grey] * 3)
@@ -102,7 +102,7 @@ def _maps(suffix: str) -> list[bytes]:
 
 
 def _decode_maps(path: Path):
-    from metaseg_tf.maps import decode_maps
+    from metaseg_tf.runs.image_maps import decode_maps
 
     maps = decode_maps(path.read_bytes(), n_classes=3)
     for classes in (maps.pred, maps.gt):
@@ -112,7 +112,7 @@ def _decode_maps(path: Path):
 
 
 def _decode_photograph(path: Path):
-    from metaseg_tf.maps import decode_maps
+    from metaseg_tf.runs.image_maps import decode_maps
 
     return decode_maps(_maps("npz")[0], path.read_bytes())
 
@@ -146,13 +146,13 @@ def _photographs() -> list[bytes]:
 
 
 def _read_photograph(path: Path):
-    from metaseg_tf.judging.photographs import read_photograph
+    from metaseg_tf.runs.photographs import read_photograph
 
     return read_photograph(path)
 
 
 def _read_pair(path: Path):
-    from metaseg_tf.cityscapes import Pair, read_pairs
+    from metaseg_tf.data.cityscapes import Pair, read_pairs
 
     image = path.parent / "image.png"
     image.write_bytes(_labels()[2])
@@ -163,8 +163,8 @@ def _read_pair(path: Path):
 def _run_files() -> dict[str, bytes]:
     from scenes import make_scene
 
-    from metaseg_tf.metrics import segment_metrics
-    from metaseg_tf.run import Run
+    from metaseg_tf.runs.run import Run
+    from metaseg_tf.segments.table import segment_metrics
 
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         run = Run.create(folder, {"convention": "reference"})
@@ -181,7 +181,7 @@ def _run_file(name: str) -> list[bytes]:
 
 def _load_run(path: Path):
     """Read the run that ``path`` belongs to, the other files of which are whole."""
-    from metaseg_tf.run import Run, load_run
+    from metaseg_tf.runs.run import Run, load_run
 
     root = path.parent if path.name == "run.json" else path.parents[1]
     _complete(root, _run_files())
@@ -200,8 +200,8 @@ def _graphs() -> list[bytes]:
 
 
 def _open_graph(path: Path):
-    from metaseg_tf.deeplab.frozen_graph import FrozenGraph
-    from metaseg_tf.deeplab.graph_file import load_graph_def
+    from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph
+    from metaseg_tf.networks.graph_file import load_graph_def
 
     return FrozenGraph(load_graph_def(path))
 
@@ -220,7 +220,7 @@ def _archives() -> list[bytes]:
 
 
 def _unpack(path: Path):
-    from metaseg_tf.deeplab.archive import read_members, unpack
+    from metaseg_tf.untrusted.archives import read_members, unpack
 
     list(read_members(path, ".pb", 10**6))
     unpack(path, path.parent / "folder", 10**6)
@@ -246,16 +246,16 @@ def _checkpoints() -> list[bytes]:
 
 
 def _load_weights(path: Path):
-    from metaseg_tf.deeplab.weights import load_weights
+    from metaseg_tf.networks.deeplab.weights import load_weights
 
     _complete(path.parent, _checkpoint())
     return load_weights(path.with_suffix(""))
 
 
 def _models() -> list[bytes]:
-    from metaseg_tf.judging import MetaModel, save_model
-    from metaseg_tf.judging.meta_model import Linear, Verdict
-    from metaseg_tf.schema import METRIC_COLUMNS, class_columns
+    from metaseg_tf.meta import MetaModel, save_model
+    from metaseg_tf.meta.model import Linear, Verdict
+    from metaseg_tf.segments.columns import METRIC_COLUMNS, class_columns
 
     columns = (*METRIC_COLUMNS, *class_columns(3))
     ones = np.ones(len(columns))
@@ -267,7 +267,7 @@ def _models() -> list[bytes]:
 def _load_model(path: Path):
     from tables import make_table
 
-    from metaseg_tf.judging import load_model
+    from metaseg_tf.meta import load_model
 
     verdicts = load_model(path).score(make_table(9, n_images=2, n_classes=3))
     assert np.isfinite(verdicts).all(axis=None)
@@ -287,7 +287,7 @@ def _keras_models() -> list[bytes]:
 
 
 def _load_keras_model(path: Path):
-    from metaseg_tf.deeplab.keras_model import load_keras_model
+    from metaseg_tf.networks.formats.keras_model import load_keras_model
 
     return load_keras_model(path)
 
@@ -300,7 +300,7 @@ def _tflite_models() -> list[bytes]:
 
 
 def _load_tflite(path: Path):
-    from metaseg_tf.deeplab.tflite import TFLiteNetwork
+    from metaseg_tf.networks.formats.tflite import TFLiteNetwork
 
     return TFLiteNetwork(path)
 
@@ -318,7 +318,7 @@ def _saved_files() -> dict[str, bytes]:
 
 
 def _load_saved_model(path: Path):
-    from metaseg_tf.deeplab.saved_model import load_saved_model
+    from metaseg_tf.networks.formats.saved_model import load_saved_model
 
     _complete(path.parent, _saved_files())
     return load_saved_model(path.parent)

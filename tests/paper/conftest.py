@@ -1,7 +1,7 @@
 """Finished runs of drawn tables, shared by the tests of the paper's tables."""
 
 import pytest
-from runs import make_run
+from small_runs import make_run
 from tables import make_table
 
 

@@ -6,7 +6,7 @@ from scenes import make_scene
 from metaseg_tf import segment_metrics
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.correlations import compute_correlations, count_segments
-from metaseg_tf.schema import METRIC_COLUMNS, empty_table
+from metaseg_tf.segments.columns import METRIC_COLUMNS, empty_table
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from metaseg_tf.paper.comparison import compare
 from metaseg_tf.paper.hints import explain
 from metaseg_tf.paper.measured import Measured, Value
 from metaseg_tf.paper.published import PUBLISHED
-from metaseg_tf.run import Manifest
+from metaseg_tf.runs.run import Manifest
 
 MEASURED_WITH = {"convention": "reference", "connectivity": 8, "split": "val"}
 SETTINGS = {"output_stride": 16, "scales": [1.0], "flip": False, **MEASURED_WITH}

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from runs import make_run
+from small_runs import make_run
 from tables import make_table
 
 from metaseg_tf import load_run

@@ -1,7 +1,7 @@
 import pytest
 
 from metaseg_tf.paper.published import NETWORKS, PUBLISHED, find_published
-from metaseg_tf.schema import METRIC_COLUMNS
+from metaseg_tf.segments.columns import METRIC_COLUMNS
 
 
 def value(place, network, quantity):

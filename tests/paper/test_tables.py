@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from runs import make_run
+from small_runs import make_run
 from tables import make_table as make_segments
 
 from metaseg_tf.analysis.evaluation import evaluate_run
@@ -12,8 +12,8 @@ from metaseg_tf.paper.measured import Measured, Value, collect
 from metaseg_tf.paper.published import PUBLISHED
 from metaseg_tf.paper.table2 import TARGETS
 from metaseg_tf.paper.tables import TABLES, make_table, name_runs, store_table
-from metaseg_tf.run import Run
-from metaseg_tf.schema import METRIC_COLUMNS
+from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.columns import METRIC_COLUMNS
 
 SCORES = ("", "XC training", "XC validation", "MN training", "MN validation")
 

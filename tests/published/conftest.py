@@ -8,7 +8,7 @@ import pytest
 from metaseg_tf.paper.comparison import compare
 from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.published import PUBLISHED
-from metaseg_tf.run import Run
+from metaseg_tf.runs.run import Run
 
 
 @cache

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runs import make_run
+from small_runs import make_run
 
 HERE = Path(__file__).parent
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "published")

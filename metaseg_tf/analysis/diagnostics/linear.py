@@ -9,7 +9,7 @@ from statsmodels.regression.linear_model import OLS, RegressionResults
 
 from metaseg_tf.analysis.design import Design
 from metaseg_tf.errors import InputError
-from metaseg_tf.schema import BOX
+from metaseg_tf.segments.columns import BOX
 
 __all__ = ["LinearFit", "fit_linear", "most_influential"]
 

@@ -21,8 +21,8 @@ from metaseg_tf.paper.figures.style import (
     point_area,
     styled,
 )
-from metaseg_tf.run import Run
-from metaseg_tf.schema import METRICS
+from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.columns import METRICS
 
 if TYPE_CHECKING:
     # Loading statsmodels takes a second, which the paper's figures need not wait for.

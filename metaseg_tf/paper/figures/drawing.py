@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from metaseg_tf.run import Run, csv_text
+from metaseg_tf.runs.run import Run, csv_text
 
 __all__ = ["Drawing", "store_drawing"]
 

@@ -10,7 +10,7 @@ from matplotlib.tri import Triangulation
 
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.style import HEAT_MAP, new_figure
-from metaseg_tf.run import Run
+from metaseg_tf.runs.run import Run
 
 __all__ = ["draw", "frame", "plot"]
 

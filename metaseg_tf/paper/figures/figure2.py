@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from metaseg_tf.cityscapes import name_classes
-from metaseg_tf.maps import ImageMaps
+from metaseg_tf.data.cityscapes import name_classes
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.painting import (
     class_patches,
@@ -23,8 +22,9 @@ from metaseg_tf.paper.figures.subject import (
     segments_of,
     title_of,
 )
-from metaseg_tf.run import Run, load_run
-from metaseg_tf.schema import check_truth, count_classes
+from metaseg_tf.runs.image_maps import ImageMaps
+from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.segments.columns import check_truth, count_classes
 
 __all__ = ["draw", "frame", "plot"]
 

@@ -14,7 +14,7 @@ from metaseg_tf.analysis.scores import r2, sigma
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.style import BLACK, BLUE, IOU_LABEL, new_figure, point_alpha
 from metaseg_tf.paper.figures.subject import load_judged, title_of
-from metaseg_tf.run import Run
+from metaseg_tf.runs.run import Run
 
 __all__ = ["draw", "frame", "plot"]
 

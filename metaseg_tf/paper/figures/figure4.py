@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from metaseg_tf.analysis.classification import Classification
 from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
-from metaseg_tf.cityscapes import name_classes
+from metaseg_tf.data.cityscapes import name_classes
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.style import (
     BLACK,
@@ -22,8 +22,8 @@ from metaseg_tf.paper.figures.style import (
     new_figure,
 )
 from metaseg_tf.paper.figures.subject import title_of
-from metaseg_tf.run import Run
-from metaseg_tf.schema import METRICS
+from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.columns import METRICS
 
 __all__ = ["coefficient_frame", "draw", "plot_coefficients", "plot_scores", "score_frame"]
 

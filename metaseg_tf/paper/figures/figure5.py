@@ -10,8 +10,7 @@ from matplotlib.patches import Patch
 
 from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
-from metaseg_tf.cityscapes import name_classes
-from metaseg_tf.maps import ImageMaps
+from metaseg_tf.data.cityscapes import name_classes
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.figure3 import frame as predict
 from metaseg_tf.paper.figures.painting import (
@@ -30,8 +29,9 @@ from metaseg_tf.paper.figures.subject import (
     segments_of,
     title_of,
 )
-from metaseg_tf.run import Run
-from metaseg_tf.schema import BOX, count_classes
+from metaseg_tf.runs.image_maps import ImageMaps
+from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.columns import BOX, count_classes
 
 __all__ = ["draw", "frame", "plot"]
 

@@ -21,8 +21,8 @@ from metaseg_tf.paper.figures.style import (
     point_area,
 )
 from metaseg_tf.paper.figures.subject import load_judged, title_of
-from metaseg_tf.run import Run
-from metaseg_tf.schema import METRIC_COLUMNS, METRICS, Column
+from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.columns import METRIC_COLUMNS, METRICS, Column
 
 __all__ = ["draw", "frame", "plot"]
 

@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Rectangle
 
-from metaseg_tf.cityscapes import name_classes
-from metaseg_tf.maps import ImageMaps
+from metaseg_tf.data.cityscapes import name_classes
 from metaseg_tf.paper.figures.drawing import Drawing
 from metaseg_tf.paper.figures.painting import (
     class_patches,
@@ -25,8 +24,9 @@ from metaseg_tf.paper.figures.subject import (
     segments_of,
     title_of,
 )
-from metaseg_tf.run import Run
-from metaseg_tf.schema import BOX, count_classes
+from metaseg_tf.runs.image_maps import ImageMaps
+from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.columns import BOX, count_classes
 
 __all__ = ["crucial_segment", "difference", "draw", "frame", "plot", "window_around"]
 

@@ -10,7 +10,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from scipy import ndimage
 
-from metaseg_tf.cityscapes import PALETTE
+from metaseg_tf.data.cityscapes import PALETTE
 from metaseg_tf.paper.figures.style import HEAT_MAP, IOU_MAP, UNKNOWN
 
 __all__ = [

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from metaseg_tf.cityscapes import name_classes
+from metaseg_tf.data.cityscapes import name_classes
 from metaseg_tf.errors import DataFormatError, InputError, suggest
-from metaseg_tf.maps import ImageMaps
 from metaseg_tf.paper.published import NETWORKS
-from metaseg_tf.run import Run, load_run
-from metaseg_tf.schema import check_truth, count_classes
+from metaseg_tf.runs.image_maps import ImageMaps
+from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.segments.columns import check_truth, count_classes
 
 __all__ = [
     "choose_image",

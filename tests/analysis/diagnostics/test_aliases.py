@@ -6,7 +6,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.diagnostics.aliases import find_aliases, variance_inflation
-from metaseg_tf.schema import METRIC_COLUMNS, class_columns
+from metaseg_tf.segments.columns import METRIC_COLUMNS, class_columns
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from scenes import make_scene
 
 from metaseg_tf.analysis.evaluation import evaluate_run
-from metaseg_tf.extraction import MeasureSettings, extract
-from metaseg_tf.jobs import ImageJob
-from metaseg_tf.run import Run, load_run
-from metaseg_tf.softmax import SoftmaxDump
+from metaseg_tf.data.softmax import SoftmaxDump
+from metaseg_tf.runs.extraction import MeasureSettings, extract
+from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.runs.work import ImageJob
 
 N_IMAGES = 6
 

@@ -5,7 +5,7 @@ from tables import make_table
 
 from metaseg_tf.analysis.diagnostics import diagnose
 from metaseg_tf.paper.figures import diagnostics, make_diagnostic_figures
-from metaseg_tf.run import Run
+from metaseg_tf.runs.run import Run
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 import numpy as np
 from scenes import slow_difference, slow_entropy
 
-from metaseg_tf.dispersion import compute_heat_maps
 from metaseg_tf.paper.figures import figure1
+from metaseg_tf.segments.dispersion import compute_heat_maps
 
 
 def simplex(steps):

@@ -2,7 +2,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from metaseg_tf.paper.figures import figure2
-from metaseg_tf.run import load_run
+from metaseg_tf.runs.run import load_run
 
 
 def test_the_frame_holds_the_images_segments_by_network(runs):
@@ -37,9 +37,9 @@ def test_a_single_run_without_photograph_or_truth(tmp_path):
     from scenes import make_scene
 
     from metaseg_tf import segment_metrics
-    from metaseg_tf.maps import ImageMaps
-    from metaseg_tf.metrics import measure_image
-    from metaseg_tf.run import Run
+    from metaseg_tf.runs.image_maps import ImageMaps
+    from metaseg_tf.runs.run import Run
+    from metaseg_tf.segments.table import measure_image
 
     run, probs = Run.create(tmp_path / "run", {}), make_scene()[0]
     measured = measure_image(probs)

@@ -3,7 +3,7 @@ import pytest
 from protocol_twin import fit_linear_slowly
 
 from metaseg_tf.paper.figures import figure3
-from metaseg_tf.schema import METRIC_COLUMNS
+from metaseg_tf.segments.columns import METRIC_COLUMNS
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import pytest
 
 from metaseg_tf.paper.correlations import compute_correlations
 from metaseg_tf.paper.figures import figure6
-from metaseg_tf.schema import METRIC_COLUMNS
+from metaseg_tf.segments.columns import METRIC_COLUMNS
 
 
 def test_the_frame_holds_the_segments_with_interior(table):

@@ -2,7 +2,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.cityscapes import CLASSES, PALETTE
+from metaseg_tf.data.cityscapes import CLASSES, PALETTE
 from metaseg_tf.paper.figures import painting
 from metaseg_tf.paper.figures.style import IOU_MAP, UNKNOWN
 

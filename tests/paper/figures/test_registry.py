@@ -9,7 +9,7 @@ from matplotlib import _pylab_helpers
 
 from metaseg_tf.errors import DataFormatError, InputError
 from metaseg_tf.paper.figures import FIGURES, make_figure
-from metaseg_tf.run import Run, load_run
+from metaseg_tf.runs.run import Run, load_run
 
 OF_IMAGE = [number for number, entry in FIGURES.items() if entry.of_image]
 

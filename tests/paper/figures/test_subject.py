@@ -5,7 +5,7 @@ from scenes import make_scene
 from metaseg_tf import segment_metrics
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.figures import subject
-from metaseg_tf.run import Run
+from metaseg_tf.runs.run import Run
 
 
 def test_titles_are_the_networks_where_folders_bear_their_names(run, tmp_path):

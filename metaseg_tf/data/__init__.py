@@ -1,0 +1,1 @@
+"""Images, labels, probabilities and classes: what is measured."""

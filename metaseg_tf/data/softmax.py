@@ -1,0 +1,264 @@
+"""Softmax dumps: class probabilities of one image on disk, as HDF5 in MetaSeg's layout, npz or npy.
+
+HDF5 holds ``probabilities`` [1, H, W, C] or [H, W, C], ``ground_truths`` [1, H, W] or [H, W] and
+``file_names``; npz holds ``probs`` [H, W, C] and, where known, ``gt`` [H, W] and ``name``. Either
+may hold ``image``, uint8 [H, W, 3] in RGB, to be shown. npy holds nothing but the probabilities.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PureWindowsPath
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+
+from metaseg_tf.data.folders import find_files
+from metaseg_tf.errors import DataFormatError, InputError, ShapeError, suggest
+from metaseg_tf.untrusted.arrays import READ_ERRORS, StoredArrays, open_hdf5, open_npy, open_npz
+
+__all__ = [
+    "SUFFIXES",
+    "SoftmaxDump",
+    "check_keys",
+    "find_dumps",
+    "load_dump",
+    "read_classes",
+    "read_name",
+    "save_dump",
+]
+
+HDF5_SUFFIXES = (".hdf5", ".h5")
+#: What holds everything; .npy, probabilities only, is read where a folder has nothing else.
+SUFFIXES = (*HDF5_SUFFIXES, ".npz")
+_NPY = ".npy"
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+
+
+class SoftmaxDump(NamedTuple):
+    """One image's class probabilities.
+
+    Attributes
+    ----------
+    probs : float array [H, W, C]
+    gt : integer array [H, W] or None
+        Train ids with 255 for void.
+    name : str
+        The image's file name without folder and without an image's suffix.
+    image : uint8 array [H, W, 3] or None
+        The photograph in RGB, where it is at hand.
+    """
+
+    probs: np.ndarray
+    gt: np.ndarray | None
+    name: str
+    image: np.ndarray | None = None
+
+
+def find_dumps(folder: str | os.PathLike) -> list[Path]:
+    """The softmax dumps of a folder, sorted by name; npy files where it holds no others.
+
+    Raises
+    ------
+    DataFormatError
+        If the folder is missing or holds no dump.
+    """
+    try:
+        return find_files(folder, SUFFIXES, "softmax dumps")
+    except DataFormatError:
+        return find_files(folder, (*SUFFIXES, _NPY), "softmax dumps")
+
+
+def load_dump(
+    path: str | os.PathLike,
+    *,
+    logits: bool = False,
+    channels_first: bool = False,
+    keys: Mapping[str, str] | None = None,
+) -> SoftmaxDump:
+    """Read one softmax dump.
+
+    Parameters
+    ----------
+    path : path
+    logits : bool
+        Whether the file holds logits: a softmax over the classes makes probabilities of them.
+    channels_first : bool
+        Whether the file holds [C, H, W] or [1, C, H, W].
+    keys : mapping, optional
+        What the file calls "probs", "gt", "name" and "image", if not as the module says.
+
+    Raises
+    ------
+    DataFormatError
+        If the file is missing, truncated, not what its suffix says, or lacks a data set.
+    ShapeError
+        If it holds more than one image, or arrays of other dimensions.
+    InputError
+        If ``keys`` names something else, or the logits are probabilities already.
+    """
+    with _opened(path, keys) as dump:
+        probs = _single(dump.path, "probabilities", dump.read("probs", "f"), 3)
+        if channels_first:
+            probs = np.ascontiguousarray(np.moveaxis(probs, 0, -1))
+        gt = dump.read("gt", "iub")
+        name, image = dump.name(), dump.image(probs.shape[:2])
+    gt = None if gt is None else _single(dump.path, "ground truth", gt, 2, probs.shape[:2])
+    return SoftmaxDump(_softmax(dump.path, probs) if logits else probs, gt, name, image)
+
+
+def read_name(path: str | os.PathLike, keys: Mapping[str, str] | None = None) -> str:
+    """The image's name that a dump holds, without reading its arrays; ``keys`` as `load_dump`.
+
+    That of the file where the stored one cannot be read, such as numbers.
+    """
+    with _opened(path, keys) as dump:
+        return dump.name()
+
+
+def read_classes(
+    path: str | os.PathLike, keys: Mapping[str, str] | None = None, *, channels_first: bool = False
+) -> int:
+    """The number of classes that a dump declares, without reading it; all else as `load_dump`."""
+    with _opened(path, keys) as dump:
+        return dump.arrays.shape(dump.keys["probs"])[-3 if channels_first else -1]
+
+
+def save_dump(path: str | os.PathLike, dump: SoftmaxDump) -> None:
+    """Write one softmax dump in the format that the suffix of ``path`` names, but for npy."""
+    path = Path(path)
+    _check_suffix(path, SUFFIXES)
+    arrays = {key: x for key, x in dump._asdict().items() if x is not None and key != "name"}
+    if path.suffix.lower() in HDF5_SUFFIXES:
+        with h5py.File(path, "w") as file:
+            for name, array in arrays.items():
+                file.create_dataset(_HDF5[name], data=array[None] if name != "image" else array)
+            file.create_dataset(_HDF5["name"], data=np.array([dump.name.encode()]))
+    else:
+        with path.open("wb") as stream:  # np.savez would add a suffix of its own to .NPZ
+            np.savez(stream, name=np.array(dump.name), **arrays)
+
+
+def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
+    if path.suffix.lower() not in suffixes:
+        raise DataFormatError(
+            f"{path}: expected one of {', '.join(suffixes)}, got {path.suffix or 'no suffix'!r}; "
+            "convert it"
+        )
+
+
+#: What the formats call the parts of a dump.
+_NPZ = {part: part for part in ("probs", "gt", "name", "image")}
+_HDF5 = _NPZ | {"probs": "probabilities", "gt": "ground_truths", "name": "file_names"}
+
+
+class _Opened(NamedTuple):
+    path: Path
+    arrays: StoredArrays
+    found: list[str]
+    keys: Mapping[str, str]
+    asked: Mapping[str, str]
+
+    def read(self, part: str, kinds: str, *, lenient: bool = False) -> np.ndarray | None:
+        """A part of the dump; None where the file holds none, and nobody asked for it by name.
+
+        If ``lenient``, None also in place of what cannot be read.
+        """
+        needed = part == "probs" or part in self.asked
+        if self.keys[part] in self.found:
+            with contextlib.suppress(*READ_ERRORS if lenient and not needed else ()):
+                return self.arrays.read(self.keys[part], kinds)
+        elif needed:
+            shown = ", ".join(map(ascii, self.found[:9])) or "none"
+            raise DataFormatError(
+                f"{self.path}: expected a data set {self.keys[part]!r}, found {shown}; name the "
+                f"right one by --keys {part}=NAME"
+            )
+        return None
+
+    def name(self) -> str:
+        """The stored name without folder and an image's suffix, or else the dump's own."""
+        names = self.read("name", "SU", lenient=True)
+        name = names.flat[0] if names is not None and names.size else ""
+        name = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        return _without_suffix(name) or _without_suffix(self.path.stem)
+
+    def image(self, size: tuple[int, ...]) -> np.ndarray | None:
+        """The photograph of that size, where the file holds one."""
+        image = self.read("image", "iu", lenient=True)
+        fits = image is not None and image.shape in ((*size, 3), (1, *size, 3))
+        if fits and image.dtype == np.uint8:
+            return image.reshape(*size, 3)
+        if "image" in self.asked:
+            raise ShapeError(
+                f"{self.path}: expected {self.keys['image']!r} to hold an image uint8 "
+                f"{[*size, 3]} as probs, got {image.dtype} {list(image.shape)}; leave image= out"
+            )
+        return None
+
+
+def _without_suffix(name: str) -> str:
+    """A name without folder and an image's suffix; other dots are part of it, as in time stamps."""
+    # Windows' rules know both kinds of slash.
+    path = PureWindowsPath(name)
+    return path.stem if path.suffix.lower() in _IMAGE_SUFFIXES else path.name
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike, keys: Mapping[str, str] | None) -> Iterator[_Opened]:
+    path, asked = Path(path), check_keys(keys)
+    _check_suffix(path, (*SUFFIXES, _NPY))
+    if not path.is_file():
+        raise DataFormatError(f"{path}: no such file; check the path")
+    suffix = path.suffix.lower()
+    keys = (_HDF5 if suffix in HDF5_SUFFIXES else _NPZ) | asked
+    if suffix == _NPY:
+        opened = open_npy(path, keys["probs"])
+    else:
+        opened = (open_hdf5 if suffix in HDF5_SUFFIXES else open_npz)(path)
+    with opened as arrays:
+        yield _Opened(path, arrays, arrays.names(), keys, asked)
+
+
+def check_keys(keys: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return the ``keys`` of `load_dump`, none by default, or raise an InputError."""
+    for part in set(keys or {}) - set(_NPZ):
+        raise InputError(
+            f"keys: expected {', '.join(_NPZ)} and what files call them, got {part!r}; "
+            f"{suggest(part, _NPZ, 'write probs=softmax,gt=label')}"
+        )
+    return keys or {}
+
+
+def _single(
+    path: Path, what: str, array: np.ndarray, ndim: int, size: tuple[int, ...] | None = None
+) -> np.ndarray:
+    """Drop a leading axis of length one, or all but those of ``size`` where that is known."""
+    if size and [n for n in array.shape if n > 1] == [n for n in size if n > 1]:
+        return array.reshape(size)
+    if array.ndim == ndim + 1 and array.shape[0] == 1:
+        return array[0]
+    if array.ndim != ndim:
+        wanted = "[H, W, C]" if ndim == 3 else "[H, W]"
+        raise ShapeError(
+            f"{path}: expected {what} {wanted} of one image, got {list(array.shape)}; "
+            f"write {'[1-p, p] for one channel p' if array.ndim == 2 else 'one file per image'}"
+        )
+    return array
+
+
+def _softmax(path: Path, logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis; where it has none, as for NaN, whoever measures it says so."""
+    if not logits.size:
+        return logits
+    values = logits.astype(np.result_type(logits, np.float32))
+    with np.errstate(all="ignore"):
+        known = values[np.isfinite(values).all(-1)]
+        # Even a softmax that was stored as float16 sums to nothing else.
+        if known.size and known.min() >= 0 and np.abs(known.sum(-1) - 1).max() <= 1e-2:
+            raise InputError(f"{path}: expected logits, got probabilities; leave out --logits")
+        values -= values.max(-1, keepdims=True)
+        np.exp(values, out=values)
+        values /= values.sum(-1, keepdims=True)
+    return values

@@ -1,0 +1,183 @@
+"""The ground: strips of road, pavement and grass, their markings, grain and shadows."""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from metaseg_tf.demo.streetscenes.labels import LABEL_IDS
+from metaseg_tf.demo.streetscenes.marks import draw_marks
+from metaseg_tf.demo.streetscenes.noise import sample_noise
+from metaseg_tf.demo.streetscenes.solid import disc, rectangle
+
+__all__ = ["finish_ground", "paint_ground", "paint_patch"]
+
+#: Where strips are cut along z, in metres: finer where the perspective is.
+_STATIONS = (1.0, 1.5, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 110, 150, 200, 280)
+
+#: What lies on the ground: base colour and Cityscapes label.
+KINDS = {
+    "asphalt": ((84, 86, 90), "road"),
+    "cobbles": ((112, 108, 102), "road"),
+    "parking": ((98, 96, 96), "parking"),
+    "rails": ((100, 98, 94), "rail track"),
+    "gutter": ((62, 62, 64), "road"),
+    "worn": ((77, 79, 83), "road"),
+    "rail": ((100, 98, 94), "road"),
+    "cover": ((52, 50, 48), "road"),
+    "leaf": ((128, 98, 54), "road"),
+    "kerb": ((158, 156, 150), "sidewalk"),
+    "slabs": ((138, 136, 132), "sidewalk"),
+    "cyclepath": ((140, 92, 80), "sidewalk"),
+    "grass": ((92, 116, 52), "terrain"),
+    "soil": ((118, 100, 76), "terrain"),
+    "plaza": ((146, 138, 126), "ground"),
+}
+
+#: Strength of the grain by label, relative to the brightness.
+_GRAIN = np.full(256, 0.03, np.float32)
+_GRAIN[[LABEL_IDS["road"], LABEL_IDS["parking"]]] = 0.05
+_GRAIN[[LABEL_IDS["terrain"], LABEL_IDS["rail track"]]] = 0.13
+
+
+def paint_ground(canvas, rng, plan):
+    """Lay the strips of ``plan`` from the horizon to the bumper, then side streets and marks."""
+    tone = rng.uniform(0.85, 1.2)
+    far = _far_end(canvas)
+    for strip in plan.strips:
+        _paint_strip(canvas, strip.left, strip.right, strip.kind, tone, far)
+    for street in plan.side_streets:
+        _paint_side_street(canvas, street, tone)
+    _paint_wear(canvas, rng, plan, tone)
+    for mark in draw_marks(rng, plan):
+        worn = rng.uniform(0.75, 1.0)
+        points = [(x, 0, z) for x, z in mark]
+        canvas.flat(canvas.camera.project(points), _grey(215 * worn * tone), "road")
+
+
+def paint_patch(canvas, left, right, near, far, *, kind="asphalt", tone=1.0):
+    """Lay a rectangle of the given kind."""
+    colour, label = KINDS[kind]
+    corners = [(left, 0, near), (left, 0, far), (right, 0, far), (right, 0, near)]
+    canvas.flat(canvas.camera.project(corners), _scaled(colour, tone), label)
+
+
+def finish_ground(canvas, rng, shadows):
+    """Give the ground its grain, the shadows of what stands on it, light and haze.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        With nothing painted but the sky and the ground.
+    rng : numpy Generator
+    shadows : list of Shadow
+        What throws them.
+    """
+    image, labels = canvas.arrays()
+    first, z = canvas.camera.ground_rows()
+    x = canvas.camera.ground_x(z)
+    offset = rng.uniform(0, 512, 2).tolist()
+    grain = _grain(x, z[:, None], offset) * _GRAIN[labels[first:]]
+    grain += _joints(x, z[:, None]) * (labels[first:] == LABEL_IDS["sidewalk"])
+    light = np.float32(canvas.light.on((0.0, 1.0, 0.0)))
+    bright = (1 + grain) * light * _shadow_map(canvas, shadows)[first:]
+    clear = canvas.light.clearness(z)[:, None]
+    haze = np.array(canvas.light.haze, np.float32)
+    ground = image[first:] * (bright * clear)[..., None] + haze * (1 - clear)[..., None]
+    image[first:] = np.clip(ground, 0, 255)
+    canvas.replace(image)
+
+
+def _far_end(canvas):
+    """Distance at which the ground is one row below the horizon."""
+    return min(_STATIONS[-1], canvas.camera.focal * canvas.camera.eye)
+
+
+def _paint_strip(canvas, left, right, kind, tone, far):
+    colour, label = KINDS[kind]
+    stations = [z for z in _STATIONS if z < far] + [far]
+    outline = [(left, 0, z) for z in stations] + [(right, 0, z) for z in reversed(stations)]
+    canvas.flat(canvas.camera.project(outline), _scaled(colour, tone), label)
+
+
+def _paint_side_street(canvas, street, tone):
+    pavement = 2.0
+    edges = sorted((street.kerb, street.end))
+    paint_patch(canvas, *edges, street.near - pavement, street.far + pavement, kind="slabs")
+    paint_patch(canvas, *edges, street.near, street.far, tone=tone)
+
+
+def _paint_wear(canvas, rng, plan, tone):
+    """Mended places, manhole covers and fallen leaves on the road."""
+    for _ in range(rng.integers(0, 5)):
+        x, z = rng.uniform(-plan.lane / 2, plan.right_kerb - 2), rng.uniform(5, 30)
+        width, length = rng.uniform(0.5, 2.0), rng.uniform(1, 6)
+        paint_patch(canvas, x, x + width, z, z + length, tone=tone * rng.uniform(0.8, 1.0))
+    for _ in range(rng.integers(0, 4)):
+        x, z = rng.uniform(plan.left_kerb + 1, plan.right_kerb - 1), rng.uniform(4, 30)
+        outline = [(a, 0, b) for a, b in disc(x, z, 0.35)]
+        colour, label = KINDS["cover"]
+        canvas.flat(canvas.camera.project(outline), _scaled(colour, tone), label)
+    for _ in range(rng.integers(0, 120) * (rng.uniform() < 0.3)):
+        kerb = plan.left_kerb if rng.uniform() < 0.5 else plan.right_kerb
+        x, z = kerb - np.sign(kerb) * rng.exponential(0.5), 3 + rng.exponential(8)
+        paint_patch(canvas, x, x + 0.1, z, z + 0.12, kind="leaf", tone=rng.uniform(0.7, 1.3))
+
+
+def _grain(x, z, offset):
+    """Coarse blotches and fine grit; the grit fades where a pixel holds much of it."""
+    coarse = sample_noise(1.0, z * 9 + offset[0], x * 9 + offset[1])
+    fine = sample_noise(0.3, z * 60 + offset[1], x * 60 + offset[0], seed=1)
+    return coarse + fine * np.clip(12 / z, 0, 1.2).astype(np.float32)
+
+
+def _joints(x, z):
+    """Darker joints between the slabs of a pavement, where they are wide enough to be seen."""
+    seen = np.clip(14 / z - 0.6, 0, 1).astype(np.float32)
+    joints = ((x * 2) % 1 < 0.08) | ((z * 2) % 1 < 0.1)
+    return joints * (-0.12 * seen)
+
+
+def _shadow_map(canvas, shadows):
+    """Brightness factors, float32 [H, W], on the ground: 1 in the open."""
+    camera, light = canvas.camera, canvas.light
+    mask = Image.new("L", (camera.width, camera.height), 255)
+    pen = ImageDraw.Draw(mask)
+    rise = max(light.towards[1], 0.3)
+    dark = 255 - round(150 * light.sun)
+    for shadow in shadows:
+        outline = _outline(shadow)
+        start, stop = (
+            (-light.towards[0] * up / rise, -light.towards[2] * up / rise)
+            for up in (shadow.lift, shadow.height)
+        )
+        for quad in _swept(outline, start, stop):
+            pen.polygon(camera.project([(x, 0, z) for x, z in quad]), fill=dark)
+    for shadow in shadows:
+        if shadow.lift == 0:
+            pen.polygon(camera.project([(x, 0, z) for x, z in _outline(shadow)]), fill=110)
+    mask = mask.filter(ImageFilter.GaussianBlur(camera.height / 300))
+    return np.asarray(mask, np.float32) / 255
+
+
+def _outline(shadow):
+    """Outline (x, z) of what throws the shadow, as seen from above."""
+    x, z, half_width, half_length = shadow[:4]
+    if shadow.lift:
+        return disc(x, z, half_width, height=half_length)
+    return rectangle(x - half_width, z - half_length, x + half_width, z + half_length)
+
+
+def _swept(outline, start, stop):
+    """Polygons whose union the outline covers on its way between two shifts."""
+    first, last = ([(x + dx, max(1.0, z + dz)) for x, z in outline] for dx, dz in (start, stop))
+    yield first
+    yield last
+    for i in range(len(outline)):
+        yield [first[i - 1], first[i], last[i], last[i - 1]]
+
+
+def _scaled(colour, factor):
+    return tuple(min(255, round(c * factor)) for c in colour)
+
+
+def _grey(value):
+    return (min(255, round(value)),) * 3

@@ -1,0 +1,101 @@
+"""Trees, bushes and hedges, stamped from a library of ragged crowns made once."""
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import ndimage
+
+from metaseg_tf.demo.streetscenes.colours import draw_near, pick, scaled
+from metaseg_tf.demo.streetscenes.noise import SIDE, noise_tile
+from metaseg_tf.demo.streetscenes.solid import upright
+from metaseg_tf.demo.streetscenes.stamps import make_stamp
+
+__all__ = ["draw_foliage_colour", "paint_bush", "paint_tree"]
+
+_N_CROWNS = 12
+_CROWN_SIDE = 384
+
+#: The clumps of a crown, (across, up, width, height) in shares of the tree's height: broad,
+#: round, of two heads, slender and pointed.
+_HABITS = (
+    ((-0.14, 0.58, 0.58, 0.48), (0.14, 0.6, 0.6, 0.5), (0.0, 0.74, 0.66, 0.56)),
+    ((0.0, 0.62, 0.74, 0.72), (0.05, 0.76, 0.5, 0.48)),
+    ((-0.1, 0.54, 0.56, 0.48), (0.08, 0.72, 0.58, 0.54)),
+    ((0.0, 0.42, 0.36, 0.6), (0.0, 0.62, 0.34, 0.6), (0.0, 0.8, 0.24, 0.48)),
+    (
+        (0.0, 0.3, 0.6, 0.46),
+        (0.0, 0.48, 0.48, 0.46),
+        (0.0, 0.66, 0.34, 0.44),
+        (0.0, 0.82, 0.18, 0.4),
+    ),
+)
+_HABIT_SHARES = (0.4, 0.25, 0.15, 0.1, 0.1)
+_SMALL_GAP = 1500
+
+
+@lru_cache(maxsize=1)
+def _crowns():
+    """The library: round crowns first, then slender ones."""
+    return [_make_crown(np.random.default_rng(k)) for k in range(_N_CROWNS)]
+
+
+def _make_crown(rng):
+    """One crown: where a dome that fades outwards, roughened by noise, is above a threshold."""
+    y, x = np.mgrid[-1 : 1 : _CROWN_SIDE * 1j, -1 : 1 : _CROWN_SIDE * 1j]
+    rough, leaves = (_crop(noise_tile(slope, 2), rng) for slope in (1.5, 0.7))
+    dome = 0.75 - np.hypot(x, y * 0.95) + 0.13 * rough + 0.09 * leaves
+    dome[np.hypot(x, y) > 0.97] = -1
+    clumps = _crop(noise_tile(1.3, 3), rng)
+    shade = 0.5 - 0.22 * y - 0.12 * x + 0.16 * clumps + 0.1 * leaves
+    return make_stamp(_largest_part(dome > 0), np.clip(shade, 0, 1))
+
+
+def _largest_part(mask):
+    """The largest connected part without its small holes: leaves hang together."""
+    parts, _ = ndimage.label(mask)
+    whole = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+    gaps, _ = ndimage.label(~whole)
+    return whole | (np.bincount(gaps.ravel()) < _SMALL_GAP)[gaps]
+
+
+def _crop(tile, rng):
+    row, column = rng.integers(0, SIDE - _CROWN_SIDE, 2)
+    return tile[row : row + _CROWN_SIDE, column : column + _CROWN_SIDE]
+
+
+def draw_foliage_colour(rng, season):
+    """A leaf colour; ``season`` in [0, 1] runs from spring over summer to autumn."""
+    green, autumn = np.array([74, 98, 44]), np.array([150, 104, 44])
+    share = max(0.0, season - 0.6) * 2.2 * rng.uniform(0, 1)
+    fresh = np.array([96, 122, 48]) if season < 0.2 else green
+    return tuple(((fresh * (1 - share) + autumn * share) * rng.uniform(0.6, 1.1)).tolist())
+
+
+def paint_tree(canvas, rng, x, z, height, colour):
+    """A tree: a trunk that forks and a crown of several overlapping clumps."""
+    thick, fork = height * rng.uniform(0.012, 0.024), height * rng.uniform(0.28, 0.38)
+    lean = rng.uniform(-0.03, 0.03) * height
+    brightness = canvas.light.on((0.0, 0.2, -0.98))
+    bark = scaled(draw_near(rng, (78, 68, 56), 0.2), brightness)
+    trunk = [(-thick, 0), (-thick * 0.7 + lean, fork), (thick * 0.7 + lean, fork), (thick, 0)]
+    canvas.polygon(upright(x, z, trunk), bark, "vegetation")
+    for side in (-1, 1):
+        tip = (lean + side * height * 0.1, height * 0.55)
+        branch = [(lean - thick * 0.5, fork * 0.9), tip, (lean + thick * 0.5, fork * 0.9)]
+        canvas.polygon(upright(x, z, branch), bark, "vegetation")
+    lit = scaled(colour, brightness)
+    for across, up, wide, high in _HABITS[rng.choice(len(_HABITS), p=_HABIT_SHARES)]:
+        crown = pick(rng, _crowns())
+        tone = draw_near(rng, lit, 0.12)
+        shift = (rng.uniform(-0.04, 0.04, 2) * height).tolist()
+        centre = (x + lean + across * height + shift[0], up * height + shift[1], z)
+        size = height * rng.uniform(0.85, 1.1)
+        canvas.stamp(centre, wide * size, high * size, crown, tone, "vegetation")
+
+
+def paint_bush(canvas, rng, x, z, width, height, colour):
+    """A bush or a piece of hedge that stands on the ground."""
+    brightness = canvas.light.on((0.0, 0.4, -0.9))
+    lit = scaled(colour, brightness)
+    crown = pick(rng, _crowns())
+    canvas.stamp((x, height * 0.48, z), width * 1.2, height * 1.35, crown, lit, "vegetation")

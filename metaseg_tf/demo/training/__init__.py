@@ -1,0 +1,1 @@
+"""How the demo's networks are trained."""

@@ -1,0 +1,159 @@
+"""A meta model on disk: one JSON file, so that loading a stranger's model runs no code."""
+
+import operator
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metaseg_tf.analysis.design import feature_names
+from metaseg_tf.data.folders import check_file
+from metaseg_tf.errors import DataFormatError, SettingsMismatchError
+from metaseg_tf.meta.model import Linear, MetaModel, Verdict
+from metaseg_tf.runs.run import parse_json, write_json
+from metaseg_tf.segments.columns import CONVENTIONS, MAX_CLASSES, empty_table
+
+__all__ = ["FORMAT", "load_model", "save_model", "to_json"]
+
+_KIND = "metaseg-tf meta model"
+FORMAT = 1
+#: Bound of all numbers, so that no verdict on a measured segment overflows.
+_LARGEST = 1e100
+
+
+def save_model(model: MetaModel, path: str | os.PathLike) -> Path:
+    """Write a model as JSON, whole or not at all, and return where it lies.
+
+    Raises
+    ------
+    RunError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    write_json(path, to_json(model))
+    return path
+
+
+def load_model(path: str | os.PathLike) -> MetaModel:
+    """Read a model that `save_model` wrote.
+
+    Raises
+    ------
+    DataFormatError
+        If the file is missing, truncated, no model, or made by a newer version.
+    SettingsMismatchError
+        If the model wants other columns than this version measures, or an unknown convention.
+    """
+    path = Path(path)
+    content = _read(path)
+    try:
+        model = _from_json(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _not_a_model(path, f"{type(error).__name__}: {error}") from error
+    _check(path, model)
+    return model
+
+
+def to_json(model: MetaModel) -> dict[str, Any]:
+    """What the file holds."""
+    return {
+        "kind": _KIND,
+        "format": FORMAT,
+        "convention": model.convention,
+        "connectivity": model.connectivity,
+        "columns": list(model.columns),
+        "mean": model.mean.tolist(),
+        "scale": model.scale.tolist(),
+        "classifier": {"coef": model.classifier.coef.tolist(), "intercept": model.classifier[1]},
+        "regressor": {"coef": model.regressor.coef.tolist(), "intercept": model.regressor[1]},
+        "without_interior": model.without_interior._asdict(),
+        "provenance": model.provenance,
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    check_file(path)
+    try:
+        content = parse_json(path.read_bytes())
+    except OSError as error:
+        raise DataFormatError(
+            f"{path}: expected a meta model, got a file that cannot be read ({error.strerror}); "
+            "make one with metaseg-tf fit"
+        ) from error
+    except ValueError as error:
+        raise _not_a_model(path, str(error)) from error
+    if content.get("kind") != _KIND:
+        raise _not_a_model(path, f"it does not call itself {_KIND!r}")
+    version = content.get("format")
+    if type(version) is not int or not 0 < version <= FORMAT:
+        raise DataFormatError(
+            f"{path}: expected a meta model of format {FORMAT}, got {version!r:.20}, of a newer "
+            "version; update metaseg-tf"
+        )
+    return content
+
+
+def _from_json(content: dict[str, Any]) -> MetaModel:
+    columns, provenance = tuple(content["columns"]), content["provenance"]
+    if not all(map(str.isprintable, columns)):
+        raise ValueError("columns of unprintable names")
+    without = Verdict(**{name: _number(v) for name, v in content["without_interior"].items()})
+    if not all(0 <= value <= 1 for value in without):
+        raise ValueError(f"verdicts {without} outside of [0, 1]")
+    if not all(isinstance(part, dict) for part in (provenance, provenance.get("settings", {}))):
+        raise ValueError("a provenance that is not an object")
+    return MetaModel(
+        columns,
+        _numbers(content["mean"], len(columns)),
+        _numbers(content["scale"], len(columns), positive=True),
+        _linear(content["classifier"], len(columns)),
+        _linear(content["regressor"], len(columns)),
+        without,
+        content["convention"],
+        operator.index(content["connectivity"]),
+        provenance,
+    )
+
+
+def _linear(content: dict[str, Any], p: int) -> Linear:
+    return Linear(_numbers(content["coef"], p), _number(content["intercept"]))
+
+
+def _numbers(values: list, p: int, *, positive: bool = False) -> np.ndarray:
+    if len(values) != p or not {type(value) for value in values} <= {int, float}:
+        raise ValueError(f"expected {p} numbers for {p} columns")
+    low = 1 / _LARGEST if positive else -_LARGEST
+    if not all(low <= value <= _LARGEST for value in values):
+        raise ValueError(f"expected numbers from {low} to {_LARGEST}")
+    return np.array(values, np.float64)
+
+
+def _number(value: float) -> float:
+    return float(_numbers([value], 1)[0])
+
+
+def _check(path: Path, model: MetaModel) -> None:
+    differing = []
+    wanted = ()
+    if 2 <= model.n_classes <= MAX_CLASSES:
+        wanted = feature_names(empty_table(model.n_classes))
+    if set(wanted) != set(model.columns) or len(wanted) != len(model.columns):
+        names = sorted(set(wanted) ^ set(model.columns))
+        differing.append(f"columns {', '.join(names[:5])[:120] or 'given twice'}")
+    if model.convention not in CONVENTIONS:
+        differing.append(f"convention {model.convention!r:.40}")
+    if model.connectivity not in (8, 4):
+        differing.append(f"connectivity {model.connectivity}")
+    if differing:
+        raise SettingsMismatchError(
+            f"{path}: expected what this version measures, got a model that differs in "
+            f"{'; '.join(differing)}; fit it again with this version"
+        )
+
+
+def _not_a_model(path: Path, reason: str) -> DataFormatError:
+    return DataFormatError(
+        f"{path}: expected a meta model, got a file that is truncated or something else "
+        f"({' '.join(reason.split())[:120]}); make one with metaseg-tf fit"
+    )

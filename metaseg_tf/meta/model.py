@@ -1,0 +1,196 @@
+"""A fitted meta classifier and meta regressor, applied to segments without ground truth."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from metaseg_tf.errors import InputError, SettingsMismatchError
+from metaseg_tf.runs.run import compare_settings
+from metaseg_tf.segments.columns import count_classes
+
+__all__ = ["SCORE_COLUMNS", "Linear", "MetaModel", "Verdict"]
+
+#: What a model says of each segment, in this order.
+SCORE_COLUMNS = ("iou_adj_predicted", "iou_adj_linear", "false_positive_probability")
+
+_OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
+_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", *_OF_DUMPS)
+
+
+class Linear(NamedTuple):
+    """Coefficients float64 [p] of standardised features, and the intercept."""
+
+    coef: np.ndarray
+    intercept: float
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        """Float64 [n] for standardised features [n, p]."""
+        # Not by BLAS: its threads would wait for those that have just measured the segments.
+        return np.einsum("ij,j->i", X, self.coef) + self.intercept
+
+
+class Verdict(NamedTuple):
+    """One verdict for a whole group of segments."""
+
+    iou_adj: float
+    false_positive_probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class MetaModel:
+    """What was learnt from segments with ground truth, for segments without.
+
+    Attributes
+    ----------
+    columns : tuple of str, length p
+        Features in the order of the coefficients.
+    mean, scale : float64 arrays [p]
+        Subtracted from a feature, and what the rest is divided by.
+    classifier : Linear
+        Log-odds of IoU_adj > 0, that is, of a segment that is no false positive.
+    regressor : Linear
+        IoU_adj, not clipped.
+    without_interior : Verdict
+        For segments without interior, which section 3 leaves out of all fits: the mean over such
+        segments where the model was fitted.
+    convention : {"reference", "paper"}
+    connectivity : {8, 4}
+        How segments must be measured to be judged.
+    provenance : dict
+        What it was fitted on and how well it did on images held out; plain JSON values.
+    """
+
+    columns: tuple[str, ...]
+    mean: np.ndarray
+    scale: np.ndarray
+    classifier: Linear
+    regressor: Linear
+    without_interior: Verdict
+    convention: str = "reference"
+    connectivity: int = 8
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes of the network that the model judges."""
+        return sum(name.startswith("cprob") for name in self.columns)
+
+    def judge(self, probs: np.ndarray) -> pd.DataFrame:
+        """Measure and judge the segments of one image; no ground truth, nothing masked.
+
+        Parameters
+        ----------
+        probs : float16, float32 or float64 array [H, W, C]
+            Class probabilities, as for `metaseg_tf.segment_metrics`.
+
+        Returns
+        -------
+        DataFrame
+            The segment table without ``iou`` and ``iou_adj``, and the columns of `score`.
+
+        Raises
+        ------
+        SettingsMismatchError
+            If the model is for another number of classes.
+        ShapeError, InputError
+            If ``probs`` holds no distributions [H, W, C].
+        """
+        # Judging a finished table must not wait for TensorFlow.
+        from metaseg_tf.meta.judge import judge_image
+
+        return judge_image(self, probs).table
+
+    def score(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Verdicts on the segments of a table.
+
+        Parameters
+        ----------
+        table : DataFrame
+            A segment table, with or without ground truth; [n] rows.
+
+        Returns
+        -------
+        DataFrame, with the index of ``table``
+            ``iou_adj_predicted`` in [0, 1]; ``iou_adj_linear``, the same not clipped, as the
+            paper scores it; ``false_positive_probability`` in [0, 1], of IoU_adj = 0.
+
+        Raises
+        ------
+        SettingsMismatchError
+            If the table is of another number of classes.
+        InputError
+            If it lacks a column, or a value is NaN, infinite or too large.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            X = self._standardised(table)
+            quality, log_odds = self.regressor(X), self.classifier(X)
+        if not (np.isfinite(quality) & np.isfinite(log_odds)).all():
+            raise InputError(
+                "segment table: expected numbers that the meta model can judge, got too large "
+                "ones; extract these images again, or fit the model again"
+            )
+        inside = table["S_in"].to_numpy() > 0
+        linear = np.where(inside, quality, self.without_interior.iou_adj)
+        false = np.where(inside, expit(-log_odds), self.without_interior.false_positive_probability)
+        values = (linear.clip(0.0, 1.0), linear, false)
+        return pd.DataFrame(dict(zip(SCORE_COLUMNS, values, strict=True)), index=table.index)
+
+    def check_classes(self, n_classes: int) -> None:
+        """Raise a SettingsMismatchError unless the model is for ``n_classes`` classes."""
+        if n_classes != self.n_classes:
+            raise SettingsMismatchError(
+                f"meta model: expected {self.n_classes} classes, as the model was fitted with, got "
+                f"{n_classes}; fit a model on a run of this network"
+            )
+
+    def check_settings(self, settings: dict[str, Any]) -> None:
+        """Raise a SettingsMismatchError unless segments were measured as the model needs it.
+
+        Parameters
+        ----------
+        settings : dict
+            Of a run; what it does not name is not compared.
+        """
+        own = {"convention": self.convention, "connectivity": self.connectivity}
+        differing = [
+            f"{key} {value!r} in the model, {settings[key]!r} in the run"
+            for key, value in own.items()
+            if settings.get(key, value) != value
+        ]
+        if differing:
+            raise SettingsMismatchError(
+                f"meta model: expected a run measured as the model's ({'; '.join(differing)}); "
+                "extract again with the same settings, or fit on this run"
+            )
+
+    def other_settings(self, settings: dict[str, Any]) -> list[str]:
+        """Settings of the network that the model was not fitted with, one phrase each.
+
+        A model may well judge a network set up otherwise, but its scores are no longer those to
+        expect. Settings that one side does not know are not compared.
+        """
+        own = self.provenance.get("settings", {})
+        return [
+            f"{key} {fitted!r:.40} when fitted, {now!r:.40} now"
+            for key, fitted, now in compare_settings(own, settings)
+            if key not in _NOT_OF_THE_NETWORK
+        ]
+
+    def _standardised(self, table: pd.DataFrame) -> np.ndarray:
+        self.check_classes(count_classes(table))
+        missing = [name for name in self.columns if name not in table.columns]
+        if missing:
+            raise InputError(
+                f"segment table: expected columns {', '.join(missing)}, got a table without them; "
+                "pass what segment_metrics or load_run gives"
+            )
+        values = table[list(self.columns)].to_numpy(np.float64)
+        if not np.isfinite(values).all():
+            raise InputError(
+                "segment table: expected finite numbers, got NaN or infinite ones; "
+                "extract these images again"
+            )
+        return (values - self.mean) / self.scale

@@ -1,0 +1,162 @@
+"""Judge many images into a run folder: tables, and pictures of what to trust.
+
+::
+
+    OUT/run.json                 the model, the network, the settings
+    OUT/segments/<image>.parquet the judged segment table of one image
+    OUT/overlays/<image>.png     segments painted by predicted IoU_adj
+    OUT/labels/<image>.png       segment numbers, R + 256 G + 65536 B
+    OUT/trusted/<image>.png      train ids with void for doubtful segments, where asked for
+    OUT/judged.{parquet,csv,jsonl}  all segments
+"""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metaseg_tf.data.cityscapes import name_classes
+from metaseg_tf.errors import InputError, MetaSegError
+from metaseg_tf.meta.file import to_json
+from metaseg_tf.meta.judge import Judgement, judge_image
+from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel
+from metaseg_tf.meta.paint import (
+    encode_numbers,
+    paint_segments,
+    reject_segments,
+    to_png,
+)
+from metaseg_tf.runs.cluster import Cluster
+from metaseg_tf.runs.run import Run, csv_text
+from metaseg_tf.runs.work import ImageJob, ImageResult, Source, continued, failed, work_through
+from metaseg_tf.segments.columns import BOX
+
+__all__ = ["PredictSettings", "open_prediction", "predict", "tabulate_judged", "write_judged"]
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """What is made of each judged image.
+
+    Attributes
+    ----------
+    reject_below : float or None
+        Segments with less predicted IoU_adj become void in ``trusted/``.
+    colours : str
+        One of ``metaseg_tf.meta.paint.QUALITY_COLOURS``.
+    """
+
+    reject_below: float | None = None
+    colours: str = "red-green"
+
+    def __post_init__(self):
+        if self.reject_below is not None and not 0 <= self.reject_below <= 1:
+            raise InputError(
+                f"reject-below: expected a predicted IoU_adj in [0, 1], got {self.reject_below}; "
+                "0.2 is usual"
+            )
+
+
+def open_prediction(
+    path: str | os.PathLike, source, model: MetaModel, settings: PredictSettings
+) -> Run:
+    """Make the folder of a prediction, or open it to be continued; errors as ``Run.create``."""
+    digest = hashlib.sha256(json.dumps(to_json(model), sort_keys=True).encode()).hexdigest()
+    measured = {"convention": model.convention, "connectivity": model.connectivity}
+    run = Run.create(path, {**source.settings, **measured, "model": digest[:16], **vars(settings)})
+    run.manifest.n_classes = model.n_classes
+    run.write_manifest()
+    return run
+
+
+def predict(
+    source: Source,
+    model: MetaModel,
+    run: Run,
+    settings: PredictSettings,
+    *,
+    skip_errors: bool = False,
+    cluster: Cluster | None = None,
+) -> Iterator[ImageResult]:
+    """Judge all images that the run does not hold yet.
+
+    Parameters
+    ----------
+    source : Source
+    model : MetaModel
+    run : Run
+        As `open_prediction` gives it.
+    settings : PredictSettings
+    skip_errors, cluster
+        As in `metaseg_tf.runs.extraction.extract`.
+
+    Yields
+    ------
+    ImageResult
+        One an image, once all its files are written; in the order of the source, or on a cluster
+        in the order in which they are done.
+
+    Raises
+    ------
+    MetaSegError
+        What is wrong with the first bad image, unless ``skip_errors``; images before it are kept.
+        Always where the run folder cannot be written, or where another process is writing to it.
+    """
+    work = partial(judge_job, model=model, run=run, settings=settings)
+    with continued(run):
+        yield from work_through(source, run, work, skip_errors=skip_errors, cluster=cluster)
+        run.write_manifest()
+
+
+def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettings) -> ImageResult:
+    """Load one image, judge its segments, and store its pictures and its table in the run."""
+    try:
+        dump = job.load()
+        judgement = judge_image(model, dump.probs, job.threads)
+    except MetaSegError as error:
+        return failed(job, error)
+    for folder, content in _draw(judgement, dump.image, settings).items():
+        run.write_bytes(f"{folder}/{dump.name}.png", content)
+    # Last, since an image whose table is there counts as done.
+    run.write_segments(dump.name, judgement.table)
+    return ImageResult(dump.name, "judged", len(judgement.table))
+
+
+def tabulate_judged(run: Run) -> pd.DataFrame:
+    """All judged segments: image, segment, class name, box, area in pixels, and the verdicts."""
+    table = run.load(["image", "segment", "class_id", *BOX, "S", *SCORE_COLUMNS])
+    names = dict(enumerate(name_classes(run.manifest.n_classes)))
+    table.insert(2, "class_name", table.pop("class_id").map(names))
+    return table.rename(columns={"S": "area"})
+
+
+def write_judged(run: Run) -> list[Path]:
+    """Write what `tabulate_judged` gives as Parquet, CSV and JSON lines."""
+    table, packed = tabulate_judged(run), io.BytesIO()
+    table.to_parquet(packed, index=False)
+    contents: dict[str, Any] = {
+        "parquet": packed.getvalue(),
+        "csv": csv_text(table).encode(),
+        "jsonl": table.to_json(orient="records", lines=True, double_precision=15).encode(),
+    }
+    return [run.write_bytes(f"judged.{suffix}", content) for suffix, content in contents.items()]
+
+
+def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, bytes]:
+    """Folder -> PNG of one image."""
+    pred, segments = judgement.pred, judgement.segments
+    quality = judgement.table["iou_adj_predicted"].to_numpy()
+    pictures = {
+        "overlays": paint_segments(segments, quality, image, colours=settings.colours),
+        "labels": encode_numbers(segments),
+    }
+    if settings.reject_below is not None:
+        pictures["trusted"] = reject_segments(pred, segments, quality, settings.reject_below)
+    return {folder: to_png(pixels) for folder, pixels in pictures.items()}

@@ -1,0 +1,1 @@
+"""Segmentation networks: an image in, class probabilities out."""

@@ -1,0 +1,221 @@
+"""The two backbones, MobileNetV2 and Xception65, described as data and built from that."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import ClassVar
+
+import tensorflow as tf
+
+from metaseg_tf.networks.deeplab.layers import Layers
+
+__all__ = ["Bottleneck", "MobileNetV2", "Xception", "XceptionUnit", "atrous_schedule"]
+
+
+def atrous_schedule(strides: list[int], output_stride: int) -> list[tuple[int, int]]:
+    """Stride and atrous rate of each of a chain of layers, at an output stride.
+
+    Up to the output stride a layer keeps its stride. From there on none has a stride, and what a
+    stride would have skipped becomes the rate of the layers *after* it.
+
+    >>> atrous_schedule([2, 2, 1, 2, 1], 4)
+    [(2, 1), (2, 1), (1, 1), (1, 1), (1, 2)]
+    """
+    reached = accumulate(strides, lambda a, b: a * b, initial=1)
+    return [
+        (stride, 1) if before * stride <= output_stride else (1, max(1, before // output_stride))
+        for before, stride in zip(reached, strides, strict=False)
+    ]
+
+
+def round_depth(depth: float) -> int:
+    """The nearest multiple of 8, at least 8, and not more than a tenth below ``depth``."""
+    rounded = max(8, int(depth + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * depth else rounded + 8
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """An inverted residual: widen by ``expansion``, convolve each channel, project to ``depth``."""
+
+    depth: int
+    stride: int = 1
+    expansion: int = 6
+
+
+@dataclass(frozen=True)
+class MobileNetV2:
+    """MobileNetV2 without its last convolution (Sandler et al., 2018).
+
+    ``stem`` is the depth of the first convolution, which has stride 2.
+    """
+
+    scope: ClassVar[str] = "MobilenetV2"
+
+    stem: int
+    blocks: tuple[Bottleneck, ...]
+
+    def scaled(self, multiplier: float) -> "MobileNetV2":
+        """The same network with all depths multiplied and rounded to multiples of 8."""
+        blocks = (replace(b, depth=round_depth(b.depth * multiplier)) for b in self.blocks)
+        return MobileNetV2(round_depth(self.stem * multiplier), tuple(blocks))
+
+    def block_scope(self, index: int) -> str:
+        """Upstream's name of block ``index``: the first one bears no number."""
+        return f"{self.scope}/expanded_conv" + (f"_{index}" if index else "")
+
+    def features(self, layers: Layers, x: tf.Tensor, output_stride: int) -> tuple[tf.Tensor, None]:
+        """Features at the output stride; there is no low-level feature.
+
+        Parameters
+        ----------
+        layers : Layers
+        x : float32 tensor [N, H, W, 3]
+            Images in [-1, 1].
+        output_stride : int
+            8, 16 or 32.
+        """
+        schedule = atrous_schedule([2, *(b.stride for b in self.blocks)], output_stride)
+        x = layers.conv(
+            x, f"{self.scope}/Conv", self.stem, size=3, stride=2, activation=tf.nn.relu6
+        )
+        for index, (block, (stride, rate)) in enumerate(
+            zip(self.blocks, schedule[1:], strict=True)
+        ):
+            x = _bottleneck(layers, x, self.block_scope(index), block, stride, rate)
+        return x, None
+
+
+def _bottleneck(layers, x, scope, block, stride, rate):
+    y = x
+    if block.expansion > 1:
+        depth = x.shape[-1] * block.expansion
+        y = layers.conv(y, f"{scope}/expand", depth, activation=tf.nn.relu6)
+    y = layers.depthwise(y, f"{scope}/depthwise", stride=stride, rate=rate, activation=tf.nn.relu6)
+    y = layers.conv(y, f"{scope}/project", block.depth)
+    return x + y if stride == 1 and x.shape[-1] == block.depth else y
+
+
+@dataclass(frozen=True)
+class XceptionUnit:
+    """Three separable convolutions; the last one has the stride.
+
+    ``shortcut`` is "conv" or "sum" (a ReLU stands before each separable convolution), or "none"
+    (a ReLU stands after each normalisation instead).
+    """
+
+    scope: str
+    depths: tuple[int, int, int]
+    stride: int = 1
+    shortcut: str = "conv"
+
+
+@dataclass(frozen=True)
+class Xception:
+    """The modified aligned Xception of DeepLabv3+ (Chen et al., 2018, figure 4).
+
+    ``stem`` are the depths of the first two convolutions, ``entry`` those of the three strided
+    blocks, ``middle_units`` the number of units in between, which add to what they are given and
+    so keep its depth, ``exit`` the depths of the last two blocks.
+    """
+
+    scope: ClassVar[str] = "xception_65"
+    #: Its second separable convolution is the decoder's low-level feature, at stride 4.
+    low_level_unit: ClassVar[str] = "entry_flow/block2/unit_1"
+
+    stem: tuple[int, int]
+    entry: tuple[int, int, int]
+    middle_units: int
+    exit: tuple[tuple[int, int, int], tuple[int, int, int]]
+
+    def scaled(self, multiplier: float, *, middle_units: int | None = None) -> "Xception":
+        """The same network with all depths multiplied, rounded to 8s, and fewer middle units."""
+
+        def scale(depths):
+            return tuple(round_depth(depth * multiplier) for depth in depths)
+
+        return Xception(
+            scale(self.stem),
+            scale(self.entry),
+            self.middle_units if middle_units is None else middle_units,
+            tuple(map(scale, self.exit)),
+        )
+
+    def units(self) -> Iterator[XceptionUnit]:
+        """All units in order."""
+        for number, depth in enumerate(self.entry, start=1):
+            yield XceptionUnit(f"entry_flow/block{number}/unit_1", (depth,) * 3, stride=2)
+        for number in range(1, self.middle_units + 1):
+            scope = f"middle_flow/block1/unit_{number}"
+            yield XceptionUnit(scope, self.entry[-1:] * 3, shortcut="sum")
+        yield XceptionUnit("exit_flow/block1/unit_1", self.exit[0], stride=2)
+        yield XceptionUnit("exit_flow/block2/unit_1", self.exit[1], shortcut="none")
+
+    def features(
+        self, layers: Layers, x: tf.Tensor, output_stride: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Features at the output stride and the low-level feature at stride 4.
+
+        Parameters
+        ----------
+        layers : Layers
+        x : float32 tensor [N, H, W, 3]
+            Images in [-1, 1].
+        output_stride : int
+            8, 16 or 32.
+        """
+        units = list(self.units())
+        schedule = atrous_schedule([2, *(unit.stride for unit in units)], output_stride)
+        x = self._stem(layers, x)
+        low_level = None
+        for unit, (stride, rate) in zip(units, schedule[1:], strict=True):
+            scope = f"{self.scope}/{unit.scope}/xception_module"
+            x, second = _xception_module(layers, x, scope, unit, stride, rate)
+            low_level = second if unit.scope == self.low_level_unit else low_level
+        return x, low_level
+
+    def _stem(self, layers, x):
+        scope, relu = f"{self.scope}/entry_flow", tf.nn.relu
+        first, second = self.stem
+        x = layers.conv(
+            _pad_edges(x),
+            f"{scope}/conv1_1",
+            first,
+            size=3,
+            stride=2,
+            padding="VALID",
+            activation=relu,
+        )
+        return layers.conv(x, f"{scope}/conv1_2", second, size=3, activation=relu)
+
+
+def _xception_module(layers, x, scope, unit, stride, rate):
+    """The unit's output and that of its second separable convolution."""
+    y, outputs = x, []
+    for number, (depth, step) in enumerate(zip(unit.depths, (1, 1, stride), strict=True), start=1):
+        name = f"{scope}/separable_conv{number}"
+        y = _separable_conv(layers, y, name, depth, step, rate, inside=unit.shortcut == "none")
+        outputs.append(y)
+    if unit.shortcut == "conv":
+        y = y + layers.conv(x, f"{scope}/shortcut", unit.depths[-1], stride=stride)
+    elif unit.shortcut == "sum":
+        y = y + x
+    return y, outputs[1]
+
+
+def _separable_conv(layers, x, scope, depth, stride, rate, *, inside):
+    """ReLU in front, or with ``inside`` after each of the two normalisations."""
+    activation = tf.nn.relu if inside else None
+    x = x if inside else tf.nn.relu(x)
+    padding = "SAME"
+    if stride > 1:
+        # SAME would pad an even side on its far end only.
+        x, padding = _pad_edges(x), "VALID"
+    x = layers.depthwise(
+        x, f"{scope}_depthwise", stride=stride, rate=rate, padding=padding, activation=activation
+    )
+    return layers.conv(x, f"{scope}_pointwise", depth, activation=activation)
+
+
+def _pad_edges(x):
+    return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])

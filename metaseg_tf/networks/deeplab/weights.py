@@ -1,0 +1,145 @@
+"""Named weights of a network, read from a checkpoint or from the constants of a frozen graph."""
+
+import glob
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from metaseg_tf.data.folders import check_file
+from metaseg_tf.errors import DataFormatError, NetworkError, in_one_line
+
+__all__ = ["check_weights", "is_graph_file", "load_weights", "weights_from_graph_def"]
+
+#: Last part of a variable's name, by which it is told from optimiser slots and graph constants.
+KINDS = frozenset(
+    {"weights", "depthwise_weights", "biases", "gamma", "beta", "moving_mean", "moving_variance"}
+)
+#: What the names of a DeepLab network's variables begin with.
+SCOPES = (
+    *("MobilenetV2/", "xception_65/", "image_pooling/", "aspp", "concat_projection/"),
+    *("decoder/", "logits/"),
+)
+# What TensorFlow raises on files that are truncated or something else.
+_BROKEN = (tf.errors.OpError, IndexError, MemoryError, RuntimeError, TypeError, ValueError)
+#: Number of weights that an error message names before it only counts.
+NAMED_AT_MOST = 3
+
+
+def load_weights(source: Path) -> dict[str, np.ndarray]:
+    """All weights in a file.
+
+    Parameters
+    ----------
+    source : Path
+        A checkpoint's prefix (``model.ckpt`` for ``model.ckpt.index``), a frozen graph ``.pb``, or
+        a ``.tar.gz`` that holds one.
+
+    Returns
+    -------
+    dict of str to float32 array
+        Upstream's variable names; optimiser slots and the step counter are left out.
+
+    Raises
+    ------
+    DataFormatError
+        If the file is missing or truncated.
+    """
+    source = Path(source)
+    if is_graph_file(source):
+        from metaseg_tf.networks.deeplab.frozen_graph import load_graph_def
+
+        return weights_from_graph_def(load_graph_def(source))
+    return _weights_from_checkpoint(source)
+
+
+def is_graph_file(path: Path) -> bool:
+    """Whether a name is that of a frozen graph or an archive; if not, it is a checkpoint's."""
+    return path.name.endswith((".pb", ".tar.gz", ".tgz"))
+
+
+def weights_from_graph_def(graph_def: tf.compat.v1.GraphDef) -> dict[str, np.ndarray]:
+    """The variables that were frozen into the Const nodes of a graph, by their names, float32."""
+    return {
+        node.name: tf.make_ndarray(node.attr["value"].tensor).astype(np.float32)
+        for node in graph_def.node
+        if node.op == "Const" and _is_weight(node.name)
+    }
+
+
+def check_weights(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, np.ndarray]) -> None:
+    """Raise a NetworkError that names what is missing, left over or of the wrong shape.
+
+    Parameters
+    ----------
+    expected : mapping of str to tuple of int
+        Shape of each variable of the network.
+    given : mapping of str to array
+        The weights at hand. Those outside of the scopes of DeepLab networks are not looked at.
+    """
+    own = {name: given[name] for name in given if name.startswith(SCOPES)}
+    problems = [
+        _listed("missing", [name for name in expected if name not in own]),
+        _listed("left over", [name for name in own if name not in expected]),
+        _listed("of wrong shape", list(_wrong_shapes(expected, own))),
+    ]
+    if any(problems):
+        raise NetworkError(
+            f"weights: {'; '.join(filter(None, problems))}; expected the {len(expected)} variables "
+            "of the recognised network, give the file as upstream published or exported it"
+        )
+
+
+def _weights_from_checkpoint(prefix):
+    for file in prefix.parent.glob(f"{glob.escape(prefix.name)}.*"):
+        check_file(file)
+    index = Path(f"{prefix}.index")
+    if not index.is_file():
+        raise DataFormatError(
+            f"checkpoint {prefix}: expected {index.name} beside it, found none; give the common "
+            "prefix of the .index and .data files, such as model.ckpt"
+        )
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        names = sorted(filter(_is_weight, reader.get_variable_to_shape_map()))
+        _check_size(prefix, reader, names)
+        return {name: reader.get_tensor(name).astype(np.float32) for name in names}
+    except _BROKEN as error:
+        raise DataFormatError(
+            f"checkpoint {prefix}: cannot be read ({in_one_line(error)}); it is truncated or lacks "
+            "a file, download it again"
+        ) from error
+
+
+def _check_size(prefix, reader, names):
+    """Tensors are stored as they are, so an index cannot declare more than the files hold."""
+    shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    declared = sum(math.prod(shapes[name]) * dtypes[name].size for name in names)
+    stored = sum(file.stat().st_size for file in prefix.parent.glob(f"{prefix.name}.data-*"))
+    if not all(dtypes[name].is_floating for name in names) or not 0 <= declared <= stored:
+        raise DataFormatError(
+            f"checkpoint {prefix}: expected real weights of {stored} bytes at most, as its files "
+            f"hold, got {declared} bytes of {', '.join(sorted({dtypes[n].name for n in names}))}; "
+            "download it again"
+        )
+
+
+def _is_weight(name):
+    return name.rpartition("/")[2] in KINDS
+
+
+def _wrong_shapes(expected, own) -> Iterator[str]:
+    for name in filter(own.__contains__, expected):
+        given = list(np.shape(own[name]))
+        if given != list(expected[name]):
+            yield f"{name} (given {given}, expected {list(expected[name])})"
+
+
+def _listed(problem, names):
+    if not names:
+        return ""
+    more = len(names) - NAMED_AT_MOST
+    tail = f" and {more} more" if more > 0 else ""
+    return f"{problem} {', '.join(names[:NAMED_AT_MOST])}{tail}"

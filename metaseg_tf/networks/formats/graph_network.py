@@ -1,0 +1,138 @@
+"""A TensorFlow function as a network: its variables frozen, its ops checked, its scores found."""
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2 as freeze,
+)
+
+from metaseg_tf.errors import NetworkError, in_one_line
+from metaseg_tf.networks.dataflow import find_kind, flow_of_graph, rescales_pixels
+from metaseg_tf.networks.formats.image_network import ImageNetwork
+from metaseg_tf.networks.graph import Graph, node_name
+from metaseg_tf.networks.graph_function import GraphFunctions, import_graph
+from metaseg_tf.networks.graph_structure import find_tail
+from metaseg_tf.networks.input_range import NetworkInput
+from metaseg_tf.networks.scores import Ending
+from metaseg_tf.untrusted.graphs import check_graph
+
+__all__ = ["GraphNetwork", "network_of_graph"]
+
+
+class GraphNetwork(ImageNetwork):
+    """Class probabilities from a TensorFlow function of one image.
+
+    Parameters
+    ----------
+    function : tf.types.experimental.ConcreteFunction
+        Takes an image [1, H, W, 3], uint8 or float, and gives logits or probabilities
+        [1, H, W, C], or class ids; of these the input of their ArgMax is taken.
+    input_range : str, optional
+        The range of pixels that a float input expects, as `NetworkInput`.
+
+    Raises
+    ------
+    NetworkError
+        If the function does not take one image or has no scores.
+    UnsafeGraphError
+        If it holds ops which inference does not need.
+    """
+
+    def __init__(self, function, input_range: str | None = None):
+        try:
+            frozen = freeze(function)
+        except ValueError as error:  # where a variable is more than read
+            raise NetworkError(
+                f"network: expected variables that are only read, got: {in_one_line(error)}; "
+                "export it for inference, without augmentation"
+            ) from error
+        image = _image_input(frozen.inputs)
+        graph_def = frozen.graph.as_graph_def()
+        check_graph(graph_def)
+        functions = GraphFunctions(graph_def)
+        graph = Graph(graph_def)
+        name = _scores_output(frozen.outputs, graph) or find_tail(graph).scores
+        self._run = functions.function(image.name, [name])
+        size = tuple(image.shape[1:3])
+        flow = flow_of_graph(graph)
+        rescales = rescales_pixels(flow, node_name(image.name))
+        super().__init__(
+            Ending(find_kind(flow, node_name(name)), functions.tensor(name).shape[-1] or 0),
+            None if None in size else size,
+            NetworkInput(image.dtype.as_numpy_dtype, input_range, rescales),
+        )
+
+    def _scores(self, pixels: np.ndarray) -> np.ndarray:
+        (scores,) = self._run(tf.constant(pixels))
+        return tf.cast(scores[0], tf.float32).numpy()
+
+
+def network_of_graph(
+    graph_def: tf.compat.v1.GraphDef, input_range: str | None = None
+) -> GraphNetwork:
+    """The network in any frozen graph from an image to scores or class ids.
+
+    Parameters
+    ----------
+    graph_def : tf.compat.v1.GraphDef
+        A graph that `graph_safety.check_graph` has passed. Its outputs are what no other node
+        reads, and its image is the placeholder that these depend on.
+    input_range : str, optional
+        As in `GraphNetwork`.
+
+    Raises
+    ------
+    NetworkError
+        As `GraphNetwork`.
+    """
+    whole, graph = import_graph(graph_def), Graph(graph_def)
+    tensors = {
+        op.name.partition("/")[2]: op.outputs[0]
+        for op in whole.graph.get_operations()
+        if op.outputs
+    }
+    images = {
+        node.name: {source.name for source in graph.ancestors(node) if source.op == "Placeholder"}
+        for node in graph.nodes.values()
+        if node.name in tensors and not graph.consumers[node.name]
+    }
+    outputs = [tensors[name] for name, found in images.items() if found]
+    if not outputs:
+        raise NetworkError(
+            "graph: expected an output that depends on a placeholder, the image, got none; freeze "
+            "it with its image as input"
+        )
+    inputs = [tensors[name] for name in set().union(*images.values())]
+    return GraphNetwork(whole.prune(inputs, outputs), input_range)
+
+
+def _image_input(inputs) -> tf.Tensor:
+    shapes = ", ".join(f"{tensor.dtype.name} {tensor.shape}" for tensor in inputs) or "none"
+    if len(inputs) != 1 or not _is_image(inputs[0]):
+        raise NetworkError(
+            f"network: expected one input, an image [1, H, W, 3] of uint8 or float, got {shapes}; "
+            "export it with such a signature"
+        )
+    return inputs[0]
+
+
+def _is_image(tensor: tf.Tensor) -> bool:
+    number = tensor.dtype == tf.uint8 or tensor.dtype.is_floating
+    return number and tensor.shape.rank == 4 and tensor.shape[3] == 3
+
+
+def _scores_output(outputs, graph: Graph) -> str | None:
+    """Name of the one output with scores, None where there are but class ids."""
+    found = [t.name for t in outputs if t.dtype.is_floating and t.shape.rank == 4]
+    if len(found) > 1:
+        raise NetworkError(
+            f"network: expected one output with scores [1, H, W, C], got {len(found)} "
+            f"({', '.join(found)}); export it with the last of them only"
+        )
+    if not found and not graph.of("ArgMax"):
+        shapes = ", ".join(f"{tensor.dtype.name} {tensor.shape}" for tensor in outputs)
+        raise NetworkError(
+            f"network: expected scores [1, H, W, C] or class ids by ArgMax as output, got "
+            f"{shapes or 'none'}; export it with an output of that shape"
+        )
+    return found[0] if found else None

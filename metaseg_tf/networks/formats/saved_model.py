@@ -1,0 +1,163 @@
+"""Networks stored as a TensorFlow SavedModel folder.
+
+Loading one runs parts of it: functions that restore objects or fill tables, and in the format of
+TensorFlow 1 any ops that the file names. So the file is read before TensorFlow may load it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework.variable_pb2 import VariableDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+from metaseg_tf.data.folders import check_file
+from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError, in_one_line
+from metaseg_tf.networks.formats.graph_network import GraphNetwork
+from metaseg_tf.networks.graph import node_name
+from metaseg_tf.untrusted.graphs import check_graph, count_calls
+
+__all__ = ["load_saved_model"]
+
+_VARIABLES_AND_TRAINING = """
+    VariableV2 Assign VarHandleOp VarIsInitializedOp ReadVariableOp AssignVariableOp
+    AssignAddVariableOp AssignSubVariableOp DisableCopyOnRead VariableShape
+    RestoreV2 ShardedFilename StringJoin StaticRegexFullMatch
+    RandomUniform RandomUniformInt RandomStandardNormal TruncatedNormal StatelessRandomUniform
+    StatelessRandomUniformV2 StatelessRandomUniformIntV2 StatelessRandomUniformFullIntV2
+    StatelessRandomNormalV2 StatelessTruncatedNormalV2 StatelessRandomGetKeyCounter
+    StatelessRandomGetAlg StatelessRandomGetKeyCounterAlg StatelessRandomNormal
+    RngReadAndSkip RngSkip While StatelessWhile Case StatelessCase
+    Tan Atan2 UnsortedSegmentSum
+    Bincount DenseBincount Bitcast BitwiseAnd BitwiseOr BitwiseXor LeftShift RightShift
+    ImageProjectiveTransformV2 ImageProjectiveTransformV3 AdjustContrastv2 AdjustHue
+    AdjustSaturation RGBToHSV HSVToRGB BroadcastGradientArgs
+"""
+#: What the functions of a model hold besides what inference needs.
+_MODEL_OPS = frozenset(_VARIABLES_AND_TRAINING.split())
+#: How a model is saved again, which is never done here: these ops write files.
+_SAVING_OPS = frozenset(("SaveV2", "MergeV2Checkpoints"))
+#: Objects without functions of their own that loading runs; resources (tables) and assets have.
+_KINDS = (
+    *("user_object", "variable", "constant"),
+    *("function", "bare_concrete_function", "captured_tensor"),
+)
+#: What TensorFlow calls on every object that it restores, under which a file may store a function.
+_METHODS = frozenset(dir(tf.__internal__.tracking.AutoTrackable))
+
+
+def load_saved_model(path: Path, *, input_range: str | None = None) -> GraphNetwork:
+    """Read a SavedModel whose signature takes an image.
+
+    Parameters
+    ----------
+    path : Path
+        The folder with ``saved_model.pb``.
+    input_range : str, optional
+        The range of pixels that a float input expects, as `NetworkInput`.
+
+    Raises
+    ------
+    DataFormatError
+        If the folder is not a whole SavedModel.
+    NetworkError
+        If it has no signature from an image to scores or class ids.
+    UnsafeGraphError
+        If loading it would run functions of the file, or its signature holds ops which inference
+        does not need.
+    """
+    path = Path(path)
+    _check_before_loading(path)
+    try:
+        model = tf.saved_model.load(str(path))
+        signatures = dict(model.signatures)
+    except Exception as error:  # the loader trusts the file, and raises what comes of that
+        raise _broken(path, error) from error
+    # The model owns the variables: the function must be frozen before the model is let go.
+    return GraphNetwork(_signature(signatures, path), input_range)
+
+
+def _check_before_loading(path: Path) -> None:
+    for part in path.rglob("*"):
+        check_file(part)
+    file = path / "saved_model.pb"
+    if not file.is_file():
+        raise DataFormatError(
+            f"{path}: expected a SavedModel, found no saved_model.pb in it; check the path"
+        )
+    try:
+        for graph in SavedModel.FromString(file.read_bytes()).meta_graphs:
+            _check_objects(graph.object_graph_def.nodes, path)
+            check_graph(graph.graph_def, _MODEL_OPS | _SAVING_OPS)
+            _check_reached(graph, path)
+    except DecodeError as error:
+        raise _broken(path, error) from error
+
+
+def _broken(path: Path, error: Exception) -> DataFormatError:
+    return DataFormatError(
+        f"{path}: expected a whole SavedModel, got: {in_one_line(error)}; copy or export it again"
+    )
+
+
+def _check_objects(nodes, path: Path) -> None:
+    for node in nodes:
+        if node.WhichOneof("kind") not in _KINDS:
+            raise UnsafeGraphError(
+                f"{path}: expected a network of variables only, got one with tables or assets, "
+                "which run code from the file when loaded; export it without them"
+            )
+        names = {child.local_name for child in node.children}
+        registered = {node.registered_name, node.registered_saver} - {"", "tf.TrackableConstant"}
+        if node.saveable_objects or registered or names & _METHODS:
+            raise UnsafeGraphError(
+                f"{path}: expected variables that TensorFlow restores, got an object that is "
+                "restored by code from the file; export the network for inference without it"
+            )
+
+
+def _check_reached(graph, path: Path) -> None:
+    """Refuse ops that write files in what loading runs by its name, or whatever may be called."""
+    nodes = {node.name: node for node in graph.graph_def.node}
+    functions = {f.signature.name: f.node_def for f in graph.graph_def.library.function}
+    queue = list(dict.fromkeys(_started(graph)))
+    seen = set(queue)
+    for name in queue:
+        top = [nodes[name]] if name in nodes else []
+        inner = [*top, *functions.get(name, ())]
+        for node in inner:
+            if node.op in _SAVING_OPS:
+                raise UnsafeGraphError(
+                    f"{path}: expected only ops that inference needs, got op {node.op!r} in "
+                    f"{name!r}, which writes files; export the network for inference"
+                )
+        new = {node_name(tensor) for node in top for tensor in node.input}
+        new = (new | count_calls(inner, functions).keys()) - seen
+        seen |= new
+        queue += new
+
+
+def _started(graph) -> Iterator[str]:
+    """What can be run: in the format of TensorFlow 1 nodes, else functions."""
+    yield from graph.object_graph_def.concrete_functions
+    if graph.object_graph_def.nodes:
+        return
+    yield node_name(graph.saver_def.restore_op_name)
+    for collection in graph.collection_def.values():
+        yield from map(node_name, collection.node_list.value)
+    for variable in graph.collection_def["local_variables"].bytes_list.value:
+        yield node_name(VariableDef.FromString(variable).initializer_name)
+    for signature in graph.signature_def.values():
+        yield from (node_name(tensor.name) for tensor in signature.outputs.values())
+
+
+def _signature(signatures: dict, path: Path):
+    if "serving_default" in signatures:
+        return signatures["serving_default"]
+    if len(signatures) != 1:
+        raise NetworkError(
+            f"{path}: expected a signature 'serving_default' that takes an image, got "
+            f"{', '.join(signatures) or 'none'}; export the model with one"
+        )
+    return next(iter(signatures.values()))

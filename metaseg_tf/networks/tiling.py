@@ -1,0 +1,96 @@
+"""A network of a fixed size over larger images, tile by tile."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from metaseg_tf.errors import InputError
+from metaseg_tf.networks.image import check_image, pad_image
+
+__all__ = ["Tiled"]
+
+
+class Tiled:
+    """Class probabilities of images larger than a network takes.
+
+    The network's scores, logits or probabilities, are averaged where tiles overlap, with weights
+    that fall towards the edge of a tile, where a network sees least; a softmax comes after.
+
+    Parameters
+    ----------
+    network : object
+        With ``scores(image)``, ``ending``, ``classes`` and ``settings``.
+    tile : int or (int, int)
+        Height and width of a tile in pixels; images smaller than that are padded.
+    overlap : int
+        By how many pixels neighbouring tiles overlap at least, 0 <= overlap < tile.
+
+    Raises
+    ------
+    InputError
+        If the overlap is not smaller than the tile, or the tile is not of the one size that the
+        network takes.
+    """
+
+    def __init__(self, network, tile: int | tuple[int, int], overlap: int = 0):
+        self._tile = (tile, tile) if np.ndim(tile) == 0 else tuple(tile)
+        if len(self._tile) != 2 or min(self._tile) < 1 or not 0 <= overlap < min(self._tile):
+            raise InputError(
+                f"tile, overlap: expected 0 <= overlap < tile, got tile {tile} and overlap "
+                f"{overlap}; a fifth of the tile is a good overlap"
+            )
+        fixed = getattr(network, "fixed_size", None) or self._tile
+        if self._tile != fixed:
+            given, expected = ("x".join(map(str, size)) for size in (self._tile, fixed))
+            raise InputError(
+                f"tile: expected {expected}, the one size that the network takes, got {given}; "
+                f"give --tile {expected}"
+            )
+        self.classes = network.classes
+        self.crop = None
+        self.ending = network.ending
+        self.settings = replace(network.settings, crop=None)
+        self._network = network
+        self._overlap = overlap
+        rising = [_ramp(side, overlap) for side in self._tile]
+        self._weights = np.outer(*rising)[..., np.newaxis]
+
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        """Class probabilities, float32 [H, W, C], of a uint8 RGB image [H, W, 3].
+
+        Raises
+        ------
+        ShapeError
+            If a tile is not what the network takes.
+        """
+        return self.ending.probabilities(self.scores(image))
+
+    def logits(self, image: np.ndarray) -> np.ndarray:
+        """Blended logits, float32 [H, W, C]; arguments and errors as in `probabilities`."""
+        return self.ending.logits(self.scores(image))
+
+    def scores(self, image: np.ndarray) -> np.ndarray:
+        """Blended scores, float32 [H, W, channels]; ``ending`` tells what they are."""
+        check_image(image, None)
+        size = image.shape[:2]
+        image = pad_image(image, self._tile)
+        height, width = image.shape[:2]
+        total = np.zeros((height, width, self.ending.channels), np.float32)
+        weight = np.zeros((height, width, 1), np.float32)
+        for top in self._starts(height, self._tile[0]):
+            for left in self._starts(width, self._tile[1]):
+                place = np.s_[top : top + self._tile[0], left : left + self._tile[1]]
+                total[place] += self._weights * self._network.scores(image[place])
+                weight[place] += self._weights
+        return np.divide(total, weight, out=total)[: size[0], : size[1]]
+
+    def _starts(self, side: int, tile: int) -> list[int]:
+        """First pixels of the fewest tiles that cover ``side``, evenly spread."""
+        steps = -(-(side - tile) // (tile - self._overlap))
+        return np.linspace(0, side - tile, steps + 1).round().astype(int).tolist()
+
+
+def _ramp(tile: int, overlap: int) -> np.ndarray:
+    """Weights along one side of a tile, float32 [tile] in (0, 1]: rising over the overlap."""
+    distance = np.minimum(np.arange(tile), np.arange(tile)[::-1]) + 1
+    return np.minimum(distance / (overlap + 1), 1).astype(np.float32)

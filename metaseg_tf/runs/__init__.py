@@ -1,0 +1,1 @@
+"""A data set becomes a run folder: images are worked on, results are stored."""

@@ -1,0 +1,219 @@
+"""Work spread over processes and machines by Dask distributed.
+
+Dask is imported only where a cluster is asked for; one process needs none.
+"""
+
+import contextlib
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from metaseg_tf.errors import ClusterError, InputError, MissingDependencyError
+from metaseg_tf.runs.memory import keep_freed_memory
+
+__all__ = ["Cluster", "connect", "parse_resources"]
+
+#: How many tasks wait at the scheduler: enough for any number of workers, few enough for memory.
+_BACKLOG = 1000
+_SECONDS_TO_CONNECT = 15
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class Cluster:
+    """Workers that call functions; made by `connect`.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    resources : mapping, optional
+        What a task occupies of what workers were started with, such as ``{"GPU": 1}``.
+    prepare : callable, optional
+        Called without arguments by each worker before its first task.
+    """
+
+    backlog = _BACKLOG
+
+    def __init__(
+        self,
+        client,
+        resources: Mapping[str, float] | None = None,
+        prepare: Callable[[], None] | None = None,
+    ):
+        from distributed import as_completed
+
+        self._client = client
+        self._resources = dict(resources or {})
+        self._prepare = prepare
+        self._completed = as_completed()
+        self._running: dict[Any, Any] = {}
+
+    def __len__(self) -> int:
+        """How many tasks were submitted and not yet collected."""
+        return len(self._running)
+
+    def submit(self, label: Any, function: Callable, *args) -> None:
+        """Have a worker call ``function``, again if that worker is lost; it must be idempotent.
+
+        Parameters
+        ----------
+        label : object
+            What `collect` gives back with the result.
+        function, args
+            Sent to the worker. It works on one task at a time, with as many threads as it has.
+        """
+        task = functools.partial(_call, self._prepare, function, *args)
+        future = self._client.submit(task, pure=False, resources=self._resources)
+        self._running[future] = label
+        self._completed.add(future)
+
+    def collect(self) -> tuple[Any, Callable[[], Any]]:
+        """Wait for one task to end; returns its label and a function that gives its result.
+
+        That function raises what the task raised, or ClusterError if its workers died.
+
+        Raises
+        ------
+        ClusterError
+            If there was no worker for the task for as long as the scheduler waits.
+        """
+        from distributed.scheduler import NoValidWorkerError, NoWorkerError
+
+        future = next(self._completed)
+        error = future.exception() if future.status == "error" else None
+        if isinstance(error, NoWorkerError | NoValidWorkerError):
+            raise ClusterError(
+                f"cluster: no worker in {error.timeout:g} s, as where each is killed while it "
+                "starts; what was finished is kept: free memory and start again"
+            ) from error
+        return self._running.pop(future), functools.partial(_result, future)
+
+    def cancel(self) -> None:
+        """Forget all tasks; those that have begun run to their end."""
+        self._client.cancel(list(self._running))
+        self._running.clear()
+        self._completed.clear()
+
+
+@contextlib.contextmanager
+def connect(
+    scheduler: str | None = None,
+    workers: int | None = None,
+    resources: Mapping[str, float] | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> Iterator[Cluster | None]:
+    """A cluster at an address, or of this machine's processes; None where neither is asked for.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Address of a Dask scheduler, such as ``tls://10.0.0.1:8786``; certificates are those of
+        Dask's configuration (``distributed.comm.tls``).
+    workers : int, optional
+        Number of worker processes to start here, as `metaseg_tf.runs.local_workers` does.
+    resources, prepare
+        As in `Cluster`.
+
+    Raises
+    ------
+    InputError
+        If both are asked for.
+    MissingDependencyError
+        If Dask, or for ``workers`` the package cryptography, is not installed.
+    ClusterError
+        If the scheduler does not answer, or workers cannot be started.
+    """
+    if scheduler is not None and workers is not None:
+        raise InputError(
+            "cluster: expected a scheduler's address or a number of workers, got both; "
+            "workers of a scheduler are started with dask worker"
+        )
+    if scheduler is None and workers is None:
+        yield None
+        return
+    with _client(scheduler, workers, dict(resources or {})) as client:
+        cluster = Cluster(client, resources, prepare)
+        try:
+            yield cluster
+        finally:
+            cluster.cancel()
+
+
+def parse_resources(text: str) -> dict[str, float]:
+    """``"GPU=1,MEMORY=2e9"`` as a mapping; InputError if it is something else."""
+    try:
+        pairs = (part.split("=") for part in text.split(","))
+        return {name.strip(): float(amount) for name, amount in pairs}
+    except ValueError as error:
+        raise InputError(
+            f"resources: expected NAME=AMOUNT, ..., got {text!r}; write it like GPU=1"
+        ) from error
+
+
+@contextlib.contextmanager
+def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iterator[Any]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingDependencyError(
+            "cluster: expected Dask distributed, which is not installed; "
+            "pip install 'metaseg-tf[cluster]'"
+        ) from error
+    with contextlib.ExitStack() as opened:
+        address = scheduler
+        if workers is not None:
+            from metaseg_tf.runs.local_workers import start_workers
+
+            threads = max(1, len(os.sched_getaffinity(0)) // workers)
+            address = opened.enter_context(start_workers(workers, threads, resources))
+        try:
+            client = opened.enter_context(Client(address, timeout=_SECONDS_TO_CONNECT))
+        except (OSError, RuntimeError, TypeError, ValueError) as error:
+            # TLS without a certificate is a TypeError to Dask, and with tcp:// a RuntimeError.
+            reason = " ".join(str(error).split())[:120]
+            raise ClusterError(
+                f"{scheduler}: expected a Dask scheduler, got no answer ({reason}); start one "
+                "with dask scheduler, or check the address and, for tls://, the certificates"
+            ) from error
+        yield client
+
+
+def _call(prepare: Callable[[], None] | None, function: Callable, *args) -> Any:
+    """On a worker: one task at a time, so that it has the memory and the threads for itself."""
+    from distributed import get_worker
+
+    with _ONE_AT_A_TIME:
+        _prepare_process(get_worker().state.nthreads, prepare)
+        return function(*args)
+
+
+@functools.lru_cache
+def _prepare_process(threads: int, prepare: Callable[[], None] | None) -> None:
+    import tensorflow as tf
+
+    keep_freed_memory()
+    # Where TensorFlow has started already, as in the caller's own process, its setting stays.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    if prepare is not None:
+        prepare()
+
+
+def _result(future) -> Any:
+    from distributed import CancelledError
+    from distributed.scheduler import KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker as error:
+        raise ClusterError(
+            f"lost {error.allowed_failures + 1} workers one after the other with this task; "
+            "give them more memory, or look at their logs"
+        ) from error
+    except CancelledError as error:
+        raise ClusterError(
+            "cluster: the connection to the scheduler is lost; what was finished is kept: start "
+            "again when it is back"
+        ) from error

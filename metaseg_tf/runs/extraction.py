@@ -1,0 +1,199 @@
+"""A data set becomes a run: every image is measured once, and a stopped run is continued."""
+
+import logging
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import numpy as np
+
+from metaseg_tf.data.softmax import SoftmaxDump
+from metaseg_tf.errors import (
+    DataFormatError,
+    InputError,
+    MetaSegError,
+    RunError,
+)
+from metaseg_tf.runs.cluster import Cluster
+from metaseg_tf.runs.image_maps import ImageMaps
+from metaseg_tf.runs.run import Run
+from metaseg_tf.runs.work import ImageJob, ImageResult, Source, continued, failed, work_through
+from metaseg_tf.segments.columns import check_convention
+from metaseg_tf.segments.components import CONNECTIVITIES, LABELLERS
+from metaseg_tf.segments.iou import compute_class_iou
+from metaseg_tf.segments.table import measure_image
+from metaseg_tf.segments.truth import doubt_truth
+
+__all__ = ["KEEP_MAPS", "MeasureSettings", "extract", "measure_job", "open_run"]
+
+_LOG = logging.getLogger(__name__)
+_CONFUSIONS = "confusions"
+#: Images that keep their maps by default: enough for figures, some 1 MB each.
+KEEP_MAPS = 20
+
+
+@dataclass(frozen=True)
+class MeasureSettings:
+    """What the numbers of a segment table depend on, besides the probabilities.
+
+    The defaults are those that made the published numbers.
+    """
+
+    convention: str = "reference"
+    void: int = 255
+    connectivity: int = 8
+    labeller: str = "skimage"
+    reduce_zero_label: bool = False
+
+    def __post_init__(self):
+        check_convention(self.convention)
+        if self.connectivity not in CONNECTIVITIES:
+            raise InputError(f"connectivity: expected 8 or 4, got {self.connectivity}; use 8")
+        if self.labeller not in LABELLERS:
+            raise InputError(
+                f"labeller: expected one of {', '.join(LABELLERS)}, got {self.labeller!r}; "
+                "use skimage"
+            )
+
+
+def open_run(path: str | os.PathLike, source, settings: MeasureSettings) -> Run:
+    """Make the run folder of a source, or open it to be continued; errors as `Run.create`."""
+    measured = asdict(settings)
+    if not settings.reduce_zero_label:
+        # Runs that were begun before there was this setting go on.
+        del measured["reduce_zero_label"]
+    return Run.create(path, {**source.settings, **measured})
+
+
+def extract(
+    source: Source,
+    run: Run,
+    settings: MeasureSettings,
+    *,
+    skip_errors: bool = False,
+    keep_maps: int = KEEP_MAPS,
+    cluster: Cluster | None = None,
+) -> Iterator[ImageResult]:
+    """Measure all images that the run does not hold yet; log what seems wrong with their truth.
+
+    Parameters
+    ----------
+    source : Source
+    run : Run
+        Open for writing.
+    settings : MeasureSettings
+    skip_errors : bool
+        Carry on past an image that cannot be measured, and note it in the manifest.
+    keep_maps : int
+        Of how many images, the first ones, to keep the maps for pictures. Images that were measured
+        without are measured again for their maps.
+    cluster : Cluster, optional
+        Whose workers measure the images and write into the run; without, this process does.
+
+    Yields
+    ------
+    ImageResult
+        One an image, once its file is written, in the order of the source; on a cluster in the
+        order in which they are done.
+
+    Raises
+    ------
+    MetaSegError
+        What is wrong with the first bad image, unless ``skip_errors``; always where the run folder
+        cannot be written, or where another process is writing to it.
+    """
+    with continued(run):
+        n_classes = run.manifest.n_classes or source.n_classes
+        yield from work_through(
+            source,
+            run,
+            partial(measure_job, run=run, settings=settings, n_classes=n_classes),
+            skip_errors=skip_errors,
+            keep_maps=keep_maps,
+            cluster=cluster,
+            first_alone=n_classes is None,
+        )
+        run.manifest.results = _summarise(run, settings.void)
+        run.write_manifest()
+
+
+def measure_job(
+    job: ImageJob, run: Run, settings: MeasureSettings, n_classes: int | None = None
+) -> ImageResult:
+    """Load one image, measure it, and store its table and, where asked for, its maps in the run.
+
+    ``n_classes`` is the number of classes to expect, where it is known; else the run's.
+    """
+    try:
+        dump = job.load()
+        measured = measure_image(dump.probs, dump.gt, threads=job.threads, **asdict(settings))
+        n_classes = _check_classes(dump, run.manifest.n_classes or n_classes)
+    except RunError:
+        raise
+    except MetaSegError as error:
+        return failed(job, error)
+    if job.keep_maps:
+        maps = ImageMaps(
+            **measured.heat._asdict(), segments=measured.segments, gt=measured.gt, image=dump.image
+        )
+        run.write_maps(dump.name, maps)
+    run.write_segments(dump.name, measured.table, _pack(measured.confusions))
+    return ImageResult(dump.name, "measured", len(measured.table), n_classes)
+
+
+def _pack(confusions: np.ndarray | None) -> dict[str, bytes]:
+    """The image's confusion matrix as it is kept with its table, if the truth is known."""
+    if confusions is None:
+        return {}
+    return {_CONFUSIONS: zlib.compress(confusions.astype("<i8").tobytes())}
+
+
+def _summarise(run: Run, void: int) -> dict:
+    """Class-wise IoU and mIoU over all images of the run, as fractions; void alone has none."""
+    n_classes = run.manifest.n_classes
+    parts = [_unpack(image, packed, n_classes) for image, packed in run.extras(_CONFUSIONS)]
+    if not parts:
+        return {}
+    confusions = np.sum(parts, axis=0)
+    doubt = doubt_truth(confusions, void)
+    if doubt:
+        _LOG.warning("%s: %s, and extract into another folder", run.path, doubt)
+    ious, known = compute_class_iou(confusions), confusions[:-1]
+    results = {
+        "images": len(parts),
+        "class_iou": [None if np.isnan(iou) else float(iou) for iou in ious],
+    }
+    if known.any():
+        results["miou"] = float(np.nanmean(ious))
+        results["pixel_accuracy"] = float(np.trace(known) / known.sum())
+    return results
+
+
+def _unpack(image: str, packed: bytes, n_classes: int | None) -> np.ndarray:
+    """An image's confusions, int64 [n_classes + 1, n_classes]; what is longer is not unpacked."""
+    n_classes = n_classes or 0
+    # Runs of former versions lack the last row, which counts void.
+    sizes = [8 * rows * n_classes for rows in (n_classes, n_classes + 1)]
+    try:
+        content = zlib.decompressobj().decompress(packed, sizes[-1] + 1)
+    except zlib.error:
+        content = b""
+    if not content or len(content) not in sizes:
+        raise DataFormatError(
+            f"{image}: expected the confusions of {n_classes} classes beside its segment table, "
+            "got something else; delete its file of the run and run extract again"
+        )
+    confusions = np.frombuffer(content.ljust(sizes[-1], b"\0"), "<i8")
+    return confusions.reshape(n_classes + 1, n_classes)
+
+
+def _check_classes(dump: SoftmaxDump, expected: int | None) -> int:
+    n_classes = dump.probs.shape[-1]
+    if expected not in (None, n_classes):
+        raise InputError(
+            f"{dump.name}: expected {expected} classes as in the first image, got {n_classes}; "
+            "extract it into a run of its own"
+        )
+    return n_classes

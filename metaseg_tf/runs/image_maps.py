@@ -1,0 +1,142 @@
+"""The maps of one image, kept for pictures: what was predicted, where, and how surely.
+
+Kept as two files: an npz with the maps, and the photograph as JPEG, which browsers show as it is.
+"""
+
+import io
+import math
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from metaseg_tf.errors import DataFormatError, in_one_line
+from metaseg_tf.segments.columns import MAX_CLASSES
+from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
+
+__all__ = ["ImageMaps", "decode_maps", "encode_maps"]
+
+VOID = 255
+_LEVELS = 255
+#: Upper bound of an image's pixels, 32 times those of Cityscapes.
+_MAX_PIXELS = 2**26
+_JPEG_QUALITY = 90
+_CLASS_MAPS = ("pred", "segments")
+_REMEDY = "delete it and run extract again"
+_HEAT_MAPS = ("entropy", "difference")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageMaps:
+    """Maps of one image, all of its size.
+
+    Attributes
+    ----------
+    pred : uint8 [H, W]
+        Predicted class, 255 where the ground truth is void.
+    segments : int32 [H, W]
+        Number of the pixel's segment as in the segment table, 0 where the ground truth is void.
+    entropy, difference : float32 [H, W]
+        E_z and D_z in [0, 1]; to 1/510 once they were stored.
+    gt : uint8 [H, W] or None
+        True class, 255 for void.
+    image : uint8 [H, W, 3] or None
+        The photograph in RGB; softmax dumps come without.
+    """
+
+    pred: np.ndarray
+    segments: np.ndarray
+    entropy: np.ndarray
+    difference: np.ndarray
+    gt: np.ndarray | None = None
+    image: np.ndarray | None = None
+
+
+def encode_maps(maps: ImageMaps) -> dict[str, bytes]:
+    """The files that hold the maps: suffix -> content; "jpg" where there is a photograph."""
+    arrays = {}
+    for name in _CLASS_MAPS:
+        numbers = getattr(maps, name)
+        # In as few bytes as the largest number needs: fewer to compress.
+        arrays[name] = numbers.astype(np.min_scalar_type(numbers.max(initial=0)), copy=False)
+    for name in _HEAT_MAPS:
+        arrays[name] = np.rint(getattr(maps, name) * _LEVELS).astype(np.uint8)
+    arrays |= {} if maps.gt is None else {"gt": maps.gt}
+    photograph = {} if maps.image is None else {"jpg": _to_jpeg(maps.image)}
+    return photograph | {"npz": _to_npz(arrays)}
+
+
+def decode_maps(
+    npz: bytes,
+    photograph: bytes | None = None,
+    *,
+    n_classes: int = MAX_CLASSES,
+    origin: str = "maps",
+) -> ImageMaps:
+    """The maps that `encode_maps` made files of.
+
+    Parameters
+    ----------
+    npz, photograph : bytes
+    n_classes : int
+        Of the network; no class may be larger.
+    origin : str
+        What errors call the file.
+
+    Raises
+    ------
+    DataFormatError
+        If the content is truncated or something else, or holds impossible sizes or values.
+    """
+    with open_npz(io.BytesIO(npz), origin, _REMEDY) as packed:
+        names = [*_CLASS_MAPS, *_HEAT_MAPS, *{"gt"}.intersection(packed.names())]
+        (shape, *others) = {packed.shape(name) for name in names}
+        if others or len(shape) != 2 or not 0 < math.prod(shape) <= _MAX_PIXELS:
+            raise _broken(origin, f"maps of {shape} and {others} pixels")
+        arrays = {name: packed.read(name, "iu") for name in names}
+    segments = arrays.pop("segments")
+    if not 0 <= segments.min() <= segments.max() <= segments.size:
+        raise _broken(origin, f"segments {segments.min()} to {segments.max()}")
+    for name, array in arrays.items():
+        impossible = (array >= n_classes) & (array != VOID) & (name not in _HEAT_MAPS)
+        if array.dtype != np.uint8 or impossible.any():
+            raise _broken(origin, f"{name} of {array.dtype} up to {array.max()}")
+    heat = [arrays.pop(name) / np.float32(_LEVELS) for name in _HEAT_MAPS]
+    image = None if photograph is None else _from_jpeg(photograph, shape, origin)
+    return ImageMaps(arrays["pred"], segments.astype(np.int32), *heat, arrays.get("gt"), image)
+
+
+def _to_npz(arrays: dict[str, np.ndarray]) -> bytes:
+    """As np.savez_compressed, in a third of its time and a third larger."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array))
+    return content.getvalue()
+
+
+def _to_jpeg(image: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "JPEG", quality=_JPEG_QUALITY)
+    return content.getvalue()
+
+
+def _from_jpeg(content: bytes, size: tuple[int, ...], origin: str) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(content), formats=["JPEG"]) as photograph:
+            if photograph.size[::-1] != size or photograph.mode != "RGB":
+                raise _broken(origin, f"a photograph of {photograph.size}")
+            return np.asarray(photograph)
+    except (*READ_ERRORS, Image.DecompressionBombError) as error:
+        if isinstance(error, DataFormatError):
+            raise
+        raise _broken(origin, in_one_line(error)) from error
+
+
+def _broken(origin: str, found: str) -> DataFormatError:
+    return DataFormatError(
+        f"{origin}: expected the maps of an image, got a file that cannot be used ({found}); "
+        f"{_REMEDY}"
+    )

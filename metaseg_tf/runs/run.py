@@ -1,0 +1,444 @@
+"""A run folder: what was measured, with which settings, and what was made of it.
+
+::
+
+    RUN/run.json                   settings, versions, failures: the manifest
+    RUN/segments/, RUN/packs/      the segment tables; see metaseg_tf.runs.segment_files
+    RUN/maps/<image>.npz, .jpg     what pictures of it are made of, for some images
+    RUN/evaluation/                fits of the paper's protocol; see metaseg_tf.analysis.evaluation
+    RUN/tables/, RUN/figures/...   what was made of them
+
+A file that bears its final name is whole; see metaseg_tf.runs.storage.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from metaseg_tf import __version__
+from metaseg_tf.errors import (
+    DataFormatError,
+    InputError,
+    RunError,
+    SettingsMismatchError,
+    in_one_line,
+)
+from metaseg_tf.runs.image_maps import ImageMaps, decode_maps, encode_maps
+from metaseg_tf.runs.segment_files import Parts
+from metaseg_tf.runs.storage import Folder, LocalFolder, open_folder
+from metaseg_tf.segments.columns import (
+    CONVENTIONS,
+    MAX_CLASSES,
+    check_image_name,
+    check_table,
+    count_classes,
+    empty_table,
+)
+
+__all__ = [
+    "Manifest",
+    "Run",
+    "compare_settings",
+    "csv_text",
+    "inert_cell",
+    "load_run",
+    "write_json",
+]
+
+FORMAT = 1
+#: What a formula may begin with in a spreadsheet.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_MANIFEST = "run.json"
+_MAPS = "maps"
+_MAX_DEPTH = 10
+_PACKAGES = (
+    "tensorflow",
+    "tensorflow-addons",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "pandas",
+    "pyarrow",
+)
+
+
+@dataclass
+class Manifest:
+    """What ``run.json`` holds.
+
+    Attributes
+    ----------
+    settings : dict
+        Everything that the numbers of the run depend on. A run is continued only with equal ones.
+    n_classes : int or None
+        Number of classes; None until the first image is measured.
+    failed : dict
+        Image name -> reason, for images passed over with ``--on-error skip``.
+    versions : dict
+        Package -> version at the time of creation.
+    results : dict
+        What was derived from all images together, such as the mIoU.
+    """
+
+    settings: dict[str, Any]
+    n_classes: int | None = None
+    failed: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+
+
+class Run:
+    """A run folder, open for reading, or for writing where it was made by `Run.create`.
+
+    Parameters
+    ----------
+    path : path
+        A local folder, or an address that fsspec knows, such as ``s3://bucket/runs/XC``.
+
+    Raises
+    ------
+    RunError
+        If the folder is no run, or its manifest cannot be read.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self._folder = open_folder(path)
+        self._parts = Parts(self._folder)
+        self.manifest = _read_manifest(self._folder)
+
+    @classmethod
+    def create(cls, path: str | os.PathLike, settings: Mapping[str, Any]) -> "Run":
+        """Make a run folder, or open it to be continued.
+
+        Raises
+        ------
+        SettingsMismatchError
+            If the folder holds images that were measured with other settings.
+        RunError
+            If the folder cannot be written to, is being written to by another process, or holds
+            something else.
+        """
+        folder = open_folder(path)
+        settings = _as_json(settings)
+        if not folder.exists(_MANIFEST) and not folder.is_empty():
+            raise RunError(
+                f"{folder.path}: expected a run folder or an empty one, got one with other files; "
+                "choose another --out"
+            )
+        with folder.locked():
+            # As long as nothing is measured, an option that was missing may still be given.
+            if not folder.exists(_MANIFEST) or cls(path)._may_become(settings):
+                versions = {"metaseg-tf": __version__}
+                for package in _PACKAGES:
+                    with contextlib.suppress(metadata.PackageNotFoundError):
+                        versions[package] = metadata.version(package)
+                _write_manifest(folder, Manifest(settings, versions=versions))
+            run = cls(path)
+            _check_settings(folder.path, run.manifest.settings, settings)
+            return run
+
+    def _may_become(self, settings: Mapping[str, Any]) -> bool:
+        return self.manifest.settings != settings and not self.done() | self.with_maps()
+
+    @property
+    def path(self) -> Path | str:
+        """Where the run lies: a local path, or an address."""
+        return self._folder.path
+
+    @property
+    def address(self) -> str:
+        """The absolute path or the address, the same from wherever it is looked at."""
+        return str(self.path.resolve() if isinstance(self.path, Path) else self.path)
+
+    @property
+    def name(self) -> str:
+        """The name that tables and figures give the run: that of its folder, as text."""
+        return self._folder.name.encode(errors="surrogateescape").decode(errors="replace")
+
+    @contextlib.contextmanager
+    def continued(self) -> Iterator[list[str]]:
+        """Keep other processes from writing segments, and clear away what killed ones left.
+
+        Yields
+        ------
+        list of str
+            Segment tables that were found cut short and are moved aside, to be made again.
+
+        Raises
+        ------
+        RunError
+            If another process is writing, or the folder cannot be written to.
+        """
+        with self._folder.locked():
+            self._folder.tidy()
+            broken = self._parts.set_aside_broken()
+            # A process may have been stopped between its first table and the manifest.
+            if self.manifest.n_classes is None:
+                self.manifest.n_classes = self._parts.count_classes()
+            yield broken
+
+    def done(self) -> set[str]:
+        """Names of the images whose segment table is written."""
+        return self._parts.images()
+
+    def write_segments(
+        self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Store one image's segment table; ``extra`` is kept with it."""
+        self._parts.write(check_image_name(image), table, extra)
+
+    def write_manifest(self) -> None:
+        """Store the manifest as it now is."""
+        _write_manifest(self._folder, self.manifest)
+
+    def write_text(self, relative: str, text: str) -> Path | str:
+        """Store a text file below the run folder and return where it lies."""
+        # Names of files need not be text: what is no UTF-8 is written as its bytes' escapes.
+        return self.write_bytes(relative, text.encode(errors="backslashreplace"))
+
+    def write_bytes(self, relative: str, content: bytes) -> Path | str:
+        """Store a file below the run folder and return where it lies."""
+        self._folder.write(relative, content)
+        return self._folder.where(relative)
+
+    def write_maps(self, image: str, maps: ImageMaps) -> None:
+        """Store one image's maps, the npz last: where it is, all is there."""
+        for suffix, content in encode_maps(maps).items():
+            self.write_bytes(f"{_MAPS}/{check_image_name(image)}.{suffix}", content)
+
+    def with_maps(self) -> set[str]:
+        """Names of the images whose maps are kept."""
+        return set(map(check_image_name, self._folder.names(_MAPS, ".npz")))
+
+    def load_maps(self, image: str) -> ImageMaps:
+        """The maps of one image.
+
+        Raises
+        ------
+        InputError
+            If the run keeps no maps of it.
+        DataFormatError
+            If a file is broken.
+        """
+        if image not in self.with_maps():
+            raise InputError(
+                f"{self.path}: expected maps of the image {image!r}, found none; choose one of "
+                f"{len(self.with_maps())} in {self._folder.where(_MAPS)}, or run extract again "
+                "with --keep-maps all"
+            )
+        npz, photograph = (f"{_MAPS}/{image}.{suffix}" for suffix in ("npz", "jpg"))
+        shown = self.read_bytes(photograph) if self._folder.exists(photograph) else None
+        n_classes = self.manifest.n_classes or self._parts.count_classes() or MAX_CLASSES
+        origin = str(self._folder.where(npz))
+        return decode_maps(self.read_bytes(npz), shown, n_classes=n_classes, origin=origin)
+
+    def read_bytes(self, relative: str) -> bytes:
+        """A file below the run folder; RunError if it is not there or cannot be read."""
+        try:
+            return self._folder.read(relative)
+        except OSError as error:
+            raise RunError(
+                f"{self._folder.where(relative)}: cannot be read ({error.strerror or error}); "
+                "check permissions"
+            ) from error
+
+    def fingerprint(self) -> str:
+        """A hash that changes with the manifest and with the files of the segment tables."""
+        manifest = self._folder.read(_MANIFEST)
+        return hashlib.sha256(manifest + repr(self._parts.states()).encode()).hexdigest()
+
+    def compact(self, size: int) -> int:
+        """Pack the tables of single images into larger files; returns how many were packed."""
+        with self.continued():
+            return self._parts.compact(size)
+
+    def load(self, only: list[str] | None = None) -> pd.DataFrame:
+        """The segment tables of all images, in the order of their names.
+
+        Parameters
+        ----------
+        only : list of str, optional
+            The columns to read; all by default.
+
+        Raises
+        ------
+        DataFormatError
+            If a file is broken, or the files do not fit together.
+        """
+        loaded = self._parts.load(only)
+        if loaded is not None:
+            return loaded.to_pandas()
+        table = empty_table(self.manifest.n_classes or 2)
+        table.insert(0, "image", np.empty(0, object))
+        return table if only is None else table[only]
+
+    def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
+        """(image, value) of what was stored under a key of ``extra``, for images that have it."""
+        return self._parts.extras(key)
+
+
+def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataFrame:
+    """The concatenated segment table of a run, with dtypes by `metaseg_tf.segments.columns`.
+
+    Parameters
+    ----------
+    path : path
+        A run folder.
+    only : list of str, optional
+        The columns to read; all by default.
+
+    Returns
+    -------
+    DataFrame
+        ``image`` and the columns of `metaseg_tf.segments.columns.columns`, in the order of image
+        names and segment numbers.
+
+    Raises
+    ------
+    RunError, DataFormatError
+        If the folder is no run or a file in it is broken.
+    """
+    run = Run(path)
+    table = check_table(run.load(only), str(path), whole=only is None)
+    if only is None and run.manifest.n_classes not in (None, count_classes(table)):
+        raise DataFormatError(
+            f"{path}: expected tables of the manifest's {run.manifest.n_classes} classes, got "
+            f"{count_classes(table)}; extract into another folder"
+        )
+    return table
+
+
+def compare_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Name, old and new value of each setting that both sides name and that differs.
+
+    They are compared as JSON keeps them: a tuple is the list that comes back from a file, and a
+    number of numpy is Python's.
+    """
+    old, new = _as_json(old), _as_json(new)
+    return [(key, old[key], new[key]) for key in new if key in old and old[key] != new[key]]
+
+
+def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(dict(settings), default=lambda value: np.asarray(value).tolist()))
+
+
+def csv_text(frame: pd.DataFrame, **options) -> str:
+    """A table as CSV without its index; texts that a spreadsheet would run get a "'" in front.
+
+    Names of images and runs come from files that anyone may have made. ``options`` as for
+    `pandas.DataFrame.to_csv`.
+    """
+    texts = frame.select_dtypes(exclude=["number", "bool"])
+    safe = {name: column.map(inert_cell).astype(object) for name, column in texts.items()}
+    return frame.assign(**safe).to_csv(index=False, lineterminator="\n", **options)
+
+
+def inert_cell(cell: Any) -> Any:
+    """A cell of a CSV file that no spreadsheet takes for a formula; no two texts become one."""
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
+def write_json(target: Path, content: Mapping[str, Any]) -> None:
+    """Store JSON in any folder, whole or not at all; RunError if it cannot be."""
+    LocalFolder(target.parent).write(target.name, _encode(content))
+
+
+def parse_json(content: bytes) -> dict[str, Any]:
+    """A JSON object of a few levels; ValueError if it is anything else."""
+    with contextlib.suppress(RecursionError):
+        parsed = json.loads(content.decode())
+        if isinstance(parsed, dict) and _depth(parsed) <= _MAX_DEPTH:
+            return parsed
+    raise ValueError(f"it is not a JSON object of at most {_MAX_DEPTH} levels")
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
+
+
+def _write_manifest(folder: Folder, manifest: Manifest) -> None:
+    folder.write(_MANIFEST, _encode({"format": FORMAT, **vars(manifest)}))
+
+
+def _encode(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def _read_manifest(folder: Folder) -> Manifest:
+    if not folder.exists(_MANIFEST):
+        found = f"without {_MANIFEST}" if folder.exists() else "which does not exist"
+        raise RunError(
+            f"{folder.path}: expected a run folder, got one {found}; "
+            "make it with metaseg-tf extract"
+        )
+    where = folder.where(_MANIFEST)
+    try:
+        content = parse_json(folder.read(_MANIFEST))
+        if type(content["format"]) is not int:
+            raise ValueError("impossible format")
+        if content["format"] > FORMAT:
+            raise RunError(
+                f"{where}: made by a newer version (format {content['format']!r:.20}, this one "
+                f"reads {FORMAT}); update metaseg-tf"
+            )
+        names = Manifest.__dataclass_fields__
+        return _checked(Manifest(**{name: content[name] for name in names}))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{where}: expected the manifest of a run, got something else ({in_one_line(error)}); "
+            "extract into another folder"
+        ) from error
+    except OSError as error:
+        if isinstance(error, RunError):
+            raise
+        raise RunError(f"{where}: cannot be read ({error.strerror}); check permissions") from error
+
+
+def _checked(manifest: Manifest) -> Manifest:
+    for name in ("settings", "failed", "versions", "results"):
+        if not isinstance(getattr(manifest, name), dict):
+            raise ValueError(f"{name} is not an object")
+    settings, results = manifest.settings, manifest.results
+    n_classes = 2 if manifest.n_classes is None else manifest.n_classes
+    connectivity = settings.get("connectivity", 8)
+    miou, images = results.get("miou", 0), results.get("images", 0)
+    fit = {
+        "failed": all(isinstance(reason, str) for reason in manifest.failed.values()),
+        "versions": all(isinstance(version, str) for version in manifest.versions.values()),
+        "settings": all(map(str.isprintable, settings)),
+        "n_classes": type(n_classes) is int and 2 <= n_classes <= MAX_CLASSES,
+        "convention": settings.get("convention", CONVENTIONS[0]) in CONVENTIONS,
+        "connectivity": type(connectivity) is int and connectivity in (4, 8),
+        # Of void alone it was once not a number.
+        "miou": type(miou) in (int, float) and not (miou < 0 or miou > 1),
+        "images": type(images) is int and images >= 0,
+    }
+    if not all(fit.values()):
+        raise ValueError(f"impossible {', '.join(name for name in fit if not fit[name])}")
+    return manifest
+
+
+def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    # Runs from before there was a choice fed pixels in 0..255.
+    old = {"input_range": new.get("input_range") and "0..255", **old}
+    keys = dict.fromkeys(sorted({*old, *new}))
+    differing = [
+        f"{key:.40} {there!r:.80} there, {now!r:.80} now"
+        for key, there, now in compare_settings(keys | dict(old), keys | dict(new))
+    ]
+    if differing:
+        raise SettingsMismatchError(
+            f"{path}: made with other settings ({'; '.join(differing)}); "
+            "use the same settings or another --out"
+        )

@@ -1,0 +1,266 @@
+"""The Parquet files of a run: one an image as they are measured, or packs of many images.
+
+::
+
+    segments/<image>.parquet    one image; its metadata holds what else is kept of it
+    packs/<number>.parquet      many; the names of all, and that metadata, stand in its own
+
+A pack is written once, and an image that lies in one is measured no more.
+"""
+
+import io
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metaseg_tf.errors import DataFormatError
+from metaseg_tf.runs.storage import Folder
+from metaseg_tf.segments.columns import NAME_BYTES, check_image_name, count_classes
+from metaseg_tf.untrusted.arrays import fits
+
+__all__ = ["Parts"]
+
+_SUFFIX = ".parquet"
+_SINGLES, _PACKS = "segments", "packs"
+_IMAGE, _IMAGES = "image", b"images"
+_MAGIC = b"PAR1"
+#: A footer ends with its length (4 bytes, little endian) and the magic.
+_TAIL = 8
+_READ_ERRORS = (pa.ArrowException, OSError, ValueError)
+
+
+class Parts:
+    """The segment tables that lie in a run folder."""
+
+    def __init__(self, folder: Folder):
+        self._folder = folder
+
+    def images(self) -> set[str]:
+        """Names of the images whose segment table is written."""
+        return set(self._singles()).union(*self._packs().values())
+
+    def count_classes(self) -> int | None:
+        """Number of classes that the tables were measured with; None where there is none."""
+        for file, _ in self._files():
+            found = count_classes(self._read_schema(file).empty_table().to_pandas())
+            if found < 2:
+                raise _broken(self._folder.where(file), ValueError(f"{found} classes"))
+            return found
+        return None
+
+    def write(self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None) -> None:
+        """Store one image's segment table; ``extra`` goes into the file's metadata."""
+        images = pa.array([image] * len(table), pa.string())
+        content = pa.Table.from_pandas(table, preserve_index=False).add_column(0, _IMAGE, images)
+        self._write(_single(image), content.replace_schema_metadata(extra))
+
+    def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
+        """(image, value) of one metadata entry of every image that has it, by name."""
+        found = {}
+        for relative, images in self._files():
+            metadata = self._read_schema(relative).metadata or {}
+            for image in images:
+                entry = key if relative == _single(image) else _entry(key, image)
+                if entry.encode() in metadata:
+                    found[image] = metadata[entry.encode()]
+        return iter(sorted(found.items()))
+
+    def states(self) -> list[tuple[str, str]]:
+        """(file, what changes when it does) of all files."""
+        return [(file, self._folder.state(file)) for file, _ in self._files()]
+
+    def load(self, only: Sequence[str] | None = None) -> pa.Table | None:
+        """The tables of all images, by name; None where there is no image.
+
+        Parameters
+        ----------
+        only : sequence of str, optional
+            The columns to read; all by default.
+
+        Raises
+        ------
+        DataFormatError
+            If a file is broken, or the files do not fit together.
+        """
+        files = self._files()
+        if not files:
+            return None
+        mixed = any(a[1][-1] > b[1][0] for a, b in itertools.pairwise(files))
+        needed = None if only is None else list(dict.fromkeys([*only, *["image"] * mixed]))
+        table = self._concat([relative for relative, _ in files], needed)
+        if mixed:
+            # Within an image the order of rows is that of its table, in a pack as well.
+            table = table.take(table[_IMAGE].to_pandas().argsort(kind="stable").to_numpy())
+        return table if only is None else table.select(list(only))
+
+    def set_aside_broken(self) -> list[str]:
+        """Rename the files that were cut short, so that their images are measured again.
+
+        Returns
+        -------
+        list of str
+            Where they lay.
+        """
+        files = [_single(image) for image in self._singles()] + self._pack_files()
+        tails = self._folder.tails(files, _TAIL)
+        broken = [file for file, tail in zip(files, tails, strict=True) if tail[4:] != _MAGIC]
+        for file in broken:
+            self._folder.set_aside(file)
+        return [self._folder.where(file) for file in broken]
+
+    def compact(self, size: int) -> int:
+        """Pack the files of single images, ``size`` images a pack; returns how many images.
+
+        Packs are whole and on disk before the files that went into them are deleted. Call it while
+        locked.
+        """
+        singles, packed = self._singles(), set().union(*self._packs().values())
+        pending = [image for image in singles if image not in packed]
+        taken = (int(name) for name in self._folder.names(_PACKS, _SUFFIX) if name.isdecimal())
+        number = max(taken, default=0)
+        for begin in range(0, len(pending), size):
+            number += 1
+            self._write_pack(f"{_PACKS}/{number:06d}{_SUFFIX}", pending[begin : begin + size])
+        if singles:
+            self._folder.flush(_PACKS)
+            self._folder.flush("")
+        for image in singles:
+            self._folder.remove(_single(image))
+        return len(pending)
+
+    def _write_pack(self, relative: str, images: Sequence[str]) -> None:
+        metadata = {_IMAGES: json.dumps(images).encode()}
+        for image in images:
+            own = self._read_schema(_single(image)).metadata or {}
+            metadata |= {_entry(key.decode(), image): value for key, value in own.items()}
+        table = self._concat([_single(image) for image in images])
+        self._write(relative, table.replace_schema_metadata(metadata))
+
+    def _singles(self) -> list[str]:
+        return [check_image_name(name) for name in self._folder.names(_SINGLES, _SUFFIX)]
+
+    def _pack_files(self) -> list[str]:
+        names = map(check_image_name, self._folder.names(_PACKS, _SUFFIX))
+        return [f"{_PACKS}/{name}{_SUFFIX}" for name in names]
+
+    def _packs(self) -> dict[str, list[str]]:
+        """Pack -> the names of its images."""
+        return {file: self._pack_images(file) for file in self._pack_files()}
+
+    def _pack_images(self, relative: str) -> list[str]:
+        try:
+            images = json.loads(self._read_schema(relative).metadata[_IMAGES])
+            if not images or not isinstance(images, list):
+                raise ValueError("no list of images")
+            return [check_image_name(image) for image in images]
+        except (TypeError, AttributeError, KeyError, ValueError, RecursionError) as error:
+            raise _broken(self._folder.where(relative), error) from error
+
+    def _files(self) -> list[tuple[str, list[str]]]:
+        """(file, its images), in the order of the first image; no image comes twice."""
+        packs = self._packs()
+        packed = set().union(*packs.values())
+        singles = [(_single(image), [image]) for image in self._singles() if image not in packed]
+        return sorted([*packs.items(), *singles], key=lambda file: file[1][0])
+
+    def _concat(self, files: Sequence[str], only: list[str] | None = None) -> pa.Table:
+        tables = [self._read(file, only) for file in files]
+        for file, table in zip(files, tables, strict=True):
+            if table.schema != tables[0].schema:
+                different = set(table.column_names) ^ set(tables[0].column_names)
+                raise DataFormatError(
+                    f"{self._folder.where(file)}: expected the columns of {files[0]}, got others "
+                    f"({', '.join(sorted(different)[:5]) or 'other dtypes'}); "
+                    "delete it and run extract again"
+                )
+        missing = set(only or ()) - set(tables[0].column_names)
+        if missing:
+            raise DataFormatError(
+                f"{self._folder.path}: expected columns {', '.join(sorted(missing))}, which the "
+                "run does not have; was it made without ground truth?"
+            )
+        return pa.concat_tables(tables)
+
+    def _read(self, relative: str, only: list[str] | None) -> pa.Table:
+        try:
+            with self._folder.open(relative) as file:
+                opened = pq.ParquetFile(file, read_dictionary=[_IMAGE])
+                self._check(relative, opened, file.seek(0, io.SEEK_END))
+                table = _with_texts(opened.read(only, use_threads=False))
+        except DataFormatError:
+            raise
+        except KeyError as error:
+            raise _broken(
+                self._folder.where(relative), ValueError("no column of images")
+            ) from error
+        except _READ_ERRORS as error:
+            raise _broken(self._folder.where(relative), error) from error
+        return table.replace_schema_metadata()
+
+    def _check(self, relative: str, opened: pq.ParquetFile, stored: int) -> None:
+        """Refuse other types than numbers and names, and what a few bytes would unpack to."""
+        groups = map(opened.metadata.row_group, range(opened.num_row_groups))
+        chunks = (group.column(place) for group in groups for place in range(group.num_columns))
+        widths = {"BYTE_ARRAY": NAME_BYTES}
+        size = sum(
+            max(0, chunk.total_uncompressed_size, chunk.num_values * widths.get(kind, 8))
+            for chunk in chunks
+            for kind in [chunk.physical_type]
+        )
+        found = [] if fits(size, stored) else [f"{stored} bytes that unpack to {size}"]
+        for field in opened.schema_arrow:
+            wanted = pa.types.is_dictionary if field.name == _IMAGE else pa.types.is_primitive
+            if not (wanted(field.type) and field.name.isprintable()):
+                found.append(f"{field.name!r:.40} of {field.type!s:.40}")
+        if found:
+            raise DataFormatError(
+                f"{self._folder.where(relative)}: expected a table of numbers and its image, got "
+                f"{', '.join(found[:5])}; delete it and run extract again"
+            )
+
+    def _read_schema(self, relative: str) -> pa.Schema:
+        try:
+            with self._folder.open(relative) as file:
+                return pq.read_schema(file)
+        except _READ_ERRORS as error:
+            raise _broken(self._folder.where(relative), error) from error
+
+    def _write(self, relative: str, table: pa.Table) -> None:
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer, compression="zstd")
+        self._folder.write(relative, buffer.getvalue().to_pybytes())
+
+
+def _with_texts(table: pa.Table) -> pa.Table:
+    """The table with its images' names, each of which was read once, as a column of texts."""
+    if _IMAGE not in table.column_names:
+        return table
+    images = table[_IMAGE]
+    if images.null_count:
+        raise ValueError("rows without an image")
+    for chunk in images.chunks:
+        for name in chunk.dictionary.cast(pa.string()).to_pylist():
+            check_image_name(name)
+    place = table.schema.get_field_index(_IMAGE)
+    return table.set_column(place, _IMAGE, images.cast(pa.string()))
+
+
+def _single(image: str) -> str:
+    return f"{_SINGLES}/{image}{_SUFFIX}"
+
+
+def _entry(key: str, image: str) -> str:
+    """Where a pack's metadata holds an image's own entry."""
+    return f"{key}:{image}"
+
+
+def _broken(where: str, error: Exception) -> DataFormatError:
+    reason = " ".join(str(error).split())[:120]
+    return DataFormatError(
+        f"{where}: expected a whole segment table, got a file that cannot be read ({reason}); "
+        "delete it and run extract again"
+    )

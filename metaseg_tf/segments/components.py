@@ -1,0 +1,228 @@
+"""Segments: connected components of the predicted classes; interior and boundary (section 2)."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from skimage import measure
+
+from metaseg_tf.errors import InputError, MissingDependencyError, ShapeError
+from metaseg_tf.segments.columns import check_convention
+
+__all__ = [
+    "CONNECTIVITIES",
+    "LABELLERS",
+    "VOID",
+    "RunSpans",
+    "connect_runs",
+    "find_interior",
+    "label_components",
+    "run_starts",
+]
+
+#: Marks pixels outside of every class in the uint8 maps of this package.
+VOID = 255
+
+CONNECTIVITIES = (8, 4)
+LABELLERS = ("skimage", "runs", "tfa")
+
+
+def label_components(
+    classes: np.ndarray, *, connectivity: int = 8, labeller: str = "skimage"
+) -> np.ndarray:
+    """Number the connected components of equal class, the segments k of section 2.
+
+    Parameters
+    ----------
+    classes : uint8 array [H, W]
+        Class ids; 255 (void) belongs to no component.
+    connectivity : {8, 4}
+        Neighbours of a pixel: with or without its diagonals.
+    labeller : {"skimage", "runs", "tfa"}
+        scikit-image; our own over runs of pixels, the fastest where segments are large; or
+        tensorflow-addons in the graph, which knows 4 neighbours only.
+
+    Returns
+    -------
+    int32 array [H, W]
+        0 for void, else 1, 2, ... in raster order of a component's first pixel.
+
+    Raises
+    ------
+    InputError
+        If connectivity or labeller is unknown, or "tfa" is asked for 8 neighbours.
+    MissingDependencyError
+        If labeller is "tfa" and tensorflow-addons is not installed.
+    """
+    if classes.ndim != 2:
+        raise ShapeError(f"classes: expected [H, W], got {list(classes.shape)}; pass one image")
+    if connectivity not in CONNECTIVITIES:
+        raise InputError(f"connectivity: expected 8 or 4, got {connectivity!r}; the paper uses 8")
+    if labeller == "skimage":
+        neighbours = 2 if connectivity == 8 else 1
+        labels = measure.label(classes, background=VOID, connectivity=neighbours)
+        return labels.astype(np.int32, copy=False)
+    if labeller == "runs":
+        return _label_runs(classes, connectivity)
+    if labeller == "tfa":
+        return _label_with_tfa(classes, connectivity)
+    raise InputError(f"labeller: expected one of {', '.join(LABELLERS)}, got {labeller!r}")
+
+
+def _label_runs(classes: np.ndarray, connectivity: int) -> np.ndarray:
+    starts = run_starts(classes)
+    lengths = np.diff(starts, append=classes.size)
+    spans = RunSpans.of(starts, lengths, classes.shape[1])
+    labels = connect_runs(spans, classes.ravel()[starts], connectivity)
+    return np.repeat(labels, lengths).reshape(classes.shape)
+
+
+def connect_runs(spans: "RunSpans", kinds: np.ndarray, connectivity: int) -> np.ndarray:
+    """Number the connected components of runs of equal kind.
+
+    Parameters
+    ----------
+    spans : RunSpans
+        Runs in raster order.
+    kinds : uint8 array [R]
+        Class id of each run; 255 (void) belongs to no component.
+    connectivity : {8, 4}
+
+    Returns
+    -------
+    int32 array [R]
+        0 for void, else 1, 2, ... in raster order of a component's first pixel.
+    """
+    n_runs, inside = len(kinds), np.flatnonzero(kinds != VOID)
+    spans, kinds = spans.take(inside), kinds[inside]
+    first, second = np.concatenate(
+        [spans.touching(spans, down=down, connectivity=connectivity) for down in (0, 1)], axis=1
+    )
+    equal = kinds[first] == kinds[second]
+    joined = (np.ones(np.count_nonzero(equal), bool), (first[equal], second[equal]))
+    graph = sparse.coo_matrix(joined, shape=(len(inside),) * 2)
+    # Numbers rise with a component's first run, which holds its first pixel.
+    labels = np.zeros(n_runs, np.int32)
+    labels[inside] = connected_components(graph, directed=False)[1] + 1
+    return labels
+
+
+class RunSpans(NamedTuple):
+    """Where runs of pixels lie, in an image with two columns of padding behind each row.
+
+    The padding keeps a diagonal step from reaching around the image's edge.
+    """
+
+    begin: np.ndarray
+    end: np.ndarray
+    width: int
+
+    @classmethod
+    def of(cls, starts: np.ndarray, lengths: np.ndarray, width: int) -> "RunSpans":
+        """Spans of the runs of an image of that width, from flat positions and lengths."""
+        begin = starts + 2 * (starts // width)
+        return cls(begin, begin + lengths, width + 2)
+
+    def take(self, indices: np.ndarray) -> "RunSpans":
+        """Some of the runs."""
+        return RunSpans(self.begin[indices], self.end[indices], self.width)
+
+    def touching(
+        self, other: "RunSpans", *, down: int, connectivity: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Indices (own, other) of the runs that touch, ``down`` rows further, -1, 0 or 1."""
+        reach = 1 if connectivity == 8 or down == 0 else 0
+        shift = down * self.width
+        first = np.searchsorted(other.end, self.begin + shift - reach, side="right")
+        last = np.searchsorted(other.begin, self.end + shift + reach, side="left")
+        count = np.maximum(last - first, 0)
+        own = np.repeat(np.arange(len(count)), count)
+        offset = np.arange(len(own)) - np.repeat(np.cumsum(count) - count, count)
+        return own, first[own] + offset
+
+
+def _label_with_tfa(classes: np.ndarray, connectivity: int) -> np.ndarray:
+    if connectivity != 4:
+        raise InputError(
+            "labeller: 'tfa' knows 4 neighbours only, got connectivity=8; "
+            "use labeller='skimage', or connectivity=4"
+        )
+    try:
+        from tensorflow_addons import image
+    except ImportError as error:
+        raise MissingDependencyError(
+            "labeller: 'tfa' needs tensorflow-addons, which is not installed (it ended with "
+            "Python 3.11 and TensorFlow 2.15); use labeller='skimage'"
+        ) from error
+    # Zero is the background of tensorflow-addons and a class of ours, so ids move up by one.
+    shifted = np.where(classes == VOID, 0, classes.astype(np.int32) + 1)
+    return _renumber(image.connected_components(shifted).numpy())
+
+
+def _renumber(labels: np.ndarray) -> np.ndarray:
+    """Number components in raster order of their first pixel, whatever their numbers were."""
+    ids, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    foreground = ids != 0
+    rank = np.zeros(len(ids), np.int32)
+    rank[np.flatnonzero(foreground)[first[foreground].argsort()]] = np.arange(
+        1, foreground.sum() + 1
+    )
+    return rank[inverse].reshape(labels.shape)
+
+
+def find_interior(classes: np.ndarray, *, convention: str = "reference") -> np.ndarray:
+    """Pixels whose eight neighbours all belong to the same segment (k_in of section 2).
+
+    Parameters
+    ----------
+    classes : integer array [H, W]
+        Predicted classes with void, or the component numbers.
+    convention : {"reference", "paper"}
+        Whether neighbours outside the image are passed over, so that a pixel on the image's edge
+        can be interior ("reference"), or count as another segment ("paper");
+        docs/decisions/0002-edge-pixels.md.
+
+    Returns
+    -------
+    bool array [H, W]
+    """
+    check_convention(convention)
+    row_of_three = np.ones(classes.shape, bool)
+    beside = classes[:, 1:] == classes[:, :-1]
+    row_of_three[:, 1:] &= beside
+    row_of_three[:, :-1] &= beside
+    below = classes[1:] == classes[:-1]
+    interior = row_of_three.copy()
+    interior[1:] &= below & row_of_three[:-1]
+    interior[:-1] &= below & row_of_three[1:]
+    if convention == "paper":
+        interior[[0, -1]] = False
+        interior[:, [0, -1]] = False
+    return interior
+
+
+def run_starts(*maps: np.ndarray, every: int | None = None) -> np.ndarray:
+    """Flat positions at which a run of pixels begins that are equal in all maps.
+
+    A run stays within one row of the image. Sums over segments become sums over runs, of which an
+    image has a hundred times fewer than pixels.
+
+    Parameters
+    ----------
+    maps : arrays [H, W]
+    every : int, optional
+        Begin a new run at each multiple of this flat position, too.
+
+    Returns
+    -------
+    int64 array [R], rising, beginning with 0
+    """
+    begins = np.zeros(maps[0].shape, bool)
+    begins[:, 0] = True
+    for array in maps:
+        begins[:, 1:] |= array[:, 1:] != array[:, :-1]
+    begins = begins.ravel()
+    if every is not None:
+        begins[::every] = True
+    return np.flatnonzero(begins)

@@ -1,0 +1,200 @@
+"""IoU and adjusted IoU of each predicted segment (section 2 and appendix), in both conventions.
+
+An image is reduced to runs: horizontal stretches in which prediction and ground truth are constant.
+All areas and intersections are sums over runs.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from metaseg_tf.segments.columns import check_convention
+from metaseg_tf.segments.components import VOID, RunSpans, connect_runs, run_starts
+
+__all__ = ["compute_class_iou", "compute_iou", "count_confusions"]
+
+
+def compute_iou(
+    pred: np.ndarray,
+    segments: np.ndarray,
+    gt: np.ndarray,
+    *,
+    convention: str = "reference",
+    connectivity: int = 8,
+) -> tuple[np.ndarray, np.ndarray]:
+    """IoU(k) and IoU_adj(k) of each segment k.
+
+    With I the number of pixels of k whose ground truth is k's class c, and G the ground truth
+    components of class c, both are I over a union, and 0 where I = 0:
+
+    - "paper": K' are the g in G that intersect k. The union is k with K' for the IoU, and k with
+      the pixels of K' that are not predicted as c for the adjusted IoU.
+    - "reference": the union is k with every g in G that intersects *or touches* k for the IoU, and
+      k with every component of missed pixels of class c that touches k for the adjusted IoU
+      (docs/decisions/0003-iou-by-flooding.md).
+
+    Parameters
+    ----------
+    pred : uint8 array [H, W]
+        Predicted classes, 255 where the ground truth is void.
+    segments : int32 array [H, W]
+        Components of ``pred``, numbered 1..n; 0 for void.
+    gt : uint8 array [H, W]
+        True class ids, 255 for void.
+    convention : {"reference", "paper"}
+    connectivity : {8, 4}
+        What it means to touch.
+
+    Returns
+    -------
+    iou, iou_adj : float64 arrays [n]
+        Unitless, in [0, 1].
+    """
+    check_convention(convention)
+    runs = _Runs.of(pred, segments, gt, connectivity)
+    touching = runs.touching(connectivity) if convention == "reference" else np.empty((3, 0), int)
+    area, shared, pairs = runs.areas(), runs.intersections(), runs.pairs()
+    grown = _grow_by_components(runs, pairs, touching)
+    grown_adj = (
+        _grow_by_missed(runs, touching)
+        if convention == "reference"
+        else _grow_by_missed_parts(runs, pairs)
+    )
+    return _ratio(shared, area + grown), _ratio(shared, area + grown_adj)
+
+
+def count_confusions(pred: np.ndarray, gt: np.ndarray, n_classes: int) -> np.ndarray:
+    """Pixels of each true class (row) that were predicted as each class (column).
+
+    Parameters
+    ----------
+    pred, gt : uint8 arrays [H, W]
+        Class ids; 255 in ``gt`` for void.
+    n_classes : int
+
+    Returns
+    -------
+    int64 array [C + 1, C]
+        The last row counts the pixels that are void in ``gt``.
+    """
+    starts = run_starts(pred, gt)
+    true, predicted = (m.ravel()[starts].astype(np.int64) for m in (gt, pred))
+    cells = np.where(true == VOID, n_classes, true) * n_classes + predicted
+    counts = np.bincount(
+        cells, np.diff(starts, append=pred.size), minlength=(n_classes + 1) * n_classes
+    )
+    return counts.astype(np.int64).reshape(-1, n_classes)
+
+
+def compute_class_iou(confusions: np.ndarray) -> np.ndarray:
+    """IoU of each class over a whole data set; their mean without NaN is the mIoU.
+
+    Parameters
+    ----------
+    confusions : int64 array [C + 1, C]
+        Sum of `count_confusions` over images; void does not count.
+
+    Returns
+    -------
+    float64 array [C]
+        In [0, 1]; NaN for classes that are neither true nor predicted anywhere.
+    """
+    known = confusions[:-1]
+    shared = np.diag(known).astype(float)
+    union = known.sum(0) + known.sum(1) - shared
+    return np.divide(shared, union, out=np.full(len(shared), np.nan), where=union > 0)
+
+
+class _Runs(NamedTuple):
+    """One entry a run: where it lies, its segment k, its component g of the ground truth, and the
+    component m of missed pixels (``gt != pred``) that it belongs to; 0 for none."""
+
+    spans: RunSpans
+    n_segments: int
+    pred: np.ndarray
+    gt: np.ndarray
+    segment: np.ndarray
+    component: np.ndarray
+    missed: np.ndarray
+    hit: np.ndarray
+
+    @classmethod
+    def of(cls, pred, segments, gt, connectivity: int) -> "_Runs":
+        starts = run_starts(pred, gt)
+        spans = RunSpans.of(starts, np.diff(starts, append=pred.size), pred.shape[1])
+        predicted, true, segment = (m.ravel()[starts] for m in (pred, gt, segments))
+        component = connect_runs(spans, true, connectivity)
+        lost = np.where(predicted == true, np.uint8(VOID), true)
+        missed = connect_runs(spans, lost, connectivity)
+        hit = (predicted == true) & (segment > 0)
+        return cls(spans, int(segments.max()), predicted, true, segment, component, missed, hit)
+
+    @property
+    def length(self) -> np.ndarray:
+        return self.spans.end - self.spans.begin
+
+    def areas(self) -> np.ndarray:
+        return _sum_by(self.segment, self.length, self.n_segments)
+
+    def intersections(self) -> np.ndarray:
+        return _sum_by(self.segment[self.hit], self.length[self.hit], self.n_segments)
+
+    def pairs(self) -> np.ndarray:
+        """Pairs (k, g) that share pixels, int [2, P]."""
+        return _distinct(self.segment[self.hit], self.component[self.hit])
+
+    def touching(self, connectivity: int) -> np.ndarray:
+        """Triples (k, g, m) of a segment and a run of missed pixels of its class beside it."""
+        lost = np.flatnonzero(self.missed)
+        spans = self.spans.take(lost)
+        found = []
+        for down in (-1, 0, 1):
+            own, other = spans.touching(self.spans, down=down, connectivity=connectivity)
+            own = lost[own]
+            same = self.gt[own] == self.pred[other]
+            own, other = own[same], other[same]
+            found.append(np.stack([self.segment[other], self.component[own], self.missed[own]]))
+        return np.concatenate(found, axis=1)
+
+
+def _sum_by(ids: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """Sum of the values of each id 1..n; whole numbers below 2**53 are exact."""
+    return np.bincount(ids, values, minlength=n + 1)[1:]
+
+
+def _distinct(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Distinct pairs of two arrays of ids, int64 [2, P]."""
+    base = int(second.max(initial=0)) + 1
+    keys = first.astype(np.int64) * base + second
+    keys = keys[np.flatnonzero(np.diff(keys, prepend=-1))]
+    return np.stack(np.divmod(np.unique(keys), base))
+
+
+def _grow_by_components(runs: _Runs, pairs, touching) -> np.ndarray:
+    """For each k, the sum of |g \\ k| over the components g that it shares or touches."""
+    reached = np.concatenate([pairs, touching[:2]], axis=1)
+    segment, component = _distinct(*reached)
+    sizes = np.bincount(runs.component, runs.length)
+    everything = _sum_by(segment, sizes[component], runs.n_segments)
+    return everything - runs.intersections()
+
+
+def _grow_by_missed(runs: _Runs, touching) -> np.ndarray:
+    """For each k, the sum of |m| over the missed components m of its class that touch it."""
+    segment, missed = _distinct(touching[0], touching[2])
+    sizes = np.bincount(runs.missed, runs.length)
+    return _sum_by(segment, sizes[missed], runs.n_segments)
+
+
+def _grow_by_missed_parts(runs: _Runs, pairs) -> np.ndarray:
+    """For each k, the pixels of its components g that are not predicted as its class."""
+    lost = runs.missed > 0
+    sizes = np.bincount(
+        runs.component[lost], runs.length[lost], minlength=int(runs.component.max()) + 1
+    )
+    segment, component = pairs
+    return _sum_by(segment, sizes[component], runs.n_segments)
+
+
+def _ratio(shared: np.ndarray, union: np.ndarray) -> np.ndarray:
+    return np.divide(shared, union, out=np.zeros(len(shared)), where=shared > 0)

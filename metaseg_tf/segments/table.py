@@ -1,0 +1,354 @@
+"""One image: class probabilities, with or without ground truth, become its segment table."""
+
+import warnings
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from metaseg_tf.errors import InputError, ShapeError
+from metaseg_tf.segments.columns import check_convention, class_columns, columns
+from metaseg_tf.segments.components import VOID, find_interior, label_components, run_starts
+from metaseg_tf.segments.dispersion import (
+    HeatMaps,
+    channels_first,
+    check_probabilities,
+    compute_heat_maps,
+    count_threads,
+)
+from metaseg_tf.segments.iou import compute_iou, count_confusions
+from metaseg_tf.segments.truth import doubt_truth, find_classes_in_void
+
+__all__ = ["Measurement", "check_ground_truth", "measure_image", "segment_metrics"]
+
+# A float32 sum of this many probabilities is exact to 1e-6; longer sums are taken in float64.
+_FLOAT32_RUN = 16
+_BLOCK_PIXELS = 1 << 16
+_BLOCK_RUNS = 1 << 14
+
+
+def segment_metrics(
+    probs: np.ndarray,
+    gt: np.ndarray | None = None,
+    *,
+    convention: str = "reference",
+    void: int = 255,
+    reduce_zero_label: bool = False,
+    connectivity: int = 8,
+    labeller: str = "skimage",
+) -> pd.DataFrame:
+    """The segment table of one image (section 2): a row for each predicted segment.
+
+    Parameters
+    ----------
+    probs : float16, float32 or float64 array [H, W, C]
+        Class probabilities, each pixel's summing to 1 within 1e-2; C in 2..254. Pixels that are
+        void in ``gt`` need none.
+    gt : integer or bool array [H, W] or [H, W, 1], optional
+        True class ids 0..C-1, or ``void``. Void pixels belong to no segment and cut segments.
+        Without ground truth nothing is masked and the columns ``iou`` and ``iou_adj`` are absent.
+    convention : {"reference", "paper"}
+        What made the published numbers, or the printed definitions, of interior and IoU.
+    void : int
+        The id in ``gt`` of pixels without ground truth.
+    reduce_zero_label : bool
+        Whether ``gt`` counts the classes from 1 and 0 is void as well, as in ADE20K.
+    connectivity : {8, 4}
+        Neighbours of a pixel in a segment.
+    labeller : {"skimage", "runs", "tfa"}
+        What numbers the components, as in `metaseg_tf.segments.components.label_components`.
+
+    Returns
+    -------
+    DataFrame
+        Columns and dtypes as `metaseg_tf.segments.columns.columns` lists them; means are exact to
+        1e-6. No row where every pixel is void.
+
+    Raises
+    ------
+    ShapeError
+        If ``probs`` is not [H, W, C] or ``gt`` not [H, W].
+    InputError
+        If ``probs`` holds no distributions, ``gt`` unknown ids, or an option is unknown.
+
+    Warns
+    -----
+    UserWarning
+        If there are two classes, of which ``gt`` holds one, and void where the other is predicted:
+        it is most likely a mask of 0 and 255.
+
+    Examples
+    --------
+    >>> probs = np.full((4, 4, 2), [0.9, 0.1])
+    >>> table = segment_metrics(probs, np.zeros((4, 4), int))
+    >>> table[["class_id", "S", "iou", "iou_adj"]].values.tolist()
+    [[0.0, 16.0, 1.0, 1.0]]
+    """
+    measured = measure_image(
+        probs,
+        gt,
+        convention=convention,
+        void=void,
+        reduce_zero_label=reduce_zero_label,
+        connectivity=connectivity,
+        labeller=labeller,
+    )
+    counts = measured.confusions
+    # Of more than two classes an image may well lack one: these are judged over a whole run.
+    if gt is not None and len(counts) == 3 and counts[-1, find_classes_in_void(counts)].any():
+        warnings.warn(doubt_truth(counts, void), stacklevel=2)
+    return measured.table
+
+
+class Measurement(NamedTuple):
+    """An image's segment table and the maps that it was measured on.
+
+    Attributes
+    ----------
+    table : DataFrame
+        As `segment_metrics` returns it.
+    segments : int32 [H, W]
+        The number of the segment that a pixel belongs to, 0 where the ground truth is void.
+    heat : HeatMaps
+        Predicted class (255 where the ground truth is void), entropy and difference.
+    gt : uint8 [H, W] or None
+        True class, 255 for void.
+    confusions : int64 [C + 1, C] or None
+        As `metaseg_tf.segments.iou.count_confusions` gives them; None without ground truth.
+    """
+
+    table: pd.DataFrame
+    segments: np.ndarray
+    heat: HeatMaps
+    gt: np.ndarray | None
+    confusions: np.ndarray | None
+
+
+def measure_image(
+    probs: np.ndarray,
+    gt: np.ndarray | None = None,
+    *,
+    convention: str = "reference",
+    void: int = 255,
+    reduce_zero_label: bool = False,
+    connectivity: int = 8,
+    labeller: str = "skimage",
+    threads: int | None = None,
+) -> Measurement:
+    """`segment_metrics` together with the maps of segments, classes and dispersion.
+
+    ``threads`` is how many to use; by default `metaseg_tf.segments.dispersion.count_threads`.
+    """
+    threads = threads or count_threads()
+    check_convention(convention)
+    probs, is_void = check_probabilities(probs), None
+    if gt is not None:
+        gt = check_ground_truth(gt, probs.shape, void, reduce_zero_label)
+        is_void = gt == VOID
+    heat = compute_heat_maps(probs, convention=convention, void=is_void, threads=threads)
+    confusions = None if gt is None else count_confusions(heat.pred, gt, probs.shape[-1])
+    if gt is not None:
+        heat = heat._replace(pred=np.where(is_void, gt, heat.pred))
+    with ThreadPoolExecutor(threads) as pool:
+        labelled = pool.submit(
+            label_components, heat.pred, connectivity=connectivity, labeller=labeller
+        )
+        # With 4 neighbours a diagonal neighbour of the same class can be another segment.
+        same = heat.pred if connectivity == 8 else labelled.result()
+        sums = _sum_runs(pool, probs, heat, same, convention)
+        segments = labelled.result()
+        measured = pool.submit(_measure, heat.pred, segments, sums)
+        compared = gt is not None and pool.submit(
+            compute_iou, heat.pred, segments, gt, convention=convention, connectivity=connectivity
+        )
+        table = measured.result()
+        if compared:
+            table["iou"], table["iou_adj"] = compared.result()
+    order = columns(probs.shape[-1], with_gt=gt is not None)
+    frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
+    return Measurement(frame, segments, heat, gt, confusions)
+
+
+def check_ground_truth(
+    gt: np.ndarray, shape: tuple[int, ...], void: int = 255, reduce_zero_label: bool = False
+) -> np.ndarray:
+    """Ground truth as uint8 class ids with 255 for void.
+
+    Parameters
+    ----------
+    gt : integer or bool array [H, W]
+        Further axes of length one are dropped.
+    shape : (H, W, C)
+        Shape of the probabilities that it belongs to.
+    void : int
+        The id in ``gt`` of pixels without ground truth.
+    reduce_zero_label : bool
+        As in `segment_metrics`.
+
+    Raises
+    ------
+    ShapeError, InputError
+        If size, dtype or ids do not fit.
+    """
+    gt, size = np.asarray(gt), tuple(shape[:2])
+    if [n for n in gt.shape if n > 1] == [n for n in size if n > 1]:
+        gt = gt.reshape(size)
+    if gt.shape != size:
+        if gt.shape == tuple(shape[1:]):
+            raise channels_first(shape)
+        raise ShapeError(
+            f"gt: expected [H, W] = {list(size)} as in probs, got {list(gt.shape)}; "
+            "resize with nearest neighbour or pass the matching file"
+        )
+    if gt.dtype.kind not in "uib":
+        raise InputError(f"gt: expected integer class ids, got {gt.dtype}; convert it")
+    gt = gt.astype(np.uint8) if gt.dtype.kind == "b" else gt
+    first, n_classes = int(reduce_zero_label), shape[-1]
+    counted = f"{first}..{n_classes - 1 + first}"
+    reduce = "if 0 is void and 1 the first class, use reduce_zero_label=True (--reduce-zero-label)"
+    if first <= void < n_classes + first:
+        raise InputError(
+            f"void: expected an id outside the classes {counted}, got {void}; "
+            f"{'255 is usual' if void or first else reduce}"
+        )
+    is_void = gt == void
+    if reduce_zero_label:
+        is_void |= gt == 0
+    unknown = ((gt < first) | (gt >= n_classes + first)) & ~is_void
+    if unknown.any():
+        ids = np.unique(gt[unknown])
+        shown = ", ".join(map(str, ids[:5])) + (", ..." if len(ids) > 5 else "")
+        advice = "map the label ids to train ids first"
+        if len(ids) == 1 and ids[0] == -1:
+            advice = "use void=-1 (--void -1) if that is void, or map the ids to train ids first"
+        elif len(ids) == 1 and ids[0] == n_classes:
+            advice += f"; {reduce}"
+        raise InputError(f"gt: expected ids {counted} or {void} (void), got {shown}; {advice}")
+    gt = gt - first if first else gt
+    return np.where(is_void, np.uint8(VOID), gt).astype(np.uint8, copy=False)
+
+
+class _RunSums(NamedTuple):
+    """Sums over short runs of pixels of one row, segment, and side of it: interior or boundary.
+
+    Attributes
+    ----------
+    starts, lengths : int64 [R]
+    interior : bool [R]
+    entropy, difference : float32 [R]
+    probs : float32 [R, C]
+    """
+
+    starts: np.ndarray
+    lengths: np.ndarray
+    interior: np.ndarray
+    entropy: np.ndarray
+    difference: np.ndarray
+    probs: np.ndarray
+
+
+def _sum_runs(
+    pool: Executor, probs: np.ndarray, heat: HeatMaps, same: np.ndarray, convention: str
+) -> _RunSums:
+    """Everything that is summed over pixels; ``same`` [H, W] is constant within a segment only."""
+    interior = find_interior(same, convention=convention)
+    starts = run_starts(same, interior, every=_FLOAT32_RUN)
+    pixels = probs.reshape(-1, probs.shape[-1])
+    sums = _RunSums(
+        starts,
+        np.diff(starts, append=same.size),
+        interior.ravel()[starts],
+        *(np.empty(len(starts), np.float32) for _ in range(2)),
+        np.empty((len(starts), pixels.shape[1]), np.float32),
+    )
+
+    def sum_block(begin: int) -> None:
+        block = slice(begin, min(begin + _BLOCK_PIXELS, len(pixels)))
+        runs = slice(*np.searchsorted(starts, (block.start, block.stop)))
+        rows = _sum_of_rows(np.append(starts[runs], block.stop) - begin)
+        sums.probs[runs] = rows @ pixels[block].astype(np.float32, copy=False)
+        sums.entropy[runs] = rows @ heat.entropy.ravel()[block]
+        sums.difference[runs] = rows @ heat.difference.ravel()[block]
+
+    list(pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)))
+    return sums
+
+
+def _sum_of_rows(bounds: np.ndarray) -> sparse.csr_matrix:
+    """The matrix of ones that sums the rows bounds[i]..bounds[i + 1] of what it multiplies."""
+    n = bounds[-1]
+    entries = (np.ones(n, np.float32), np.arange(n), bounds)
+    return sparse.csr_matrix(entries, shape=(len(bounds) - 1, n))
+
+
+def _measure(pred: np.ndarray, segments: np.ndarray, sums: _RunSums) -> dict[str, np.ndarray]:
+    """All columns of the table that need no ground truth."""
+    segment = segments.ravel()[sums.starts]
+    n = int(segments.max())
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(segment), prepend=0))
+    inner, boundary = _sum_sides(segment, sums, sums.lengths, n)
+    # A segment that fills the image has no boundary in convention "reference".
+    rel, rel_in = (area / np.maximum(boundary, 1) for area in (inner + boundary, inner))
+    table = {
+        "segment": np.arange(1, n + 1),
+        "class_id": pred.ravel()[sums.starts[first]],
+        "S": inner + boundary,
+        "S_in": inner,
+        "S_bd": boundary,
+        "S_rel": rel,
+        "S_rel_in": rel_in,
+        **_boxes(segment, sums, segments.shape, n),
+    }
+    for name, values in (("E", sums.entropy), ("D", sums.difference)):
+        heat_in, heat_bd = _sum_sides(segment, sums, values, n)
+        mean, mean_in = (heat_in + heat_bd) / table["S"], heat_in / np.maximum(inner, 1)
+        table |= {
+            name: mean,
+            f"{name}_in": mean_in,
+            f"{name}_bd": heat_bd / np.maximum(boundary, 1),
+            f"{name}_rel": mean * rel,
+            f"{name}_rel_in": mean_in * rel_in,
+        }
+    means = _sum_by_segment(segment, sums.probs, n)
+    means /= table["S"][:, None]
+    return table | dict(zip(class_columns(means.shape[1]), means.T, strict=True))
+
+
+def _sum_sides(segment: np.ndarray, sums: _RunSums, values: np.ndarray, n: int):
+    """Sums over the interior and over the boundary of each segment, float64 [n] each."""
+    side = 2 * segment + sums.interior
+    both = np.bincount(side, values, minlength=2 * n + 2).reshape(-1, 2)[1:]
+    return both[:, 1], both[:, 0]
+
+
+def _sum_by_segment(owner: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """Sum of the rows [Q, C] of each owner 1..n in float64; a block at a time for memory's sake."""
+    totals = np.zeros((n + 1, values.shape[1]))
+    for begin in range(0, len(owner), _BLOCK_RUNS):
+        block = values[begin : begin + _BLOCK_RUNS]
+        owners = owner[begin : begin + len(block)]
+        present = np.zeros(n + 1, bool)
+        present[owners] = True
+        ids, position = np.flatnonzero(present), np.cumsum(present) - 1
+        ones = (np.ones(len(block)), position[owners], np.arange(len(block) + 1))
+        totals[ids] += sparse.csc_matrix(ones, shape=(len(ids), len(block))) @ block
+    return totals[1:]
+
+
+def _boxes(segment: np.ndarray, sums: _RunSums, shape: tuple[int, int], n: int):
+    """Half-open bounding boxes; a run lies within one row."""
+    row, left = np.divmod(sums.starts, shape[1])
+
+    def extreme(ufunc: np.ufunc, values: np.ndarray, initial: int) -> np.ndarray:
+        result = np.full(n + 1, initial, np.int32)
+        ufunc.at(result, segment, values.astype(np.int32))
+        return result[1:]
+
+    return {
+        "top": extreme(np.minimum, row, shape[0]),
+        "left": extreme(np.minimum, left, shape[1]),
+        "bottom": extreme(np.maximum, row + 1, 0),
+        "right": extreme(np.maximum, left + sums.lengths, 0),
+    }

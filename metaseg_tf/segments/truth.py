@@ -1,0 +1,59 @@
+"""What seems wrong with ground truth, told by its confusions with the prediction."""
+
+import numpy as np
+
+__all__ = ["doubt_truth", "find_classes_in_void"]
+
+
+def find_classes_in_void(confusions: np.ndarray) -> np.ndarray:
+    """Classes whose pixels the ground truth holds as void, by all appearance.
+
+    Of two classes that is the one that never occurs, if void does. Of more it is those that never
+    occur and are predicted in void more than elsewhere, if they are most of what is predicted
+    there: in an ordinary data set void is predicted as classes that occur beside it.
+
+    Parameters
+    ----------
+    confusions : int64 array [C + 1, C]
+        As `metaseg_tf.segments.iou.count_confusions` gives it, of an image or summed over many.
+
+    Returns
+    -------
+    int64 array
+        Class ids; none where no pixel is void, or all are.
+    """
+    in_void = confusions[-1]
+    lacking = confusions[:-1].sum(1) == 0
+    if len(lacking) > 2:
+        suspected = lacking & (2 * in_void > confusions.sum(0))
+        found = suspected & (2 * in_void[suspected].sum() > in_void.sum())
+    else:
+        found = lacking & in_void.any()
+    return np.flatnonzero(found & ~lacking.all())
+
+
+def doubt_truth(confusions: np.ndarray, void: int = 255) -> str | None:
+    """One line on what seems wrong with ground truth, and what to do; None where nothing does.
+
+    Parameters
+    ----------
+    confusions : int64 array [C + 1, C]
+        As in `find_classes_in_void`.
+    void : int
+        The id in the ground truth of pixels without.
+    """
+    true, covered = confusions[:-1].sum(1), confusions[-1].sum()
+    if covered and not true.any():
+        return (
+            f"no pixel has ground truth: all are void ({void}), as in Cityscapes' split test; take "
+            "images with labels"
+        )
+    found = " or ".join(map(str, find_classes_in_void(confusions)))
+    if not found:
+        return None
+    is_mask = void > 1 and np.flatnonzero(true).tolist() == [0]
+    return (
+        f"no pixel of the ground truth is of class {found}, and void ({void}), which covers "
+        f"{covered / confusions.sum():.1%} of it, seems to stand for that; store class {found} by "
+        f"its id, not as {void}" + f" (divide a mask of 0 and {void} by {void})" * is_mask
+    )

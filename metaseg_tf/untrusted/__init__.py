@@ -1,0 +1,1 @@
+"""Files from strangers: what is admitted, checked before anything is read or run."""

@@ -1,0 +1,40 @@
+"""People and two-wheelers: of their own classes, as tall as they should be."""
+
+import numpy as np
+import pytest
+
+from metaseg_tf.demo.streetscenes import people
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("painter", "settings", "expected"),
+    [
+        (people.paint_bicycle, {"turn": 0.9}, {"bicycle"}),
+        (people.paint_motorcycle, {"turn": 0.3}, {"motorcycle"}),
+        (people.paint_rider, {"turn": 0.9}, {"bicycle", "rider"}),
+        (people.paint_rider, {"turn": 0.2, "motor": True}, {"motorcycle", "rider"}),
+    ],
+)
+def test_two_wheelers_and_riders_carry_their_labels(easel, painter, settings, expected, seed):
+    image, labels = easel.paint(painter, 0.0, 6.0, seed=seed, **settings)
+    assert easel.names(labels) == expected
+    np.testing.assert_array_equal(image.any(-1), labels > 0)
+
+
+@pytest.mark.parametrize("height", [1.2, 1.9])
+def test_a_person_is_as_tall_as_asked_for_and_stands_on_two_legs(easel, height):
+    _, labels = easel.paint(people.paint_person, 0.0, 4.0, height)
+    rows, _ = np.nonzero(labels)
+    scale = easel.camera.pixels_per_metre(4.0)
+    assert np.ptp(rows) / scale == pytest.approx(height, rel=0.06)
+    assert easel.names(labels) == {"person"}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_both_legs_are_equally_thick(easel, seed):
+    """Crossed corners would tie a bow of a leg."""
+    _, labels = easel.paint(people.paint_person, 0.0, 3.0, 1.75, seed=seed)
+    row = labels[round(easel.camera.project([(0.0, 0.45, 3.0)])[0][1])]
+    left, right = np.count_nonzero(row[:100]), np.count_nonzero(row[100:])
+    assert left == pytest.approx(right, abs=3)

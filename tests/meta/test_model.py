@@ -1,0 +1,174 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scenes import make_scene
+from scipy.special import expit
+from sklearn.linear_model import Ridge
+from tables import make_table
+
+from metaseg_tf import load_model, segment_metrics
+from metaseg_tf.analysis.design import build_design
+from metaseg_tf.analysis.protocol import Protocol
+from metaseg_tf.analysis.scores import auroc, r2
+from metaseg_tf.errors import InputError, SettingsMismatchError
+from metaseg_tf.meta import fit_meta_model, save_model
+from metaseg_tf.meta.fit import PENALTIES
+from metaseg_tf.runs.run import Manifest
+
+FAST = Protocol(runs=3, splits="image", fit_on="train", C=(0.01, 0.1, 1.0))
+
+
+@pytest.fixture(scope="module")
+def table():
+    return make_table(4000, n_classes=5, n_images=40)
+
+
+@pytest.fixture(scope="module")
+def model(table):
+    return fit_meta_model(table, protocol=FAST, name="XC")
+
+
+@pytest.fixture
+def without_truth():
+    """Segments of other images from the same source, and their truth."""
+    fresh = make_table(3000, n_classes=5, n_images=30, seed=9)
+    return fresh.drop(columns=["iou", "iou_adj"]), fresh["iou_adj"].to_numpy()
+
+
+def test_fresh_images_are_judged_as_well_as_held_out_ones(model, without_truth):
+    fresh, iou_adj = without_truth
+    scores, held_out = model.score(fresh), model.provenance["held_out"]
+    inside = fresh["S_in"].to_numpy() > 0
+    area = auroc(-scores["false_positive_probability"][inside], iou_adj[inside] > 0)
+    explained = r2(scores["iou_adj_linear"].to_numpy()[inside], iou_adj[inside])
+    assert area == pytest.approx(held_out["auroc"]["mean"], abs=0.03)
+    assert explained == pytest.approx(held_out["r2"]["mean"], abs=0.05)
+    assert held_out["auroc"]["mean"] > 0.75
+
+
+@pytest.mark.parametrize("n_images", [2, 3, 5])
+def test_few_images_are_enough_for_scores_that_mean_something(n_images):
+    few = make_table(60 * n_images, n_images=n_images, seed=n_images)
+    model = fit_meta_model(few, protocol=FAST)
+    assert model.provenance["penalty"] in PENALTIES
+    fresh = make_table(2000, n_images=20, seed=99).query("S_in > 0")
+    explained = r2(model.score(fresh)["iou_adj_linear"].to_numpy(), fresh["iou_adj"].to_numpy())
+    assert explained > 0.2
+    assert model.provenance["held_out"]["r2"]["mean"] > 0
+
+
+@pytest.mark.parametrize("amount", [1e-9, 1e-5, 1e-3])
+def test_a_class_seen_once_or_never_says_little(amount):
+    """A class with faint probabilities, but for one segment: left out, held out and later."""
+    table = make_table(600, n_classes=5, n_images=8)
+    faint = amount * table["cprob4"]
+    seen = table.index == table.index[(table["S_in"] > 0) & (table["image"] == "town_000002")][0]
+    held_out = fit_meta_model(table.assign(cprob4=faint.where(~seen, 0.9)), protocol=FAST)
+    assert held_out.provenance["held_out"]["r2"]["mean"] > 0.3
+    never = fit_meta_model(table.assign(cprob4=faint), protocol=FAST)
+    one = table[table["S_in"] > 0].iloc[:1]
+    before, after = (never.score(one.assign(cprob4=p)).iloc[0] for p in (faint.max(), 0.9))
+    assert np.abs(after - before).max() < 0.5
+
+
+def test_the_penalty_is_the_largest_within_a_standard_error_of_the_best(model, table):
+    design = build_design(table, least_scale=0.1)
+    scores = {penalty: [] for penalty in PENALTIES}
+    for held_out in FAST.draw_splits(design):
+        X = FAST.features(design, ~held_out)
+        for penalty, found in scores.items():
+            fit = Ridge(alpha=penalty).fit(X[~held_out], design.iou_adj[~held_out])
+            found.append(fit.score(X[held_out], design.iou_adj[held_out]))
+    best = max(scores.values(), key=np.mean)
+    enough = np.mean(best) - np.std(best) / np.sqrt(len(best))
+    chosen = max(penalty for penalty, found in scores.items() if np.mean(found) >= enough)
+    assert model.provenance["penalty"] == chosen
+    assert model.provenance["held_out"]["r2"]["mean"] == pytest.approx(np.mean(scores[chosen]))
+    fit = Ridge(alpha=chosen).fit(design.X, design.iou_adj)
+    np.testing.assert_allclose(model.regressor.coef, fit.coef_, atol=1e-8)
+
+
+def test_scores_by_hand(model, without_truth):
+    row = without_truth[0].query("S_in > 0").iloc[7:8]
+    x = (row[list(model.columns)].to_numpy(float)[0] - model.mean) / model.scale
+    linear = sum(x * model.regressor.coef) + model.regressor.intercept
+    logit = sum(x * model.classifier.coef) + model.classifier.intercept
+    got = model.score(row).iloc[0]
+    assert got["iou_adj_linear"] == pytest.approx(linear)
+    assert got["iou_adj_predicted"] == pytest.approx(min(max(linear, 0), 1))
+    assert got["false_positive_probability"] == pytest.approx(expit(-logit))
+
+
+def test_segments_without_interior_get_what_such_segments_had(model, table):
+    small = table[table["S_in"] == 0]
+    scores = model.score(small)
+    assert np.allclose(scores["iou_adj_predicted"], small["iou_adj"].mean())
+    assert np.allclose(scores["false_positive_probability"], (small["iou_adj"] == 0).mean())
+
+
+def test_aliased_columns_get_no_say_in_the_regression(model, without_truth):
+    fresh = without_truth[0]
+    noisy = fresh.assign(S_rel=fresh["S_rel"] * (1 + 1e-5))
+    before, after = (model.score(t)["iou_adj_linear"] for t in (fresh, noisy))
+    assert np.abs(before - after).max() < 1e-3
+
+
+def test_the_model_comes_back_from_disk_to_the_last_bit(model, without_truth, tmp_path):
+    loaded = load_model(save_model(model, tmp_path / "model.json"))
+    pd.testing.assert_frame_equal(
+        model.score(without_truth[0]), loaded.score(without_truth[0]), check_exact=True
+    )
+    assert loaded.provenance == model.provenance
+
+
+def test_judging_is_measuring_and_scoring(model):
+    probs, _ = make_scene(n_classes=5)
+    judged = model.judge(probs)
+    measured = segment_metrics(probs)
+    pd.testing.assert_frame_equal(judged[list(measured)], measured)
+    scores = model.score(measured)
+    pd.testing.assert_frame_equal(judged[list(scores)], scores)
+    assert judged["iou_adj_predicted"].between(0, 1).all()
+
+
+def test_the_convention_of_the_run_is_that_of_the_judgement(table):
+    settings = {"convention": "paper", "connectivity": 4}
+    model = fit_meta_model(table, protocol=FAST, manifest=Manifest(settings))
+    probs, _ = make_scene(n_classes=5)
+    measured = segment_metrics(probs, convention="paper", connectivity=4)
+    pd.testing.assert_frame_equal(model.judge(probs)[list(measured)], measured)
+    model.check_settings(settings | {"source": "other"})
+    with pytest.raises(SettingsMismatchError, match="convention 'paper' in the model, 'reference'"):
+        model.check_settings({"convention": "reference"})
+
+
+def test_an_image_without_segments_gives_an_empty_table(model):
+    assert list(model.score(make_table(0, n_classes=5))) == [
+        "iou_adj_predicted",
+        "iou_adj_linear",
+        "false_positive_probability",
+    ]
+
+
+def test_another_number_of_classes_is_refused(model):
+    with pytest.raises(SettingsMismatchError, match=r"expected 5 classes.*got 3"):
+        model.judge(make_scene(n_classes=3)[0])
+
+
+@pytest.mark.parametrize("spoil", [lambda t: t.drop(columns="D_bd"), lambda t: t.assign(E=np.nan)])
+def test_a_table_that_cannot_be_judged(model, table, spoil):
+    with pytest.raises(InputError, match="segment table"):
+        model.score(spoil(table))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda t: t.drop(columns=["iou", "iou_adj"]), "iou"),
+        (lambda t: t.assign(image="one"), "at least 2 images"),
+        (lambda t: t.assign(iou=0.0, iou_adj=0.0), "outcome"),
+    ],
+)
+def test_a_table_that_cannot_carry_a_fit(table, spoil, words):
+    with pytest.raises(InputError, match=words):
+        fit_meta_model(spoil(table), protocol=FAST)

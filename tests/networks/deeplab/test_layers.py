@@ -1,0 +1,135 @@
+"""Each kind of layer against plain numpy, in inference, training and recording."""
+
+import numpy as np
+import pytest
+import slow_deeplab
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metaseg_tf.demo.training.initialise import make_variables
+from metaseg_tf.networks.deeplab.layers import (
+    HEAD_EPSILON,
+    InferenceLayers,
+    RecordingLayers,
+    TrainingLayers,
+    batch_norm_names,
+)
+
+
+def layer_weights(kernel_name, kernel_shape, channels, seed=0):
+    rng = np.random.default_rng(seed)
+    gamma, beta, mean, variance = batch_norm_names("layer")
+    return {
+        kernel_name: rng.normal(size=kernel_shape).astype(np.float32),
+        gamma: rng.uniform(0.5, 2, channels).astype(np.float32),
+        beta: rng.normal(size=channels).astype(np.float32),
+        mean: rng.normal(size=channels).astype(np.float32),
+        variance: rng.uniform(0.001, 2, channels).astype(np.float32),
+    }
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    size=st.tuples(st.integers(3, 20), st.integers(3, 20)),
+    step=st.sampled_from([(1, 1), (2, 1), (1, 2), (1, 4), (1, 12)]),
+    seed=st.integers(0, 99),
+)
+def test_depthwise_equals_the_slow_twin(size, step, seed):
+    weights = layer_weights("layer/depthwise_weights", (3, 3, 5, 1), 5, seed)
+    x = np.random.default_rng(seed).normal(size=(1, *size, 5)).astype(np.float32)
+    stride, rate = step
+    y = InferenceLayers(weights).depthwise(x, "layer", stride=stride, rate=rate)
+    slow = slow_deeplab.depthwise(x[0], weights, "layer", stride, rate)
+    np.testing.assert_allclose(y[0], slow, atol=1e-3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    size=st.tuples(st.integers(3, 20), st.integers(3, 20)),
+    stride=st.sampled_from([1, 2]),
+    kernel=st.sampled_from([1, 3]),
+    epsilon=st.sampled_from([1e-3, HEAD_EPSILON]),
+)
+def test_conv_equals_the_slow_twin(size, stride, kernel, epsilon):
+    weights = layer_weights("layer/weights", (kernel, kernel, 4, 6), 6)
+    x = np.random.default_rng(1).normal(size=(1, *size, 4)).astype(np.float32)
+    y = InferenceLayers(weights).conv(
+        x, "layer", 6, size=kernel, stride=stride, epsilon=epsilon, activation=tf.nn.relu
+    )
+    pad = slow_deeplab.identity if kernel == 1 else lambda x: slow_deeplab.pad_same(x, stride, 1)
+    slow = slow_deeplab.conv(
+        x[0], weights, "layer", stride, pad=pad, epsilon=epsilon, act=slow_deeplab.relu
+    )
+    np.testing.assert_allclose(y[0], slow, atol=2e-3)
+
+
+def test_folding_holds_one_constant_over_several_traces():
+    layers = InferenceLayers(layer_weights("layer/weights", (1, 1, 4, 6), 6))
+    traced = tf.function(lambda x: layers.conv(x, "layer", 6), autograph=False)
+    for side in (3, 5):
+        x = tf.ones((1, side, side, 4))
+        np.testing.assert_allclose(traced(x), layers.conv(x, "layer", 6), rtol=1e-6)
+    # Two concrete functions share the one kernel and the one offset.
+    concrete = [traced.get_concrete_function(tf.ones((1, s, s, 4))) for s in (3, 5)]
+    captured = [{id(tensor) for tensor, _ in f.graph.captures} for f in concrete]
+    assert captured[0] == captured[1]
+    assert len(captured[0]) == 2
+
+
+class TestTraining:
+    x = np.random.default_rng(2).normal(3, 2, (4, 9, 9, 4)).astype(np.float32)
+
+    def layers(self, momentum):
+        variables = make_variables(layer_weights("layer/weights", (1, 1, 4, 6), 6))
+        return variables, TrainingLayers(variables, momentum=momentum)
+
+    def test_the_batch_is_normalised_by_its_own_statistics(self):
+        variables, layers = self.layers(0.9)
+        y = layers.conv(self.x, "layer", 6).numpy()
+        gamma, beta, _, _ = (variables[name].numpy() for name in batch_norm_names("layer"))
+        np.testing.assert_allclose(y.mean((0, 1, 2)), beta, atol=1e-4)
+        np.testing.assert_allclose(y.std((0, 1, 2)), gamma, rtol=1e-3)
+
+    def test_moving_statistics_keep_the_share_of_momentum(self):
+        variables, layers = self.layers(0.75)
+        mean = batch_norm_names("layer")[2]
+        before = variables[mean].numpy()
+        layers.conv(self.x, "layer", 6)
+        batch = (self.x @ variables["layer/weights"].numpy()[0, 0]).mean((0, 1, 2))
+        expected = 0.75 * before + 0.25 * batch
+        np.testing.assert_allclose(variables[mean].numpy(), expected, rtol=1e-4, atol=1e-5)
+
+    def test_without_momentum_inference_repeats_the_training_batch(self):
+        variables, layers = self.layers(0.0)
+        trained = layers.conv(self.x, "layer", 6)
+        weights = {name: variable.numpy() for name, variable in variables.items()}
+        # The moving variance is the unbiased one: 1 part in 2 * 324 more.
+        np.testing.assert_allclose(
+            InferenceLayers(weights).conv(self.x, "layer", 6), trained, atol=2e-2
+        )
+
+    def test_moving_statistics_are_not_trainable(self):
+        variables, _ = self.layers(0.9)
+        fixed = {name for name, variable in variables.items() if not variable.trainable}
+        assert fixed == set(batch_norm_names("layer")[2:])
+
+
+def test_recording_names_shapes_and_counts():
+    layers = RecordingLayers()
+    with tf.Graph().as_default():
+        x = layers.conv(tf.zeros((1, 9, 9, 3)), "first", 8, size=3, stride=2)
+        layers.classify(layers.depthwise(x, "second"), "last", 2)
+    assert layers.shapes["first/weights"] == (3, 3, 3, 8)
+    assert layers.shapes["second/depthwise_weights"] == (3, 3, 8, 1)
+    assert layers.shapes["second/BatchNorm/gamma"] == (8,)
+    assert layers.shapes["last/biases"] == (2,)
+    assert len(layers.shapes) == 5 + 5 + 2
+    assert layers.multiply_adds == 25 * (27 * 8 + 9 * 8 + 8 * 2)
+
+
+@pytest.mark.parametrize("layers", [RecordingLayers()], ids=["recording"])
+def test_nodes_bear_the_scope_of_their_layer(layers):
+    with tf.Graph().as_default():
+        y = layers.conv(tf.zeros((1, 9, 9, 3)), "net/first", 8, activation=tf.nn.relu6)
+    assert y.op.name == "net/first/Relu6"

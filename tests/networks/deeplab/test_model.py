@@ -1,0 +1,154 @@
+"""Both networks against the slow twin, upstream's names and the published counts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from deeplab_samples import SMALL, full_weights, slow_network, small_weights, smooth_image
+
+from metaseg_tf.demo.training.initialise import initial_weights, make_variables
+from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65
+from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers
+from metaseg_tf.networks.deeplab.model import (
+    compute_logits,
+    count_multiply_adds,
+    count_parameters,
+    normalise,
+    variable_shapes,
+)
+from metaseg_tf.networks.deeplab.resizing import resize_bilinear
+
+CITYSCAPES = (1025, 2049)
+THREE_SCALES = (0.75, 1.0, 1.25)
+
+
+def compare(architecture, weights, image, output_stride, atol):
+    x = normalise(image.astype(np.float32))
+    fast = compute_logits(architecture, InferenceLayers(weights), x[np.newaxis], output_stride)
+    slow = slow_network(architecture, weights, output_stride)(x)
+    assert 1 < slow.std() < 12, "logits must be like those of a trained network"
+    np.testing.assert_allclose(fast[0], slow, atol=atol)
+
+
+@pytest.mark.parametrize("size", [(65, 97), (73, 89), (50, 66)], ids=str)
+@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize("name", SMALL)
+def test_small_networks_equal_the_slow_twin(name, output_stride, size):
+    compare(SMALL[name], small_weights(name), smooth_image(*size), output_stride, 1e-3)
+
+
+@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize(
+    ("architecture", "atol"), [(MOBILENETV2, 1e-3), (XCEPTION65, 1e-2)], ids=["mn", "xc"]
+)
+def test_full_networks_equal_the_slow_twin(architecture, atol, output_stride):
+    compare(architecture, full_weights(architecture), smooth_image(65, 65), output_stride, atol)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "parameters"),
+    [(MOBILENETV2, 2_146_131), (XCEPTION65, 41_257_699)],
+    ids=["mn", "xc"],
+)
+def test_published_parameter_counts(architecture, parameters):
+    assert count_parameters(architecture) == parameters
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings", "giga"),
+    [
+        (MOBILENETV2, (16,), 21.2),
+        (MOBILENETV2, (8, THREE_SCALES, True), 433),
+        (XCEPTION65, (16,), 418),
+        (XCEPTION65, (8, THREE_SCALES, True), 8676),
+    ],
+    ids=["mn-16", "mn-8-multi", "xc-16", "xc-8-multi"],
+)
+def test_published_multiply_adds(architecture, settings, giga):
+    assert count_multiply_adds(architecture, CITYSCAPES, *settings) / 1e9 == pytest.approx(
+        giga, rel=2e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("MobilenetV2/Conv/weights", (3, 3, 3, 32)),
+        ("MobilenetV2/expanded_conv/depthwise/depthwise_weights", (3, 3, 32, 1)),
+        ("MobilenetV2/expanded_conv_1/expand/BatchNorm/moving_variance", (96,)),
+        ("MobilenetV2/expanded_conv_16/project/weights", (1, 1, 960, 320)),
+        ("image_pooling/weights", (1, 1, 320, 256)),
+        ("concat_projection/weights", (1, 1, 512, 256)),
+        ("logits/semantic/biases", (19,)),
+    ],
+)
+def test_names_of_mobilenet(name, shape):
+    assert variable_shapes(MOBILENETV2)[name] == shape
+
+
+MODULE = "xception_65/{}/xception_module"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("xception_65/entry_flow/conv1_2/weights", (3, 3, 32, 64)),
+        (f"{MODULE}/shortcut/weights".format("entry_flow/block3/unit_1"), (1, 1, 256, 728)),
+        (
+            f"{MODULE}/separable_conv3_pointwise/weights".format("middle_flow/block1/unit_16"),
+            (1, 1, 728, 728),
+        ),
+        (
+            f"{MODULE}/separable_conv3_depthwise/depthwise_weights".format(
+                "exit_flow/block2/unit_1"
+            ),
+            (3, 3, 1536, 1),
+        ),
+        ("aspp3_depthwise/depthwise_weights", (3, 3, 2048, 1)),
+        ("aspp3_pointwise/BatchNorm/beta", (256,)),
+        ("concat_projection/weights", (1, 1, 1280, 256)),
+        ("decoder/feature_projection0/weights", (1, 1, 256, 48)),
+        ("decoder/decoder_conv0_depthwise/depthwise_weights", (3, 3, 304, 1)),
+        ("decoder/decoder_conv1_pointwise/weights", (1, 1, 256, 256)),
+        ("logits/semantic/weights", (1, 1, 256, 19)),
+    ],
+)
+def test_names_of_xception(name, shape):
+    assert variable_shapes(XCEPTION65)[name] == shape
+
+
+def test_shortcuts_stand_where_the_unit_says():
+    names = variable_shapes(XCEPTION65)
+    shortcuts = {name.split("/unit")[0] for name in names if "/shortcut/weights" in name}
+    assert shortcuts == {
+        *(f"xception_65/entry_flow/block{number}" for number in (1, 2, 3)),
+        "xception_65/exit_flow/block1",
+    }
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_trainable_weight_gets_a_gradient_and_the_loss_falls(name):
+    architecture = replace(SMALL[name], n_classes=3)
+    variables = make_variables(initial_weights(architecture, seed=0))
+    layers = TrainingLayers(variables)
+    trainable = [variable for variable in variables.values() if variable.trainable]
+    images = np.stack([smooth_image(33, 33, seed) for seed in range(4)])
+    labels = images.argmax(-1)
+
+    @tf.function(autograph=False)
+    def step():
+        with tf.GradientTape() as tape:
+            x = normalise(tf.cast(images, tf.float32))
+            logits = resize_bilinear(compute_logits(architecture, layers, x, 16), (33, 33))
+            loss = tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+            )
+        gradients = tape.gradient(loss, trainable)
+        assert None not in gradients
+        for variable, gradient in zip(trainable, gradients, strict=True):
+            variable.assign_sub(0.05 * gradient)
+        return loss
+
+    losses = [float(step()) for _ in range(12)]
+    assert losses[-1] < 0.95 * losses[0]

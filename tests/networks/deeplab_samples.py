@@ -1,0 +1,83 @@
+"""Small networks of both kinds, their weights, and an image, shared by the tests of this folder."""
+
+from dataclasses import replace
+from functools import cache, partial
+
+import numpy as np
+import slow_deeplab
+import tensorflow as tf
+
+from metaseg_tf.demo.training.initialise import random_weights
+from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65, Decoder
+
+SMALL = {
+    "mobilenetv2": replace(
+        MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.25), head_depth=32, n_classes=7
+    ),
+    "xception65": replace(
+        XCEPTION65,
+        backbone=XCEPTION65.backbone.scaled(0.125, middle_units=2),
+        head_depth=32,
+        n_classes=7,
+        decoder=Decoder(16, 24),
+    ),
+}
+CROP = (65, 97)
+
+
+@cache
+def small_weights(name):
+    return random_weights(SMALL[name], seed=0)
+
+
+@cache
+def full_weights(architecture):
+    return random_weights(architecture, seed=1)
+
+
+def smooth_image(height, width, seed=0):
+    """A uint8 [height, width, 3] image with coloured patches and a little noise."""
+    rng = np.random.default_rng(seed)
+    patches = rng.integers(30, 226, (height // 12 + 1, width // 12 + 1, 3))
+    image = np.kron(patches, np.ones((12, 12, 1)))[:height, :width]
+    return np.clip(image + rng.normal(0, 12, image.shape), 0, 255).astype(np.uint8)
+
+
+def slow_network(architecture, weights, output_stride):
+    """The slow twin of a network: [H, W, 3] in [-1, 1] -> logits."""
+    if architecture.decoder is None:
+        return partial(slow_deeplab.logits_of_mobilenet, w=weights, output_stride=output_stride)
+    units = architecture.backbone.middle_units
+    return partial(
+        slow_deeplab.logits_of_xception,
+        w=weights,
+        output_stride=output_stride,
+        middle_units=units,
+    )
+
+
+def run_graph(graph_def, image, *tensors):
+    """Values of ``tensors`` when a frozen graph is given an image [H, W, 3].
+
+    Without TensorFlow's graph optimiser: on so small an image it takes longer than the network.
+    """
+    imported = tf.compat.v1.wrap_function(
+        lambda: tf.compat.v1.import_graph_def(graph_def, name=""), []
+    )
+    elements = [imported.graph.as_graph_element(name) for name in ("ImageTensor:0", *tensors)]
+    run = imported.prune(elements[0], elements[1:])
+    try:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        return [value.numpy() for value in run(tf.constant(image[np.newaxis]))]
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
+def write_checkpoint(prefix, variables):
+    """Write a checkpoint with exactly these named arrays."""
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(variables),
+        shape_and_slices=[""] * len(variables),
+        tensors=list(variables.values()),
+    )
