@@ -31,9 +31,28 @@ class Judgement(NamedTuple):
 
 
 def judge_image(model: MetaModel, probs: np.ndarray, threads: int | None = None) -> Judgement:
-    """Measure the segments as the model needs it, and judge each; see ``MetaModel.judge``.
+    """Measure the segments of one image as the model needs it, and judge each.
 
-    ``threads`` as in `metaseg_tf.segments.table.measure_image`.
+    No ground truth is needed; nothing is masked.
+
+    Parameters
+    ----------
+    model : MetaModel
+    probs : float16, float32 or float64 array [H, W, C]
+        Class probabilities, as for `metaseg_tf.segment_metrics`.
+    threads : int, optional
+        As for `metaseg_tf.segments.table.measure_image`.
+
+    Returns
+    -------
+    Judgement
+
+    Raises
+    ------
+    SettingsMismatchError
+        If the model is for another number of classes.
+    ShapeError, InputError
+        If ``probs`` holds no distributions [H, W, C].
     """
     probs = np.asarray(probs)
     if probs.ndim == 3 and probs.shape[0] == model.n_classes != probs.shape[-1]:

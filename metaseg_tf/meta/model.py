@@ -78,31 +78,6 @@ class MetaModel:
         """Number of classes of the network that the model judges."""
         return sum(name.startswith("cprob") for name in self.columns)
 
-    def judge(self, probs: np.ndarray) -> pd.DataFrame:
-        """Measure and judge the segments of one image; no ground truth, nothing masked.
-
-        Parameters
-        ----------
-        probs : float16, float32 or float64 array [H, W, C]
-            Class probabilities, as for `metaseg_tf.segment_metrics`.
-
-        Returns
-        -------
-        DataFrame
-            The segment table without ``iou`` and ``iou_adj``, and the columns of `score`.
-
-        Raises
-        ------
-        SettingsMismatchError
-            If the model is for another number of classes.
-        ShapeError, InputError
-            If ``probs`` holds no distributions [H, W, C].
-        """
-        # Judging a finished table must not wait for TensorFlow.
-        from metaseg_tf.meta.judge import judge_image
-
-        return judge_image(self, probs).table
-
     def score(self, table: pd.DataFrame) -> pd.DataFrame:
         """Verdicts on the segments of a table.
 

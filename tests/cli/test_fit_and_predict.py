@@ -7,7 +7,7 @@ from PIL import Image
 from scenes import make_scene
 from scipy.special import softmax
 
-from metaseg_tf import load_model
+from metaseg_tf import judge_image, load_model
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.meta.paint import read_numbers
 from metaseg_tf.networks.options import NetworkSettings
@@ -97,7 +97,7 @@ def test_dumps_are_judged_into_tables_and_pictures(metaseg, made, tmp_path):
 
 def check_pictures(out, table, model, dumps):
     probs, _ = make_scene(seed=20, n_classes=5)
-    judged, rows = model.judge(probs), table[table["image"] == "s20"].reset_index()
+    judged, rows = judge_image(model, probs).table, table[table["image"] == "s20"].reset_index()
     assert np.allclose(judged["iou_adj_predicted"], rows["iou_adj_predicted"])
     numbers = read_numbers(out / "labels" / "s20.png")
     assert np.array_equal(np.bincount(numbers.ravel())[1:], rows["area"])

@@ -6,7 +6,7 @@ from scipy.special import expit
 from sklearn.linear_model import Ridge
 from tables import make_table
 
-from metaseg_tf import load_model, segment_metrics
+from metaseg_tf import judge_image, load_model, segment_metrics
 from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.protocol import Protocol
 from metaseg_tf.analysis.scores import auroc, r2
@@ -123,7 +123,7 @@ def test_the_model_comes_back_from_disk_to_the_last_bit(model, without_truth, tm
 
 def test_judging_is_measuring_and_scoring(model):
     probs, _ = make_scene(n_classes=5)
-    judged = model.judge(probs)
+    judged = judge_image(model, probs).table
     measured = segment_metrics(probs)
     pd.testing.assert_frame_equal(judged[list(measured)], measured)
     scores = model.score(measured)
@@ -136,7 +136,7 @@ def test_the_convention_of_the_run_is_that_of_the_judgement(table):
     model = fit_meta_model(table, protocol=FAST, manifest=Manifest(settings))
     probs, _ = make_scene(n_classes=5)
     measured = segment_metrics(probs, convention="paper", connectivity=4)
-    pd.testing.assert_frame_equal(model.judge(probs)[list(measured)], measured)
+    pd.testing.assert_frame_equal(judge_image(model, probs).table[list(measured)], measured)
     model.check_settings(settings | {"source": "other"})
     with pytest.raises(SettingsMismatchError, match="convention 'paper' in the model, 'reference'"):
         model.check_settings({"convention": "reference"})
@@ -152,7 +152,7 @@ def test_an_image_without_segments_gives_an_empty_table(model):
 
 def test_another_number_of_classes_is_refused(model):
     with pytest.raises(SettingsMismatchError, match=r"expected 5 classes.*got 3"):
-        model.judge(make_scene(n_classes=3)[0])
+        judge_image(model, make_scene(n_classes=3)[0])
 
 
 @pytest.mark.parametrize("spoil", [lambda t: t.drop(columns="D_bd"), lambda t: t.assign(E=np.nan)])
