@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.networks.deeplab.architecture import Architecture
-from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers
+from metaseg_tf.networks.deeplab.backbones import Architecture
+from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers, resize_bilinear
 from metaseg_tf.networks.deeplab.model import compute_logits, variable_shapes
-from metaseg_tf.networks.deeplab.resizing import resize_bilinear
 
 __all__ = ["initial_weights", "make_variables", "random_weights"]
 
