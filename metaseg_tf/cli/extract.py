@@ -13,9 +13,6 @@ from metaseg_tf.cli.options import (
     ChannelsFirst,
     Cityscapes,
     Convention,
-    Crop,
-    Flip,
-    InputRange,
     KeepMaps,
     Keys,
     Labeller,
@@ -24,22 +21,20 @@ from metaseg_tf.cli.options import (
     OnError,
     OnErrorChoice,
     Out,
-    OutputStride,
-    Overlap,
     Quiet,
-    Scales,
     Scheduler,
-    Tile,
     WorkerResources,
     Workers,
     dump_settings,
-    network_settings,
+    with_network_options,
 )
 from metaseg_tf.errors import InputError
+from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 __all__ = ["extract"]
 
 
+@with_network_options
 def extract(
     out: Out,
     softmax: Annotated[
@@ -53,13 +48,7 @@ def extract(
     split: Annotated[str, typer.Option(help="Split of the data set.")] = "val",
     city: Annotated[str | None, typer.Option(help="Only this city.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first images.")] = None,
-    output_stride: OutputStride = None,
-    scales: Scales = None,
-    flip: Flip = None,
-    crop: Crop = None,
-    tile: Tile = None,
-    overlap: Overlap = 0,
-    input_range: InputRange = None,
+    options: NetworkOptions = DEFAULTS,
     convention: Annotated[
         Convention,
         typer.Option(help="What made the published numbers, or the printed definitions."),
@@ -82,7 +71,7 @@ def extract(
 ) -> None:
     """Measure the segments of every image into a run folder; continues where it stopped."""
     _check_source(softmax, network, cityscapes)
-    options = dump_settings(softmax, logits, channels_first, keys, reduce_zero_label)
+    of_dumps = dump_settings(softmax, logits, channels_first, keys, reduce_zero_label)
     start_tensorflow()
     from metaseg_tf.runs import extraction, sources
 
@@ -90,15 +79,10 @@ def extract(
         convention.value, void, connectivity, labeller.value, reduce_zero_label
     )
     if softmax is not None:
-        source = sources.open_dumps(softmax, limit=limit, **options)
+        source = sources.open_dumps(softmax, limit=limit, **of_dumps)
     else:
         source = sources.open_cityscapes(
-            network,
-            cityscapes,
-            split=split,
-            city=city,
-            limit=limit,
-            **network_settings(output_stride, scales, flip, crop, tile, overlap, input_range),
+            network, cityscapes, options, split=split, city=city, limit=limit
         )
     run = extraction.open_run(out, source, settings)
     measure = partial(

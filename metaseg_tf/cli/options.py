@@ -1,6 +1,9 @@
 """Arguments and options that several verbs share."""
 
+import functools
+import inspect
 import sys
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +11,9 @@ from typing import Annotated
 import typer
 
 from metaseg_tf.errors import InputError
+from metaseg_tf.networks.checkpoints import CATALOGUE
+from metaseg_tf.networks.formats import list_formats
+from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = [
     "DATA_VARIABLES",
@@ -15,11 +21,8 @@ __all__ = [
     "ChannelsFirst",
     "Cityscapes",
     "Convention",
-    "Crop",
     "Engine",
     "EngineChoice",
-    "Flip",
-    "InputRange",
     "KeepMaps",
     "Keys",
     "Labeller",
@@ -28,18 +31,14 @@ __all__ = [
     "OnError",
     "OnErrorChoice",
     "Out",
-    "OutputStride",
-    "Overlap",
     "Quiet",
     "RunFolder",
     "RunFolders",
-    "Scales",
     "Scheduler",
-    "Tile",
     "WorkerResources",
     "Workers",
     "dump_settings",
-    "network_settings",
+    "with_network_options",
 ]
 
 #: Environment variables that may name the Cityscapes folder; the first that is set counts. The
@@ -144,35 +143,102 @@ Keys = Annotated[
 Network = Annotated[
     str | None,
     typer.Option(
-        help="A name in the catalogue (mobilenetv2, xception65), a frozen graph, an archive or "
-        "checkpoint of DeepLab, a SavedModel, a Keras or a TensorFlow Lite file."
+        help=f"A name in the catalogue ({', '.join(entry.name for entry in CATALOGUE)}), "
+        f"{list_formats()}."
     ),
 ]
-OutputStride = Annotated[
-    int | None, typer.Option(help="8 or 16; rebuilds the network from its weights.")
-]
-Scales = Annotated[str | None, typer.Option(help="Scales to average over, such as 0.75,1.0,1.25.")]
-Flip = Annotated[
-    bool | None, typer.Option("--flip/--no-flip", help="Average over the mirrored image, too.")
-]
-Crop = Annotated[
-    str | None, typer.Option(help="The largest image, as HEIGHTxWIDTH, such as 1025x2049.")
-]
-Tile = Annotated[
-    str | None,
-    typer.Option(
-        help="Run a fixed-size network over larger images in tiles of this size, as N or "
-        "HEIGHTxWIDTH."
+
+
+def _parse_numbers(name: str, text: str, separator: str, kind: type) -> tuple:
+    try:
+        return tuple(kind(part) for part in text.split(separator))
+    except ValueError as error:
+        example = "0.75,1.0,1.25" if name == "scales" else "1025x2049"
+        raise InputError(
+            f"--{name}: expected numbers such as {example}, got {text!r}; write it like that"
+        ) from error
+
+
+def _parse_tile(text: str) -> int | tuple:
+    sides = _parse_numbers("tile", text, "x", int)
+    return sides[0] if len(sides) == 1 else sides
+
+
+#: Field of `NetworkOptions` -> its option on the command line, and the parser of its value.
+_NETWORK_OPTIONS = {
+    "output_stride": (
+        Annotated[int | None, typer.Option(help="8 or 16; rebuilds the network from its weights.")],
+        None,
     ),
-]
-Overlap = Annotated[int, typer.Option(help="By how many pixels tiles overlap.")]
-InputRange = Annotated[
-    str | None,
-    typer.Option(
-        help="The range of pixels that a Keras, SavedModel or TensorFlow Lite network expects: "
-        "0..255, 0..1, -1..1, imagenet, or mean=R,G,B,std=R,G,B of pixels in 0..1."
+    "scales": (
+        Annotated[str | None, typer.Option(help="Scales to average over, such as 0.75,1.0,1.25.")],
+        lambda text: _parse_numbers("scales", text, ",", float),
     ),
-]
+    "flip": (
+        Annotated[
+            bool | None,
+            typer.Option("--flip/--no-flip", help="Average over the mirrored image, too."),
+        ],
+        None,
+    ),
+    "crop": (
+        Annotated[
+            str | None,
+            typer.Option(help="The largest image, as HEIGHTxWIDTH, such as 1025x2049."),
+        ],
+        lambda text: _parse_numbers("crop", text, "x", int),
+    ),
+    "tile": (
+        Annotated[
+            str | None,
+            typer.Option(
+                help="Run a fixed-size network over larger images in tiles of this size, as N or "
+                "HEIGHTxWIDTH."
+            ),
+        ],
+        _parse_tile,
+    ),
+    "overlap": (
+        Annotated[int | None, typer.Option(help="Least overlap of tiles in pixels.")],
+        lambda pixels: pixels or None,
+    ),
+    "input_range": (
+        Annotated[
+            str | None,
+            typer.Option(
+                help="Range of pixels that a network other than DeepLab expects: 0..255, 0..1, "
+                "-1..1, imagenet, or mean=R,G,B,std=R,G,B of pixels in 0..1."
+            ),
+        ],
+        None,
+    ),
+}
+
+
+def with_network_options(verb: Callable) -> Callable:
+    """Give a verb all options of `NetworkOptions` in place of its argument ``options``."""
+
+    @functools.wraps(verb)
+    def called(**values):
+        given = {}
+        for name, (_, parse) in _NETWORK_OPTIONS.items():
+            value = values.pop(name)
+            given[name] = value if value is None or parse is None else parse(value)
+        return verb(**values, options=NetworkOptions(**given))
+
+    signature = inspect.signature(verb)
+    parameters = []
+    for parameter in signature.parameters.values():
+        if parameter.name != "options":
+            parameters.append(parameter)
+            continue
+        for name, (annotation, _) in _NETWORK_OPTIONS.items():
+            parameters.append(
+                inspect.Parameter(name, parameter.kind, default=None, annotation=annotation)
+            )
+    called.__signature__ = signature.replace(parameters=parameters)
+    called.__annotations__ = {p.name: p.annotation for p in parameters}
+    return called
 
 
 def dump_settings(
@@ -198,40 +264,3 @@ def dump_settings(
                 f"--keys: expected PART=KEY, got {keys!r}; write probs=softmax,gt=label"
             )
     return given
-
-
-def network_settings(
-    output_stride: int | None,
-    scales: str | None,
-    flip: bool | None,
-    crop: str | None,
-    tile: str | None,
-    overlap: int,
-    input_range: str | None,
-) -> dict:
-    """Keyword arguments of `metaseg_tf.load_network` for the options that were given."""
-    given = {
-        "output_stride": output_stride,
-        "scales": None if scales is None else _parse("scales", scales, ",", float),
-        "flip": flip,
-        "crop": None if crop is None else _parse("crop", crop, "x", int),
-        "tile": None if tile is None else _parse_tile(tile),
-        "overlap": overlap or None,
-        "input_range": input_range,
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _parse_tile(text: str) -> int | tuple:
-    sides = _parse("tile", text, "x", int)
-    return sides[0] if len(sides) == 1 else sides
-
-
-def _parse(name: str, text: str, separator: str, kind: type) -> tuple:
-    try:
-        return tuple(kind(part) for part in text.split(separator))
-    except ValueError as error:
-        example = "0.75,1.0,1.25" if name == "scales" else "1025x2049"
-        raise InputError(
-            f"--{name}: expected numbers such as {example}, got {text!r}; write it like that"
-        ) from error

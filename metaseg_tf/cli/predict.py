@@ -10,27 +10,21 @@ from metaseg_tf.cli.console import show_progress, start_tensorflow
 from metaseg_tf.cli.long_work import interruptible, print_failed, spread
 from metaseg_tf.cli.options import (
     ChannelsFirst,
-    Crop,
-    Flip,
-    InputRange,
     Keys,
     Logits,
     Network,
     OnError,
     OnErrorChoice,
     Out,
-    OutputStride,
-    Overlap,
     Quiet,
-    Scales,
     Scheduler,
-    Tile,
     WorkerResources,
     Workers,
     dump_settings,
-    network_settings,
+    with_network_options,
 )
 from metaseg_tf.errors import InputError
+from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 __all__ = ["predict"]
 
@@ -42,6 +36,7 @@ class Colours(str, Enum):
     orange_blue = "orange-blue"
 
 
+@with_network_options
 def predict(
     model: Annotated[Path, typer.Argument(help="A meta model, made by fit.")],
     out: Out,
@@ -55,13 +50,7 @@ def predict(
     logits: Logits = False,
     channels_first: ChannelsFirst = False,
     keys: Keys = None,
-    output_stride: OutputStride = None,
-    scales: Scales = None,
-    flip: Flip = None,
-    crop: Crop = None,
-    tile: Tile = None,
-    overlap: Overlap = 0,
-    input_range: InputRange = None,
+    options: NetworkOptions = DEFAULTS,
     reject_below: Annotated[
         float | None,
         typer.Option(help="Write the prediction with segments of less predicted IoU_adj as void."),
@@ -77,7 +66,7 @@ def predict(
 ) -> None:
     """Judge every segment without ground truth; continues where it stopped."""
     _check_source(softmax, network, images)
-    options = dump_settings(softmax, logits, channels_first, keys)
+    of_dumps = dump_settings(softmax, logits, channels_first, keys)
     from metaseg_tf.meta import load_model
 
     judge = load_model(model)
@@ -88,10 +77,9 @@ def predict(
 
     settings = prediction.PredictSettings(reject_below, colours.value)
     if softmax is not None:
-        source = open_dumps(softmax, **options)
+        source = open_dumps(softmax, **of_dumps)
     else:
-        options = network_settings(output_stride, scales, flip, crop, tile, overlap, input_range)
-        source = open_photographs(network, images, **options)
+        source = open_photographs(network, images, options)
     _warn_of_other_network(judge.other_settings(source.settings))
     run = prediction.open_prediction(out, source, judge, settings)
     skip = on_error is OnErrorChoice.skip

@@ -16,6 +16,7 @@ from metaseg_tf.data.folders import check_file, find_files
 from metaseg_tf.data.softmax import SoftmaxDump
 from metaseg_tf.errors import DataFormatError, in_one_line
 from metaseg_tf.networks.network import describe_network, paper_options
+from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.runs.sources import ProcessNetwork, threads_beside_network
 from metaseg_tf.runs.work import ImageJob
 
@@ -88,21 +89,23 @@ def _predict(network, path: Path) -> SoftmaxDump:
 
 
 def open_photographs(
-    network: str, paths: Iterable[str | os.PathLike], **options
+    network: str, paths: Iterable[str | os.PathLike], options: NetworkOptions = DEFAULTS
 ) -> PhotographSource:
     """Photographs seen through a network.
 
     Parameters
     ----------
     network : str
-        As in `metaseg_tf.load_network`, which takes ``options``.
+        As in `metaseg_tf.load_network`.
     paths : iterable of path
         Files, and folders whose image files are taken.
+    options : NetworkOptions, optional
+        The network's.
     """
     files = find_photographs(paths)
     options = paper_options(network, options)
-    shared = ProcessNetwork(network, **options)
-    return PhotographSource(shared, files, describe_network(network, shared.loaded, **options))
+    shared = ProcessNetwork(network, options)
+    return PhotographSource(shared, files, describe_network(network, shared.loaded, options))
 
 
 def find_photographs(paths: Iterable[str | os.PathLike]) -> list[Path]:

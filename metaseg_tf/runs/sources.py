@@ -32,6 +32,7 @@ from metaseg_tf.networks.network import (
     load_network,
     paper_options,
 )
+from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.runs.work import ImageJob
 from metaseg_tf.segments.columns import MAX_CLASSES
 from metaseg_tf.segments.dispersion import count_threads
@@ -128,23 +129,24 @@ class ProcessNetwork:
     Parameters
     ----------
     source : str
-        As in `metaseg_tf.load_network`, which takes ``options``.
+    options : NetworkOptions, optional
+        As in `metaseg_tf.load_network`.
     """
 
-    def __init__(self, source: str, **options):
+    def __init__(self, source: str, options: NetworkOptions = DEFAULTS):
         self._source, self._options = source, options
 
     def __reduce__(self):
-        options = dict(self._options)
+        options = self._options
         if "loaded" in vars(self):
             # What was assumed here need not be noted there.
-            options["input_range"] = self.loaded.settings.input_range
-        return _network_of_process, (absolute_source(self._source), tuple(options.items()))
+            options = replace(options, input_range=self.loaded.settings.input_range)
+        return _network_of_process, (absolute_source(self._source), options)
 
     @cached_property
     def loaded(self):
         """The network itself."""
-        return load_network(self._source, **self._options)
+        return load_network(self._source, self._options)
 
     @property
     def classes(self) -> int:
@@ -157,8 +159,8 @@ class ProcessNetwork:
 
 
 @lru_cache(maxsize=1)
-def _network_of_process(source: str, options: tuple) -> ProcessNetwork:
-    return ProcessNetwork(source, **dict(options))
+def _network_of_process(source: str, options: NetworkOptions) -> ProcessNetwork:
+    return ProcessNetwork(source, options)
 
 
 def threads_beside_network() -> int | None:
@@ -187,29 +189,31 @@ def open_dumps(folder: str | os.PathLike, *, limit: int | None = None, **options
 def open_cityscapes(
     network: str,
     root: str | os.PathLike,
+    options: NetworkOptions = DEFAULTS,
     *,
     split: str = "val",
     city: str | None = None,
     limit: int | None = None,
-    **options,
 ) -> CityscapesSource:
     """Cityscapes images seen through a network.
 
     Parameters
     ----------
     network : str
-        As in `metaseg_tf.load_network`, which takes ``options``.
+        As in `metaseg_tf.load_network`.
     root : path
+    options : NetworkOptions, optional
+        The network's.
     split, city, limit
         As in `metaseg_tf.data.cityscapes.find_pairs`.
     """
     pairs = find_pairs(root, split=split, city=city, limit=limit)
     options = paper_options(network, options)
-    shared = ProcessNetwork(network, **options)
+    shared = ProcessNetwork(network, options)
     if shared.classes != len(CLASSES):
         raise NetworkError(
             f"{network}: expected {len(CLASSES)} classes as in Cityscapes, got {shared.classes}; "
             "use a network trained on Cityscapes"
         )
-    described = describe_network(network, shared.loaded, **options)
+    described = describe_network(network, shared.loaded, options)
     return CityscapesSource(shared, pairs, {"split": split, **described})
