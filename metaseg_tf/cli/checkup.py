@@ -9,7 +9,7 @@ from pathlib import Path
 
 from metaseg_tf.cli.console import start_tensorflow
 from metaseg_tf.cli.options import DATA_VARIABLES
-from metaseg_tf.errors import MetaSegError
+from metaseg_tf.errors import MetaSegError, in_one_line
 
 __all__ = ["OPTIONAL", "REQUIRED", "Finding", "examine"]
 
@@ -115,7 +115,7 @@ def _compiler(tf) -> Finding:
     try:
         tf.function(lambda x: x + x, jit_compile=True)(tf.constant(1.0))
     except tf.errors.OpError as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = in_one_line(error)
         use = "speed alone: heat maps are computed uncompiled"
         return Finding("XLA", "missing", reason, use, "install a TensorFlow with XLA")
     return Finding("XLA", "ok", "compiles")

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metaseg_tf.data.folders import check_file
-from metaseg_tf.errors import DataFormatError, InputError
+from metaseg_tf.errors import DataFormatError, InputError, in_one_line
 
 __all__ = [
     "CLASSES",
@@ -395,10 +395,9 @@ def _check_header(path: Path, content: bytes) -> None:
 
 
 def _unreadable(pair: Pair, error: Exception) -> DataFormatError:
-    reason = " ".join(str(error).split())[:160]
     return DataFormatError(
         f"{pair.image} with {pair.labels.name}: expected two whole PNG files, got one that cannot "
-        f"be read ({reason}); unpack it again"
+        f"be read ({in_one_line(error)}); unpack it again"
     )
 
 

@@ -20,7 +20,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from metaseg_tf.errors import InputError, MetaSegError, MissingDependencyError, RunError
+from metaseg_tf.errors import (
+    InputError,
+    MetaSegError,
+    MissingDependencyError,
+    RunError,
+    in_one_line,
+)
 
 __all__ = ["Folder", "LocalFolder", "RemoteFolder", "open_folder"]
 
@@ -118,7 +124,7 @@ class Folder(abc.ABC):
         except MetaSegError:
             raise
         except self._errors as error:
-            reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
+            reason = getattr(error, "strerror", None) or in_one_line(error)
             raise RunError(
                 f"{self.where(relative)}: cannot be written ({reason}); "
                 "what was finished is kept: make room or choose another --out, and start again"
@@ -360,7 +366,7 @@ def _reached(folder: RemoteFolder) -> RemoteFolder:
         folder.exists()
     except Exception as error:  # as above
         raise RunError(
-            f"{folder.path}: cannot be reached ({' '.join(str(error).split())[:120]}); "
+            f"{folder.path}: cannot be reached ({in_one_line(error)}); "
             "check the address and the credentials of its store"
         ) from error
     return folder
