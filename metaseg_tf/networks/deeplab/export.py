@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.errors import DataFormatError
-from metaseg_tf.networks.deeplab.layers import Layers, batch_norm_names
+from metaseg_tf.networks.deeplab.layers import Layers
 from metaseg_tf.networks.deeplab.model import compute_logits
 from metaseg_tf.networks.deeplab.multiscale import full_logits, pad_to_crop, scale_logits
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
@@ -29,13 +29,6 @@ class ConstantLayers(Layers):
                 constant = tf.constant(self._weights[name], tf.float32, shape, name=name)
                 self._nodes[name] = tf.identity(constant, name=f"{name}/read")
         return self._nodes[name]
-
-    def _normalised(self, scope, kind, shape, convolve, epsilon):
-        y = convolve(self._variable(f"{scope}/{kind}", shape))
-        statistics = (self._variable(name, y.shape[-1:]) for name in batch_norm_names(scope))
-        return tf.compat.v1.nn.fused_batch_norm(
-            y, *statistics, epsilon, is_training=False, name="BatchNorm/FusedBatchNorm"
-        )[0]
 
 
 def export_frozen_graph(network: RebuiltNetwork, path: Path) -> None:
