@@ -13,8 +13,7 @@ from metaseg_tf.demo.training.initialise import initial_weights
 from metaseg_tf.demo.training.training import Schedule, Trainer, balance_classes, compute_loss
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65, Decoder
-from metaseg_tf.networks.deeplab.export import export_frozen_graph
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork, export_frozen_graph
 from metaseg_tf.networks.network import load_network
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.segments.components import VOID
