@@ -1,8 +1,8 @@
-"""The published checkpoints that the paper used, and the demo's networks: where to get them.
+"""The published checkpoints of the paper and the demo's networks, and how to get them.
 
 Sources: section 3 of the paper for its settings and mIoU; upstream's model zoo for the rest.
 Upstream published no checksums, so the SHA-256 of an archive is recorded in ``checksums.json``
-next to it when it first comes in, and every later use is compared with that.
+next to it when it is first downloaded, and compared at every later use.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ __all__ = [
     "hash_files",
 ]
 
-#: Names that `metaseg_tf.load_network` takes: stand-ins for XC and MN on drawn street scenes.
+#: The demo's networks by name: stand-ins for XC and MN on drawn street scenes.
 BUNDLED = ("demo_xception", "demo_mobilenetv2")
 CHECKSUMS = "checksums.json"
 #: Environment variable with the folder that checkpoints are kept in.

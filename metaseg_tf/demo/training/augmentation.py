@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.networks.deeplab.multiscale import MEAN_PIXEL
+from metaseg_tf.networks.deeplab.model import MEAN_PIXEL
 from metaseg_tf.segments.components import VOID
 
 __all__ = ["augment", "make_batches"]
