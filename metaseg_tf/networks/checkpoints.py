@@ -12,7 +12,6 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from metaseg_tf.errors import DataFormatError, InputError, suggest
 from metaseg_tf.networks.options import NetworkOptions
@@ -51,7 +50,8 @@ _PACKAGE = Path(__file__).parents[1]
 _BUNDLED_FOLDERS = (_PACKAGE.parent / "deeplab_checkpoints", _PACKAGE / "deeplab_checkpoints")
 
 
-class ZooRow(NamedTuple):
+@dataclass(frozen=True)
+class ZooRow:
     """One evaluation in upstream's model zoo; ``miou`` in [0, 1] on the Cityscapes val split."""
 
     output_stride: int
