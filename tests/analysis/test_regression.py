@@ -11,8 +11,9 @@ from sklearn.metrics import r2_score
 from tables import make_table
 
 from metaseg_tf.analysis.design import build_design
+from metaseg_tf.analysis.estimators import LeastSquares
 from metaseg_tf.analysis.protocol import Protocol
-from metaseg_tf.analysis.regression import fit_regression, least_squares
+from metaseg_tf.analysis.regression import fit_regression
 from metaseg_tf.errors import InputError
 
 
@@ -24,18 +25,18 @@ def rows():
 
 
 def test_full_rank(rows):
-    coef, intercept = least_squares(*rows)
-    expected = LinearRegression().fit(*rows)
-    np.testing.assert_allclose(coef, expected.coef_, atol=1e-10)
-    assert intercept == pytest.approx(expected.intercept_, abs=1e-10)
+    fit, expected = LeastSquares().fit(*rows), LinearRegression().fit(*rows)
+    np.testing.assert_allclose(fit.coef_, expected.coef_, atol=1e-10)
+    assert fit.intercept_ == pytest.approx(expected.intercept_, abs=1e-10)
 
 
 def test_aliases_leave_the_fitted_values_alone_and_share(rows):
     X, target = rows
-    coef, intercept = least_squares(X, target)
-    aliased, same = least_squares(np.column_stack([X, X[:, 0], np.ones(60)]), target)
-    np.testing.assert_allclose(aliased, [coef[0] / 2, *coef[1:], coef[0] / 2, 0], atol=1e-10)
-    assert same == pytest.approx(intercept, abs=1e-10)
+    coef, intercept = vars(LeastSquares().fit(X, target)).values()
+    aliased = LeastSquares().fit(np.column_stack([X, X[:, 0], np.ones(60)]), target)
+    expected = [coef[0] / 2, *coef[1:], coef[0] / 2, 0]
+    np.testing.assert_allclose(aliased.coef_, expected, atol=1e-10)
+    assert aliased.intercept_ == pytest.approx(intercept, abs=1e-10)
 
 
 @pytest.mark.parametrize("noise", ["float32", "float16"])
@@ -43,12 +44,12 @@ def test_noisy_identities_as_in_linear_regression(noise):
     table = make_table(400, seed=2)
     names = [name for name in table if name.startswith("cprob")]
     design = build_design(table.assign(**table[names].astype(noise).astype("float64")))
-    coef, intercept = least_squares(design.X, design.iou)
+    fitted = LeastSquares().fit(design.X, design.iou).predict(design.X)
     expected = fit_linear_slowly(design.X, design.iou)(design.X)
-    np.testing.assert_allclose(design.X @ coef + intercept, expected, atol=1e-9)
+    np.testing.assert_allclose(fitted, expected, atol=1e-9)
     if tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 9):
         expected = LinearRegression().fit(design.X, design.iou).predict(design.X)
-        np.testing.assert_allclose(design.X @ coef + intercept, expected, atol=1e-9)
+        np.testing.assert_allclose(fitted, expected, atol=1e-9)
 
 
 @given(st.floats(1e-12, 3e-7), st.integers(0, 2**32 - 1))
@@ -57,15 +58,16 @@ def test_rounding_noise_is_no_direction(noise, seed):
     rng = np.random.default_rng(seed)
     X, target = rng.normal(size=(50, 3)), rng.normal(size=50)
     combined = X @ rng.uniform(-1, 1, 3) if seed % 2 else np.full(50, 0.3)
-    coef, _ = least_squares(np.column_stack([X, combined + noise * rng.normal(size=50)]), target)
-    assert np.abs(coef).max() < 10
+    noisy = combined + noise * rng.normal(size=50)
+    fit = LeastSquares().fit(np.column_stack([X, noisy]), target)
+    assert np.abs(fit.coef_).max() < 10
 
 
 def test_what_varies_little_but_truly_is_a_direction(rows):
     X, target = rows
     X = np.column_stack([X, 1e-4 * np.sin(np.arange(60))])
-    coef, _ = least_squares(X, target + 1e4 * X[:, 3])
-    assert coef[3] == pytest.approx(1e4, rel=0.5)
+    fit = LeastSquares().fit(X, target + 1e4 * X[:, 3])
+    assert fit.coef_[3] == pytest.approx(1e4, rel=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,7 @@ def test_the_column_that_extrapolates_is_named(rare):
 
 
 def test_halves_are_swapped(design):
-    protocol = Protocol(runs=1)
+    protocol = Protocol(n_splits=1)
     scores = fit_regression(design, "iou_adj", protocol).scores
     train = protocol.draw_splits(design)[0]
     predict = fit_linear_slowly(design.X[train], design.iou_adj[train])
