@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from metaseg_tf.analysis.base import Estimator, read_numbers
 from metaseg_tf.analysis.design import feature_names
-from metaseg_tf.analysis.estimators import ESTIMATORS, Estimator, Pair, read_numbers
+from metaseg_tf.analysis.estimators import ESTIMATORS, Pair
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError
 from metaseg_tf.meta.model import MetaModel, Verdict

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf import __version__
+from metaseg_tf.analysis.base import Estimator
 from metaseg_tf.analysis.design import Design, build_design, check_choice
-from metaseg_tf.analysis.estimators import ESTIMATORS, Estimator
+from metaseg_tf.analysis.estimators import ESTIMATORS
 from metaseg_tf.analysis.protocol import Protocol, map_splits
 from metaseg_tf.analysis.scores import accuracy, auroc, r2, sigma
 from metaseg_tf.meta.model import MetaModel, Verdict

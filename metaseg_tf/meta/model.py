@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from metaseg_tf.analysis.estimators import Classifier, Regressor
+from metaseg_tf.analysis.base import Classifier, Regressor
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.runs.run import compare_settings
 from metaseg_tf.segments.columns import count_classes
@@ -40,7 +40,7 @@ class MetaModel:
         Subtracted from a feature, and what the rest is divided by.
     classifier : Classifier
         Of IoU_adj > 0, that is, of segments that are not false positives, from standardised
-        features; see `metaseg_tf.analysis.estimators`.
+        features; see `metaseg_tf.analysis.base`.
     regressor : Regressor
         Of IoU_adj, not clipped, from the same features.
     without_interior : Verdict
