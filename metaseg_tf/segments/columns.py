@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from metaseg_tf.data.classes import MAX_CLASSES
 from metaseg_tf.errors import DataFormatError, InputError
 
 __all__ = [
     "BOX",
     "CONVENTIONS",
     "IOU_COLUMNS",
-    "MAX_CLASSES",
     "METRICS",
     "METRIC_COLUMNS",
     "NAME_BYTES",
@@ -33,9 +33,6 @@ __all__ = [
 
 #: "reference" made the published numbers (the authors' code); "paper" is the printed text.
 CONVENTIONS = ("reference", "paper")
-
-#: Class ids are stored in 8 bits, with 255 for void and at least two classes.
-MAX_CLASSES = 254
 
 # Means of float32 probabilities are exact to 1e-6.
 _TOLERANCE = 1e-5
