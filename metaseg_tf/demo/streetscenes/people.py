@@ -4,8 +4,14 @@ Every ``_pieces`` generator yields (outline in metres, colour), from the back to
 of them ``turn`` in (0, 1] is the share of a two-wheeler's length that is seen: 1 from the side.
 """
 
-from metaseg_tf.demo.streetscenes.colours import draw_near, pick, scaled
-from metaseg_tf.demo.streetscenes.solid import disc, rectangle, upright
+from metaseg_tf.demo.streetscenes.primitives import (
+    disc,
+    draw_near,
+    pick,
+    rectangle,
+    scaled,
+    upright,
+)
 
 __all__ = ["paint_bicycle", "paint_motorcycle", "paint_person", "paint_rider"]
 

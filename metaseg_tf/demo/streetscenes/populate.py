@@ -1,11 +1,334 @@
-"""What stands and moves in a street: fills a plan with items."""
+"""Fills a street's plan with items: houses, gardens, parked cars, trees, people, traffic."""
 
-from metaseg_tf.demo.streetscenes.items import Setting
-from metaseg_tf.demo.streetscenes.kerbside import kerbside, pavement
-from metaseg_tf.demo.streetscenes.plots import bridge, plots, view_end
-from metaseg_tf.demo.streetscenes.traffic import junction, traffic
+from collections.abc import Callable
+from functools import partial
+from math import pi
+from typing import NamedTuple
 
-__all__ = ["populate"]
+from metaseg_tf.demo.streetscenes import buildings, furniture, people, vegetation, vehicles
+from metaseg_tf.demo.streetscenes.conditions import Conditions
+from metaseg_tf.demo.streetscenes.layout import Plan
+from metaseg_tf.demo.streetscenes.primitives import Frame, pick, positions
+
+__all__ = [
+    "Item",
+    "Setting",
+    "Shadow",
+    "bridge",
+    "item",
+    "junction",
+    "kerbside",
+    "pavement",
+    "person_item",
+    "plots",
+    "populate",
+    "traffic",
+    "tree_item",
+    "vehicle_item",
+    "view_end",
+]
+
+#: Lowest and highest eaves in metres and share of shops by a side's character.
+_HABITS = {
+    "town": ((9, 19), 0.5),
+    "boulevard": ((12, 24), 0.45),
+    "suburb": ((4.5, 9), 0.03),
+    "park": ((5, 12), 0.05),
+    "works": ((5, 11), 0.1),
+    "square": ((11, 22), 0.6),
+}
+
+
+class Setting(NamedTuple):
+    """What all items of a scene have in common.
+
+    ``season`` in [0, 1] runs from spring over summer to autumn.
+    """
+
+    plan: Plan
+    conditions: Conditions
+    season: float
+
+
+class Shadow(NamedTuple):
+    """What throws a shadow, in metres: a box on the ground or, with ``lift``, a disc above it."""
+
+    x: float
+    z: float
+    half_width: float
+    half_length: float
+    height: float
+    lift: float = 0.0
+
+
+class Item(NamedTuple):
+    """Something to be painted after all that lies deeper: ``paint(canvas, rng)`` paints it."""
+
+    depth: float
+    paint: Callable
+    shadow: Shadow | None = None
+
+
+def item(depth, painter, *args, shadow=None, **settings):
+    """An Item that calls ``painter(canvas, rng, *args, **settings)``."""
+    return Item(float(depth), partial(_call, painter, args, settings), shadow)
+
+
+def _call(painter, args, settings, canvas, rng):
+    painter(canvas, rng, *args, **settings)
+
+
+def plots(setting, rng, side, streets):
+    """Houses, gardens and parks of one side, interrupted by its side streets."""
+    start, end = 2.0, setting.plan.end
+    for street in [*streets, None]:
+        stop = end - 2 if street is None else min(street.near, end) - 2
+        if side.character == "park" or rng.uniform() < 0.08:
+            yield from _park(setting, rng, side, start, stop)
+        else:
+            yield from _house_row(rng, side, start, stop, setting.conditions.oddity)
+        if side.character in ("suburb", "park", "works") or rng.uniform() < 0.1:
+            yield from _enclosure(setting, rng, side, start, stop)
+        start = stop if street is None else street.far + 2
+
+
+def _house_row(rng, side, start, end, oddity):
+    """Items of the houses on one side between two distances; only suburbs have gaps."""
+    (low, high), shops = _HABITS[side.character]
+    z = start
+    while z < end:
+        stop = min(z + rng.uniform(8, 20), end)
+        ground = "shop" if rng.uniform() < shops else "doors"
+        x = side.at(side.facade + rng.uniform(0, 1.0) * (rng.uniform() < 0.3))
+        odd = bool(rng.uniform() < oddity)
+        house = buildings.House(side.sign, x, z, stop, rng.uniform(low, high), ground, odd)
+        yield item(stop - 0.1, buildings.paint_house, house)
+        detached = side.character in ("suburb", "works") and rng.uniform() < 0.7
+        z = stop + (rng.uniform(4, 12) if detached else 0.0)
+
+
+def view_end(setting, rng):
+    """Trees and houses that close the view."""
+    z = setting.plan.end + 13
+    built = rng.uniform() < 0.8
+    if built:
+        yield item(z + 1, buildings.paint_view_end, -90, 90, z)
+    for x in range(-80, 81, 8):
+        if not built:
+            yield _bush(setting, rng, x, z + 2, 14, rng.uniform(3, 6))
+        if rng.uniform() < 0.5:
+            yield tree_item(setting, rng, x + rng.uniform(-4, 4), z - rng.uniform(1, 3), (7, 14))
+
+
+def bridge(setting, rng):
+    """Once in a while a railway bridge over the street, most often with a train on it."""
+    if rng.uniform() < 0.06:
+        z = rng.uniform(0.5, 1.0) * setting.plan.end
+        span = (setting.plan.left_kerb - 2, setting.plan.right_kerb + 2)
+        yield item(z, buildings.paint_bridge, span, z, train=bool(rng.uniform() < 0.7))
+
+
+def tree_item(setting, rng, x, z, heights):
+    """A tree with its shadow, its height drawn from the range ``heights``."""
+    height = rng.uniform(*heights)
+    colour = vegetation.draw_foliage_colour(rng, setting.season)
+    shadow = Shadow(x, z, height * 0.24, height * 0.24, height * 0.9, height * 0.4)
+    return item(z, vegetation.paint_tree, x, z, height, colour, shadow=shadow)
+
+
+def _park(setting, rng, side, start, stop):
+    """Trees and bushes instead of buildings."""
+    for z in positions(rng, start, stop, (1.5, 4)):
+        yield tree_item(setting, rng, side.at(side.facade + rng.uniform(1, 14)), z, (7, 15))
+        x = side.at(side.facade + rng.uniform(0, 10))
+        yield _bush(setting, rng, x, z + 1, rng.uniform(2, 6), rng.uniform(1, 3.5))
+
+
+def _enclosure(setting, rng, side, start, stop):
+    """Fences, walls and hedges along the pavement's outer edge, with gaps."""
+    x = side.at(side.facade - rng.uniform(0.8, 1.6))
+    for near in positions(rng, start, stop - 3, (10, 24)):
+        far = min(stop, near + rng.uniform(8, 20))
+        kind, height = rng.uniform(), rng.uniform(0.9, 2.5)
+        if kind < 0.5:
+            yield item(far, buildings.paint_wall, (x, near), (x, far), height)
+        elif kind < 0.82:
+            yield item(far, buildings.paint_fence, (x, near), (x, far), height)
+        else:
+            yield from _hedge(setting, rng, x, near, far, height)
+
+
+def _bush(setting, rng, x, z, width, height):
+    colour = vegetation.draw_foliage_colour(rng, setting.season)
+    return item(z, vegetation.paint_bush, x, z, width, height, colour)
+
+
+def _hedge(setting, rng, x, near, far, height):
+    colour = vegetation.draw_foliage_colour(rng, setting.season)
+    for z in positions(rng, near, far, (1.0, 1.2)):
+        yield item(z, vegetation.paint_bush, x, z, 1.8, height, colour)
+
+
+def kerbside(setting, rng, side, streets):
+    """Parked vehicles, trees, lamps, signs and railings of one side."""
+    yield from _parked_row(setting, rng, side, streets)
+    if side.verge is not None or side.character == "boulevard":
+        trees = side.at(side.verge if side.verge is not None else side.pavement + 0.5)
+        spacing = rng.uniform(7, 14)
+        for z in positions(rng, rng.uniform(4, 16), setting.plan.end, (spacing, spacing + 1)):
+            if _is_clear(z, streets):
+                yield tree_item(setting, rng, trees, z, (5, 12))
+    edge = side.at(side.kerb + (2.2 if side.parking else 0.0) + 0.5)
+    yield from _posts(setting, rng, side, edge)
+    yield from _railing(rng, edge)
+
+
+def pavement(setting, rng, side, streets):
+    """People, cycles and clutter on the pavement of one side."""
+    width = max(0.6, side.facade - side.pavement - 0.8)
+
+    def spot():
+        z = 4 + 70 * rng.uniform() ** 1.5
+        return side.at(side.pavement + 0.3 + width * rng.uniform()), z
+
+    for _ in range(rng.poisson(5.0 * setting.conditions.crowd)):
+        yield person_item(rng, *spot())
+    for _ in range(rng.poisson(1.4)):
+        x, z = spot()
+        for k in range(rng.integers(1, 4)):
+            place = (x + 0.35 * k, z + 0.5 * k)
+            yield item(place[1], people.paint_bicycle, *place, turn=rng.uniform(0.25, 1.0))
+    for _ in range(rng.poisson(1.6 * setting.conditions.clutter)):
+        x, z = spot()
+        yield item(z, furniture.paint_clutter, x, z, shadow=Shadow(x, z, 0.4, 0.3, 1.0))
+
+
+def _parked_row(setting, rng, side, streets):
+    if not side.parking:
+        return
+    for z in positions(rng, rng.uniform(3, 9), min(100, setting.plan.end), (5.3, 7.0)):
+        if rng.uniform() < 0.66 * setting.conditions.traffic and _is_clear(z, streets):
+            yield _parked(setting, rng, side, z)
+
+
+def _is_clear(z, streets):
+    return all(not street.near - 5 < z < street.far + 5 for street in streets)
+
+
+def _parked(setting, rng, side, z):
+    x = side.at(side.kerb + 1.15 + rng.uniform(-0.15, 0.15))
+    kind = rng.uniform()
+    if kind < 0.1:
+        turn, shadow = rng.uniform(0.3, 1.0), Shadow(x, z, 0.6, 0.3, 0.9)
+        return item(z, people.paint_motorcycle, x, z, turn=turn, shadow=shadow)
+    shape = pick(rng, vehicles.CARS)
+    if kind > 0.97:
+        shape = pick(rng, vehicles.TRUCKS)
+    elif kind > 0.9:
+        shape = vehicles.VAN
+    heading = 0.0 if side.sign > 0 else pi * (rng.uniform() < 0.7)
+    return vehicle_item(setting, rng, shape, x, z, heading + rng.uniform(-0.03, 0.03))
+
+
+def _posts(setting, rng, side, edge):
+    """Lamps and signs on the pavement's inner edge."""
+    spacing = rng.uniform(18, 32)
+    for z in positions(rng, rng.uniform(6, 25), setting.plan.end, (spacing, spacing + 1)):
+        shadow = Shadow(edge, z, 0.08, 0.08, 6)
+        yield item(z, furniture.paint_lamp, edge, z, -side.sign, shadow=shadow)
+    for z in positions(rng, rng.uniform(5, 20), min(90, setting.plan.end), (15, 45)):
+        x = edge + rng.uniform(-0.2, 0.4) * side.sign
+        yield item(z, furniture.paint_sign, x, z, shadow=Shadow(x, z, 0.06, 0.06, 2.3))
+
+
+def _railing(rng, edge):
+    """At times a railing or bollards between the road and the pavement."""
+    kind, near = rng.uniform(), rng.uniform(6, 25)
+    if kind < 0.2:
+        far = near + rng.uniform(6, 20)
+        yield item(far, buildings.paint_fence, (edge, near), (edge, far), rng.uniform(0.9, 1.2))
+    elif kind < 0.38:
+        for z in positions(rng, near, near + rng.uniform(6, 20), (2.0, 2.2)):
+            yield item(z, furniture.paint_bollard, edge, z)
+
+
+#: What moves on the road, by frequency.
+_FLEET = (vehicles.CARS, (vehicles.VAN,), vehicles.TRUCKS, (vehicles.BUS,))
+_FLEET_SHARES = (0.78, 0.07, 0.06, 0.09)
+
+
+def vehicle_item(setting, rng, shape, x, z, yaw, *, braking=False):
+    """A vehicle of the given shape with its centre at (x, z), in a colour of its kind."""
+    paint = vehicles.draw_paint(rng, shape, setting.conditions.oddity)
+    half = (shape.half_width, shape.half_length)
+    if abs(yaw % pi - pi / 2) < 0.8:
+        half = half[::-1]
+    shadow = Shadow(x, z, *half, shape.height)
+    frame = Frame(x, z, yaw)
+    return item(z, _paint_vehicle, shape, frame, paint, braking=braking, shadow=shadow)
+
+
+def _paint_vehicle(canvas, _rng, shape, frame, paint, *, braking):
+    vehicles.paint_vehicle(canvas, shape, frame, paint, braking=braking)
+
+
+def person_item(rng, x, z):
+    """A grown-up or, more rarely, a child."""
+    height = rng.uniform(1.1, 1.4) if rng.uniform() < 0.08 else rng.uniform(1.58, 1.92)
+    return item(z, people.paint_person, x, z, height, shadow=Shadow(x, z, 0.2, 0.15, 1.7))
+
+
+def traffic(setting, rng):
+    """Vehicles ahead and oncoming, a tram on its track, riders along the kerb."""
+    plan, flow = setting.plan, setting.conditions.traffic
+    for z in positions(rng, rng.uniform(7, 40), min(110, plan.end), (14, 40)):
+        if rng.uniform() < 0.55 * flow:
+            shape, braking = _draw_shape(rng), bool(rng.uniform() < 0.4)
+            place = (rng.uniform(-0.3, 0.3), z + shape.half_length, rng.uniform(-0.02, 0.02))
+            yield vehicle_item(setting, rng, shape, *place, braking=braking)
+    lane = plan.left_kerb + plan.lane / 2 + 0.3
+    for z in positions(rng, rng.uniform(6, 30), min(120, plan.end), (12, 35)):
+        if rng.uniform() < 0.6 * flow:
+            shape = _draw_shape(rng)
+            yield vehicle_item(setting, rng, shape, lane, z + shape.half_length, pi)
+    if plan.tram is not None and rng.uniform() < 0.6:
+        z, yaw = rng.uniform(14, 60) + vehicles.TRAM.half_length, pi * (rng.uniform() < 0.5)
+        yield vehicle_item(setting, rng, vehicles.TRAM, plan.tram, z, yaw)
+    for _ in range(rng.poisson(0.4)):
+        x, z = plan.right_kerb - rng.uniform(0.4, 0.9), rng.uniform(6, 40)
+        yield _rider(rng, x, z, (0.15, 0.5), motor=bool(rng.uniform() < 0.5))
+
+
+def junction(setting, rng):
+    """Signals, people who cross and what passes in front, where the plan has a crossing."""
+    plan, z = setting.plan, setting.plan.crossing
+    if z is None:
+        return
+
+    def across():
+        return rng.uniform(plan.left_kerb, plan.right_kerb)
+
+    for x, towards in ((plan.right_kerb + 0.5, -1), (plan.left_kerb - 0.5, 1)):
+        if rng.uniform() < 0.8:
+            yield item(z - 1, furniture.paint_traffic_light, x, z - 1, towards)
+    for _ in range(rng.poisson(1.4 * setting.conditions.crowd)):
+        yield person_item(rng, across(), z - rng.uniform(0.3, 2.7))
+    street = plan.side_streets[0]
+    if rng.uniform() < 0.5:
+        at, yaw = (street.near + street.far) / 2, pi / 2 * street.sign
+        yield vehicle_item(setting, rng, _draw_shape(rng), across() + street.sign * 6, at, yaw)
+    if rng.uniform() < 0.4:
+        yield _rider(rng, across(), z + rng.uniform(0.5, 3), (0.7, 1.0))
+
+
+def _rider(rng, x, z, turns, *, motor=False):
+    turn = rng.uniform(*turns)
+    shadow = Shadow(x, z, 0.2 + 0.6 * turn, 0.3, 1.5)
+    return item(z, people.paint_rider, x, z, turn=turn, motor=motor, shadow=shadow)
+
+
+def _draw_shape(rng):
+    return pick(rng, _FLEET[rng.choice(len(_FLEET), p=_FLEET_SHARES)])
 
 
 def populate(plan, rng, conditions):

@@ -5,10 +5,15 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from metaseg_tf.demo.streetscenes.colours import draw_near, pick, scaled
-from metaseg_tf.demo.streetscenes.noise import SIDE, noise_tile
-from metaseg_tf.demo.streetscenes.solid import upright
-from metaseg_tf.demo.streetscenes.stamps import make_stamp
+from metaseg_tf.demo.streetscenes.canvas import make_stamp
+from metaseg_tf.demo.streetscenes.primitives import (
+    SIDE,
+    draw_near,
+    noise_tile,
+    pick,
+    scaled,
+    upright,
+)
 
 __all__ = ["draw_foliage_colour", "paint_bush", "paint_tree"]
 
