@@ -19,38 +19,30 @@ def paint_sky(canvas, rng):
     camera, light = canvas.camera, canvas.light
     sunny = light.sun > 0.2
     cover = rng.uniform(-1.2, 0.3) if sunny else rng.uniform(0.3, 2.0)
-    high, low = _gradient(rng, light, sunny)
+    white = low = np.array(light.haze, np.float32)
+    if light.dusk:
+        high = np.array([70, 82, 112], np.float32)
+        low = low * np.array([1.15, 0.95, 0.85], np.float32)
+    elif sunny:
+        high = np.array([88, 138, 205], np.float32) * np.float32(rng.uniform(0.85, 1.1))
+    else:
+        high, low = low * np.float32(rng.uniform(0.8, 1.0)), low * np.float32(1.1)
     rows, columns = (max(2, side // _COARSENESS) for side in (camera.height, camera.width))
     up = np.linspace(camera.horizon / camera.height, -0.3, rows, dtype=np.float32)[:, None]
     share = (np.clip(up / 0.45, 0, 1).astype(float) ** 0.7).astype(np.float32)
     sky = high * share[..., None] + low * (1 - share[..., None])
-    cloud = _clouds(rng, up, columns, cover)[..., None]
-    white = np.array(light.haze, np.float32) * rng.uniform(1.0, 1.2)
+    # Clouds lie on a plane overhead, which the perspective flattens towards the horizon.
+    distance = 1 / np.clip(up + 0.06, 0.05, 1)
+    sideways = np.linspace(-1, 1, columns, dtype=np.float32)[None, :]
+    start = rng.uniform(0, 512, 2).tolist()
+    noise = sample_noise(1.6, distance * 18 + start[0], sideways * distance * 22 + start[1])
+    cloud = np.clip((noise + np.float32(cover)) * 0.6, 0, 1)[..., None]
+    white = white * rng.uniform(1.0, 1.2)
     sky = np.clip(sky * (1 - cloud) + white * cloud, 0, 255).astype(np.uint8)
     sky = np.broadcast_to(sky, (rows, columns, 3))
     size = (camera.width, camera.height)
     canvas.image.paste(Image.fromarray(sky).resize(size, Image.Resampling.BICUBIC))
     canvas.labels.paste(LABEL_IDS["sky"], (0, 0, *size))
-
-
-def _gradient(rng, light, sunny):
-    """Colours, float32 [3], overhead and at the horizon."""
-    low = np.array(light.haze, np.float32)
-    if light.dusk:
-        low = low * np.array([1.15, 0.95, 0.85], np.float32)
-        return np.array([70, 82, 112], np.float32), low
-    if sunny:
-        return np.array([88, 138, 205], np.float32) * np.float32(rng.uniform(0.85, 1.1)), low
-    return low * np.float32(rng.uniform(0.8, 1.0)), low * np.float32(1.1)
-
-
-def _clouds(rng, up, columns, cover):
-    """Opacity in [0, 1] of clouds on a plane overhead, flattened towards the horizon."""
-    distance = 1 / np.clip(up + 0.06, 0.05, 1)
-    sideways = np.linspace(-1, 1, columns, dtype=np.float32)[None, :]
-    start = rng.uniform(0, 512, 2).tolist()
-    noise = sample_noise(1.6, distance * 18 + start[0], sideways * distance * 22 + start[1])
-    return np.clip((noise + np.float32(cover)) * 0.6, 0, 1)
 
 
 #: Where strips are cut along z, in metres: finer where the perspective is.
@@ -84,16 +76,24 @@ _GRAIN[[LABEL_IDS["terrain"], LABEL_IDS["rail track"]]] = 0.13
 def paint_ground(canvas, rng, plan):
     """Lay the strips of ``plan`` from the horizon to the bumper, then side streets and marks."""
     tone = rng.uniform(0.85, 1.2)
-    far = _far_end(canvas)
+    # Where the ground is one row below the horizon.
+    far = min(_STATIONS[-1], canvas.camera.focal * canvas.camera.eye)
+    stations = [z for z in _STATIONS if z < far] + [far]
     for strip in plan.strips:
-        _paint_strip(canvas, strip.left, strip.right, strip.kind, tone, far)
+        colour, label = KINDS[strip.kind]
+        outline = [(strip.left, 0, z) for z in stations]
+        outline += [(strip.right, 0, z) for z in reversed(stations)]
+        canvas.flat(canvas.camera.project(outline), _scaled(colour, tone), label)
     for street in plan.side_streets:
-        _paint_side_street(canvas, street, tone)
+        edges = sorted((street.kerb, street.end))
+        paint_patch(canvas, *edges, street.near - 2, street.far + 2, kind="slabs")
+        paint_patch(canvas, *edges, street.near, street.far, tone=tone)
     _paint_wear(canvas, rng, plan, tone)
     for mark in draw_marks(rng, plan):
         worn = rng.uniform(0.75, 1.0)
         points = [(x, 0, z) for x, z in mark]
-        canvas.flat(canvas.camera.project(points), _grey(215 * worn * tone), "road")
+        grey = min(255, round(215 * worn * tone))
+        canvas.flat(canvas.camera.project(points), (grey, grey, grey), "road")
 
 
 def paint_patch(canvas, left, right, near, far, *, kind="asphalt", tone=1.0):
@@ -115,37 +115,25 @@ def finish_ground(canvas, rng, shadows):
         What throws them.
     """
     image, labels = canvas.arrays()
-    first, z = canvas.camera.ground_rows()
-    x = canvas.camera.ground_x(z)
-    offset = rng.uniform(0, 512, 2).tolist()
-    grain = _grain(x, z[:, None], offset) * _GRAIN[labels[first:]]
-    grain += _joints(x, z[:, None]) * (labels[first:] == LABEL_IDS["sidewalk"])
+    first, distances = canvas.camera.ground_rows()
+    x, z = canvas.camera.ground_x(distances), distances[:, None]
+    row, column = rng.uniform(0, 512, 2).tolist()
+    # Coarse blotches and fine grit; the grit fades where a pixel holds much of it.
+    coarse = sample_noise(1.0, z * 9 + row, x * 9 + column)
+    fine = sample_noise(0.3, z * 60 + column, x * 60 + row, seed=1)
+    grain = coarse + fine * np.clip(12 / z, 0, 1.2).astype(np.float32)
+    grain *= _GRAIN[labels[first:]]
+    # Darker joints between the slabs of a pavement, as far as they are wide enough to be seen.
+    joints = ((x * 2) % 1 < 0.08) | ((z * 2) % 1 < 0.1)
+    joints = joints * (-0.12 * np.clip(14 / z - 0.6, 0, 1).astype(np.float32))
+    grain += joints * (labels[first:] == LABEL_IDS["sidewalk"])
     light = np.float32(canvas.light.on((0.0, 1.0, 0.0)))
     bright = (1 + grain) * light * _shadow_map(canvas, shadows)[first:]
-    clear = canvas.light.clearness(z)[:, None]
+    clear = canvas.light.clearness(z)
     haze = np.array(canvas.light.haze, np.float32)
     ground = image[first:] * (bright * clear)[..., None] + haze * (1 - clear)[..., None]
     image[first:] = np.clip(ground, 0, 255)
     canvas.replace(image)
-
-
-def _far_end(canvas):
-    """Distance at which the ground is one row below the horizon."""
-    return min(_STATIONS[-1], canvas.camera.focal * canvas.camera.eye)
-
-
-def _paint_strip(canvas, left, right, kind, tone, far):
-    colour, label = KINDS[kind]
-    stations = [z for z in _STATIONS if z < far] + [far]
-    outline = [(left, 0, z) for z in stations] + [(right, 0, z) for z in reversed(stations)]
-    canvas.flat(canvas.camera.project(outline), _scaled(colour, tone), label)
-
-
-def _paint_side_street(canvas, street, tone):
-    pavement = 2.0
-    edges = sorted((street.kerb, street.end))
-    paint_patch(canvas, *edges, street.near - pavement, street.far + pavement, kind="slabs")
-    paint_patch(canvas, *edges, street.near, street.far, tone=tone)
 
 
 def _paint_wear(canvas, rng, plan, tone):
@@ -165,34 +153,22 @@ def _paint_wear(canvas, rng, plan, tone):
         paint_patch(canvas, x, x + 0.1, z, z + 0.12, kind="leaf", tone=rng.uniform(0.7, 1.3))
 
 
-def _grain(x, z, offset):
-    """Coarse blotches and fine grit; the grit fades where a pixel holds much of it."""
-    coarse = sample_noise(1.0, z * 9 + offset[0], x * 9 + offset[1])
-    fine = sample_noise(0.3, z * 60 + offset[1], x * 60 + offset[0], seed=1)
-    return coarse + fine * np.clip(12 / z, 0, 1.2).astype(np.float32)
-
-
-def _joints(x, z):
-    """Darker joints between the slabs of a pavement, where they are wide enough to be seen."""
-    seen = np.clip(14 / z - 0.6, 0, 1).astype(np.float32)
-    joints = ((x * 2) % 1 < 0.08) | ((z * 2) % 1 < 0.1)
-    return joints * (-0.12 * seen)
-
-
 def _shadow_map(canvas, shadows):
     """Brightness factors, float32 [H, W], on the ground: 1 in the open."""
     camera, light = canvas.camera, canvas.light
     mask = Image.new("L", (camera.width, camera.height), 255)
     pen = ImageDraw.Draw(mask)
-    rise = max(light.towards[1], 0.3)
+    right, rise, ahead = light.towards
+    rise = max(rise, 0.3)
     dark = 255 - round(150 * light.sun)
     for shadow in shadows:
-        outline = _outline(shadow)
         start, stop = (
-            (-light.towards[0] * up / rise, -light.towards[2] * up / rise)
+            [(x - right * up / rise, max(1.0, z - ahead * up / rise)) for x, z in _outline(shadow)]
             for up in (shadow.lift, shadow.height)
         )
-        for quad in _swept(outline, start, stop):
+        # The ground that the outline covers on its way from one shift to the other.
+        sides = ([start[i - 1], start[i], stop[i], stop[i - 1]] for i in range(len(start)))
+        for quad in (start, stop, *sides):
             pen.polygon(camera.project([(x, 0, z) for x, z in quad]), fill=dark)
     for shadow in shadows:
         if shadow.lift == 0:
@@ -209,39 +185,15 @@ def _outline(shadow):
     return rectangle(x - half_width, z - half_length, x + half_width, z + half_length)
 
 
-def _swept(outline, start, stop):
-    """Polygons whose union the outline covers on its way between two shifts."""
-    first, last = ([(x + dx, max(1.0, z + dz)) for x, z in outline] for dx, dz in (start, stop))
-    yield first
-    yield last
-    for i in range(len(outline)):
-        yield [first[i - 1], first[i], last[i], last[i - 1]]
-
-
 def _scaled(colour, factor):
     return tuple(min(255, round(c * factor)) for c in colour)
-
-
-def _grey(value):
-    return (min(255, round(value)),) * 3
 
 
 def paint_own_car(canvas, rng):
     """Paint the bonnet over the lower edge and the border that rectification leaves void."""
     width, height = canvas.camera.width, canvas.camera.height
-    _paint_bonnet(canvas, width, height, rng.uniform(0.05, 0.09), rng.uniform(20, 70))
-    border = max(2, round(height / 200))
-    for box in (
-        (0, 0, width, border),
-        (0, height - border, width, height),
-        (0, 0, border, height),
-        (width - border, 0, width, height),
-    ):
-        canvas.labels.paste(LABEL_IDS["out of roi"], box)
-
-
-def _paint_bonnet(canvas, width, height, share, tone):
-    """A dark arc that mirrors the sky along its upper edge."""
+    share, tone = rng.uniform(0.05, 0.09), rng.uniform(20, 70)
+    # A dark arc that mirrors the sky along its upper edge.
     reflection = tone + 0.3 * canvas.light.haze[0] * canvas.light.ambient
     layers = 6
     for k in range(layers):
@@ -253,3 +205,11 @@ def _paint_bonnet(canvas, width, height, share, tone):
         ]
         outline += [(width, height), (0, height)]
         canvas.flat(outline, (value, value, round(value * 1.05)), "ego vehicle")
+    border = max(2, round(height / 200))
+    for box in (
+        (0, 0, width, border),
+        (0, height - border, width, height),
+        (0, 0, border, height),
+        (width - border, 0, width, height),
+    ):
+        canvas.labels.paste(LABEL_IDS["out of roi"], box)

@@ -103,9 +103,14 @@ class Facade:
         across = np.abs(bay - number - np.float32(0.5))
         layer = self._layers(up, storey, within, number, across)
         rgb = np.array(self.palette, np.float32)[layer]
-        rgb[(layer >= _GLASS_AT) & (layer < _SIGN) & self._is_lit(storey, number)] = (236, 206, 140)
+        lit = (self._hash(storey, number) * 37 & 255) < 255 * self.lit
+        rgb[(layer >= _GLASS_AT) & (layer < _SIGN) & lit] = (236, 206, 140)
         solid = (layer < _GLASS_AT) | (layer >= _SIGN)
-        wall, pane = self._weathering(along, up, within), self._reflection(within, across)
+        # Panes mirror more sky in their upper part; then curtains and the reveal's shadow.
+        pane = np.float32(0.8) + np.float32(0.6) * within
+        pane -= np.float32(0.35) * self._in_reveal(within)
+        pane = pane + np.float32(0.4) * (across > 0.36 * self.window_width)
+        wall = self._weathering(along, up, within)
         shade = np.where(solid, wall, pane) * np.float32(self.brightness)
         return rgb * shade[..., None].astype(np.float32), None
 
@@ -148,26 +153,19 @@ class Facade:
         mixed = storey.astype(np.int32) * 7919 + number.astype(np.int32) * 104729 + self.seed
         return (mixed ^ (mixed >> 7)) & 255
 
-    def _is_lit(self, storey, number):
-        return (self._hash(storey, number) * 37 & 255) < 255 * self.lit
+    def _in_reveal(self, within):
+        return (within > self.window_high - 0.05) & (within < self.window_high)
 
     def _weathering(self, along, up, within):
         """Brightness around 1: stains, darker above the ground and under ledges, bricks."""
         shade = 1 + 0.05 * sample_noise(1.0, up * 12 + self.seed, along * 12 + self.seed)
         shade *= np.clip(0.8 + 0.12 * up, 0.6, 1.0)
         shade -= 0.12 * (within > 0.95)
-        shade -= 0.22 * ((within > self.window_high - 0.05) & (within < self.window_high))
+        shade -= 0.22 * self._in_reveal(within)
         shade += 0.25 * (within - np.float32(0.5)) * (np.abs(within - np.float32(0.5)) < 0.3)
         if self.brick:
             shade += 0.1 * sample_noise(0.0, up * 13, along * 4 + np.floor(up * 13) % 2 * 0.5)
         return shade
-
-    def _reflection(self, within, across):
-        """Brightness of the panes: more sky in the upper part, curtains, the reveal's shadow."""
-        sky = np.float32(0.8) + np.float32(0.6) * within
-        reveal = (within > self.window_high - 0.05) & (within < self.window_high)
-        curtain = across > 0.36 * self.window_width
-        return sky - np.float32(0.35) * reveal + np.float32(0.4) * curtain
 
 
 def masonry(colour, brightness, *, courses=3.0, strength=0.12):
@@ -214,7 +212,15 @@ def paint_house(canvas, rng, house):
     canvas.wall(corner, (house.x + depth, house.near), 0, house.height, gable, "building")
     canvas.wall(corner, (house.x, house.far), 0, house.height, facade, "building")
     if house.ground == "shop" and rng.uniform() < 0.4:
-        _paint_awnings(canvas, rng, house)
+        # Sunblinds over the shop windows, each a slope and a valance.
+        colour, x = draw_any(rng, 60, 220), house.x
+        out = x - house.sign * rng.uniform(0.8, 1.5)
+        for z in positions(rng, house.near + 0.5, house.far - 3, (3.4, 3.5)):
+            far = z + 3
+            slope = [(x, 2.9, z), (x, 2.9, far), (out, 2.35, far), (out, 2.35, z)]
+            canvas.lit(slope, colour, "building")
+            valance = [(out, 2.35, z), (out, 2.35, far), (out, 2.15, far), (out, 2.15, z)]
+            canvas.lit(valance, scaled(colour, 0.85), "building")
 
 
 def _paint_roof(canvas, rng, house, depth, palette):
@@ -237,26 +243,9 @@ def _paint_roof(canvas, rng, house, depth, palette):
         at = x + 0.35 * (ridge - x)
         low, high = eaves + 0.3 * (top - eaves), eaves + 0.8 * (top - eaves)
         for z in positions(rng, near + rng.uniform(1, 2.5), far - 2, (3.5, 3.7)):
-            _paint_dormer(canvas, at, low, high, z, palette)
-
-
-def _paint_dormer(canvas, x, low, high, z, palette):
-    """A window that stands on the slope, in its frame."""
-    for margin, colour in ((0.0, palette[1]), (0.25, palette[3])):
-        outline = rectangle(z + margin, low + margin, z + 1.5 - margin, high - margin)
-        canvas.lit([(x, up, along) for along, up in outline], colour, "building")
-
-
-def _paint_awnings(canvas, rng, house):
-    """Sunblinds over the shop windows, each a slope and a valance."""
-    colour, x = draw_any(rng, 60, 220), house.x
-    out = x - house.sign * rng.uniform(0.8, 1.5)
-    for z in positions(rng, house.near + 0.5, house.far - 3, (3.4, 3.5)):
-        far = z + 3
-        slope = [(x, 2.9, z), (x, 2.9, far), (out, 2.35, far), (out, 2.35, z)]
-        canvas.lit(slope, colour, "building")
-        valance = [(out, 2.35, z), (out, 2.35, far), (out, 2.15, far), (out, 2.15, z)]
-        canvas.lit(valance, scaled(colour, 0.85), "building")
+            for margin, frame in ((0.0, palette[1]), (0.25, palette[3])):
+                window = rectangle(z + margin, low + margin, z + 1.5 - margin, high - margin)
+                canvas.lit([(at, up, along) for along, up in window], frame, "building")
 
 
 def paint_view_end(canvas, rng, left, right, z):

@@ -33,17 +33,14 @@ class Stamp(NamedTuple):
         mask : bool [h, w]
         shade : uint8 [h, w]
         """
-        mask, shade = self._level(max(size))
+        # The coarsest level that is at least as fine as asked for, or the finest there is.
+        fine = [level for level in self.levels if len(level[0]) >= max(size)]
+        mask, shade = fine[-1] if fine else self.levels[0]
         columns, rows = (
             (np.arange(window[i], window[i + 2]) - corner[i]) * len(mask) // size[i] for i in (0, 1)
         )
         at = np.ix_(rows, columns)
         return mask[at], shade[at]
-
-    def _level(self, side):
-        """The coarsest level that is at least as fine as asked for, or the finest there is."""
-        fine = [level for level in self.levels if len(level[0]) >= side]
-        return fine[-1] if fine else self.levels[0]
 
 
 def make_stamp(mask, shade):

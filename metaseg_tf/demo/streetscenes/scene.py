@@ -54,11 +54,26 @@ def draw_scene(seed, *, size=(256, 512), conditions=TRAINING):
     InputError
         If the seed is negative or the size too small.
     """
-    height, width = _check(seed, size)
+    if seed < 0:
+        raise InputError(f"seed: expected a non-negative integer, got {seed}; choose another")
+    height, width = size
+    if height < MIN_SIZE[0] or width < MIN_SIZE[1]:
+        raise InputError(
+            f"size: expected (height, width) of at least {MIN_SIZE}, got {(height, width)}; "
+            "draw larger and crop"
+        )
     rng = np.random.default_rng(seed)
     camera = Camera.draw(rng, width * SUPERSAMPLING, height * SUPERSAMPLING)
     canvas = Canvas(camera, Light.draw(rng, conditions))
-    _paint(canvas, rng, conditions)
+    plan = draw_plan(rng)
+    items = sorted(populate(plan, rng, conditions), key=lambda entry: -entry.depth)
+    paint_sky(canvas, rng)
+    paint_ground(canvas, rng, plan)
+    finish_ground(canvas, rng, [entry.shadow for entry in items if entry.shadow is not None])
+    # From far to near.
+    for entry in items:
+        entry.paint(canvas, rng)
+    paint_own_car(canvas, rng)
     image, labels = canvas.arrays()
     photograph = take_photograph(reduce(image, SUPERSAMPLING), rng, conditions)
     return Scene(photograph, np.ascontiguousarray(labels[::SUPERSAMPLING, ::SUPERSAMPLING]))
@@ -68,30 +83,6 @@ def draw_scenes(seeds, *, size=(256, 512), conditions=TRAINING):
     """Yield the scene of each seed; see ``draw_scene``."""
     for seed in seeds:
         yield draw_scene(seed, size=size, conditions=conditions)
-
-
-def _check(seed, size):
-    if seed < 0:
-        raise InputError(f"seed: expected a non-negative integer, got {seed}; choose another")
-    height, width = size
-    if height < MIN_SIZE[0] or width < MIN_SIZE[1]:
-        raise InputError(
-            f"size: expected (height, width) of at least {MIN_SIZE}, got {(height, width)}; "
-            "draw larger and crop"
-        )
-    return height, width
-
-
-def _paint(canvas, rng, conditions):
-    """Sky, ground with shadows, all items from far to near, and the car the camera is in."""
-    plan = draw_plan(rng)
-    items = sorted(populate(plan, rng, conditions), key=lambda entry: -entry.depth)
-    paint_sky(canvas, rng)
-    paint_ground(canvas, rng, plan)
-    finish_ground(canvas, rng, [entry.shadow for entry in items if entry.shadow is not None])
-    for entry in items:
-        entry.paint(canvas, rng)
-    paint_own_car(canvas, rng)
 
 
 def write_dataset(

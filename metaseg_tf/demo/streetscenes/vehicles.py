@@ -123,21 +123,22 @@ def _car(boot, roof_rear, roof_front, screen, height, shoulder=0.94):
         Mark(0.0, 0.56, 0.34, 0.08, "dark"),
         Mark(0.0, 0.4, 0.26, 0.055, "plate"),
     )
-    panes = _car_panes(boot, roof_rear, roof_front, screen, height, shoulder)
+    # Rear and front side window, with the pillar between them.
+    pillar, top = (roof_rear + roof_front) / 2 + 0.1, height - 0.12
+    behind, before = pillar - 0.05, pillar + 0.05
+    panes = (
+        ((boot + 0.3, shoulder), (roof_rear + 0.12, top), (behind, top + 0.03), (behind, shoulder)),
+        (
+            (before, shoulder),
+            (before, top + 0.03),
+            (roof_front - 0.05, top),
+            (screen - 0.2, shoulder),
+        ),
+    )
     return Shape(
         "car", profile, panes, (-1.3, 1.32), 0.32, rear, front, _DARK_PAINTS + _LIGHT_PAINTS * 2,
-        (0.2, 0.3), seams=((roof_rear + roof_front) / 2 + 0.1, screen - 0.15), mirrors=screen - 0.3,
+        (0.2, 0.3), seams=(pillar, screen - 0.15), mirrors=screen - 0.3,
     )  # fmt: skip
-
-
-def _car_panes(boot, roof_rear, roof_front, screen, height, low):
-    """Rear and front side window, with the pillar between them."""
-    top, pillar = height - 0.12, (roof_rear + roof_front) / 2 + 0.1
-    behind, before = pillar - 0.05, pillar + 0.05
-    return (
-        ((boot + 0.3, low), (roof_rear + 0.12, top), (behind, top + 0.03), (behind, low)),
-        ((before, low), (before, top + 0.03), (roof_front - 0.05, top), (screen - 0.2, low)),
-    )
 
 
 def _box(label, size, floor, panes, wheels, rear, front, paints, *, bevel=0.1, stripe=(0.3, 0.5)):
@@ -269,7 +270,9 @@ def paint_vehicle(canvas, shape, frame, paint, *, braking=False):
     braking : bool
         Whether the tail lamps shine.
     """
-    colours = {**_MATERIALS, "paint": paint, "glass": _glass(canvas.light)}
+    # Windows are dark inside, with some of the sky upon them.
+    glass = tuple(24 + 0.16 * c for c in canvas.light.haze)
+    colours = {**_MATERIALS, "paint": paint, "glass": glass}
     if braking:
         colours["red"] = (252, 62, 48)
     elif canvas.light.dusk:
@@ -285,11 +288,6 @@ def paint_vehicle(canvas, shape, frame, paint, *, braking=False):
         if frame.faces(camera, 0, direction, end):
             for mark in marks:
                 _paint_mark(canvas, shape, frame, mark, direction, colours[mark.material])
-
-
-def _glass(light):
-    """Colour of a window: dark inside with some of the sky upon it."""
-    return tuple(24 + 0.16 * c for c in light.haze)
 
 
 def _paint_tyres(canvas, shape, frame):
@@ -353,7 +351,7 @@ def _inset(a, b):
 
 
 def _paint_side(canvas, shape, frame, side, colours):
-    """The side's body and windows, the sill's shadow and the wheels."""
+    """The side's body and windows, the sill's shadow, doors and wheels."""
     outline = [(side * p.half_width, p.up, _set_back(p)) for p in shape.profile]
     canvas.lit(frame.place(outline), colours["paint"], shape.label)
     for pane in shape.panes:
@@ -366,11 +364,6 @@ def _paint_side(canvas, shape, frame, side, colours):
     for along in shape.seams:
         seam = rectangle(along - 0.012, 0.35, along + 0.012, 0.94)
         canvas.lit(_on_side(shape, frame, side, seam), scaled(colours["paint"], 0.6), shape.label)
-    _paint_wheels(canvas, shape, frame, side, colours)
-
-
-def _paint_wheels(canvas, shape, frame, side, colours):
-    """Wheel arches, tyres, rims and hubs on one side."""
     for along in shape.wheels:
         for share, material in ((1.18, "dark"), (1.0, "tyre"), (0.64, "hub"), (0.2, "dark")):
             rim = disc(along, shape.radius, shape.radius * share, corners=14)
