@@ -10,7 +10,7 @@ from PIL import Image
 from test_segment_metrics import make_street
 
 from metaseg_tf.data.cityscapes import find_pairs, read_pairs
-from metaseg_tf.demo.training.initialise import random_weights
+from metaseg_tf.demo.training import random_weights
 from metaseg_tf.networks.deeplab.architecture import MOBILENETV2
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.options import NetworkSettings

@@ -12,7 +12,7 @@ from street import write_pair
 
 from metaseg_tf import load_network, load_run, segment_metrics
 from metaseg_tf.data.cityscapes import CLASSES, find_pairs, read_pairs
-from metaseg_tf.demo.training.initialise import random_weights
+from metaseg_tf.demo.training import random_weights
 from metaseg_tf.networks.deeplab.export import export_frozen_graph
 from metaseg_tf.runs.run import Run
 

@@ -7,7 +7,7 @@ import numpy as np
 import slow_deeplab
 import tensorflow as tf
 
-from metaseg_tf.demo.training.initialise import random_weights
+from metaseg_tf.demo.training import random_weights
 from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65, Decoder
 
 SMALL = {

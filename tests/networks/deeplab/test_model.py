@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from deeplab_samples import SMALL, full_weights, slow_network, small_weights, smooth_image
 
-from metaseg_tf.demo.training.initialise import initial_weights, make_variables
+from metaseg_tf.demo.training import initial_weights, make_variables
 from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65
 from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers
 from metaseg_tf.networks.deeplab.model import (

@@ -1,4 +1,4 @@
-"""A few steps of training at tiny size, and the parts of a step against plain numpy."""
+"""First weights, views and batches, and steps of training at tiny size against plain numpy."""
 
 from dataclasses import replace
 from functools import cache
@@ -6,20 +6,137 @@ from functools import cache
 import numpy as np
 import pytest
 import tensorflow as tf
+from deeplab_samples import CROP as SAMPLE_CROP
+from deeplab_samples import SMALL, small_weights, smooth_image
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaseg_tf.demo.training.initialise import initial_weights
-from metaseg_tf.demo.training.training import Schedule, Trainer, balance_classes, compute_loss
+from metaseg_tf.demo.training import (
+    BRIGHTNESS,
+    CONTRAST,
+    Schedule,
+    Trainer,
+    augment,
+    balance_classes,
+    compute_loss,
+    initial_weights,
+    make_batches,
+    make_variables,
+    random_weights,
+)
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65, Decoder
 from metaseg_tf.networks.deeplab.export import export_frozen_graph
+from metaseg_tf.networks.deeplab.layers import InferenceLayers
+from metaseg_tf.networks.deeplab.model import compute_logits, normalise, variable_shapes
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.network import load_network
 from metaseg_tf.networks.options import NetworkSettings
 from metaseg_tf.segments.components import VOID
 
-CROP = (33, 49)
+
+@pytest.mark.parametrize("make", [initial_weights, random_weights])
+@pytest.mark.parametrize("name", SMALL)
+def test_there_is_one_weight_for_each_variable_and_a_seed_repeats_it(name, make):
+    first, again, other = (make(SMALL[name], seed) for seed in (3, 3, 4))
+    assert {key: value.shape for key, value in first.items()} == variable_shapes(SMALL[name])
+    assert {value.dtype for value in first.values()} == {np.dtype(np.float32)}
+    assert all(np.allclose(first[key], again[key], rtol=1e-3, atol=1e-4) for key in first)
+    assert not np.allclose(first["aspp0/weights"], other["aspp0/weights"])
+
+
+def test_initial_kernels_keep_the_variance_and_normalisation_is_the_identity():
+    weights = initial_weights(SMALL["mobilenetv2"], seed=0)
+    kernel = weights["MobilenetV2/expanded_conv_16/expand/weights"]
+    assert kernel.std() == pytest.approx(np.sqrt(2 / kernel.shape[2]), rel=0.05)
+    norm = [np.unique(weights[f"aspp0/BatchNorm/{part}"]) for part in ("gamma", "moving_variance")]
+    assert norm == [1.0, 1.0]
+    assert not weights["aspp0/BatchNorm/beta"].any()
+
+
+@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize("name", SMALL)
+def test_random_weights_give_logits_like_those_of_trained_networks(name, output_stride):
+    x = normalise(smooth_image(*SAMPLE_CROP)[np.newaxis].astype(np.float32))
+    layers = InferenceLayers(small_weights(name))
+    logits = compute_logits(SMALL[name], layers, x, output_stride).numpy()
+    assert 1.5 < logits.std() < 6
+    assert len(np.unique(logits.argmax(-1))) > 1
+
+
+def test_variables_bear_the_values_of_the_weights():
+    weights = small_weights("mobilenetv2")
+    variables = make_variables(weights)
+    assert all((variables[name].numpy() == weights[name]).all() for name in weights)
+
+
+SIZE, CROP, SCALES = (40, 60), (33, 49), (0.8, 1.5)
+
+
+def paired_scenes(n):
+    """Scenes of flat patches whose colour tells their class: 50 for class 0, 200 for class 1."""
+    patches = np.random.default_rng(0).integers(0, 2, (n, 4, 6), np.uint8)
+    labels = patches.repeat(10, 1).repeat(10, 2)
+    return np.where(labels == 0, 50, 200).astype(np.uint8)[..., np.newaxis].repeat(3, 3), labels
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_labels_go_where_their_pixels_go(seed):
+    images, labels = paired_scenes(1)
+    image, label = augment(
+        images[0], labels[0], crop=CROP, scales=SCALES, seed=tf.constant([7, seed], tf.int64)
+    )
+    assert image.shape == (*CROP, 3)
+    assert label.shape == CROP
+    assert image.dtype == tf.float32
+    assert label.dtype == tf.uint8
+    grey, label = image.numpy().mean(-1), label.numpy()
+    # Patches differ by at least 120 grey values; only their blurred borders lie in between.
+    middle = (grey[label == 0].mean() + grey[label == 1].mean()) / 2
+    known = label != VOID
+    assert np.mean((grey[known] > middle) == (label[known] == 1)) > 0.93
+    np.testing.assert_array_equal(image.numpy()[~known], 127.5)
+
+
+def test_a_view_that_shows_all_is_padded_with_mean_grey_and_void():
+    images, labels = paired_scenes(1)
+    image, label = augment(
+        images[0], labels[0], crop=(97, 129), scales=SCALES, seed=tf.constant([7, 1], tf.int64)
+    )
+    assert (label.numpy()[-1] == VOID).all()
+    np.testing.assert_array_equal(image.numpy()[-1], 127.5)
+
+
+def test_colours_stay_within_their_bounds():
+    image = np.full((*SIZE, 3), 150, np.uint8)
+    drawn = [
+        augment(
+            image,
+            np.zeros(SIZE, np.uint8),
+            crop=(9, 9),
+            scales=SCALES,
+            seed=tf.constant([1, i], tf.int64),
+        )[0]
+        for i in range(12)
+    ]
+    change = np.array(drawn) - 150
+    assert np.abs(change).max() <= BRIGHTNESS + CONTRAST * 22.5 + 1e-3
+    assert change.std() > 5
+
+
+def test_batches_are_endless_shuffled_and_fixed_by_the_seed():
+    images, labels = paired_scenes(3)
+
+    def first(seed):
+        batches = make_batches(images, labels, crop=CROP, scales=SCALES, batch=2, seed=seed)
+        return [batch[0].numpy() for batch in batches.take(4)]
+
+    one, again, other = first(0), first(0), first(1)
+    assert [batch.shape for batch in one] == [(2, *CROP, 3)] * 4
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
 TINY = {
     "mobilenetv2": replace(
         MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.1), head_depth=8, n_classes=3
