@@ -84,13 +84,14 @@ def extract(
     _check_source(softmax, network, cityscapes)
     options = dump_settings(softmax, logits, channels_first, keys, reduce_zero_label)
     start_tensorflow()
+    from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs import extraction, sources
 
     settings = extraction.MeasureSettings(
         convention.value, void, connectivity, labeller.value, reduce_zero_label
     )
     if softmax is not None:
-        source = sources.open_dumps(softmax, limit=limit, **options)
+        source = open_dumps(softmax, limit=limit, **options)
     else:
         source = sources.open_cityscapes(
             network,
