@@ -91,6 +91,7 @@ def extract(
     options = dump_settings(softmax, logits, channels_first, keys, reduce_zero_label)
     start_tensorflow()
     from metaseg_tf.data.classes import load_classes
+    from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs import extraction, sources
 
     settings = extraction.MeasureSettings(
@@ -98,7 +99,7 @@ def extract(
     )
     if softmax is not None:
         table = None if classes is None else load_classes(classes)
-        source = sources.open_dumps(softmax, limit=limit, classes=table, **options)
+        source = open_dumps(softmax, limit=limit, classes=table, **options)
     else:
         source = sources.open_cityscapes(
             network,

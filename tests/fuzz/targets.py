@@ -146,7 +146,7 @@ def _photographs() -> list[bytes]:
 
 
 def _read_photograph(path: Path):
-    from metaseg_tf.runs.photographs import read_photograph
+    from metaseg_tf.data.photographs import read_photograph
 
     return read_photograph(path)
 
