@@ -13,6 +13,7 @@ from metaseg_tf.analysis.diagnostics.linear import (
     most_influential,
     variance_inflation,
 )
+from metaseg_tf.analysis.estimators import LeastSquares
 from metaseg_tf.errors import InputError
 from metaseg_tf.segments.columns import METRIC_COLUMNS, class_columns
 
@@ -35,6 +36,13 @@ def test_points_are_those_of_statsmodels(fit):
     np.testing.assert_allclose(points["fitted"] + points["residual"], fit.target)
     order = np.argsort(points["quantile"])
     assert np.all(np.diff(points["standardized"].to_numpy()[order]) >= 0)
+
+
+@pytest.mark.parametrize("target", ["iou_adj", "iou"])
+def test_the_fit_is_that_of_the_protocol_on_the_same_rows(design, target):
+    ours = fit_linear(design, find_aliases(design).kept, target)
+    expected = LeastSquares().fit(design.X, ours.target).predict(design.X)
+    np.testing.assert_allclose(ours.fitted, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("column", COLUMNS)
