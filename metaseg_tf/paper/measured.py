@@ -2,22 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.evaluation import evaluate_run, summarise
+from metaseg_tf.analysis.evaluation import evaluate_run, load_segments, summarise
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.errors import InputError
-from metaseg_tf.paper.correlations import TABLE_1_COLUMNS, compute_correlations, count_segments
-from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.paper.correlations import compute_correlations, count_segments
+from metaseg_tf.runs.run import Run
 
 __all__ = ["PARTS", "Measured", "Value", "collect"]
-
-# Two runs stand side by side.
-_KEPT_RUNS = 2
 
 
 class Value(NamedTuple):
@@ -45,11 +41,6 @@ class Measured:
     values: Mapping[str, Value] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     extrapolating: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
-
-
-@lru_cache(maxsize=_KEPT_RUNS)
-def _load_metrics(path: str, _fingerprint: str) -> pd.DataFrame:
-    return load_run(path, TABLE_1_COLUMNS)
 
 
 def collect(
@@ -83,12 +74,12 @@ def collect(
 
 
 def _counts(run: Run, _engine: str) -> dict[str, Value]:
-    counts = count_segments(_load_metrics(run.address, run.fingerprint()))
+    counts = count_segments(load_segments(run))
     return {name: Value(count) for name, count in counts.items()}
 
 
 def _correlations(run: Run, _engine: str) -> dict[str, Value]:
-    table = _load_metrics(run.address, run.fingerprint())
+    table = load_segments(run)
     rho = compute_correlations(table).dropna()
     if rho.empty:
         raise InputError(
