@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.evaluation import evaluate_run
+from metaseg_tf.analysis.evaluation import evaluate_run, load_segments
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.model import SCORE_COLUMNS
-from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import check_truth
 
 __all__ = ["JudgedRun", "judge_run"]
@@ -44,7 +44,7 @@ def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
     SettingsMismatchError
         If the model is for another number of classes, or other settings of measuring.
     """
-    table = load_run(run.path)
+    table = load_segments(run)
     check_truth(table, str(run.path))
     if model is None:
         scores, origin = _first_run(run, table)
