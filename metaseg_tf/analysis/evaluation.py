@@ -7,7 +7,7 @@ tables that they were made on, so that tables, figures and report read what was 
 import hashlib
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Protocol as Interface
@@ -34,7 +34,7 @@ _RUNS_IN_MEMORY = 2
 
 
 class _Fit(Interface):
-    def arrays(self) -> dict[str, np.ndarray]: ...
+    arrays: Mapping[str, np.ndarray]
 
 
 class KeptFits:
@@ -63,7 +63,7 @@ class KeptFits:
             _LOGGER.debug("%s: fitted anew (%s)", place, error)
         fitted = fit()
         content = io.BytesIO()
-        np.savez(content, state=np.array(self._state), **fitted.arrays())
+        np.savez(content, state=np.array(self._state), **fitted.arrays)
         try:
             self._run.write_bytes(place, content.getvalue())
         except RunError as error:
