@@ -133,7 +133,10 @@ def minimise_l1_logistic(
             return point, gap
         # Columns far from their bound are left out; the next gradient tells if one was missed.
         near = np.flatnonzero((point.w != 0) | (np.abs(point.gradient) > 0.8 * alpha))
-        point = _line_search(loss, alpha, point, *_l1_step(loss, alpha, point, near))
+        matrix, gradient, intercept_step = _reduced(loss, point, near)
+        old = point.w[near]
+        step = minimise_l1_quadratic(matrix, gradient - matrix @ old, alpha, np.sign(old)) - old
+        point = _line_search(loss, alpha, point, near, step, intercept_step(step))
     raise InputError(
         f"l1 logistic fit: expected a relative duality gap of {tol:g} within {_MAX_STEPS} steps, "
         f"got {gap:g}; standardise the features"
@@ -154,7 +157,10 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
     """
     point = start
     for _ in range(_MAX_STEPS):
-        last, point = point, _line_search(loss, 0.0, point, *_plain_step(loss, point, columns))
+        matrix, gradient, intercept_step = _reduced(loss, point, columns)
+        step = -np.linalg.solve(matrix, gradient)
+        last = point
+        point = _line_search(loss, 0.0, last, columns, step, intercept_step(step))
         moved = (point.w - last.w) @ loss.XT + (point.b - last.b)
         if np.abs(moved).max() <= 1e-6:
             return point, True
@@ -168,13 +174,6 @@ def _reduced(loss, point, columns):
     matrix[np.diag_indices_from(matrix)] *= 1 + _PROXIMAL
     gradient = point.gradient[columns] - mixed * (point.slope / curvature)
     return matrix, gradient, lambda step: -(point.slope + mixed @ step) / curvature
-
-
-def _l1_step(loss, alpha, point, columns):
-    matrix, gradient, intercept_step = _reduced(loss, point, columns)
-    old = point.w[columns]
-    step = minimise_l1_quadratic(matrix, gradient - matrix @ old, alpha, np.sign(old)) - old
-    return columns, step, intercept_step(step)
 
 
 def minimise_l1_quadratic(
@@ -224,12 +223,6 @@ def minimise_l1_quadratic(
             return_path=False,
         )
     return w
-
-
-def _plain_step(loss, point, columns):
-    matrix, gradient, intercept_step = _reduced(loss, point, columns)
-    step = -np.linalg.solve(matrix, gradient)
-    return columns, step, intercept_step(step)
 
 
 def _line_search(loss, alpha, point, columns, step, intercept_step):

@@ -6,8 +6,8 @@ import pytest
 from small_runs import make_run
 from tables import make_table
 
-from metaseg_tf.analysis import evaluation
-from metaseg_tf.analysis.evaluation import evaluate, evaluate_run
+from metaseg_tf.analysis import diagnostics, evaluation
+from metaseg_tf.analysis.evaluation import diagnose_run, evaluate, evaluate_run
 from metaseg_tf.runs.run import Run, load_run
 
 
@@ -55,6 +55,17 @@ def test_another_process_reads_what_was_fitted(run, forget, no_fits):
     forget()
     no_fits()
     assert_same(evaluate_run(run), expected)
+
+
+def test_the_diagnosis_is_kept_as_text(run, forget, monkeypatch):
+    expected = list(diagnostics.diagnose(load_run(run.path)).sections())
+    assert diagnose_run(run) == expected
+    monkeypatch.setattr(diagnostics, "diagnose", None)
+    assert diagnose_run(run) == expected
+    for spoilt in (b"[[1, 2]]", b"[" * 100_000, b"{}"):
+        spoil_kept(run, sections=lambda _, text=spoilt: np.frombuffer(text, np.uint8))
+        with pytest.raises(TypeError, match="not callable"):
+            diagnose_run(run)
 
 
 def test_new_segments_are_fitted_anew(run, forget):
