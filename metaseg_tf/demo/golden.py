@@ -11,15 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from metaseg_tf.errors import DataFormatError
-from metaseg_tf.paper.comparison import compare
 from metaseg_tf.paper.measured import Value, collect
 from metaseg_tf.paper.published import PUBLISHED, PublishedNumber
+from metaseg_tf.paper.quantities import MIOU
+from metaseg_tf.paper.verify import compare
 from metaseg_tf.runs.run import Run
 
 __all__ = ["golden_numbers", "golden_text", "load_golden"]
 
 # Fewer than in print where versions of TensorFlow differ by more, docs/decisions/0023-verdicts.md.
-_DECIMALS = {"miou": 3}
+_DECIMALS = {MIOU: 3}
 
 
 def golden_numbers(runs: Mapping[str, Run]) -> list[PublishedNumber]:
@@ -42,7 +43,7 @@ def _golden(number: PublishedNumber, value: Value) -> PublishedNumber:
 
 def golden_text(runs: Mapping[str, Run]) -> str:
     """What a golden file holds: JSON, one number a line."""
-    lines = (json.dumps(vars(number)) for number in golden_numbers(runs))
+    lines = (json.dumps(number.to_json()) for number in golden_numbers(runs))
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
@@ -56,8 +57,8 @@ def load_golden(path: str | os.PathLike) -> tuple[PublishedNumber, ...]:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return tuple(PublishedNumber(**entry) for entry in content)
-    except (OSError, ValueError, TypeError) as error:
+        return tuple(PublishedNumber.from_json(entry) for entry in content)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataFormatError(
             f"{path}: expected a file of golden numbers, got something else ({error}); "
             "restore it from the repository"

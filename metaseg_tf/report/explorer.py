@@ -4,11 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.data.cityscapes import PALETTE, name_classes
 from metaseg_tf.meta.model import SCORE_COLUMNS
 from metaseg_tf.pictures import heat_colours, to_jpeg, to_png
 from metaseg_tf.report.judged import JudgedRun
@@ -19,7 +17,6 @@ from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS
 __all__ = [
     "ROW_COLUMNS",
     "choose_images",
-    "class_colours",
     "draw_pictures",
     "list_segments",
     "pack_segments",
@@ -67,7 +64,7 @@ def pack_segments(segments: np.ndarray) -> dict[str, Any]:
     return {"height": height, "width": width, "numbers": pack_array(segments.astype(dtype))}
 
 
-def draw_pictures(maps: ImageMaps) -> dict[str, bytes]:
+def draw_pictures(maps: ImageMaps, palette: np.ndarray) -> dict[str, bytes]:
     """File name -> content of the layers that are pictures; a layer that is not at hand is absent.
 
     Heat maps are reduced to about 1024 columns and 32 levels: they are looked at, not read off.
@@ -77,22 +74,10 @@ def draw_pictures(maps: ImageMaps) -> dict[str, bytes]:
         "difference.png": _heat_to_png(maps.difference),
     }
     if maps.gt is not None:
-        pictures["truth.png"] = to_png(maps.gt, PALETTE)
+        pictures["truth.png"] = to_png(maps.gt, palette)
     if maps.image is not None:
         pictures["image.jpg"] = to_jpeg(maps.image, _JPEG_QUALITY)
     return pictures
-
-
-def class_colours(n_classes: int) -> list[dict[str, str]]:
-    """Name and colour of each class, as CSS writes it."""
-    colours = PALETTE[:n_classes].copy()
-    if n_classes != len(name_classes(n_classes)) or not colours[-1].any():
-        wheel = mpl.colormaps["turbo"](np.linspace(0.05, 0.95, n_classes))[:, :3]
-        colours = np.rint(wheel * 255).astype(np.uint8)
-    return [
-        {"name": name, "colour": "#" + bytes(colour).hex()}
-        for name, colour in zip(name_classes(n_classes), colours, strict=True)
-    ]
 
 
 def _count_false_positives(table: pd.DataFrame) -> pd.Series:

@@ -13,7 +13,6 @@ from metaseg_tf.report import overview
 from metaseg_tf.report.explorer import (
     ROW_COLUMNS,
     choose_images,
-    class_colours,
     draw_pictures,
     list_segments,
     pack_segments,
@@ -22,7 +21,6 @@ from metaseg_tf.report.judged import JudgedRun, judge_run
 from metaseg_tf.report.packing import to_script
 from metaseg_tf.report.scatter import pack_points
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import count_classes
 
 __all__ = ["IMAGES", "write_report"]
 
@@ -96,7 +94,7 @@ def _write_run(home: Run, position: int, judged: JudgedRun, names: Sequence[str]
     every = list(dict.fromkeys([*names, *judged.table["image"]]))
     content = {
         "name": judged.run.name,
-        "classes": class_colours(count_classes(judged.table)),
+        "classes": judged.run.classes.to_json(),
         "columns": ROW_COLUMNS,
         "images": images,
         "names": every,
@@ -112,7 +110,7 @@ def _write_image(
 ) -> dict[str, Any]:
     """Pictures and segment map of one image; what the page needs to know of it at once."""
     maps = judged.run.load_maps(name)
-    pictures = draw_pictures(maps)
+    pictures = draw_pictures(maps, judged.run.classes.palette)
     for file, content in pictures.items():
         home.write_bytes(f"{folder}/{file}", content)
     home.write_text(

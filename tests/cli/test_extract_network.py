@@ -11,7 +11,8 @@ from PIL import Image
 from street import write_pair
 
 from metaseg_tf import load_network, load_run, segment_metrics
-from metaseg_tf.data.cityscapes import CLASSES, find_pairs
+from metaseg_tf.data.cityscapes import find_pairs
+from metaseg_tf.data.classes import CITYSCAPES
 from metaseg_tf.demo.training import random_weights
 from metaseg_tf.networks.deeplab.export import export_frozen_graph
 from metaseg_tf.runs.run import Run
@@ -53,7 +54,7 @@ def test_a_checkpoint_over_cityscapes(metaseg, checkpoint, cityscapes, tmp_path)
     assert code == 0
     assert "3 images measured" in output
     assert "mIoU" in output
-    assert all(name in output for name in CLASSES)
+    assert all(name in output for name in CITYSCAPES.names)
     network = load_network(checkpoint, output_stride=16, crop=(33, 49))
     first = find_pairs(cityscapes)[0].read()
     expected = segment_metrics(network.probabilities(first.image), first.gt)
