@@ -38,7 +38,7 @@ def run_plan(plan, *, quiet: bool = False) -> int:
 
 
 def _fetch(plan) -> None:
-    from metaseg_tf.networks.download import download
+    from metaseg_tf.networks.checkpoints import download
     from metaseg_tf.paper.reproduction import checkpoints_of
 
     for entry in checkpoints_of(plan):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from metaseg_tf import __version__
 from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.errors import InputError, MetaSegError, suggest
-from metaseg_tf.networks.catalogue import Checkpoint, find
+from metaseg_tf.networks.checkpoints import Checkpoint, find
 from metaseg_tf.paper import figures
 from metaseg_tf.paper.diagnosis import diagnose_run, store_diagnostics
 from metaseg_tf.paper.published import CATALOGUE_NAMES, PUBLISHED, PublishedNumber

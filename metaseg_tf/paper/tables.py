@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from metaseg_tf.analysis.evaluation import evaluate_run
-from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
-from metaseg_tf.analysis.runs import PARTS
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.paper.measured import Measured, collect
@@ -46,7 +45,7 @@ _CLASSIFICATIONS = {
 }
 _REGRESSIONS = {"all": "all metrics", "entropy": "entropy baseline"}
 _PART_NAMES = {"train": "training", "validation": "validation"}
-_MEANS = f"Means over {PAPER_PROTOCOL.runs} runs, standard deviations in brackets."
+_MEANS = f"Means over {PAPER_PROTOCOL.n_splits} runs, standard deviations in brackets."
 
 
 def lay_out_table1(measured: Mapping[str, Measured]) -> PrintedTable:

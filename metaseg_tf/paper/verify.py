@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.networks.catalogue import find
+from metaseg_tf.networks.checkpoints import find
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.paper.measured import Measured, Value, collect
 from metaseg_tf.paper.published import CATALOGUE_NAMES, PUBLISHED, PublishedNumber
