@@ -24,7 +24,7 @@ def run_plan(plan, *, quiet: bool = False) -> int:
         130 if interrupted.
     """
     start_tensorflow()
-    from metaseg_tf.paper.reproduction.measuring import count_images
+    from metaseg_tf.paper.reproduction import count_images
 
     total = count_images(plan)
     with interruptible():
@@ -39,7 +39,7 @@ def run_plan(plan, *, quiet: bool = False) -> int:
 
 def _fetch(plan) -> None:
     from metaseg_tf.networks.checkpoints import download
-    from metaseg_tf.paper.reproduction.measuring import checkpoints_of
+    from metaseg_tf.paper.reproduction import checkpoints_of
 
     for entry in checkpoints_of(plan):
         with DownloadBar(f"{entry.name}, about {entry.size} MB") as bar:
@@ -47,7 +47,7 @@ def _fetch(plan) -> None:
 
 
 def _measure(plan, total: int, quiet: bool) -> None:
-    from metaseg_tf.paper.reproduction.measuring import is_measured, measure
+    from metaseg_tf.paper.reproduction import is_measured, measure
 
     for network in plan.networks:
         if is_measured(plan, network):

@@ -9,8 +9,7 @@ from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.scores import auroc, r2
 from metaseg_tf.demo.plan import DEMO_SEED, draw_scenes
 from metaseg_tf.meta import MetaModel, fit_meta_model, save_model
-from metaseg_tf.paper.reproduction.measuring import measure
-from metaseg_tf.paper.reproduction.plan import NetworkPlan, Plan
+from metaseg_tf.paper.reproduction import NetworkPlan, Plan, measure
 from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.runs.work import ImageResult
 

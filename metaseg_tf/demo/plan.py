@@ -10,7 +10,7 @@ from metaseg_tf.demo.golden import load_golden
 from metaseg_tf.demo.streetscenes import VALIDATION, write_dataset
 from metaseg_tf.networks.checkpoints import bundled_path
 from metaseg_tf.networks.network import load_network
-from metaseg_tf.paper.reproduction.plan import NetworkPlan, Plan
+from metaseg_tf.paper.reproduction import NetworkPlan, Plan
 from metaseg_tf.runs.storage import LocalFolder
 
 __all__ = [

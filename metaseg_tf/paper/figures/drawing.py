@@ -116,9 +116,10 @@ def new_figure(width: float, height: float) -> Figure:
 
 def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
     """Write PNG, PDF and one CSV per frame below a run's folder; returns their paths."""
-    # Laying out takes longer than drawing, and both files have the same layout.
+    # Laying out takes longer than drawing, and both files have the same layout. Without an engine
+    # (a placeholder "none" would do) each file is drawn once and not twice.
     drawing.figure.draw_without_rendering()
-    drawing.figure.set_layout_engine("none")
+    drawing.figure.set_layout_engine(None)
     paths = []
     for suffix, metadata in _METADATA.items():
         content = io.BytesIO()
@@ -199,11 +200,14 @@ def name_segments(
     sizes[~np.isin(np.arange(len(sizes)), class_ids.index)] = 0
     largest = np.argsort(-sizes, kind="stable")[:_NAMED]
     texts, taken = [], []
+    boxes = ndimage.find_objects(segments)
     for number in largest[sizes[largest] > _NAMED_SHARE * segments.size]:
         # The place farthest from what lies outside of the segment.
-        depth = ndimage.distance_transform_edt(np.pad(segments == number, 1))[1:-1, 1:-1]
-        deepest = np.array(np.unravel_index(depth.argmax(), depth.shape)) / depth.shape
-        place = deepest.clip(_NAME_SPACE / 2, 1 - _NAME_SPACE / 2)
+        box = boxes[number - 1]
+        depth = ndimage.distance_transform_edt(np.pad(segments[box] == number, 1))[1:-1, 1:-1]
+        deepest = np.unravel_index(depth.argmax(), depth.shape)
+        place = np.array([span.start + at for span, at in zip(box, deepest, strict=True)])
+        place = (place / segments.shape).clip(_NAME_SPACE / 2, 1 - _NAME_SPACE / 2)
         if any((np.abs(place - other) < _NAME_SPACE).all() for other in taken):
             continue
         taken.append(place)

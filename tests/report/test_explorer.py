@@ -15,8 +15,8 @@ from PIL import Image
 from tables import make_table
 
 from metaseg_tf.data.classes import ClassTable
-from metaseg_tf.report import explorer, scatter
-from metaseg_tf.report.packing import pack_array, to_script
+from metaseg_tf.report import explorer
+from metaseg_tf.report.explorer import pack_array, to_script
 
 DTYPES = {"Uint8Array": "u1", "Uint16Array": "<u2", "Uint32Array": "<u4", "Int16Array": "<i2"}
 
@@ -51,7 +51,7 @@ def judged_table(n=500, **options):
 def test_points_are_the_judged_segments():
     table = judged_table()
     names = list(dict.fromkeys(table["image"]))
-    packed = scatter.pack_points(table, names)
+    packed = explorer.pack_points(table, names)
     judged = table[table["S_in"] > 0]
     assert packed["total"] == packed["count"] == len(judged)
     assert np.array_equal(unpack(packed["segment"]), judged["segment"])
@@ -61,8 +61,8 @@ def test_points_are_the_judged_segments():
 
 
 def test_too_many_points_are_sampled(monkeypatch):
-    monkeypatch.setattr(scatter, "MAX_POINTS", 50)
-    packed = scatter.pack_points(judged_table(), ["town_000000"])
+    monkeypatch.setattr(explorer, "MAX_POINTS", 50)
+    packed = explorer.pack_points(judged_table(), ["town_000000"])
     assert packed["count"] == len(unpack(packed["S"])) == 50 < packed["total"]
 
 
