@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from metaseg_tf.analysis.diagnostics.words import describe
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.diagnosis import diagnose_run
 from metaseg_tf.paper.figures import FIGURES, make_figure
@@ -134,7 +133,7 @@ def collect_numbers(runs: Sequence[Run]) -> Numbers:
 def diagnose(run: Run) -> list[tuple[str, str]]:
     """Titles and texts of the diagnostics; one section with the reason if there are none."""
     try:
-        return [(title, text) for title, text in describe(diagnose_run(run)) if text]
+        return list(diagnose_run(run).sections())
     except InputError as error:
         return [("Not made", str(error))]
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from metaseg_tf.analysis.evaluation import load_segments
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import DataFormatError, InputError, suggest
 from metaseg_tf.paper.published import NETWORKS
 from metaseg_tf.runs.image_maps import ImageMaps
-from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import check_truth
 
 __all__ = [
@@ -27,8 +28,8 @@ def title_of(run: Run) -> str:
 
 
 def load_judged(run: Run) -> pd.DataFrame:
-    """A run's segment table, which must have ground truth."""
-    table = load_run(run.path)
+    """A run's segment table, which must have ground truth; shared, not to be changed."""
+    table = load_segments(run)
     check_truth(table, str(run.path))
     return table
 
