@@ -43,15 +43,15 @@ def demo(
 def _try_on_fresh_scenes(plan, images: int, quiet: bool) -> None:
     """Keep a meta model, and say how it does where it has never been."""
     from metaseg_tf.cli.console import show_progress
-    from metaseg_tf.demo import fresh
+    from metaseg_tf.demo.plan import FRESH_IMAGES, fit_demo_model, measure_fresh, try_model
 
     path = plan.run_folder(plan.networks[0]) / "meta_model.json"
-    model = fresh.fit_demo_model(plan, path)
-    count = min(images, fresh.FRESH_IMAGES)
-    results = fresh.measure_fresh(plan, images=count)
+    model = fit_demo_model(plan, path)
+    count = min(images, FRESH_IMAGES)
+    results = measure_fresh(plan, images=count)
     for _ in show_progress(results, total=count, what="fresh scenes", quiet=quiet):
         pass
-    trial = fresh.try_model(plan, model)
+    trial = try_model(plan, model)
     typer.echo(
         f"meta model {path}: AUROC {trial.fresh_auroc:.4f} and R2 {trial.fresh_r2:.4f} on {count} "
         f"fresh scenes; {trial.held_out_auroc:.4f} and {trial.held_out_r2:.4f} on images held out"
