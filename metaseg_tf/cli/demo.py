@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from metaseg_tf.cli.console import interruptible, print_table, show_progress, start_tensorflow
 from metaseg_tf.cli.options import Quiet
+from metaseg_tf.cli.reproduce import run_plan
 
 __all__ = ["demo"]
 
@@ -20,12 +22,10 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Draw street scenes, run both demo networks over them, and make everything of the paper."""
-    from metaseg_tf.cli.console import show_progress, start_tensorflow
-    from metaseg_tf.cli.long_work import interruptible
-    from metaseg_tf.cli.stages import run_plan
-
     start_tensorflow()
     from metaseg_tf.demo.plan import DEMO_IMAGES, demo_plan, draw_scenes, keep_softmax
+    from metaseg_tf.paper.tables import make_table
+    from metaseg_tf.report.page import write_report
 
     images = limit or DEMO_IMAGES
     plan = demo_plan(out, images=images)
@@ -36,13 +36,14 @@ def demo(
         code = run_plan(plan, quiet=quiet)
         keep_softmax(plan)
         _try_on_fresh_scenes(plan, images, quiet)
-        _finish(plan)
+        runs = list(plan.open_runs().values())
+        print_table(make_table(1, runs))
+        typer.echo(f"everything is in {plan.out}; open {write_report(runs)} in a browser")
     raise typer.Exit(code)
 
 
 def _try_on_fresh_scenes(plan, images: int, quiet: bool) -> None:
     """Keep a meta model, and say how it does where it has never been."""
-    from metaseg_tf.cli.console import show_progress
     from metaseg_tf.demo.plan import FRESH_IMAGES, fit_demo_model, measure_fresh, try_model
 
     path = plan.run_folder(plan.networks[0]) / "meta_model.json"
@@ -56,14 +57,3 @@ def _try_on_fresh_scenes(plan, images: int, quiet: bool) -> None:
         f"meta model {path}: AUROC {trial.fresh_auroc:.4f} and R2 {trial.fresh_r2:.4f} on {count} "
         f"fresh scenes; {trial.held_out_auroc:.4f} and {trial.held_out_r2:.4f} on images held out"
     )
-
-
-def _finish(plan) -> None:
-    """Table 1 of both networks side by side, and the page to open."""
-    from metaseg_tf.cli.console import print_table
-    from metaseg_tf.paper.tables import make_table
-    from metaseg_tf.report.page import write_report
-
-    runs = list(plan.open_runs().values())
-    print_table(make_table(1, runs))
-    typer.echo(f"everything lies in {plan.out}; open {write_report(runs)} in a browser")

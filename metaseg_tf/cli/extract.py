@@ -6,8 +6,14 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import print_json, show_progress, start_tensorflow
-from metaseg_tf.cli.long_work import interruptible, print_failed, spread
+from metaseg_tf.cli.console import (
+    interruptible,
+    print_json,
+    print_outcomes,
+    show_progress,
+    spread,
+    start_tensorflow,
+)
 from metaseg_tf.cli.options import (
     AsJson,
     ChannelsFirst,
@@ -110,15 +116,22 @@ def extract(
         keep_maps=keep_maps,
     )
     with interruptible(out), spread(scheduler, workers, worker_resources) as cluster:
-        shown = show_progress(
-            measure(cluster=cluster), total=len(source), what="measuring", quiet=quiet
-        )
-        finished = list(shown)
-    summary = _summarise(out, finished, run.manifest)
+        results = measure(cluster=cluster)
+        finished = list(show_progress(results, total=len(source), what="measuring", quiet=quiet))
     if as_json:
-        print_json(summary)
+        outcomes = [result.outcome for result in finished]
+        print_json(
+            {
+                "run": out,
+                "measured": outcomes.count("measured"),
+                "segments": sum(result.segments for result in finished),
+                "kept": outcomes.count("kept"),
+                "failed": [result.reason for result in finished if result.outcome == "failed"],
+                "results": run.manifest.results,
+            }
+        )
     else:
-        _print_summary(summary)
+        print_outcomes(out, "measured", finished)
         _print_miou(run.manifest, network)
 
 
@@ -133,26 +146,6 @@ def _check_source(softmax: Path | None, network: str | None, cityscapes: Path | 
             "extract: expected --cityscapes ROOT beside --network, got none; name the folder that "
             "holds leftImg8bit and gtFine, or set METASEG_TF_CITYSCAPES"
         )
-
-
-def _summarise(out: str, results: list, manifest) -> dict:
-    outcomes = [result.outcome for result in results]
-    return {
-        "run": out,
-        "measured": outcomes.count("measured"),
-        "segments": sum(result.segments for result in results),
-        "kept": outcomes.count("kept"),
-        "failed": [result.reason for result in results if result.outcome == "failed"],
-        "results": manifest.results,
-    }
-
-
-def _print_summary(summary: dict) -> None:
-    typer.echo(
-        f"{summary['run']}: {summary['measured']} images measured ({summary['segments']} "
-        f"segments), {summary['kept']} kept from before, {len(summary['failed'])} failed"
-    )
-    print_failed(summary["failed"])
 
 
 def _print_miou(manifest, network: str | None) -> None:

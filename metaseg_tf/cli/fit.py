@@ -26,13 +26,10 @@ def fit(
     if as_json:
         print_json(model.provenance)
     else:
-        _print_provenance(out, model.provenance)
-
-
-def _print_provenance(out: Path, provenance: dict) -> None:
-    typer.echo(
-        f"wrote {out}, fitted on {provenance['with_interior']} segments with interior of "
-        f"{provenance['images']} images, {provenance['false_positives']} of them false positives"
-    )
-    for score, value in provenance["held_out"].items():
-        typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f}) on images held out")
+        facts = model.provenance
+        typer.echo(
+            f"wrote {out}, fitted on {facts['with_interior']} segments with interior of "
+            f"{facts['images']} images, {facts['false_positives']} of them false positives"
+        )
+        for score, value in facts["held_out"].items():
+            typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f}) on images held out")

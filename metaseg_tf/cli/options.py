@@ -210,21 +210,17 @@ def network_settings(
     input_range: str | None,
 ) -> dict:
     """Keyword arguments of `metaseg_tf.load_network` for the options that were given."""
+    sides = None if tile is None else _parse("tile", tile, "x", int)
     given = {
         "output_stride": output_stride,
         "scales": None if scales is None else _parse("scales", scales, ",", float),
         "flip": flip,
         "crop": None if crop is None else _parse("crop", crop, "x", int),
-        "tile": None if tile is None else _parse_tile(tile),
+        "tile": sides[0] if sides and len(sides) == 1 else sides,
         "overlap": overlap or None,
         "input_range": input_range,
     }
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _parse_tile(text: str) -> int | tuple:
-    sides = _parse("tile", text, "x", int)
-    return sides[0] if len(sides) == 1 else sides
 
 
 def _parse(name: str, text: str, separator: str, kind: type) -> tuple:

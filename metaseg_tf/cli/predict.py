@@ -6,8 +6,14 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import show_progress, start_tensorflow
-from metaseg_tf.cli.long_work import interruptible, print_failed, spread
+from metaseg_tf.cli.console import (
+    interruptible,
+    print_outcomes,
+    print_paths,
+    show_progress,
+    spread,
+    start_tensorflow,
+)
 from metaseg_tf.cli.options import (
     ChannelsFirst,
     Crop,
@@ -76,7 +82,10 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Judge every segment without ground truth; continues where it stopped."""
-    _check_source(softmax, network, images)
+    if (softmax is None) == (network is None) or (network is None) != (not images):
+        raise InputError(
+            "predict: expected either --softmax FOLDER, or --network with --images; give one"
+        )
     options = dump_settings(softmax, logits, channels_first, keys)
     from metaseg_tf.meta import load_model
 
@@ -92,7 +101,12 @@ def predict(
     else:
         options = network_settings(output_stride, scales, flip, crop, tile, overlap, input_range)
         source = open_photographs(network, images, **options)
-    _warn_of_other_network(judge.other_settings(source.settings))
+    if differing := judge.other_settings(source.settings):
+        typer.echo(
+            "note: the model was fitted on a network with other settings "
+            f"({'; '.join(differing)}): its held-out scores do not apply here",
+            err=True,
+        )
     run = prediction.open_prediction(out, source, judge, settings)
     skip = on_error is OnErrorChoice.skip
     with interruptible(out), spread(scheduler, workers, worker_resources) as cluster:
@@ -100,32 +114,6 @@ def predict(
             source, judge, run, settings, skip_errors=skip, cluster=cluster
         )
         finished = list(show_progress(results, total=len(source), what="judging", quiet=quiet))
-    _print_summary(out, finished, prediction.write_judged(run))
-
-
-def _check_source(softmax: Path | None, network: str | None, images: list[Path] | None) -> None:
-    if (softmax is None) == (network is None) or (network is None) != (not images):
-        raise InputError(
-            "predict: expected either --softmax FOLDER, or --network with --images; give one"
-        )
-
-
-def _warn_of_other_network(differing: list[str]) -> None:
-    if differing:
-        typer.echo(
-            f"note: the model was fitted on a network set up otherwise ({'; '.join(differing)}): "
-            "its held-out scores do not hold here",
-            err=True,
-        )
-
-
-def _print_summary(out: Path, finished: list, written: list[Path]) -> None:
-    outcomes = [result.outcome for result in finished]
-    segments = sum(result.segments for result in finished)
-    typer.echo(
-        f"{out}: {outcomes.count('judged')} images judged ({segments} segments), "
-        f"{outcomes.count('kept')} kept from before, {outcomes.count('failed')} failed"
-    )
-    print_failed(result.reason for result in finished if result.outcome == "failed")
-    for path in written:
-        typer.echo(f"wrote {path}")
+    written = prediction.write_judged(run)
+    print_outcomes(out, "judged", finished)
+    print_paths(written)

@@ -5,9 +5,16 @@ from typing import Annotated
 
 import typer
 
+from metaseg_tf.cli.console import (
+    DownloadBar,
+    interruptible,
+    print_table,
+    show_progress,
+    start_tensorflow,
+)
 from metaseg_tf.cli.options import Cityscapes, Quiet
 
-__all__ = ["reproduce"]
+__all__ = ["reproduce", "run_plan"]
 
 
 def reproduce(
@@ -26,8 +33,65 @@ def reproduce(
     Every stage is taken up where it was left. Exit code 1 if a result could not be made or a
     number is off.
     """
-    from metaseg_tf.cli.stages import run_plan
     from metaseg_tf.paper.reproduction import Plan, choose_networks
 
     plan = Plan(choose_networks(networks), cityscapes, out, limit=limit)
     raise typer.Exit(run_plan(plan, quiet=quiet))
+
+
+def run_plan(plan, *, quiet: bool = False) -> int:
+    """Take all stages of a `metaseg_tf.paper.reproduction.Plan`; done ones are passed over.
+
+    Returns
+    -------
+    int
+        Exit code: 1 if a result could not be made or a number is off, unless the plan is limited
+        to some images; else 0.
+
+    Raises
+    ------
+    typer.Exit
+        130 if interrupted.
+    """
+    start_tensorflow()
+    from metaseg_tf.networks.download import download
+    from metaseg_tf.paper.reproduction import make_results, measuring
+    from metaseg_tf.paper.tables import store_printed
+    from metaseg_tf.paper.verify import verify
+
+    total, results = measuring.count_images(plan), []
+    with interruptible():
+        for entry in measuring.checkpoints_of(plan):
+            with DownloadBar(f"{entry.name}, about {entry.size} MB") as bar:
+                download(entry, progress=bar)
+        for network in plan.networks:
+            if not measuring.is_measured(plan, network):
+                measured = measuring.measure(plan, network)
+                for _ in show_progress(measured, total=total, what=network.name, quiet=quiet):
+                    pass
+        runs = plan.open_runs()
+        for result in make_results(runs, plan.out):
+            results.append(result)
+            if not quiet:
+                typer.echo(f"{result.name}: {result.outcome}", err=True)
+        verification = verify(runs, plan.printed)
+        store_printed(verification.table(), next(iter(runs.values())))
+    _print_page(plan, results, verification)
+    failed = any(result.outcome == "failed" for result in results)
+    return int(failed or not (verification.passed or plan.limit))
+
+
+def _print_page(plan, results, verification) -> None:
+    """What was made, and how the headline numbers compare."""
+    print_table(verification.headlines())
+    for hint in verification.hints:
+        typer.echo(f"- {hint}")
+    made = sum(result.outcome != "failed" for result in results)
+    typer.echo(f"\n{made} of {len(results)} results made:")
+    for folder in sorted({path.parent for result in results for path in result.paths}):
+        typer.echo(f"  {folder}")
+    for result in results:
+        if result.outcome == "failed":
+            typer.echo(f"  not made: {result.name}: {result.reason}")
+    first = plan.run_folder(plan.networks[0])
+    typer.echo(f"  every number: {first / 'tables' / 'verify.md'}")
