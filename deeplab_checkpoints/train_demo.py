@@ -23,8 +23,13 @@ from rich.progress import MofNCompleteColumn, Progress, track
 from metaseg_tf.data.cityscapes import LABEL_IDS_TO_TRAIN_IDS
 from metaseg_tf.demo.streetscenes import TRAINING, VALIDATION, draw_scene
 from metaseg_tf.demo.training import Schedule, Trainer, balance_classes, make_batches
-from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65, Architecture, Decoder
-from metaseg_tf.networks.deeplab.backbones import Xception
+from metaseg_tf.networks.deeplab.backbones import (
+    MOBILENETV2,
+    XCEPTION65,
+    Architecture,
+    Decoder,
+    Xception,
+)
 from metaseg_tf.networks.deeplab.export import export_frozen_graph
 from metaseg_tf.networks.deeplab.model import count_multiply_adds, count_parameters
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork

@@ -1,9 +1,10 @@
-"""Writes the pages that follow from the code: segment table, command line, expected times.
+"""Writes what follows from the code: segment table, command line, expected times, the rooms.
 
 python docs/generate.py
 """
 
 import json
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -169,6 +170,7 @@ PAGES = {
     "command-line.md": command_line,
     "expected-times.md": expected_times,
     "decisions/README.md": decisions,
+    "pictures/rooms.svg": runpy.run_path(str(DOCS / "pictures" / "rooms.py"))["draw"],
 }
 
 if __name__ == "__main__":

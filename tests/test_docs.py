@@ -13,7 +13,7 @@ import typer
 
 import metaseg_tf
 from metaseg_tf.cli import app
-from metaseg_tf.networks.catalogue import CATALOGUE
+from metaseg_tf.networks.checkpoints import CATALOGUE
 from metaseg_tf.paper.published import PUBLISHED
 
 ROOT = Path(metaseg_tf.__file__).parents[1]
@@ -193,7 +193,7 @@ def test_the_demo_has_as_many_scenes_as_said():
 
 
 def test_expected_times_rest_on_the_networks_own_counts():
-    from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65
+    from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65
     from metaseg_tf.networks.deeplab.model import count_multiply_adds
 
     recorded = json.loads((DOCS / "expected_times.json").read_text())["multiply_adds"]

@@ -179,13 +179,16 @@ def _fit_run(design, validation, protocol):
 def _score_baseline(halves, column, engine):
     halves = [(X[:, [column]], y) for X, y in halves]
     fit = fit_logistic(*halves[0], engine=engine)
-    return np.array([[_score(*half, fit.coef, np.float64(fit.intercept)) for half in halves]])
+    model = fit.coef[None], np.array([fit.intercept])
+    return np.array([[_score(*half, *model)[:, 0] for half in halves]])
 
 
 def _score(X, y, coef, intercept):
     """Scores [score, ...] of models with coefficients [..., p] and intercepts [...]."""
-    logits = coef @ X.T + intercept[..., None]
-    return np.stack([score(logits, y) for score in _SCORES.values()])
+    # Many values of C select the same columns, so that their refits are one.
+    models, which = np.unique(np.column_stack([intercept, coef]), axis=0, return_inverse=True)
+    logits = models[:, 1:] @ X.T + models[:, :1]
+    return np.stack([score(logits, y)[which] for score in _SCORES.values()])
 
 
 def _log_odds(X, path, index):

@@ -154,14 +154,13 @@ class LarsSolver:
         # The first column of each group stands for it: an l1 penalty cannot tell them apart.
         first = (self._shares != 0).argmax(axis=1)
         self._loss = LogisticLoss(X[:, first], y)
-        self._point = self._loss.null
+        self._point = self._refit = self._loss.null
         self._refits = {}
 
     def penalised(self, C: float) -> Fit:
         """Minimise the loss with penalty 1/C to a relative gap of 1e-9."""
         alpha = 1 / (C * len(self._loss.signs))
-        self._point = minimise_l1_logistic(self._loss, alpha, self._point)
-        gap = self._loss.gap(self._point, alpha) / objective(self._point, alpha)
+        self._point, gap = minimise_l1_logistic(self._loss, alpha, self._point)
         return Fit(self._point.w @ self._shares, self._point.b, gap)
 
     def unpenalised(self, support: np.ndarray) -> Fit:
@@ -169,15 +168,14 @@ class LarsSolver:
         key = support.tobytes()
         if key not in self._refits:
             columns = np.flatnonzero((self._shares[:, support] != 0).any(axis=1))
-            point, converged = minimise_logistic(self._loss, columns, self._start(columns))
-            self._refits[key] = Fit(point.w @ self._shares, point.b, converged=converged)
+            outside = np.delete(np.arange(len(self._shares)), columns)
+            # The last refit is nearest, as long as no column has left since.
+            starts = [p for p in (self._refit, self._point) if not p.w[outside].any()]
+            start = min(starts, key=lambda point: point.loss, default=self._loss.null)
+            self._refit, converged = minimise_logistic(self._loss, columns, start)
+            fit = Fit(self._refit.w @ self._shares, self._refit.b, converged=converged)
+            self._refits[key] = fit
         return self._refits[key]
-
-    def _start(self, columns):
-        inside = np.isin(np.arange(len(self._point.w)), columns)
-        if np.any(self._point.w[~inside]):
-            return self._loss.at(np.where(inside, self._point.w, 0.0), self._point.b)
-        return self._point
 
 
 class ReferenceSolver:

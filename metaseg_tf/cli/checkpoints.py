@@ -26,7 +26,7 @@ Folder = Annotated[
 @app.command("list")
 def list_checkpoints(folder: Folder = None, as_json: AsJson = False) -> None:
     """Show the networks that the paper used."""
-    from metaseg_tf.networks.catalogue import CATALOGUE, checkpoint_folder
+    from metaseg_tf.networks.checkpoints import CATALOGUE, checkpoint_folder
 
     home = checkpoint_folder(folder)
     here = {entry.name: (home / entry.folder).is_dir() for entry in CATALOGUE}
@@ -58,8 +58,8 @@ def download(
 ) -> None:
     """Fetch, check and unpack a checkpoint; one that was interrupted can be started again."""
     from metaseg_tf.cli.console import DownloadBar
-    from metaseg_tf.networks.catalogue import find
-    from metaseg_tf.networks.download import download as fetch
+    from metaseg_tf.networks.checkpoints import download as fetch
+    from metaseg_tf.networks.checkpoints import find
 
     entry = find(name)
     with DownloadBar(f"{entry.name}, about {entry.size} MB") as bar:
@@ -73,7 +73,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Say what a frozen graph computes, from which node, and at which cost."""
-    from metaseg_tf.networks.graph_file import load_graph_def
+    from metaseg_tf.networks.graph import load_graph_def
     from metaseg_tf.networks.inspection import inspect_graph
 
     report = inspect_graph(load_graph_def(path))

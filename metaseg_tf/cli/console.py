@@ -26,6 +26,7 @@ __all__ = [
     "show_progress",
     "spread",
     "start_tensorflow",
+    "summarise",
 ]
 
 T = TypeVar("T")
@@ -162,16 +163,26 @@ def spread(
     return connect(scheduler, workers, resources and parse_resources(resources), start_tensorflow)
 
 
-def print_outcomes(out: object, done: str, results: Sequence) -> None:
-    """What became of the images of a run: a line of counts, and one for each that was skipped."""
+def summarise(out: object, done: str, results: Sequence) -> dict:
+    """Counts of the images of a run by outcome, ``done`` first, and why the others failed."""
     outcomes = [result.outcome for result in results]
+    return {
+        "run": out,
+        done: outcomes.count(done),
+        "segments": sum(result.segments for result in results),
+        "kept": outcomes.count("kept"),
+        "failed": [result.reason for result in results if result.outcome == "failed"],
+    }
+
+
+def print_outcomes(done: str, summary: dict) -> None:
+    """A line of counts, as `summarise` gives them, and a line for each image that was skipped."""
     typer.echo(
-        f"{out}: {outcomes.count(done)} images {done} ({sum(r.segments for r in results)} "
-        f"segments), {outcomes.count('kept')} kept from before, {outcomes.count('failed')} failed"
+        f"{summary['run']}: {summary[done]} images {done} ({summary['segments']} segments), "
+        f"{summary['kept']} kept from before, {len(summary['failed'])} failed"
     )
-    for result in results:
-        if result.outcome == "failed":
-            typer.echo(f"skipped {result.reason}")
+    for reason in summary["failed"]:
+        typer.echo(f"skipped {reason}")
 
 
 def print_json(content: object) -> None:

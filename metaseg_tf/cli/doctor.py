@@ -141,7 +141,7 @@ def _compiler(tf) -> Finding:
 
 
 def _checkpoints() -> Iterator[Finding]:
-    from metaseg_tf.networks.catalogue import CATALOGUE, checkpoint_path
+    from metaseg_tf.networks.checkpoints import CATALOGUE, checkpoint_path
 
     for entry in CATALOGUE:
         try:
@@ -157,7 +157,7 @@ def _checkpoints() -> Iterator[Finding]:
 
 
 def _demo_networks() -> Iterator[Finding]:
-    from metaseg_tf.networks.bundled import BUNDLED, bundled_path
+    from metaseg_tf.networks.checkpoints import BUNDLED, bundled_path
 
     for name in BUNDLED:
         try:

@@ -13,6 +13,7 @@ from metaseg_tf.cli.console import (
     show_progress,
     spread,
     start_tensorflow,
+    summarise,
 )
 from metaseg_tf.cli.options import (
     AsJson,
@@ -54,6 +55,12 @@ def extract(
     logits: Logits = False,
     channels_first: ChannelsFirst = False,
     keys: Keys = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="Names of the dumps' classes: a file (text, CSV or JSON), or cityscapes."
+        ),
+    ] = None,
     network: Network = None,
     cityscapes: Cityscapes = None,
     split: Annotated[str, typer.Option(help="Split of the data set.")] = "val",
@@ -87,16 +94,18 @@ def extract(
     quiet: Quiet = False,
 ) -> None:
     """Measure the segments of every image into a run folder; continues where it stopped."""
-    _check_source(softmax, network, cityscapes)
+    _check_source(softmax, network, cityscapes, classes)
     options = dump_settings(softmax, logits, channels_first, keys, reduce_zero_label)
     start_tensorflow()
+    from metaseg_tf.data.classes import load_classes
     from metaseg_tf.runs import extraction, sources
 
     settings = extraction.MeasureSettings(
         convention.value, void, connectivity, labeller.value, reduce_zero_label
     )
     if softmax is not None:
-        source = sources.open_dumps(softmax, limit=limit, **options)
+        table = None if classes is None else load_classes(classes)
+        source = sources.open_dumps(softmax, limit=limit, classes=table, **options)
     else:
         source = sources.open_cityscapes(
             network,
@@ -118,24 +127,17 @@ def extract(
     with interruptible(out), spread(scheduler, workers, worker_resources) as cluster:
         results = measure(cluster=cluster)
         finished = list(show_progress(results, total=len(source), what="measuring", quiet=quiet))
+    summary = summarise(out, "measured", finished)
     if as_json:
-        outcomes = [result.outcome for result in finished]
-        print_json(
-            {
-                "run": out,
-                "measured": outcomes.count("measured"),
-                "segments": sum(result.segments for result in finished),
-                "kept": outcomes.count("kept"),
-                "failed": [result.reason for result in finished if result.outcome == "failed"],
-                "results": run.manifest.results,
-            }
-        )
+        print_json(summary | {"results": run.manifest.results})
     else:
-        print_outcomes(out, "measured", finished)
-        _print_miou(run.manifest, network)
+        print_outcomes("measured", summary)
+        _print_miou(run, network)
 
 
-def _check_source(softmax: Path | None, network: str | None, cityscapes: Path | None) -> None:
+def _check_source(
+    softmax: Path | None, network: str | None, cityscapes: Path | None, classes: str | None
+) -> None:
     if (softmax is None) == (network is None):
         raise InputError(
             "extract: expected either --softmax DIR or --network NAME with --cityscapes ROOT, got "
@@ -146,20 +148,24 @@ def _check_source(softmax: Path | None, network: str | None, cityscapes: Path | 
             "extract: expected --cityscapes ROOT beside --network, got none; name the folder that "
             "holds leftImg8bit and gtFine, or set METASEG_TF_CITYSCAPES"
         )
+    if classes is not None and softmax is None:
+        raise InputError(
+            f"extract: expected --classes together with --softmax, got --classes {classes} with a "
+            "network for Cityscapes, whose classes have names; leave it out"
+        )
 
 
-def _print_miou(manifest, network: str | None) -> None:
+def _print_miou(run, network: str | None) -> None:
     """Class-wise IoU and mIoU over the run, beside the published one where there is one."""
-    from metaseg_tf.data.cityscapes import CLASSES
     from metaseg_tf.paper.published import CATALOGUE_NAMES, find_published
 
-    results = manifest.results
+    results = run.manifest.results
     if "miou" not in results:
         return
-    names = CLASSES if manifest.n_classes == len(CLASSES) else range(manifest.n_classes)
-    for name, iou in zip(names, results["class_iou"], strict=True):
-        typer.echo(f"  {name!s:14} " + ("  n/a" if iou is None else f"{iou:7.2%}"))
-    typer.echo(f"  {'mIoU':14} {results['miou']:7.2%} over {results['images']} images")
+    width = max(14, *map(len, run.classes.names))
+    for name, iou in zip(run.classes.names, results["class_iou"], strict=True):
+        typer.echo(f"  {name:{width}} " + ("  n/a" if iou is None else f"{iou:7.2%}"))
+    typer.echo(f"  {'mIoU':{width}} {results['miou']:7.2%} over {results['images']} images")
     if network in CATALOGUE_NAMES:
         published = find_published("section 3", CATALOGUE_NAMES[network], "miou").value
-        typer.echo(f"  {'published':14} {published:7.2%} over 500 images")
+        typer.echo(f"  {'published':{width}} {published:7.2%} over 500 images")

@@ -13,6 +13,7 @@ from metaseg_tf.cli.console import (
     show_progress,
     spread,
     start_tensorflow,
+    summarise,
 )
 from metaseg_tf.cli.options import (
     ChannelsFirst,
@@ -115,5 +116,5 @@ def predict(
         )
         finished = list(show_progress(results, total=len(source), what="judging", quiet=quiet))
     written = prediction.write_judged(run)
-    print_outcomes(out, "judged", finished)
+    print_outcomes("judged", summarise(out, "judged", finished))
     print_paths(written)

@@ -54,7 +54,7 @@ def run_plan(plan, *, quiet: bool = False) -> int:
         130 if interrupted.
     """
     start_tensorflow()
-    from metaseg_tf.networks.download import download
+    from metaseg_tf.networks.checkpoints import download
     from metaseg_tf.paper.reproduction import make_results, measuring
     from metaseg_tf.paper.tables import store_printed
     from metaseg_tf.paper.verify import verify

@@ -1,6 +1,6 @@
-"""Cityscapes: its classes, its folders, and images with labels as one tf.data chain.
+"""Cityscapes: its labels, its folders, and images with labels as one tf.data chain.
 
-TensorFlow is imported where images are read only: tables and reports need the classes alone.
+TensorFlow is imported where images are read only: tables and reports need the labels alone.
 """
 
 import functools
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from metaseg_tf.data.classes import CITYSCAPES, VOID
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError
 
@@ -32,7 +33,6 @@ __all__ = [
     "read_pairs",
 ]
 
-VOID = 255
 _UNKNOWN = 254
 _IMAGES, _TRUTH = "leftImg8bit", "gtFine"
 _IMAGE_SUFFIX = "_leftImg8bit.png"
@@ -52,53 +52,24 @@ class Label(NamedTuple):
     name: str
     label_id: int
     train_id: int
-    color: tuple[int, int, int]
 
 
+_NAMES = (
+    "unlabeled, ego vehicle, rectification border, out of roi, static, dynamic, ground, "
+    "road, sidewalk, parking, rail track, building, wall, fence, guard rail, bridge, "
+    "tunnel, pole, polegroup, traffic light, traffic sign, vegetation, terrain, sky, "
+    "person, rider, car, truck, bus, caravan, trailer, train, motorcycle, bicycle"
+)
+_TRAIN_IDS = {name: train_id for train_id, name in enumerate(CITYSCAPES.names)}
 #: All labels of the data set, by label id.
 LABELS = tuple(
-    Label(*row)
-    for row in (
-        ("unlabeled", 0, VOID, (0, 0, 0)),
-        ("ego vehicle", 1, VOID, (0, 0, 0)),
-        ("rectification border", 2, VOID, (0, 0, 0)),
-        ("out of roi", 3, VOID, (0, 0, 0)),
-        ("static", 4, VOID, (0, 0, 0)),
-        ("dynamic", 5, VOID, (111, 74, 0)),
-        ("ground", 6, VOID, (81, 0, 81)),
-        ("road", 7, 0, (128, 64, 128)),
-        ("sidewalk", 8, 1, (244, 35, 232)),
-        ("parking", 9, VOID, (250, 170, 160)),
-        ("rail track", 10, VOID, (230, 150, 140)),
-        ("building", 11, 2, (70, 70, 70)),
-        ("wall", 12, 3, (102, 102, 156)),
-        ("fence", 13, 4, (190, 153, 153)),
-        ("guard rail", 14, VOID, (180, 165, 180)),
-        ("bridge", 15, VOID, (150, 100, 100)),
-        ("tunnel", 16, VOID, (150, 120, 90)),
-        ("pole", 17, 5, (153, 153, 153)),
-        ("polegroup", 18, VOID, (153, 153, 153)),
-        ("traffic light", 19, 6, (250, 170, 30)),
-        ("traffic sign", 20, 7, (220, 220, 0)),
-        ("vegetation", 21, 8, (107, 142, 35)),
-        ("terrain", 22, 9, (152, 251, 152)),
-        ("sky", 23, 10, (70, 130, 180)),
-        ("person", 24, 11, (220, 20, 60)),
-        ("rider", 25, 12, (255, 0, 0)),
-        ("car", 26, 13, (0, 0, 142)),
-        ("truck", 27, 14, (0, 0, 70)),
-        ("bus", 28, 15, (0, 60, 100)),
-        ("caravan", 29, VOID, (0, 0, 90)),
-        ("trailer", 30, VOID, (0, 0, 110)),
-        ("train", 31, 16, (0, 80, 100)),
-        ("motorcycle", 32, 17, (0, 0, 230)),
-        ("bicycle", 33, 18, (119, 11, 32)),
-    )
+    Label(name, label_id, _TRAIN_IDS.get(name, VOID))
+    for label_id, name in enumerate(_NAMES.split(", "))
 )
-_EVALUATED = sorted((label for label in LABELS if label.train_id != VOID), key=lambda x: x.train_id)
 
 #: Names of the 19 classes by train id.
-CLASSES = tuple(label.name for label in _EVALUATED)
+CLASSES = CITYSCAPES.names
+PALETTE = CITYSCAPES.palette
 
 
 def name_classes(n_classes: int) -> tuple[str, ...]:
@@ -108,10 +79,6 @@ def name_classes(n_classes: int) -> tuple[str, ...]:
     return tuple(f"class {j}" for j in range(n_classes))
 
 
-#: Colours by train id, uint8 [256, 3]; black from 19 on.
-PALETTE = np.zeros((256, 3), np.uint8)
-PALETTE[: len(CLASSES)] = [label.color for label in _EVALUATED]
-
 #: Train id of each label id, uint8 [256]; 255 for void, 254 for ids that do not exist. The licence
 #: plate has the label id -1, which a PNG of bytes holds as 255.
 LABEL_IDS_TO_TRAIN_IDS = np.full(256, _UNKNOWN, np.uint8)
@@ -119,7 +86,7 @@ LABEL_IDS_TO_TRAIN_IDS[: len(LABELS)] = [label.train_id for label in LABELS]
 LABEL_IDS_TO_TRAIN_IDS[255] = VOID
 
 _TRAIN_IDS_TO_TRAIN_IDS = np.full(256, _UNKNOWN, np.uint8)
-_TRAIN_IDS_TO_TRAIN_IDS[: len(CLASSES)] = range(len(CLASSES))
+_TRAIN_IDS_TO_TRAIN_IDS[: len(CITYSCAPES)] = range(len(CITYSCAPES))
 _TRAIN_IDS_TO_TRAIN_IDS[255] = VOID
 
 

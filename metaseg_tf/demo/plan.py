@@ -16,7 +16,7 @@ from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.demo.golden import load_golden
 from metaseg_tf.demo.streetscenes import VALIDATION, write_dataset
 from metaseg_tf.meta import MetaModel, fit_meta_model, save_model
-from metaseg_tf.networks.bundled import bundled_path
+from metaseg_tf.networks.checkpoints import bundled_path
 from metaseg_tf.networks.network import load_network
 from metaseg_tf.paper.reproduction.measuring import measure
 from metaseg_tf.paper.reproduction.plan import NetworkPlan, Plan

@@ -7,11 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.networks.deeplab.architecture import Architecture
-from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers
+from metaseg_tf.networks.deeplab.backbones import Architecture
+from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers, resize_bilinear
 from metaseg_tf.networks.deeplab.model import compute_logits, normalise, variable_shapes
 from metaseg_tf.networks.deeplab.multiscale import MEAN_PIXEL
-from metaseg_tf.networks.deeplab.resizing import resize_bilinear
 from metaseg_tf.segments.components import VOID
 
 __all__ = [

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from metaseg_tf.data.cityscapes import name_classes
@@ -27,16 +28,12 @@ from metaseg_tf.errors import InputError, MetaSegError
 from metaseg_tf.meta.file import to_json
 from metaseg_tf.meta.judge import Judgement, judge_image
 from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel
-from metaseg_tf.meta.paint import (
-    encode_numbers,
-    paint_segments,
-    reject_segments,
-    to_png,
-)
+from metaseg_tf.pictures import encode_numbers, paint_segments, to_png
 from metaseg_tf.runs.cluster import Cluster
 from metaseg_tf.runs.run import Run, csv_text
 from metaseg_tf.runs.work import ImageJob, ImageResult, Source, continued, failed, work_through
 from metaseg_tf.segments.columns import BOX
+from metaseg_tf.segments.components import VOID
 
 __all__ = ["PredictSettings", "open_prediction", "predict", "tabulate_judged", "write_judged"]
 
@@ -50,7 +47,7 @@ class PredictSettings:
     reject_below : float or None
         Segments with less predicted IoU_adj become void in ``trusted/``.
     colours : str
-        One of ``metaseg_tf.meta.paint.QUALITY_COLOURS``.
+        One of ``metaseg_tf.pictures.QUALITY_COLOURS``.
     """
 
     reject_below: float | None = None
@@ -158,5 +155,6 @@ def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, b
         "labels": encode_numbers(segments),
     }
     if settings.reject_below is not None:
-        pictures["trusted"] = reject_segments(pred, segments, quality, settings.reject_below)
+        doubtful = np.concatenate([[False], quality < settings.reject_below])
+        pictures["trusted"] = np.where(doubtful[segments], np.uint8(VOID), pred)
     return {folder: to_png(pixels) for folder, pixels in pictures.items()}

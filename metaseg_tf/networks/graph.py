@@ -1,11 +1,57 @@
-"""The nodes of a GraphDef with their edges at hand."""
+"""Frozen graphs: read from disk, taken apart by structure, and run as functions of their image.
 
+A DeepLab graph is read from its ops and edges, never from the names of its nodes: these differ
+between exports (``ResizeBilinear_2`` or ``_3`` feeds ArgMax, by the date of the export).
+"""
+
+import math
+import re
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
 
-from metaseg_tf.errors import NetworkError
+import tensorflow as tf
+from google.protobuf.message import DecodeError
 
-__all__ = ["Graph", "node_name"]
+from metaseg_tf.errors import DataFormatError, NetworkError, in_one_line
+from metaseg_tf.untrusted.archives import read_members
+from metaseg_tf.untrusted.graphs import check_graph
+
+__all__ = [
+    "CONVOLUTIONS",
+    "Branch",
+    "Graph",
+    "GraphFunctions",
+    "Tail",
+    "find_backbone",
+    "find_branches",
+    "find_image",
+    "find_output_stride",
+    "find_padding",
+    "find_tail",
+    "import_graph",
+    "load_graph_def",
+    "node_name",
+]
+
+CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
+_STRIDED = (*CONVOLUTIONS, "MaxPool")
+#: Ops between ArgMax and the output, which move labels about but do not change them.
+_LABEL_OPS = re.compile(
+    "Cast|Identity|Slice|StridedSlice|ExpandDims|Squeeze|Reshape|ResizeNearestNeighbor"
+)
+#: Ops between the resize to the crop and ArgMax.
+_SCORE_OPS = re.compile(
+    "Identity|Cast|Softmax|Mean|ConcatV2|ExpandDims|Squeeze|Reshape|ReverseV2|StridedSlice"
+)
+#: Constants from this size on, in bytes, are weights; sizes and axes are far smaller.
+_WEIGHT_BYTES = 4096
+#: Scope of the graph's nodes, apart from those that stand for its weights, whose names might clash.
+_SCOPE = "graph"
+#: A protocol buffer cannot be larger.
+_MAX_BYTES = 2**31
 
 
 class Graph:
@@ -19,7 +65,7 @@ class Graph:
     ----------
     nodes : dict of str to NodeDef
     consumers : dict of str to list of NodeDef
-        Who reads a node's outputs.
+        The readers of a node's outputs.
     order : list of NodeDef
         All nodes, each after those that it reads.
 
@@ -35,12 +81,9 @@ class Graph:
         for node in graph_def.node:
             for source in self.inputs(node):
                 self.consumers[source.name].append(node)
-        self.order = self._sorted()
-
-    def _sorted(self) -> list:
         before = {name: [s.name for s in self.inputs(node)] for name, node in self.nodes.items()}
         try:
-            return [self.nodes[name] for name in TopologicalSorter(before).static_order()]
+            self.order = [self.nodes[name] for name in TopologicalSorter(before).static_order()]
         except CycleError as error:
             raise NetworkError(
                 f"graph: expected no loops, got one through node {error.args[1][0]!r}; "
@@ -75,3 +118,268 @@ class Graph:
 def node_name(tensor: str) -> str:
     """Name of the node that gives ``tensor``, as written in an input of a node."""
     return tensor.lstrip("^").split(":")[0]
+
+
+class Tail(NamedTuple):
+    """The end of a graph that gives labels.
+
+    ``scores`` is the tensor that feeds ArgMax, ``labels`` the graph's output; ``resize`` holds the
+    size to which the scores were brought, None if they were not resized.
+    """
+
+    argmax: str
+    scores: str
+    labels: str
+    resize: str | None
+
+
+class Branch(NamedTuple):
+    """One pass of the image through the network: the size it is resized to, and if mirrored."""
+
+    resize: str | None
+    flipped: bool
+
+
+def find_tail(graph: Graph) -> Tail:
+    """The one ArgMax that leads to an output, and what feeds it.
+
+    Raises
+    ------
+    NetworkError
+        If there is none, or more than one.
+    """
+    found = {node.name: _follow_labels(graph, node) for node in graph.of("ArgMax")}
+    found = {name: output for name, output in found.items() if output is not None}
+    if len(found) != 1:
+        raise NetworkError(
+            f"graph: expected one ArgMax that leads to an output, got {len(found)} "
+            f"({', '.join(found) or 'none'}); use a frozen graph for semantic segmentation"
+        )
+    (argmax, labels), *_ = found.items()
+    node = graph.inputs(graph.nodes[argmax])[0]
+    while _SCORE_OPS.fullmatch(node.op):
+        node = graph.inputs(node)[0]
+    resize = node.input[1] if node.op == "ResizeBilinear" else None
+    return Tail(argmax, graph.nodes[argmax].input[0], labels, resize)
+
+
+def find_image(graph: Graph, tail: Tail):
+    """The one placeholder that the labels depend on.
+
+    Raises
+    ------
+    NetworkError
+        If there is none, or more than one.
+    """
+    ancestors = graph.ancestors(graph.nodes[tail.argmax])
+    found = [node for node in ancestors if node.op == "Placeholder"]
+    if len(found) != 1:
+        raise NetworkError(
+            f"graph: expected one input, the image, got {len(found)} "
+            f"({', '.join(node.name for node in found) or 'none'}); freeze the others as constants"
+        )
+    return found[0]
+
+
+def find_branches(graph: Graph) -> list[Branch]:
+    """The passes of the image through the network, one for each scale and mirroring."""
+    branches = []
+    for convolution in _first_convolutions(graph):
+        before = graph.ancestors(convolution)
+        resize = next((node.input[1] for node in before if node.op == "ResizeBilinear"), None)
+        flipped = any(node.op in ("ReverseV2", "Reverse") for node in before)
+        branches.append(Branch(resize, flipped))
+    return branches
+
+
+def find_padding(graph: Graph) -> str | None:
+    """Name of the node that pads the image to the crop, None if there is none.
+
+    It is the first of its kind: Xception pads again right in front of its first convolution.
+    """
+    before = {n.name for conv in _first_convolutions(graph) for n in graph.ancestors(conv)}
+    pads = (n.name for n in graph.order if n.op in ("Pad", "PadV2") and n.name in before)
+    return next(pads, None)
+
+
+def find_output_stride(graph: Graph) -> int:
+    """The product of the strides on the way to the coarsest feature map (1 without convolutions).
+
+    Dilated convolutions and the decoder do not lower it, nor does the pooling of the whole map.
+    """
+    strides: dict[str, int] = {}
+    for node in graph.order:
+        own = max(node.attr["strides"].list.i, default=1) if node.op in _STRIDED else 1
+        before = max((strides[source.name] for source in graph.inputs(node)), default=1)
+        strides[node.name] = own * before
+    return max((strides[node.name] for node in graph.of(*CONVOLUTIONS)), default=1)
+
+
+def find_backbone(graph: Graph) -> str:
+    """Outermost scope of the first convolution's weights, which upstream names for the backbone."""
+    for node in _first_convolutions(graph):
+        weights = graph.inputs(node)[1]
+        for source in (weights, *graph.ancestors(weights)):
+            if source.op == "Const":
+                return source.name.split("/")[0]
+    return "unknown"
+
+
+def _follow_labels(graph: Graph, argmax) -> str | None:
+    """Name of the output that shows the labels of ``argmax``, or None if none does."""
+    node, consumers = argmax, graph.consumers[argmax.name]
+    while consumers:
+        moved = [
+            c
+            for c in consumers
+            if _LABEL_OPS.fullmatch(c.op) and node_name(c.input[0]) == node.name
+        ]
+        if not moved:
+            return None
+        node, consumers = moved[0], graph.consumers[moved[0].name]
+    return node.name
+
+
+def _first_convolutions(graph: Graph) -> list:
+    reached: set[str] = set()
+    first = []
+    for node in graph.order:
+        behind = any(source.name in reached for source in graph.inputs(node))
+        if node.op in CONVOLUTIONS and not behind:
+            first.append(node)
+        if node.op in CONVOLUTIONS or behind:
+            reached.add(node.name)
+    return first
+
+
+class GraphFunctions:
+    """Any tensors of a graph, as functions of one of its placeholders.
+
+    Parameters
+    ----------
+    graph_def : tf.compat.v1.GraphDef
+        A graph that `metaseg_tf.untrusted.graphs.check_graph` has passed.
+
+    Raises
+    ------
+    NetworkError
+        If TensorFlow cannot read the graph, for instance because a node lacks inputs.
+    """
+
+    def __init__(self, graph_def: tf.compat.v1.GraphDef):
+        self._wrapped = import_graph(graph_def, _WEIGHT_BYTES)
+
+    def tensor(self, name: str) -> tf.Tensor:
+        """The symbolic tensor of that name; its shape is what TensorFlow knows without a run."""
+        try:
+            full = f"{_SCOPE}/{name}" if ":" in name else f"{_SCOPE}/{name}:0"
+            return self._wrapped.graph.as_graph_element(full)
+        except (KeyError, ValueError, TypeError) as error:
+            raise NetworkError(f"graph: cannot be read: {in_one_line(error)}") from error
+
+    def function(self, image: str, names: Sequence[str]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        """A function from the placeholder ``image`` to the tensors of these names.
+
+        It runs only what these tensors need, and raises a NetworkError of one line if that fails.
+        """
+        pruned = self._wrapped.prune(self.tensor(image), [self.tensor(name) for name in names])
+
+        def run(image: tf.Tensor) -> list[tf.Tensor]:
+            try:
+                return pruned(image)
+            except tf.errors.OpError as error:
+                raise NetworkError(f"graph: cannot be run: {in_one_line(error)}") from error
+
+        return run
+
+
+def import_graph(graph_def: tf.compat.v1.GraphDef, weight_bytes: float = math.inf):
+    """A wrapped function of a graph, which captures the constants from that size on.
+
+    Raises
+    ------
+    NetworkError
+        If TensorFlow cannot read the graph.
+    """
+    try:
+        skeleton, weights = _split(graph_def, weight_bytes)
+
+        def build() -> None:
+            captured = {name: tf.identity(tensor) for name, tensor in weights.items()}
+            tf.graph_util.import_graph_def(skeleton, name=_SCOPE, input_map=captured)
+
+        return tf.compat.v1.wrap_function(build, [])
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise NetworkError(f"graph: cannot be read: {in_one_line(error)}") from error
+
+
+def _split(graph_def: tf.compat.v1.GraphDef, weight_bytes: float):
+    """The graph without its large constants, and these as tensors by their names.
+
+    As constants of a function, TensorFlow would copy them with every function and optimisation:
+    4 GB and 15 s to load Xception65 instead of 1 GB and 5 s.
+    """
+    skeleton = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    # TensorFlow refuses an input map with what nothing reads.
+    read = {source.partition(":")[0] for node in graph_def.node for source in node.input}
+    weights = {}
+    for node in graph_def.node:
+        constant = node.op == "Const" and node.name in read
+        if constant and node.attr["value"].tensor.ByteSize() >= weight_bytes:
+            weights[f"{node.name}:0"] = tf.constant(tf.make_ndarray(node.attr["value"].tensor))
+        else:
+            # A node may ask to be placed next to a constant that is gone now, or to run after it.
+            skeleton.node.add().CopyFrom(node)
+            skeleton.node[-1].attr.pop("_class", None)
+    gone = {f"^{weight.removesuffix(':0')}" for weight in weights}
+    for node in skeleton.node:
+        node.input[:] = [source for source in node.input if source not in gone]
+    return skeleton, weights
+
+
+def load_graph_def(path: Path) -> tf.compat.v1.GraphDef:
+    """Read a frozen graph from a ``.pb`` file or from the archive that it was published in.
+
+    Parameters
+    ----------
+    path : Path
+        ``*.pb``, or ``*.tar.gz`` (``*.tgz``, ``*.tar``) with one frozen graph in it.
+
+    Raises
+    ------
+    DataFormatError
+        If the file is missing, truncated or holds no graph.
+    UnsafeGraphError
+        If the graph holds ops which inference does not need.
+    """
+    path = Path(path)
+    if path.suffix == ".pb":
+        if not path.is_file():
+            raise DataFormatError(
+                f"{path}: expected a frozen graph, found no such file; check the path"
+            )
+        if path.stat().st_size >= _MAX_BYTES:
+            raise DataFormatError(f"{path}: expected a frozen graph below 2 GB, got a larger file")
+        contents = [path.read_bytes()]
+    else:
+        contents = [content for _, content in read_members(path, ".pb")]
+    graphs = [graph_def for graph_def in map(_parse, contents) if graph_def is not None]
+    if len(graphs) != 1:
+        expected = "a frozen graph (GraphDef), got another or a truncated file; copy it again"
+        if path.suffix != ".pb":
+            expected = (
+                f"an archive with one frozen graph (.pb), got {len(graphs)}; unpack it and name "
+                "the file"
+            )
+        raise DataFormatError(f"{path}: expected {expected}")
+    check_graph(graphs[0])
+    return graphs[0]
+
+
+def _parse(content: bytes) -> tf.compat.v1.GraphDef | None:
+    """The graph in ``content``, None if there is none."""
+    try:
+        graph_def = tf.compat.v1.GraphDef.FromString(content)
+    except DecodeError:
+        return None
+    return graph_def if any(node.op == "Placeholder" for node in graph_def.node) else None

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph
-from metaseg_tf.networks.graph import Graph
-from metaseg_tf.networks.graph_structure import (
+from metaseg_tf.networks.graph import (
     CONVOLUTIONS,
+    Graph,
     find_backbone,
     find_image,
     find_tail,

@@ -1,6 +1,5 @@
 """One door to every DeepLab network: as the frozen graph it is, or rebuilt from its weights."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,14 +9,22 @@ import numpy as np
 
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import InputError, NetworkError
-from metaseg_tf.networks.bundled import BUNDLED, bundled_path
+from metaseg_tf.networks.checkpoints import (
+    BUNDLED,
+    CATALOGUE,
+    CITYSCAPES_CROP,
+    bundled_path,
+    checkpoint_path,
+    find,
+    hash_files,
+)
 from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph, load_graph_def
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
-from metaseg_tf.networks.deeplab.recognise import recognise_backbone
 from metaseg_tf.networks.deeplab.weights import (
     SCOPES,
     is_graph_file,
     load_weights,
+    recognise_backbone,
     weights_from_graph_def,
 )
 from metaseg_tf.networks.formats import is_other_format, open_network
@@ -27,7 +34,6 @@ from metaseg_tf.networks.scores import Ending
 from metaseg_tf.networks.tiling import Tiled
 
 __all__ = [
-    "CITYSCAPES_CROP",
     "Network",
     "absolute_source",
     "describe_network",
@@ -44,8 +50,6 @@ _FOREIGN = {
     **dict.fromkeys((".engine", ".trt"), "a TensorRT engine"),
     ".pdmodel": "a PaddlePaddle model",
 }
-#: The least crop of the form k * 16 + 1 that holds an image of Cityscapes, 1024x2048.
-CITYSCAPES_CROP = (1025, 2049)
 #: What section 3 of the paper sets for each backbone.
 PAPER_OUTPUT_STRIDES = {"MobilenetV2": 16, "xception_65": 8}
 
@@ -186,7 +190,7 @@ def describe_network(source: str | Path, network: Network, **options) -> dict[st
     path, _ = _resolve(source, NetworkSettings())
     return {
         "network": Path(source).name,
-        "network_sha256": _hash_files(path),
+        "network_sha256": hash_files(_files_of(path)),
         **asdict(network.settings),
         **{name: options.get(name) for name in ("tile", "overlap")},
     }
@@ -199,25 +203,16 @@ def paper_options(source: str | Path, options: Mapping[str, Any]) -> dict[str, A
     """
     if source in BUNDLED or not _is_catalogue_name(source):
         return dict(options)
-    from metaseg_tf.networks.catalogue import find
-
     return {**asdict(find(source).settings), **options}
 
 
-def _hash_files(path: Path) -> str:
-    """SHA-256 of a file, of a folder's files, or of a checkpoint's index and data."""
+def _files_of(path: Path) -> list[Path]:
+    """The file itself, a folder's files, or a checkpoint's index and data."""
     if path.is_file():
-        files = [path]
-    elif path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-    else:
-        files = sorted(path.parent.glob(f"{path.name}.*"))
-    total = hashlib.sha256()
-    for file in files:
-        with open(file, "rb") as stream:
-            for block in iter(lambda: stream.read(1 << 20), b""):
-                total.update(block)
-    return total.hexdigest()
+        return [path]
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.is_file())
+    return sorted(path.parent.glob(f"{path.name}.*"))
 
 
 def _resolve(source, asked):
@@ -227,9 +222,6 @@ def _resolve(source, asked):
         return bundled_path(f"{source}.pb"), asked
     if not _is_catalogue_name(source):
         return path, asked
-    # Only here: the catalogue brings the means to download, which no other source needs.
-    from metaseg_tf.networks.catalogue import checkpoint_path, find
-
     entry = find(source)
     return checkpoint_path(entry), entry.settings if asked == NetworkSettings() else asked
 
@@ -246,8 +238,6 @@ def _is_catalogue_name(source):
         return False
     if not Path(source).exists() and not Path(f"{source}.index").exists():
         return True
-    from metaseg_tf.networks.catalogue import CATALOGUE
-
     return any(entry.name == source for entry in CATALOGUE)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.networks.image import check_image, pad_image
+from metaseg_tf.networks.image_network import check_image, pad_image
 
 __all__ = ["Tiled"]
 

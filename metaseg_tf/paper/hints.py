@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from metaseg_tf.networks.catalogue import find
+from metaseg_tf.networks.checkpoints import find
 from metaseg_tf.paper.comparison import Comparison
 from metaseg_tf.paper.published import CATALOGUE_NAMES
 from metaseg_tf.runs.run import Manifest, compare_settings

@@ -1,6 +1,5 @@
 """What the segment explorer shows of an image: its pictures, its segments, their numbers."""
 
-import io
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +7,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from metaseg_tf.data.cityscapes import PALETTE, name_classes
 from metaseg_tf.meta.model import SCORE_COLUMNS
-from metaseg_tf.paper.figures.style import HEAT_MAP
+from metaseg_tf.pictures import heat_colours, to_jpeg, to_png
 from metaseg_tf.report.judged import JudgedRun
 from metaseg_tf.report.packing import pack_array
 from metaseg_tf.runs.image_maps import ImageMaps
@@ -23,7 +21,6 @@ __all__ = [
     "choose_images",
     "class_colours",
     "draw_pictures",
-    "heat_colours",
     "list_segments",
     "pack_segments",
 ]
@@ -80,11 +77,9 @@ def draw_pictures(maps: ImageMaps) -> dict[str, bytes]:
         "difference.png": _heat_to_png(maps.difference),
     }
     if maps.gt is not None:
-        pictures["truth.png"] = _to_png(maps.gt, PALETTE)
+        pictures["truth.png"] = to_png(maps.gt, PALETTE)
     if maps.image is not None:
-        content = io.BytesIO()
-        Image.fromarray(maps.image).save(content, "JPEG", quality=_JPEG_QUALITY)
-        pictures["image.jpg"] = content.getvalue()
+        pictures["image.jpg"] = to_jpeg(maps.image, _JPEG_QUALITY)
     return pictures
 
 
@@ -100,13 +95,6 @@ def class_colours(n_classes: int) -> list[dict[str, str]]:
     ]
 
 
-def heat_colours(steps: int = 9) -> list[str]:
-    """Colours of the heat maps from 0 to 1, as CSS writes them."""
-    return [
-        mpl.colors.to_hex(colour) for colour in mpl.colormaps[HEAT_MAP](np.linspace(0, 1, steps))
-    ]
-
-
 def _count_false_positives(table: pd.DataFrame) -> pd.Series:
     return ((table["iou_adj"] == 0) & (table["S_in"] > 0)).groupby(table["image"]).sum()
 
@@ -119,21 +107,9 @@ def _round(value: float | int) -> float | int | None:
 
 def _heat_to_png(heat: np.ndarray) -> bytes:
     step = -(-heat.shape[1] // _MAX_HEAT_WIDTH)
-    levels = np.rint(_reduce(heat, step) * (_HEAT_LEVELS - 1)).astype(np.uint8)
-    palette = mpl.colormaps[HEAT_MAP](np.linspace(0, 1, _HEAT_LEVELS))[:, :3]
-    return _to_png(levels, np.rint(palette * 255).astype(np.uint8))
-
-
-def _reduce(heat: np.ndarray, step: int) -> np.ndarray:
-    """Means over blocks of ``step`` x ``step`` pixels; what does not fill a block is left out."""
+    # Means over blocks of step x step pixels; pixels that do not fill a block are left out.
     height, width = (max(size // step, 1) for size in heat.shape)
     blocks = heat[: height * step, : width * step]
-    return blocks.reshape(height, blocks.shape[0] // height, width, -1).mean((1, 3))
-
-
-def _to_png(indices: np.ndarray, palette: np.ndarray) -> bytes:
-    picture = Image.fromarray(indices)
-    picture.putpalette(palette.tobytes())
-    content = io.BytesIO()
-    picture.save(content, "PNG", optimize=True)
-    return content.getvalue()
+    reduced = blocks.reshape(height, blocks.shape[0] // height, width, -1).mean((1, 3))
+    levels = np.rint(reduced * (_HEAT_LEVELS - 1)).astype(np.uint8)
+    return to_png(levels, heat_colours(_HEAT_LEVELS))

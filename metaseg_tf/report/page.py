@@ -8,14 +8,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from metaseg_tf import __version__
 from metaseg_tf.meta import MetaModel
-from metaseg_tf.meta.paint import QUALITY_COLOURS
+from metaseg_tf.pictures import QUALITY_COLOURS, heat_colours
 from metaseg_tf.report import overview
 from metaseg_tf.report.explorer import (
     ROW_COLUMNS,
     choose_images,
     class_colours,
     draw_pictures,
-    heat_colours,
     list_segments,
     pack_segments,
 )
@@ -31,6 +30,8 @@ __all__ = ["IMAGES", "write_report"]
 IMAGES = 12
 
 _FOLDER = "report"
+#: Colours of the legend of the heat maps, between which the page interpolates.
+_HEAT_STEPS = 9
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -101,7 +102,7 @@ def _write_run(home: Run, position: int, judged: JudgedRun, names: Sequence[str]
         "names": every,
         "points": pack_points(judged.table, every),
         "quality": dict(QUALITY_COLOURS),
-        "heat": heat_colours(),
+        "heat": [f"#{bytes(colour).hex()}" for colour in heat_colours(_HEAT_STEPS)],
     }
     home.write_text(f"{folder}/run.js", to_script("addRun", content))
 

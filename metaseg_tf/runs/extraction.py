@@ -105,6 +105,7 @@ def extract(
         cannot be written, or where another process is writing to it.
     """
     with continued(run):
+        run.name_classes(source.classes)
         n_classes = run.manifest.n_classes or source.n_classes
         yield from work_through(
             source,

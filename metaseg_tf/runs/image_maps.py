@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from metaseg_tf.data.classes import MAX_CLASSES
 from metaseg_tf.errors import DataFormatError, in_one_line
-from metaseg_tf.segments.columns import MAX_CLASSES
 from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 
 __all__ = ["ImageMaps", "decode_maps", "encode_maps"]

@@ -59,6 +59,8 @@ class PhotographSource:
         What the probabilities depend on; it goes into the manifest of a run.
     """
 
+    classes = None
+
     def __init__(self, network, paths: Sequence[Path], settings: Mapping[str, Any]):
         self._network, self._paths = network, paths
         self.settings = {"source": "photographs", **settings}

@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf import __version__
+from metaseg_tf.data.classes import CITYSCAPES, MAX_CLASSES, ClassTable
 from metaseg_tf.errors import (
     DataFormatError,
     InputError,
@@ -38,7 +39,6 @@ from metaseg_tf.runs.segment_files import Parts
 from metaseg_tf.runs.storage import Folder, LocalFolder, open_folder
 from metaseg_tf.segments.columns import (
     CONVENTIONS,
-    MAX_CLASSES,
     check_image_name,
     check_table,
     count_classes,
@@ -82,6 +82,8 @@ class Manifest:
         Everything that the numbers of the run depend on. A run is continued only with equal ones.
     n_classes : int or None
         Number of classes; None until the first image is measured.
+    classes : ClassTable or None
+        Their names, colours and kinds, where the source of the images knows them.
     failed : dict
         Image name -> reason, for images passed over with ``--on-error skip``.
     versions : dict
@@ -92,6 +94,7 @@ class Manifest:
 
     settings: dict[str, Any]
     n_classes: int | None = None
+    classes: ClassTable | None = None
     failed: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
@@ -164,6 +167,30 @@ class Run:
     def name(self) -> str:
         """The name that tables and figures give the run: that of its folder, as text."""
         return self._folder.name.encode(errors="surrogateescape").decode(errors="replace")
+
+    @property
+    def classes(self) -> ClassTable:
+        """Names and colours of the classes; numbers for classes that nothing has named."""
+        return self.manifest.classes or ClassTable.numbered(self.manifest.n_classes or 2)
+
+    def name_classes(self, classes: ClassTable | None) -> None:
+        """Note the names of the classes, unless there are none.
+
+        Raises
+        ------
+        InputError
+            If the run is of another number of classes.
+        """
+        n_classes = self.manifest.n_classes
+        if classes is None:
+            return
+        if n_classes not in (None, len(classes)):
+            raise InputError(
+                f"{self.path}: expected a name for each of {n_classes} classes, got "
+                f"{len(classes)} names; give the class table of this network"
+            )
+        self.manifest.n_classes, self.manifest.classes = len(classes), classes
+        self.write_manifest()
 
     @contextlib.contextmanager
     def continued(self) -> Iterator[list[str]]:
@@ -368,7 +395,8 @@ def _depth(value: Any) -> int:
 
 
 def _write_manifest(folder: Folder, manifest: Manifest) -> None:
-    folder.write(_MANIFEST, _encode({"format": FORMAT, **vars(manifest)}))
+    classes = manifest.classes and manifest.classes.to_json()
+    folder.write(_MANIFEST, _encode({"format": FORMAT, **vars(manifest), "classes": classes}))
 
 
 def _encode(content: Mapping[str, Any]) -> bytes:
@@ -392,6 +420,8 @@ def _read_manifest(folder: Folder) -> Manifest:
                 f"{where}: made by a newer version (format {content['format']!r:.20}, this one "
                 f"reads {FORMAT}); update metaseg-tf"
             )
+        # Runs of former versions do not name their classes.
+        content = {"classes": None, **content}
         names = Manifest.__dataclass_fields__
         return _checked(Manifest(**{name: content[name] for name in names}))
     except (ValueError, KeyError, TypeError) as error:
@@ -409,6 +439,10 @@ def _checked(manifest: Manifest) -> Manifest:
     for name in ("settings", "failed", "versions", "results"):
         if not isinstance(getattr(manifest, name), dict):
             raise ValueError(f"{name} is not an object")
+    if manifest.classes is not None:
+        manifest.classes = ClassTable.from_json(manifest.classes)
+    elif manifest.settings.get("source") == "cityscapes" and manifest.n_classes == len(CITYSCAPES):
+        manifest.classes = CITYSCAPES
     settings, results = manifest.settings, manifest.results
     n_classes = 2 if manifest.n_classes is None else manifest.n_classes
     connectivity = settings.get("connectivity", 8)
@@ -418,6 +452,7 @@ def _checked(manifest: Manifest) -> Manifest:
         "versions": all(isinstance(version, str) for version in manifest.versions.values()),
         "settings": all(map(str.isprintable, settings)),
         "n_classes": type(n_classes) is int and 2 <= n_classes <= MAX_CLASSES,
+        "classes": manifest.classes is None or len(manifest.classes) == manifest.n_classes,
         "convention": settings.get("convention", CONVENTIONS[0]) in CONVENTIONS,
         "connectivity": type(connectivity) is int and connectivity in (4, 8),
         # Of void alone it was once not a number.

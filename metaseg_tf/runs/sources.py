@@ -10,13 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.data.cityscapes import (
-    CLASSES,
     ImageWithLabels,
     Pair,
     find_pairs,
     read_pair,
     read_pairs,
 )
+from metaseg_tf.data.classes import CITYSCAPES, MAX_CLASSES, ClassTable
 from metaseg_tf.data.softmax import (
     SoftmaxDump,
     check_keys,
@@ -33,7 +33,6 @@ from metaseg_tf.networks.network import (
     paper_options,
 )
 from metaseg_tf.runs.work import ImageJob
-from metaseg_tf.segments.columns import MAX_CLASSES
 from metaseg_tf.segments.dispersion import count_threads
 
 __all__ = [
@@ -49,10 +48,19 @@ __all__ = [
 class DumpSource:
     """Softmax dumps of a folder, the first ``limit``, as a source of images to measure.
 
-    Further options are those of `metaseg_tf.data.softmax.load_dump`.
+    Dumps do not name their ``classes``. Further options are those of
+    `metaseg_tf.data.softmax.load_dump`.
     """
 
-    def __init__(self, folder: str | os.PathLike, *, limit: int | None = None, **options):
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        *,
+        limit: int | None = None,
+        classes: ClassTable | None = None,
+        **options,
+    ):
+        self.classes = classes
         self._paths, self._options = find_dumps(folder)[:limit], options
         self._keys = check_keys(options.get("keys"))
         given = {name: value for name, value in options.items() if value}
@@ -95,6 +103,8 @@ class CityscapesSource:
     settings : mapping
         What the probabilities depend on; it goes into the manifest of a run.
     """
+
+    classes = CITYSCAPES
 
     def __init__(self, network, pairs: Sequence[Pair], settings: Mapping[str, Any]):
         self._network, self._pairs = network, pairs
@@ -179,9 +189,9 @@ def _predict(network, pair: Pair, read: Callable[[Pair], ImageWithLabels]) -> So
     return SoftmaxDump(network.probabilities(image), gt, pair.name, image)
 
 
-def open_dumps(folder: str | os.PathLike, *, limit: int | None = None, **options) -> DumpSource:
+def open_dumps(folder: str | os.PathLike, **options) -> DumpSource:
     """The dumps of a folder, as `DumpSource`; errors as `metaseg_tf.data.softmax.find_dumps`."""
-    return DumpSource(folder, limit=limit, **options)
+    return DumpSource(folder, **options)
 
 
 def open_cityscapes(
@@ -206,10 +216,10 @@ def open_cityscapes(
     pairs = find_pairs(root, split=split, city=city, limit=limit)
     options = paper_options(network, options)
     shared = ProcessNetwork(network, **options)
-    if shared.classes != len(CLASSES):
+    if shared.classes != len(CITYSCAPES):
         raise NetworkError(
-            f"{network}: expected {len(CLASSES)} classes as in Cityscapes, got {shared.classes}; "
-            "use a network trained on Cityscapes"
+            f"{network}: expected {len(CITYSCAPES)} classes as in Cityscapes, got "
+            f"{shared.classes}; use a network trained on Cityscapes"
         )
     described = describe_network(network, shared.loaded, **options)
     return CityscapesSource(shared, pairs, {"split": split, **described})

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.data.softmax import SoftmaxDump
 from metaseg_tf.errors import ClusterError, InputError, MetaSegError
 from metaseg_tf.runs.cluster import Cluster
@@ -72,9 +73,12 @@ class Source(Protocol):
         What the probabilities depend on.
     n_classes : int or None
         Number of classes, where it is known without loading an image.
+    classes : ClassTable or None
+        Their names, where they are known.
     """
 
     settings: Any
+    classes: ClassTable | None
     n_classes: int | None
 
     def __len__(self) -> int: ...

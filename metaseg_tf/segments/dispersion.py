@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.data.classes import MAX_CLASSES
 from metaseg_tf.errors import InputError, ShapeError
-from metaseg_tf.segments.columns import MAX_CLASSES, check_convention
+from metaseg_tf.segments.columns import check_convention
 
 __all__ = [
     "SUM_TOLERANCE",

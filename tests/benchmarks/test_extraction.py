@@ -11,7 +11,7 @@ from test_segment_metrics import make_street
 
 from metaseg_tf.data.cityscapes import find_pairs, read_pairs
 from metaseg_tf.demo.training import random_weights
-from metaseg_tf.networks.deeplab.architecture import MOBILENETV2
+from metaseg_tf.networks.deeplab.backbones import MOBILENETV2
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.options import NetworkSettings
 from metaseg_tf.runs.extraction import MeasureSettings, extract

@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 from metaseg_tf.cli.checkpoints import app
 from metaseg_tf.errors import DataFormatError, InputError
-from metaseg_tf.networks import catalogue
+from metaseg_tf.networks import checkpoints
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    monkeypatch.setenv(catalogue.FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(checkpoints.FOLDER_VARIABLE, str(tmp_path))
     monkeypatch.setenv("COLUMNS", "120")
 
     def call(*arguments):
@@ -37,14 +37,14 @@ def upstream():
 
 
 def test_list_shows_the_networks_and_the_paper_s_rows(run, tmp_path):
-    (tmp_path / catalogue.MOBILENETV2.folder).mkdir()
+    (tmp_path / checkpoints.MOBILENETV2.folder).mkdir()
     shown = run("list").output
     for words in ("mobilenetv2", "70.71% *", "73.57%", "xception65", "80.42% *", "439 MB"):
         assert words in shown
 
 
 def test_list_as_json(run, tmp_path):
-    (tmp_path / catalogue.MOBILENETV2.folder).mkdir()
+    (tmp_path / checkpoints.MOBILENETV2.folder).mkdir()
     entries = {entry["name"]: entry for entry in json.loads(run("list", "--json").output)}
     assert entries["mobilenetv2"]["downloaded"] is True
     assert entries["xception65"]["downloaded"] is False
@@ -55,9 +55,9 @@ def test_list_as_json(run, tmp_path):
 def test_download_says_where_it_is(run, tmp_path, monkeypatch):
     server = import_module("archive_server")
     with server.serving(server.archive()) as served:
-        monkeypatch.setattr(catalogue, "_ZOO", served.address)
+        monkeypatch.setattr(checkpoints, "_ZOO", served.address)
         result = run("download", "mobilenetv2", "--dir", tmp_path / "there")
-    assert result.stdout.strip() == str(tmp_path / "there" / catalogue.MOBILENETV2.folder)
+    assert result.stdout.strip() == str(tmp_path / "there" / checkpoints.MOBILENETV2.folder)
     assert "mobilenetv2, about 23 MB" in result.stderr
 
 

@@ -9,8 +9,8 @@ from scipy.special import softmax
 
 from metaseg_tf import judge_image, load_model
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
-from metaseg_tf.meta.paint import read_numbers
 from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.pictures import read_numbers
 from metaseg_tf.runs import run
 
 

@@ -7,8 +7,8 @@ from metaseg_tf import load_run
 from metaseg_tf.cli.reproduce import run_plan
 from metaseg_tf.demo.golden import golden_numbers
 from metaseg_tf.errors import InputError
-from metaseg_tf.networks import download
-from metaseg_tf.networks.catalogue import find
+from metaseg_tf.networks import checkpoints
+from metaseg_tf.networks.checkpoints import find
 from metaseg_tf.paper import figures
 from metaseg_tf.paper.published import PUBLISHED
 from metaseg_tf.paper.reproduction import NetworkPlan, Plan, choose_networks
@@ -34,7 +34,7 @@ def networks(monkeypatch):
 
     monkeypatch.setattr(sources, "load_network", load)
     monkeypatch.setattr(sources, "describe_network", describe)
-    monkeypatch.setattr(download, "download", lambda entry, progress: fetched.append(entry))
+    monkeypatch.setattr(checkpoints, "download", lambda entry, progress: fetched.append(entry))
     fetched = loaded["fetched"] = []
     return loaded
 

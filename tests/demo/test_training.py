@@ -25,7 +25,7 @@ from metaseg_tf.demo.training import (
     random_weights,
 )
 from metaseg_tf.errors import InputError
-from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65, Decoder
+from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65, Decoder
 from metaseg_tf.networks.deeplab.export import export_frozen_graph
 from metaseg_tf.networks.deeplab.layers import InferenceLayers
 from metaseg_tf.networks.deeplab.model import compute_logits, normalise, variable_shapes

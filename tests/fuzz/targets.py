@@ -201,7 +201,7 @@ def _graphs() -> list[bytes]:
 
 def _open_graph(path: Path):
     from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph
-    from metaseg_tf.networks.graph_file import load_graph_def
+    from metaseg_tf.networks.graph import load_graph_def
 
     return FrozenGraph(load_graph_def(path))
 

@@ -8,7 +8,7 @@ import slow_deeplab
 import tensorflow as tf
 
 from metaseg_tf.demo.training import random_weights
-from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65, Decoder
+from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65, Decoder
 
 SMALL = {
     "mobilenetv2": replace(

@@ -1,19 +1,19 @@
 """The one door: what each kind of source gives with and without settings."""
 
 import os
-import sys
 import tarfile
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from deeplab_samples import CROP, SMALL, small_weights, smooth_image, write_checkpoint
 
 from metaseg_tf.errors import DataFormatError, InputError, NetworkError
+from metaseg_tf.networks.checkpoints import CITYSCAPES_CROP
 from metaseg_tf.networks.deeplab.export import build_frozen_graph, export_frozen_graph
 from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
-from metaseg_tf.networks.network import CITYSCAPES_CROP, load_network
+from metaseg_tf.networks.network import load_network
 from metaseg_tf.networks.options import NetworkSettings
 from metaseg_tf.networks.tiling import Tiled
 
@@ -97,10 +97,9 @@ class TestCatalogue:
     @pytest.fixture(autouse=True)
     def catalogue(self, monkeypatch, checkpoint):
         entry = SimpleNamespace(settings=NetworkSettings(16, (0.75, 1.0), True, CROP))
-        module = ModuleType("metaseg_tf.networks.catalogue")
-        module.find = {"published": entry}.__getitem__
-        module.checkpoint_path = lambda entry: checkpoint
-        monkeypatch.setitem(sys.modules, module.__name__, module)
+        door = "metaseg_tf.networks.network"
+        monkeypatch.setattr(f"{door}.find", {"published": entry}.__getitem__)
+        monkeypatch.setattr(f"{door}.checkpoint_path", lambda entry: checkpoint)
 
     def test_without_settings_the_papers_are_taken(self):
         assert load_network("published").settings == NetworkSettings(16, (0.75, 1.0), True, CROP)

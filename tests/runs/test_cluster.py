@@ -195,7 +195,7 @@ def test_few_tasks_wait_at_the_scheduler(tmp_path, workers):
     planned = []
 
     class Source:
-        n_classes = 2
+        n_classes, classes = 2, None
 
         def jobs(self, done, *, apart):
             assert apart

@@ -236,7 +236,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = ("format", "settings", "n_classes", "failed", "versions", "results")
+FIELDS = ("format", "settings", "n_classes", "classes", "failed", "versions", "results")
 
 
 @hypothesis.settings(max_examples=300)

@@ -10,21 +10,21 @@ import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.errors import NetworkError
-from metaseg_tf.networks.dataflow import find_kind, flow_of_graph
 from metaseg_tf.networks.deeplab.multiscale import mean_softmax
-from metaseg_tf.networks.graph import Graph, node_name
-from metaseg_tf.networks.graph_file import load_graph_def
-from metaseg_tf.networks.graph_function import GraphFunctions
-from metaseg_tf.networks.graph_structure import (
+from metaseg_tf.networks.graph import (
+    Graph,
+    GraphFunctions,
     find_branches,
     find_image,
     find_output_stride,
     find_padding,
     find_tail,
+    load_graph_def,
+    node_name,
 )
-from metaseg_tf.networks.image import check_image
+from metaseg_tf.networks.image_network import check_image
 from metaseg_tf.networks.options import NetworkSettings
-from metaseg_tf.networks.scores import Ending
+from metaseg_tf.networks.scores import Ending, find_kind, flow_of_graph
 from metaseg_tf.untrusted.graphs import check_graph
 
 __all__ = ["FrozenGraph", "load_graph_def"]

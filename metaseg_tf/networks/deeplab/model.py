@@ -4,9 +4,14 @@ from functools import lru_cache
 
 import tensorflow as tf
 
-from metaseg_tf.networks.deeplab.architecture import DECODER_STRIDE, Architecture
-from metaseg_tf.networks.deeplab.layers import HEAD_EPSILON, Layers, RecordingLayers
-from metaseg_tf.networks.deeplab.resizing import resize_bilinear, scale_dimension
+from metaseg_tf.networks.deeplab.backbones import DECODER_STRIDE, Architecture
+from metaseg_tf.networks.deeplab.layers import (
+    HEAD_EPSILON,
+    Layers,
+    RecordingLayers,
+    resize_bilinear,
+    scale_dimension,
+)
 
 __all__ = [
     "compute_logits",

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.networks.deeplab.layers import resize_bilinear, scale_dimension
 from metaseg_tf.networks.deeplab.model import normalise
-from metaseg_tf.networks.deeplab.resizing import resize_bilinear, scale_dimension
 from metaseg_tf.networks.options import NetworkSettings
 
 __all__ = ["full_logits", "mean_softmax", "pad_to_crop", "scale_logits"]

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.networks.deeplab.architecture import OUTPUT_STRIDES
+from metaseg_tf.networks.deeplab.backbones import OUTPUT_STRIDES
 from metaseg_tf.networks.deeplab.layers import InferenceLayers
 from metaseg_tf.networks.deeplab.model import compute_logits, variable_shapes
 from metaseg_tf.networks.deeplab.multiscale import (
@@ -16,9 +16,8 @@ from metaseg_tf.networks.deeplab.multiscale import (
     pad_to_crop,
     scale_logits,
 )
-from metaseg_tf.networks.deeplab.recognise import infer_architecture
-from metaseg_tf.networks.deeplab.weights import check_weights
-from metaseg_tf.networks.image import check_image
+from metaseg_tf.networks.deeplab.weights import check_weights, infer_architecture
+from metaseg_tf.networks.image_network import check_image
 from metaseg_tf.networks.options import NetworkSettings
 from metaseg_tf.networks.scores import Ending
 

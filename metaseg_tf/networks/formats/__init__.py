@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from metaseg_tf.errors import DataFormatError
-from metaseg_tf.networks.formats.image_network import ImageNetwork
+from metaseg_tf.networks.image_network import ImageNetwork
 from metaseg_tf.networks.tiling import Tiled
 
 __all__ = ["is_other_format", "open_network"]

@@ -7,13 +7,9 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from metaseg_tf.errors import NetworkError, in_one_line
-from metaseg_tf.networks.dataflow import find_kind, flow_of_graph, rescales_pixels
-from metaseg_tf.networks.formats.image_network import ImageNetwork
-from metaseg_tf.networks.graph import Graph, node_name
-from metaseg_tf.networks.graph_function import GraphFunctions, import_graph
-from metaseg_tf.networks.graph_structure import find_tail
-from metaseg_tf.networks.input_range import NetworkInput
-from metaseg_tf.networks.scores import Ending
+from metaseg_tf.networks.graph import Graph, GraphFunctions, find_tail, import_graph, node_name
+from metaseg_tf.networks.image_network import ImageNetwork, NetworkInput
+from metaseg_tf.networks.scores import Ending, find_kind, flow_of_graph, rescales_pixels
 from metaseg_tf.untrusted.graphs import check_graph
 
 __all__ = ["GraphNetwork", "network_of_graph"]

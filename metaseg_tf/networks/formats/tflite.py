@@ -7,10 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.errors import DataFormatError, NetworkError, in_one_line
-from metaseg_tf.networks.dataflow import Dataflow, find_kind, rescales_pixels
-from metaseg_tf.networks.formats.image_network import ImageNetwork
-from metaseg_tf.networks.input_range import NetworkInput
-from metaseg_tf.networks.scores import Ending
+from metaseg_tf.networks.image_network import ImageNetwork, NetworkInput
+from metaseg_tf.networks.scores import Dataflow, Ending, find_kind, rescales_pixels
 from metaseg_tf.untrusted.tflite import find_fused, rebuild
 
 __all__ = ["TFLiteNetwork"]

@@ -10,15 +10,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from metaseg_tf.paper.figures.drawing import Drawing, store_drawing
-from metaseg_tf.paper.figures.style import (
+from metaseg_tf.paper.figures.drawing import (
     BLACK,
     BLUE,
     IOU_LABEL,
     VERMILION,
+    Drawing,
     new_figure,
     point_alpha,
     point_area,
+    store_drawing,
     styled,
 )
 from metaseg_tf.runs.run import Run

@@ -7,21 +7,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from metaseg_tf.data.cityscapes import name_classes
-from metaseg_tf.paper.figures.drawing import Drawing
-from metaseg_tf.paper.figures.painting import (
+from metaseg_tf.paper.figures.drawing import (
+    Drawing,
     class_patches,
     name_segments,
-    overlay_classes,
-    show_heat,
+    new_figure,
+    paint_classes,
     show_picture,
 )
-from metaseg_tf.paper.figures.style import new_figure
 from metaseg_tf.paper.figures.subject import (
     choose_image,
     count_false_positives,
     segments_of,
     title_of,
 )
+from metaseg_tf.pictures import HEAT_MAP
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.segments.columns import check_truth, count_classes
@@ -61,18 +61,18 @@ def plot(
     segments : DataFrame
         The network's rows of `frame`.
     """
-    artists = [
-        show_picture(upper, overlay_classes(maps.pred, maps.image), "segmentation"),
-        show_heat(lower, maps.difference, "heat map $D_z$"),
-    ]
+    classes = paint_classes(maps.pred, len(names), maps.image)
+    picture = show_picture(upper, classes, "segmentation")
+    heat = show_picture(lower, maps.difference, "heat map $D_z$")
+    heat.set(cmap=HEAT_MAP, clim=(0, 1))
     class_ids = segments.set_index("segment")["class_id"]
-    return [*artists, *name_segments(upper, maps.segments, class_ids, names)]
+    return [picture, heat, *name_segments(upper, maps.segments, class_ids, names)]
 
 
 def draw(runs: Sequence[Run], *, image: str | None = None) -> Drawing:
     """The image with most false positives of the first run, or the one asked for."""
     tables = {run.name: load_run(run.path) for run in runs}
-    image = choose_image(runs, image, lambda: _rate(tables[runs[0].name]))
+    image = choose_image(runs, image, lambda: _count(tables[runs[0].name]))
     values, maps = frame(tables, image), {run.name: run.load_maps(image) for run in runs}
     photograph = next((m.image for m in maps.values() if m.image is not None), None)
     figure, axes = _lay_out(len(runs), next(iter(maps.values())).pred.shape, photograph, image)
@@ -103,8 +103,8 @@ def _lay_out(n_runs, shape, photograph, image):
     return figure, np.array([[figure.add_subplot(cell) for cell in row] for row in cells])
 
 
-def _rate(table: pd.DataFrame) -> pd.Series:
-    """False positives of each image, or, without ground truth, segments."""
+def _count(table: pd.DataFrame) -> pd.Series:
+    """False positives of each image, or its segments if there is no ground truth."""
     if "iou_adj" in table:
         check_truth(table)
         return count_false_positives(table)

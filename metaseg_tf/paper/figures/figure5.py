@@ -5,22 +5,23 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Patch
 
 from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.data.cityscapes import name_classes
-from metaseg_tf.paper.figures.drawing import Drawing
-from metaseg_tf.paper.figures.figure3 import frame as predict
-from metaseg_tf.paper.figures.painting import (
+from metaseg_tf.paper.figures.drawing import (
+    IOU_LABEL,
+    Drawing,
     class_patches,
+    iou_scale,
     name_segments,
-    overlay_classes,
-    paint_values,
+    new_figure,
+    paint_classes,
+    paint_ious,
     show_picture,
 )
-from metaseg_tf.paper.figures.style import IOU_LABEL, IOU_MAP, UNKNOWN, new_figure
+from metaseg_tf.paper.figures.figure3 import frame as predict
 from metaseg_tf.paper.figures.subject import (
     choose_image,
     count_false_positives,
@@ -29,6 +30,7 @@ from metaseg_tf.paper.figures.subject import (
     segments_of,
     title_of,
 )
+from metaseg_tf.pictures import UNKNOWN
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import BOX, count_classes
@@ -68,10 +70,10 @@ def plot(
     analysed = values["predicted"].notna()
     true, predicted = values["iou_adj"].where(analysed), values["predicted"].clip(0, 1)
     pictures = {
-        f"true {IOU_LABEL}": paint_values(maps.segments, true),
-        f"predicted {IOU_LABEL}": paint_values(maps.segments, predicted),
-        "ground truth": overlay_classes(maps.gt, maps.image),
-        "predicted classes": overlay_classes(maps.pred, maps.image),
+        f"true {IOU_LABEL}": paint_ious(maps.segments, true),
+        f"predicted {IOU_LABEL}": paint_ious(maps.segments, predicted),
+        "ground truth": paint_classes(maps.gt, len(names), maps.image),
+        "predicted classes": paint_classes(maps.pred, len(names), maps.image),
     }
     artists = [
         show_picture(ax, picture, title)
@@ -94,9 +96,8 @@ def draw(
     axes = figure.subplots(2, 2)
     names = name_classes(count_classes(table))
     plot(segments, maps, names, axes.ravel())
-    scale = ScalarMappable(cmap=IOU_MAP)
-    scale.set_clim(0, 1)
-    figure.colorbar(scale, ax=axes[0], label=f"{IOU_LABEL} (clipped to [0, 1])", aspect=15)
+    label = f"{IOU_LABEL} (clipped to [0, 1])"
+    figure.colorbar(iou_scale(), ax=axes[0], label=label, aspect=15)
     grey = Patch(facecolor=UNKNOWN, label="without interior")
     patches = [*class_patches([maps.gt, maps.pred], names), grey]
     figure.legend(handles=patches, loc="outside lower center", ncols=7)

@@ -10,12 +10,12 @@ from matplotlib.collections import PathCollection
 from matplotlib.ticker import AsinhLocator
 
 from metaseg_tf.paper.correlations import compute_correlations
-from metaseg_tf.paper.figures.drawing import Drawing
-from metaseg_tf.paper.figures.style import (
+from metaseg_tf.paper.figures.drawing import (
     BLUE,
     GREEN,
     IOU_LABEL,
     VERMILION,
+    Drawing,
     new_figure,
     point_alpha,
     point_area,

@@ -14,8 +14,7 @@ from metaseg_tf.paper.figures import (
     figure6,
     figure7,
 )
-from metaseg_tf.paper.figures.drawing import Drawing, store_drawing
-from metaseg_tf.paper.figures.style import styled
+from metaseg_tf.paper.figures.drawing import Drawing, store_drawing, styled
 from metaseg_tf.runs.run import Run
 
 __all__ = ["FIGURES", "FigureEntry", "make_figure"]

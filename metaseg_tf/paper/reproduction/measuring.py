@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from metaseg_tf.data.cityscapes import find_pairs
-from metaseg_tf.networks.catalogue import Checkpoint, find
+from metaseg_tf.networks.checkpoints import Checkpoint, find
 from metaseg_tf.paper.published import CATALOGUE_NAMES
 from metaseg_tf.paper.reproduction.plan import NetworkPlan, Plan
 from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run

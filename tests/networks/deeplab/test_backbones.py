@@ -6,8 +6,12 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65
-from metaseg_tf.networks.deeplab.backbones import atrous_schedule, round_depth
+from metaseg_tf.networks.deeplab.backbones import (
+    MOBILENETV2,
+    XCEPTION65,
+    atrous_schedule,
+    round_depth,
+)
 from metaseg_tf.networks.deeplab.layers import RecordingLayers
 
 

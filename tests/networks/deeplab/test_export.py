@@ -8,7 +8,7 @@ import pytest
 from deeplab_samples import CROP, SMALL, full_weights, run_graph, small_weights, smooth_image
 
 from metaseg_tf.errors import DataFormatError
-from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65
+from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65
 from metaseg_tf.networks.deeplab.export import build_frozen_graph, export_frozen_graph
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.deeplab.weights import weights_from_graph_def

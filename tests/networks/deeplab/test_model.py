@@ -8,8 +8,8 @@ import tensorflow as tf
 from deeplab_samples import SMALL, full_weights, slow_network, small_weights, smooth_image
 
 from metaseg_tf.demo.training import initial_weights, make_variables
-from metaseg_tf.networks.deeplab.architecture import MOBILENETV2, XCEPTION65
-from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers
+from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65
+from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers, resize_bilinear
 from metaseg_tf.networks.deeplab.model import (
     compute_logits,
     count_multiply_adds,
@@ -17,7 +17,6 @@ from metaseg_tf.networks.deeplab.model import (
     normalise,
     variable_shapes,
 )
-from metaseg_tf.networks.deeplab.resizing import resize_bilinear
 
 CITYSCAPES = (1025, 2049)
 THREE_SCALES = (0.75, 1.0, 1.25)

@@ -11,7 +11,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from metaseg_tf.errors import DataFormatError, NetworkError, ShapeError, UnsafeGraphError
 from metaseg_tf.networks.formats.tflite import TFLiteNetwork
-from metaseg_tf.networks.input_range import NetworkInput
+from metaseg_tf.networks.image_network import NetworkInput
 
 SIZE = (8, 10)
 

@@ -1,12 +1,11 @@
-import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.figures import figure3, figure5
-from metaseg_tf.paper.figures.painting import overlay_classes
-from metaseg_tf.paper.figures.style import IOU_MAP
+from metaseg_tf.paper.figures.drawing import IOU_COLOURS, paint_classes
+from metaseg_tf.pictures import interpolate_colours
 
 NAMES = [f"class {j}" for j in range(5)]
 
@@ -29,11 +28,11 @@ def test_segments_are_painted_by_their_values(run, evaluation, table):
     row = segments.dropna().nlargest(1, "S").iloc[0]
     inside = maps.segments == row["segment"]
     for picture, value in ((true, row["iou_adj"]), (predicted, np.clip(row["predicted"], 0, 1))):
-        colour = np.round(np.array(mpl.colormaps[IOU_MAP](value))[:3] * 255)
+        colour = interpolate_colours(value, IOU_COLOURS)
         assert (picture[inside] == colour).all(axis=1).mean() > 0.5
-        assert (picture[maps.segments == 0] >= 85).all()
-    np.testing.assert_array_equal(gt, overlay_classes(maps.gt, maps.image))
-    np.testing.assert_array_equal(pred, overlay_classes(maps.pred, maps.image))
+        assert (picture[maps.segments == 0] >= 89).all()
+    np.testing.assert_array_equal(gt, paint_classes(maps.gt, 5, maps.image))
+    np.testing.assert_array_equal(pred, paint_classes(maps.pred, 5, maps.image))
 
 
 def test_an_image_without_segments_is_refused(evaluation, table):

@@ -49,7 +49,7 @@ def test_windows_lie_in_the_image_around_the_boxs_middle(case, side):
 def test_five_panels_with_the_detail_marked(run, table):
     maps, segments = run.load_maps("image1"), figure7.frame(table, "image1")
     axes = Figure().subplots(5)
-    adjusted, iou, gt, detail_pred, detail_gt, *marks = figure7.plot(segments, maps, axes)
+    adjusted, iou, gt, detail_pred, detail_gt, *marks = figure7.plot(segments, maps, 5, axes)
     assert (
         adjusted.get_array().shape == iou.get_array().shape == gt.get_array().shape == (40, 40, 3)
     )

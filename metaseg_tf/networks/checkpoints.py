@@ -1,0 +1,291 @@
+"""The published checkpoints that the paper used, and the demo's networks: where to get them.
+
+Sources: section 3 of the paper for its settings and mIoU; upstream's model zoo for the rest.
+Upstream published no checksums, so the SHA-256 of an archive is recorded in ``checksums.json``
+next to it when it first comes in, and every later use is compared with that.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from metaseg_tf.errors import DataFormatError, InputError, suggest
+from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.untrusted.archives import unpack
+
+__all__ = [
+    "BUNDLED",
+    "CATALOGUE",
+    "CHECKSUMS",
+    "CITYSCAPES_CROP",
+    "FOLDER_VARIABLE",
+    "MOBILENETV2",
+    "XCEPTION65",
+    "Checkpoint",
+    "ZooRow",
+    "bundled_path",
+    "checkpoint_folder",
+    "checkpoint_path",
+    "download",
+    "find",
+    "hash_files",
+]
+
+#: Names that `metaseg_tf.load_network` takes: stand-ins for XC and MN on drawn street scenes.
+BUNDLED = ("demo_xception", "demo_mobilenetv2")
+CHECKSUMS = "checksums.json"
+#: Environment variable with the folder that checkpoints are kept in.
+FOLDER_VARIABLE = "METASEG_TF_CHECKPOINTS"
+#: The least crop of the form k * 16 + 1 that holds an image of Cityscapes, 1024x2048.
+CITYSCAPES_CROP = (1025, 2049)
+
+_ZOO = "http://download.tensorflow.org/models/"
+_TIMEOUT_SECONDS = 30
+_PACKAGE = Path(__file__).parents[1]
+# In a checkout the folder lies next to the package, in an installed package inside it.
+_BUNDLED_FOLDERS = (_PACKAGE.parent / "deeplab_checkpoints", _PACKAGE / "deeplab_checkpoints")
+
+
+class ZooRow(NamedTuple):
+    """One evaluation in upstream's model zoo; ``miou`` in [0, 1] on the Cityscapes val split."""
+
+    output_stride: int
+    scales: tuple[float, ...]
+    flip: bool
+    miou: float
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A published checkpoint.
+
+    ``settings`` are the paper's and ``paper_miou``, in [0, 1], is what the paper states for them
+    on the Cityscapes validation set. ``size`` is that of the archive in MB, rounded.
+    """
+
+    name: str
+    file: str
+    backbone: str
+    settings: NetworkSettings
+    paper_miou: float
+    zoo: tuple[ZooRow, ...]
+    size: int
+
+    @property
+    def url(self) -> str:
+        """Address of the archive."""
+        return _ZOO + self.file
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder that the archive is unpacked to."""
+        return self.file.removesuffix(".tar.gz")
+
+
+_SCALES = (0.75, 1.0, 1.25)
+
+#: The weaker network of section 3, MN in the tables.
+MOBILENETV2 = Checkpoint(
+    name="mobilenetv2",
+    file="deeplabv3_mnv2_cityscapes_train_2018_02_05.tar.gz",
+    backbone="MobileNetV2",
+    settings=NetworkSettings(16, (1.0,), False, CITYSCAPES_CROP),
+    paper_miou=0.7071,
+    zoo=(ZooRow(16, (1.0,), False, 0.7071), ZooRow(8, _SCALES, True, 0.7357)),
+    size=23,
+)
+
+#: The stronger network of section 3, XC in the tables. Flip: docs/decisions/0010-flip.md.
+XCEPTION65 = Checkpoint(
+    name="xception65",
+    file="deeplabv3_cityscapes_train_2018_02_06.tar.gz",
+    backbone="Xception65",
+    settings=NetworkSettings(8, _SCALES, True, CITYSCAPES_CROP),
+    paper_miou=0.8042,
+    zoo=(ZooRow(16, (1.0,), False, 0.7879), ZooRow(8, _SCALES, True, 0.8042)),
+    size=439,
+)
+
+CATALOGUE = (MOBILENETV2, XCEPTION65)
+
+
+def find(name: str) -> Checkpoint:
+    """The checkpoint of that name.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message suggests names that are near.
+    """
+    names = {entry.name: entry for entry in CATALOGUE}
+    if name in names:
+        return names[name]
+    raise InputError(
+        f"checkpoint: expected one of {', '.join(names)}, got {name!r}; "
+        + suggest(name, names, "choose one of them")
+    )
+
+
+def checkpoint_folder(folder: Path | None = None) -> Path:
+    """The folder that archives are kept in.
+
+    The given one, else that of the environment variable ``METASEG_TF_CHECKPOINTS``, else
+    ``deeplab_checkpoints/`` of the repository, else the user's cache if there is no repository.
+    """
+    given = folder or os.environ.get(FOLDER_VARIABLE)
+    if given:
+        return Path(given)
+    repository = Path(__file__).parents[2] / "deeplab_checkpoints"
+    if repository.is_dir():
+        return repository
+    import pooch  # slow to import, and needed outside of a repository only
+
+    return Path(pooch.os_cache("metaseg_tf"))
+
+
+def checkpoint_path(entry: Checkpoint, folder: Path | None = None) -> Path:
+    """Prefix of the downloaded checkpoint (``.../model.ckpt``), as TensorFlow reads it.
+
+    Raises
+    ------
+    DataFormatError
+        If it was not downloaded yet or is not whole.
+    """
+    unpacked = checkpoint_folder(folder) / entry.folder
+    found = sorted(unpacked.rglob("*.index"))
+    if len(found) != 1:
+        raise DataFormatError(
+            f"{unpacked}: expected the checkpoint {entry.name!r}, found {len(found)} index files; "
+            f"get it by: metaseg-tf checkpoints download {entry.name}"
+        )
+    return found[0].with_suffix("")
+
+
+def bundled_path(file: str) -> Path:
+    """Path of a file in ``deeplab_checkpoints/``, such as ``demo_xception.pb``.
+
+    Raises
+    ------
+    DataFormatError
+        If the installation lacks it.
+    """
+    for folder in _BUNDLED_FOLDERS:
+        if (folder / file).is_file():
+            return folder / file
+    raise DataFormatError(
+        f"{file}: expected it in deeplab_checkpoints, which comes with metaseg_tf, found none; "
+        "install the package again"
+    )
+
+
+def download(entry: Checkpoint, folder: Path | None = None, *, progress=False) -> Path:
+    """Fetch, check and unpack a checkpoint; what is already there is not fetched again.
+
+    An interrupted download leaves nothing behind and can be started again.
+
+    Parameters
+    ----------
+    entry : Checkpoint
+    folder : Path, optional
+        Where archives are kept; see `checkpoint_folder` for the default.
+    progress : object, optional
+        A progress bar as pooch takes it: attribute ``total`` (bytes) and methods ``update(bytes)``,
+        ``reset()`` and ``close()``.
+
+    Returns
+    -------
+    Path
+        The folder with the unpacked checkpoint.
+
+    Raises
+    ------
+    DataFormatError
+        If there is no connection, the server has no such file, the file is not the one that was
+        recorded, or the archive is broken or unsafe.
+    """
+    folder = checkpoint_folder(folder)
+    archive, unpacked = folder / entry.file, folder / entry.folder
+    record = folder / CHECKSUMS
+    fetched = not archive.exists() and not unpacked.exists()
+    if fetched:
+        _fetch(entry, folder, progress)
+    if archive.exists():
+        expected, found = _read_record(record).get(archive.name), hash_files([archive])
+        if expected not in (None, found):
+            raise DataFormatError(
+                f"{archive}: expected SHA-256 {expected} as recorded in {record.name}, "
+                f"got {found}; delete it and download it again, or delete its line in "
+                f"{record.name} if the change is meant"
+            )
+    if not unpacked.exists():
+        try:
+            unpack(archive, unpacked)
+        except DataFormatError:
+            if fetched:
+                archive.unlink()
+            raise
+        # Only now is the archive known to be whole.
+        known = _read_record(record) | {archive.name: hash_files([archive])}
+        scratch = record.with_suffix(".tmp")
+        scratch.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(scratch, record)
+    return unpacked
+
+
+def _fetch(entry: Checkpoint, folder: Path, progress) -> None:
+    # Only here: they are slow to import, and no other source needs them.
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=_TIMEOUT_SECONDS)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        pooch.retrieve(entry.url, None, entry.file, folder, downloader=downloader)
+    except requests.RequestException as error:
+        reason = "no connection"
+        if error.response is not None:
+            reason = f"the server answers {error.response.status_code}"
+        elif isinstance(error, requests.Timeout):
+            reason = f"no answer within {_TIMEOUT_SECONDS} s"
+        elif isinstance(error, requests.exceptions.ChunkedEncodingError):
+            reason = "the connection broke off"
+        raise DataFormatError(
+            f"{entry.url}: cannot be downloaded ({reason}); check the connection and start "
+            f"again, or put the file into {folder} by hand"
+        ) from error
+    except OSError as error:
+        raise DataFormatError(
+            f"{folder}: expected a folder to download to, got: {error.strerror or error}; "
+            "name another by --dir"
+        ) from error
+
+
+def hash_files(files: Iterable[Path]) -> str:
+    """SHA-256 of the contents of files, one after the other, in hexadecimal digits."""
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                total.update(block)
+    return total.hexdigest()
+
+
+def _read_record(record: Path) -> dict[str, str]:
+    if not record.exists():
+        return {}
+    try:
+        known = json.loads(record.read_text(encoding="utf-8"))
+    except ValueError as error:
+        known = error
+    if not isinstance(known, dict):
+        raise DataFormatError(
+            f"{record}: expected JSON of file names and SHA-256 sums, got something else; "
+            "restore it, or delete it to record the sums anew"
+        )
+    return known

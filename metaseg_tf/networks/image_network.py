@@ -1,0 +1,238 @@
+"""What networks other than DeepLab's frozen graphs have in common: an image in, scores out."""
+
+import logging
+import re
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from metaseg_tf.errors import InputError, NetworkError, ShapeError
+from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.scores import Ending
+
+__all__ = ["ImageNetwork", "NetworkInput", "check_image", "pad_image"]
+
+_LOG = logging.getLogger(__name__)
+
+#: Mean and standard deviation of each channel of pixels in 0..1, as torchvision has them.
+_NAMED = {
+    "0..255": ((0.0,) * 3, (1 / 255,) * 3),
+    "0..1": ((0.0,) * 3, (1.0,) * 3),
+    "-1..1": ((0.5,) * 3, (0.5,) * 3),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+
+
+class NetworkInput:
+    """What a network takes in place of pixels x in 0..255: (x / 255 - mean) / std, or x itself.
+
+    Parameters
+    ----------
+    dtype : numpy dtype
+        8-bit integers are fed pixels as they are unless a range is given, others 0..255.
+    input_range : str, optional
+        "0..255", "0..1", "-1..1", "imagenet", or "mean=R,G,B,std=R,G,B" of pixels in 0..1.
+    rescales : bool
+        Whether the network brings 0..255 to its own range. If not, that it is assumed is noted.
+    scale, zero_point : float, int
+        Of a quantised input; ``scale`` is 0 for others.
+
+    Attributes
+    ----------
+    range : str or None
+        One name for each range; None where pixels are fed as they are unasked.
+
+    Raises
+    ------
+    InputError
+        If the range is not one of these, or not one for this input.
+    """
+
+    def __init__(self, dtype, input_range, rescales=False, scale=0.0, zero_point=0):
+        self._dtype, self._scale, self.range = np.dtype(dtype), scale, None
+        self._as_it_is = self._dtype.itemsize == 1
+        if self._as_it_is and input_range is not None and not scale:
+            raise InputError(
+                f"input_range: expected none for a network of {self._dtype} input, which takes "
+                f"pixels as they are, got {input_range!r}; leave it out"
+            )
+        if self._as_it_is and input_range is None:
+            ends = scale * (np.array([0, 255]) - zero_point + np.iinfo(dtype).min)
+            usual = ((0, 255), (0, 1), (-1, 1))
+            rescales = not scale or any(np.allclose(ends, r, atol=0.02 * r[1]) for r in usual)
+        if input_range is None and not rescales:
+            _LOG.warning(
+                "note: the network does not tell the range of pixels that it expects, and gets "
+                "them in 0..255; if it was trained on another, say so by --input-range"
+            )
+        if input_range is not None or not self._as_it_is:
+            self._set_range("0..255" if input_range is None else input_range, zero_point)
+
+    def _set_range(self, text: str, zero_point: int) -> None:
+        self.range, mean, std = _parse(text)
+        self._factor, self._offset = np.float32(1 / (255 * std)), np.float32(-mean / std)
+        if not self._scale:
+            return
+        self._factor, self._offset = (
+            self._factor / self._scale,
+            self._offset / self._scale + zero_point,
+        )
+        ends = np.array([[0], [255]]) * self._factor + self._offset
+        limits = np.iinfo(self._dtype)
+        if not 0.25 <= np.ptp(ends, axis=0).min() / (limits.max - limits.min) <= 4:
+            low, high = (self._scale * (end - zero_point) for end in (limits.min, limits.max))
+            raise InputError(
+                f"input_range: expected what the network's input is quantised for, about "
+                f"{low:.3g}..{high:.3g}, got {self.range!r}; give that range, or none"
+            )
+        # A step is nothing next to what the pixels themselves are rounded to.
+        self._as_it_is &= np.abs(ends - [[limits.min], [limits.max]]).max() <= 1.01
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """The input for an image uint8 [H, W, 3], of the network's dtype."""
+        if self._as_it_is:
+            # int8 holds the same pixels, shifted.
+            return image if self._dtype == np.uint8 else (image ^ 0x80).view(np.int8)
+        pixels = image.astype(np.float32) * self._factor + self._offset
+        if self._scale:
+            limits = np.iinfo(self._dtype)
+            pixels = np.clip(np.rint(pixels), limits.min, limits.max)
+        return pixels.astype(self._dtype)
+
+
+def _parse(text: str) -> tuple[str, np.ndarray, np.ndarray]:
+    """Name of a range; mean and standard deviation of pixels in 0..1 for it, float64 [3]."""
+    number = r"\d*\.?\d+"
+    numbers = f"({number}(?:,{number},{number})?)"
+    pair, written = _NAMED.get(text), re.fullmatch(f"mean={numbers},std={numbers}", str(text))
+    if written:
+        parts = [tuple(map(float, part.split(","))) for part in written.groups()]
+        pair = tuple(part * 3 if len(part) == 1 else part for part in parts)
+    # Numbers of pixels in 0..255 are refused, since they would be taken for those of 0..1.
+    if pair is None or max(*pair[0], *pair[1]) > 1 or min(pair[1]) < 1e-3:
+        raise InputError(
+            f"input_range: expected {', '.join(_NAMED)} or mean=R,G,B,std=R,G,B of pixels in "
+            f"0..1, got {text!r}; divide means and deviations of 0..255 by 255"
+        )
+    written = "mean={},std={}".format(*(",".join(map(str, part)) for part in pair))
+    name = next((name for name, known in _NAMED.items() if known == pair), written)
+    return name, *map(np.array, pair)
+
+
+class ImageNetwork(ABC):
+    """Class probabilities from a network that takes images as they are, without padding.
+
+    Parameters
+    ----------
+    ending : Ending
+        What its scores are.
+    crop : (int, int) or None
+        The one size in pixels that the network takes, to which smaller images are padded; None if
+        it takes any.
+    pixels : NetworkInput
+        What it takes in place of an image.
+    """
+
+    def __init__(self, ending: Ending, crop: tuple[int, int] | None, pixels: NetworkInput):
+        self.ending, self.classes, self.crop = ending, ending.classes, crop
+        self.fixed_size = crop
+        self.settings = NetworkSettings(crop=crop, input_range=pixels.range)
+        self._pixels = pixels
+
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        """Class probabilities, float32 [H, W, C], of a uint8 RGB image [H, W, 3].
+
+        Raises
+        ------
+        ShapeError, InputError
+            If the image is not one RGB image of the network's size.
+        NetworkError
+            If the network fails, or its scores are not of the image's size.
+        """
+        return self.ending.probabilities(self.scores(image))
+
+    def logits(self, image: np.ndarray) -> np.ndarray:
+        """Logits, float32 [H, W, C]; the logarithm where the network gives probabilities."""
+        return self.ending.logits(self.scores(image))
+
+    @abstractmethod
+    def _scores(self, pixels: np.ndarray) -> np.ndarray:
+        """What `scores` gives, before the check of its size, for a batch of one [1, H, W, 3]."""
+
+    def scores(self, image: np.ndarray) -> np.ndarray:
+        """What the network gives, float32 [H, W, channels]; ``ending`` tells what that is."""
+        check_image(image, self.crop, fixed=True)
+        padded = pad_image(image, self.crop or (0, 0))
+        scores = self._scores(self._pixels.prepare(padded)[np.newaxis])
+        expected = (*padded.shape[:2], self.ending.channels)
+        if scores.shape != expected:
+            raise NetworkError(
+                f"network: expected scores [H, W, C] = {list(expected)}, got {list(scores.shape)}; "
+                "end it with a resize to the image's size, or run it in tiles (--tile HxW) of a "
+                "size that its strides divide"
+            )
+        return scores[: image.shape[0], : image.shape[1]]
+
+
+def pad_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image of at least ``size`` pixels, whose last row and column are repeated if need be.
+
+    A constant colour would be an edge that is not in the image.
+    """
+    missing = [(0, max(least - side, 0)) for least, side in zip(size, image.shape, strict=False)]
+    return np.pad(image, (*missing, (0, 0)), mode="edge") if np.any(missing) else image
+
+
+def check_image(image: np.ndarray, crop: tuple[int, int] | None, *, fixed: bool = False) -> None:
+    """Refuse what is not one RGB image that the network can take.
+
+    Parameters
+    ----------
+    image : uint8 array [H, W, 3]
+        RGB in 0..255, channels last, without a batch axis.
+    crop : (int, int) or None
+        The largest height and width in pixels; None if there is no limit.
+    fixed : bool
+        Whether the crop is that of a network which cannot be rebuilt with a larger one.
+
+    Raises
+    ------
+    ShapeError
+        If the image has another shape than [H, W, 3] or does not fit the crop.
+    InputError
+        If its dtype is not uint8.
+    """
+    shape = tuple(np.shape(image))
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape:
+        raise ShapeError(f"image: expected [H, W, 3], got {list(shape)}; {_remedy(shape)}")
+    dtype = getattr(image, "dtype", None)
+    if dtype != np.uint8:
+        raise InputError(
+            f"image: expected uint8 in 0..255, got {dtype}; pass the pixels as they were decoded"
+        )
+    if crop is not None:
+        _check_size(shape[:2], crop, fixed)
+
+
+def _remedy(shape: tuple[int, ...]) -> str:
+    if len(shape) == 4:
+        return "pass one image without a batch axis"
+    if len(shape) == 3 and shape[0] == 3:
+        return "transpose to channels last"
+    if len(shape) == 3 and shape[2] == 4:
+        return "drop the alpha channel"
+    return "pass one non-empty RGB image"
+
+
+def _check_size(size: tuple[int, int], crop: tuple[int, int], fixed: bool) -> None:
+    if size[0] > crop[0] or size[1] > crop[1]:
+        given, expected = (f"{height}x{width}" for height, width in (size, crop))
+        remedy = "scale it down, cut it, or rebuild the network with a larger crop"
+        if fixed:
+            remedy = (
+                "resize it, or run the network over it in tiles of its size "
+                f"(--tile {expected} --overlap {min(crop) // 5})"
+            )
+        raise ShapeError(
+            f"image: expected at most {expected} pixels (the network's crop), got {given}; {remedy}"
+        )
