@@ -1,4 +1,4 @@
-"""``metaseg-tf checkpoints``: the published networks, and what a frozen graph holds."""
+"""``metaseg-tf checkpoints``: the published networks, and the contents of frozen graphs."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -18,14 +18,14 @@ Folder = Annotated[
     typer.Option(
         "--dir",
         metavar="FOLDER",
-        help="Where checkpoints are kept; without it METASEG_TF_CHECKPOINTS or the repository.",
+        help="Folder of the checkpoints; default: METASEG_TF_CHECKPOINTS or the repository's own.",
     ),
 ]
 
 
 @app.command("list")
 def list_checkpoints(folder: Folder = None, as_json: AsJson = False) -> None:
-    """Show the networks that the paper used."""
+    """List the networks that the paper uses."""
     from metaseg_tf.networks.checkpoints import CATALOGUE, checkpoint_folder
 
     home = checkpoint_folder(folder)
@@ -54,9 +54,13 @@ def list_checkpoints(folder: Folder = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def download(
-    name: Annotated[str, typer.Argument(help="A name that `list` shows.")], folder: Folder = None
+    name: Annotated[str, typer.Argument(help="Name of a network, as shown by list.")],
+    folder: Folder = None,
 ) -> None:
-    """Fetch, check and unpack a checkpoint; one that was interrupted can be started again."""
+    """Download, check and unpack a checkpoint.
+
+    Repeat an interrupted download to complete it.
+    """
     from metaseg_tf.cli.console import DownloadBar
     from metaseg_tf.networks.checkpoints import download as fetch
     from metaseg_tf.networks.checkpoints import find
@@ -69,10 +73,12 @@ def download(
 
 @app.command()
 def inspect(
-    path: Annotated[Path, typer.Argument(help="A frozen graph (.pb) or an archive with one.")],
+    path: Annotated[
+        Path, typer.Argument(help="Frozen graph (.pb), or an archive that contains one.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Say what a frozen graph computes, from which node, and at which cost."""
+    """Show what a frozen graph computes, from which node, and at what cost."""
     from metaseg_tf.networks.graph import load_graph_def
     from metaseg_tf.networks.inspection import inspect_graph
 

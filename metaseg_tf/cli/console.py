@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from metaseg_tf.runs.memory import keep_freed_memory
 __all__ = [
     "DownloadBar",
     "interruptible",
+    "long_work",
     "print_error",
     "print_json",
     "print_outcomes",
@@ -24,7 +25,6 @@ __all__ = [
     "print_rows",
     "print_table",
     "show_progress",
-    "spread",
     "start_tensorflow",
     "summarise",
 ]
@@ -154,13 +154,16 @@ def interruptible(out: object = "") -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def spread(
-    scheduler: str | None, workers: int | None, resources: str | None
-) -> AbstractContextManager:
-    """The cluster that the options ask for (`metaseg_tf.runs.cluster.connect`), or None."""
+@contextmanager
+def long_work(
+    out: object, scheduler: str | None, workers: int | None, resources: str | None
+) -> Iterator[object]:
+    """Interruptible work on the cluster that the options ask for, or on None."""
     from metaseg_tf.runs.cluster import connect, parse_resources
 
-    return connect(scheduler, workers, resources and parse_resources(resources), start_tensorflow)
+    needs = resources and parse_resources(resources)
+    with interruptible(out), connect(scheduler, workers, needs, start_tensorflow) as cluster:
+        yield cluster
 
 
 def summarise(out: object, done: str, results: Sequence) -> dict:

@@ -1,4 +1,4 @@
-"""``metaseg-tf demo``: the whole job on drawn street scenes, offline and in minutes."""
+"""``metaseg-tf demo``: the whole job on drawn street scenes, offline."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,11 +17,18 @@ def demo(
         "runs/demo"
     ),
     limit: Annotated[
-        int | None, typer.Option(min=2, help="Number of scenes: a trial, not compared.")
+        int | None,
+        typer.Option(
+            min=2, metavar="N", help="Draw only N scenes: a trial whose numbers may be off."
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw street scenes, run both demo networks over them, and make everything of the paper."""
+    """Do the whole job offline, on drawn street scenes with two small networks.
+
+    Makes every table, figure and diagnosis of the paper, and compares the numbers with recorded
+    ones.
+    """
     start_tensorflow()
     from metaseg_tf.demo.plan import DEMO_IMAGES, demo_plan, draw_scenes, keep_softmax
     from metaseg_tf.paper.tables import make_table
@@ -43,7 +50,7 @@ def demo(
 
 
 def _try_on_fresh_scenes(plan, images: int, quiet: bool) -> None:
-    """Keep a meta model, and say how it does where it has never been."""
+    """Save a meta model, and print how well it judges scenes that it has never seen."""
     from metaseg_tf.demo.plan import FRESH_IMAGES, fit_demo_model, measure_fresh, try_model
 
     path = plan.run_folder(plan.networks[0]) / "meta_model.json"

@@ -31,19 +31,19 @@ OPTIONAL = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """Result of one check.
 
     Attributes
     ----------
     name : str
     state : str
-        "ok", "missing", or "broken" where metaseg_tf cannot work with what it found.
+        "ok", "missing", or "broken" if metaseg_tf cannot work with what it found.
     detail : str
         Version, place or reason.
     needed_for : str
-        What does not work without it; empty where all is well.
+        What does not work without it; empty if all is well.
     remedy : str
-        What to do; empty where all is well.
+        What to do; empty if all is well.
     """
 
     name: str
@@ -54,7 +54,10 @@ class Finding:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Look at packages, devices, networks and data; exit code 1 if something needed is broken."""
+    """Check packages, devices, networks and data.
+
+    Exit code 1 if something required is broken.
+    """
     findings = list(examine())
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -71,7 +74,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at everything, the quick things first."""
+    """Examine everything, quick things first."""
     yield Finding("Python", "ok", f"{platform.python_version()} on {platform.platform()}")
     yield from _packages()
     yield from _tensorflow()
@@ -125,8 +128,8 @@ def _gpus(tf) -> Finding:
         "GPU",
         "missing",
         "TensorFlow sees none",
-        "speed alone: networks run on the CPU",
-        "with an NVIDIA card on Linux: pip install 'tensorflow[and-cuda]', same version",
+        "speed only: networks run on the CPU",
+        "with an NVIDIA card on Linux: pip install 'tensorflow[and-cuda]' of the same version",
     )
 
 
@@ -135,7 +138,7 @@ def _compiler(tf) -> Finding:
         tf.function(lambda x: x + x, jit_compile=True)(tf.constant(1.0))
     except tf.errors.OpError as error:
         reason = " ".join(str(error).split())[:120]
-        use = "speed alone: heat maps are computed uncompiled"
+        use = "speed only: heat maps are computed uncompiled"
         return Finding("XLA", "missing", reason, use, "install a TensorFlow with XLA")
     return Finding("XLA", "ok", "compiles")
 

@@ -19,19 +19,23 @@ __all__ = ["reproduce", "run_plan"]
 
 def reproduce(
     cityscapes: Cityscapes,
-    out: Annotated[Path, typer.Option(help="Folder for the runs, one a network.")],
+    out: Annotated[Path, typer.Option(help="Folder for the runs, one per network.")],
     networks: Annotated[
-        str, typer.Option(help="Which of the paper's networks, separated by commas.")
+        str, typer.Option(help="Which of the paper's networks to use, separated by commas.")
     ] = "mobilenetv2,xception65",
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first images: a trial, not compared.")
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Use only N images: a trial whose numbers may be off."
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Download, measure, and make all tables, figures, diagnostics and the comparison with print.
+    """Reproduce the whole paper on Cityscapes.
 
-    Every stage is taken up where it was left. Exit code 1 if a result could not be made or a
-    number is off.
+    Downloads the networks, measures the images, makes all tables, figures and diagnostics, and
+    compares every number with the printed one. Repeat an interrupted command to continue. Exit
+    code 1 if a result could not be made or a number is off.
     """
     from metaseg_tf.paper.reproduction import Plan, choose_networks
 
@@ -40,13 +44,13 @@ def reproduce(
 
 
 def run_plan(plan, *, quiet: bool = False) -> int:
-    """Take all stages of a `metaseg_tf.paper.reproduction.Plan`; done ones are passed over.
+    """Go through all stages of a `metaseg_tf.paper.reproduction.Plan`; finished ones are skipped.
 
     Returns
     -------
     int
-        Exit code: 1 if a result could not be made or a number is off, unless the plan is limited
-        to some images; else 0.
+        Exit code: 1 if a result could not be made, or if a number is off and the plan is not
+        limited to some images; else 0.
 
     Raises
     ------
