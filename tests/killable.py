@@ -9,7 +9,7 @@ from metaseg_tf.runs import run, storage
 __all__ = ["compact_until", "extract_into", "hold_lock", "kill_at_step", "make_event", "spawn"]
 
 _READY = multiprocessing.get_context("forkserver")
-_READY.set_forkserver_preload(["metaseg_tf.runs.extraction", "metaseg_tf.runs.sources"])
+_READY.set_forkserver_preload(["metaseg_tf.runs.extraction", "metaseg_tf.data.softmax"])
 
 
 def spawn(target, *args):
@@ -21,8 +21,8 @@ def spawn(target, *args):
 
 def extract_into(dumps, out):
     """Measure all dumps of a folder into a run, in this process; returns the outcomes."""
+    from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
-    from metaseg_tf.runs.sources import open_dumps
 
     source, settings = open_dumps(dumps), MeasureSettings()
     results = extract(source, open_run(out, source, settings), settings)

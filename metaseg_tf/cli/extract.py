@@ -80,6 +80,7 @@ def extract(
     given = options.dump_settings(softmax, logits, channels_first, keys, reduce_zero_label)
     console.start_tensorflow()
     from metaseg_tf.data.classes import load_classes
+    from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs import extraction, sources
 
     settings = extraction.MeasureSettings(
@@ -87,7 +88,7 @@ def extract(
     )
     if softmax is not None:
         table = None if classes is None else load_classes(classes)
-        source = sources.open_dumps(softmax, limit=limit, classes=table, **given)
+        source = open_dumps(softmax, limit=limit, classes=table, **given)
     else:
         source = sources.open_cityscapes(
             network,

@@ -70,9 +70,9 @@ def predict(
 
     judge = load_model(model)
     console.start_tensorflow()
+    from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.meta import predict as prediction
-    from metaseg_tf.runs.photographs import open_photographs
-    from metaseg_tf.runs.sources import open_dumps
+    from metaseg_tf.runs.sources import open_photographs
 
     settings = prediction.PredictSettings(reject_below, colours.value)
     if softmax is not None:

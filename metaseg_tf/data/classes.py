@@ -31,7 +31,7 @@ __all__ = [
     "load_classes",
 ]
 
-#: Class id of pixels without ground truth.
+#: Marks pixels outside of every class in the uint8 maps of this package.
 VOID = 255
 #: Class ids are stored in 8 bits, with 255 for void.
 MAX_CLASSES = 254
@@ -131,10 +131,8 @@ class ClassTable:
 
     @property
     def palette(self) -> np.ndarray:
-        """Colours by class id, uint8 [256, 3]; black for ids without a class."""
-        palette = np.zeros((256, 3), np.uint8)
-        palette[: len(self)] = [list(bytes.fromhex(colour[1:])) for colour in self.colours]
-        return palette
+        """Colours by class id, uint8 [C, 3]."""
+        return np.array([list(bytes.fromhex(colour[1:])) for colour in self.colours], np.uint8)
 
 
 def _check_class(name: Any, colour: Any, kind: Any) -> None:

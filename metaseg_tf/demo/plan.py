@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.scores import auroc, r2
-from metaseg_tf.data.cityscapes import find_pairs, read_pairs
+from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.demo.golden import load_golden
 from metaseg_tf.demo.streetscenes import VALIDATION, write_dataset
@@ -77,11 +77,11 @@ def keep_softmax(plan: Plan) -> Path:
     pair = find_pairs(plan.cityscapes, split=plan.split, limit=1)[0]
     target = plan.out / "softmax" / f"{pair.name}.npz"
     if not target.exists():
-        image, gt = next(read_pairs([pair]))
-        probs = load_network(plan.networks[0].source).probabilities(image)
+        sample = pair.read()
+        probs = load_network(plan.networks[0].source).probabilities(sample.image)
         with tempfile.TemporaryDirectory() as scratch:
             whole = Path(scratch, target.name)
-            save_dump(whole, SoftmaxDump(probs, gt, pair.name))
+            save_dump(whole, SoftmaxDump(probs, sample.gt, pair.name))
             LocalFolder(plan.out).write(f"softmax/{target.name}", whole.read_bytes())
     return target
 

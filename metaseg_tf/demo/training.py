@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks.deeplab.backbones import Architecture
 from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers, resize_bilinear
 from metaseg_tf.networks.deeplab.model import compute_logits, normalise, variable_shapes
 from metaseg_tf.networks.deeplab.multiscale import MEAN_PIXEL
-from metaseg_tf.segments.components import VOID
 
 __all__ = [
     "Schedule",

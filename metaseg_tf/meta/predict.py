@@ -24,16 +24,23 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf.data.cityscapes import name_classes
+from metaseg_tf.data.classes import VOID
+from metaseg_tf.data.sample import Source
 from metaseg_tf.errors import InputError, MetaSegError
 from metaseg_tf.meta.file import to_json
 from metaseg_tf.meta.judge import Judgement, judge_image
 from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel
 from metaseg_tf.pictures import encode_numbers, paint_segments, to_png
-from metaseg_tf.runs.cluster import Cluster
 from metaseg_tf.runs.run import Run, csv_text
-from metaseg_tf.runs.work import ImageJob, ImageResult, Source, continued, failed, work_through
+from metaseg_tf.runs.work import (
+    Executor,
+    ImageJob,
+    ImageResult,
+    continued,
+    failed,
+    work_through,
+)
 from metaseg_tf.segments.columns import BOX
-from metaseg_tf.segments.components import VOID
 
 __all__ = ["PredictSettings", "open_prediction", "predict", "tabulate_judged", "write_judged"]
 
@@ -80,7 +87,7 @@ def predict(
     settings: PredictSettings,
     *,
     skip_errors: bool = False,
-    cluster: Cluster | None = None,
+    cluster: Executor | None = None,
 ) -> Iterator[ImageResult]:
     """Judge all images that the run does not hold yet.
 
@@ -115,15 +122,15 @@ def predict(
 def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettings) -> ImageResult:
     """Load one image, judge its segments, and store its pictures and its table in the run."""
     try:
-        dump = job.load()
-        judgement = judge_image(model, dump.probs, job.threads)
+        sample = job.load()
+        judgement = judge_image(model, sample.probs, job.threads)
     except MetaSegError as error:
         return failed(job, error)
-    for folder, content in _draw(judgement, dump.image, settings).items():
-        run.write_bytes(f"{folder}/{dump.name}.png", content)
+    for folder, content in _draw(judgement, sample.image, settings).items():
+        run.write_bytes(f"{folder}/{sample.name}.png", content)
     # Last, since an image whose table is there counts as done.
-    run.write_segments(dump.name, judgement.table)
-    return ImageResult(dump.name, "judged", len(judgement.table))
+    run.write_segments(sample.name, judgement.table)
+    return ImageResult(sample.name, "judged", len(judgement.table))
 
 
 def tabulate_judged(run: Run) -> pd.DataFrame:

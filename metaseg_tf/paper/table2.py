@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
-from metaseg_tf.analysis.runs import PARTS
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.paper.measured import Measured, Value
 from metaseg_tf.paper.table1 import describe_counts
@@ -37,7 +36,7 @@ def lay_out(measured: Mapping[str, Measured]) -> PrintedTable:
         for model, words in _MODELS
     }
     caption = (
-        f"Means over {PAPER_PROTOCOL.runs} runs, standard deviations in brackets. "
+        f"Means over {PAPER_PROTOCOL.n_splits} runs, standard deviations in brackets. "
         f"{describe_counts(measured)} {_describe_detection(measured)}"
     )
     return PrintedTable(

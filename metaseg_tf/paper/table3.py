@@ -24,8 +24,8 @@ def lay_out(measured: Mapping[str, Measured]) -> PrintedTable:
         for row in score_rows(f"Regression {name}", regression_rows(target, measured), measured)
     ]
     caption = (
-        f"Means over {PAPER_PROTOCOL.runs} runs, standard deviations in brackets. Predictions are "
-        f"not clipped. {_describe_clipped(measured)}"
+        f"Means over {PAPER_PROTOCOL.n_splits} runs, standard deviations in brackets. "
+        f"Predictions are not clipped. {_describe_clipped(measured)}"
     )
     caption = f"{caption.strip()}{describe_extrapolation(measured, *TARGETS)}"
     return PrintedTable("table3", caption, score_header(measured), tuple(rows))

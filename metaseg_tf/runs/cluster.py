@@ -33,7 +33,7 @@ class Cluster:
         Called without arguments by each worker before its first task.
     """
 
-    backlog = _BACKLOG
+    backlog, ordered = _BACKLOG, False
 
     def __init__(
         self,

@@ -173,15 +173,14 @@ class Run:
         """Names and colours of the classes; numbers for classes that nothing has named."""
         return self.manifest.classes or ClassTable.numbered(self.manifest.n_classes or 2)
 
-    def name_classes(self, classes: ClassTable | None) -> None:
-        """Note the names of the classes, unless there are none.
+    def name_classes(self, classes: ClassTable | None, n_classes: int | None = None) -> None:
+        """Note the names of the ``n_classes`` classes, if there are names.
 
         Raises
         ------
         InputError
-            If the run is of another number of classes.
+            If there are more or fewer names than classes.
         """
-        n_classes = self.manifest.n_classes
         if classes is None:
             return
         if n_classes not in (None, len(classes)):

@@ -7,22 +7,19 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from skimage import measure
 
+from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError, MissingDependencyError, ShapeError
 from metaseg_tf.segments.columns import check_convention
 
 __all__ = [
     "CONNECTIVITIES",
     "LABELLERS",
-    "VOID",
     "RunSpans",
     "connect_runs",
     "find_interior",
     "label_components",
     "run_starts",
 ]
-
-#: Marks pixels outside of every class in the uint8 maps of this package.
-VOID = 255
 
 CONNECTIVITIES = (8, 4)
 LABELLERS = ("skimage", "runs", "tfa")

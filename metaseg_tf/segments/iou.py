@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from metaseg_tf.data.classes import VOID
 from metaseg_tf.segments.columns import check_convention
-from metaseg_tf.segments.components import VOID, RunSpans, connect_runs, run_starts
+from metaseg_tf.segments.components import RunSpans, connect_runs, run_starts
 
 __all__ = ["compute_class_iou", "compute_iou", "count_confusions"]
 

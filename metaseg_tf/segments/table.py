@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.segments.columns import check_convention, class_columns, columns
-from metaseg_tf.segments.components import VOID, find_interior, label_components, run_starts
+from metaseg_tf.segments.components import find_interior, label_components, run_starts
 from metaseg_tf.segments.dispersion import (
     HeatMaps,
     channels_first,

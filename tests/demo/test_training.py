@@ -11,6 +11,7 @@ from deeplab_samples import SMALL, small_weights, smooth_image
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metaseg_tf.data.classes import VOID
 from metaseg_tf.demo.training import (
     BRIGHTNESS,
     CONTRAST,
@@ -32,7 +33,6 @@ from metaseg_tf.networks.deeplab.model import compute_logits, normalise, variabl
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.network import load_network
 from metaseg_tf.networks.options import NetworkSettings
-from metaseg_tf.segments.components import VOID
 
 
 @pytest.mark.parametrize("make", [initial_weights, random_weights])

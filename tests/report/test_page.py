@@ -15,7 +15,7 @@ from metaseg_tf.report.judged import judge_run
 from metaseg_tf.report.page import write_report
 from metaseg_tf.runs.run import Manifest, Run, load_run
 
-FAST = Protocol(runs=2, splits="image", fit_on="train", C=(0.1, 1.0))
+FAST = Protocol(n_splits=2, splits="image", fit_on="train", C=(0.1, 1.0))
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy import stats
-from scipy.special import expit
 from statsmodels.stats.proportion import proportion_confint
 
 from metaseg_tf.analysis.design import Design
 from metaseg_tf.analysis.diagnostics.hypothesis import HypothesisTest
-from metaseg_tf.analysis.lasso import fit_logistic
-from metaseg_tf.analysis.splits import reference_splits
+from metaseg_tf.analysis.estimators import Logistic
+from metaseg_tf.analysis.protocol import reference_splits
 
 __all__ = ["Calibration", "calibrate", "reliability"]
 
@@ -48,12 +47,12 @@ class Calibration:
 def calibrate(design: Design, columns: tuple[str, ...], *, engine: str = "lars") -> Calibration:
     """Fit on the training half of split 0, and compare shares on its validation half.
 
-    ``engine`` as in `metaseg_tf.analysis.lasso.fit_logistic`.
+    ``engine`` as in `metaseg_tf.analysis.lasso.fit_path`.
     """
     X = design.X[:, [design.columns.index(name) for name in columns]]
     held_out = reference_splits(len(design), 1)[0]
-    fit = fit_logistic(X[~held_out], design.y[~held_out], engine=engine)
-    probability = expit(X[held_out] @ fit.coef + fit.intercept)
+    fit = Logistic(engine=engine).fit(X[~held_out], design.y[~held_out])
+    probability = fit.predict_proba(X[held_out])[:, 1]
     y = design.y[held_out]
     table = reliability(probability, y)
     distance = (table["observed"] - table["predicted"]).abs()

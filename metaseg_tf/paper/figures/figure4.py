@@ -70,7 +70,7 @@ def score_frame(classification: Classification) -> pd.DataFrame:
     """
     scores = pd.concat([classification.curves, classification.baseline], ignore_index=True)
     first = scores[scores["split"] == 0].drop(columns="split")
-    return first.assign(best_c=classification.best_c_of_run(0)).reset_index(drop=True)
+    return first.assign(best_c=classification.best_c_of_split(0)).reset_index(drop=True)
 
 
 def plot_coefficients(

@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import brier_score_loss
 
 from metaseg_tf.analysis.diagnostics.calibration import calibrate, reliability
-from metaseg_tf.analysis.lasso import fit_logistic
-from metaseg_tf.analysis.splits import reference_splits
+from metaseg_tf.analysis.estimators import Logistic
+from metaseg_tf.analysis.protocol import reference_splits
 
 COLUMNS = ("D_in", "E", "S_bd")
 
@@ -41,8 +41,8 @@ def test_scores_are_of_held_out_segments(design):
     found = calibrate(design, COLUMNS)
     held_out = reference_splits(len(design), 1)[0]
     X = np.column_stack([design.column(name) for name in COLUMNS])
-    fit = fit_logistic(X[~held_out], design.y[~held_out])
-    probability = 1 / (1 + np.exp(-(X[held_out] @ fit.coef + fit.intercept)))
+    fit = Logistic().fit(X[~held_out], design.y[~held_out])
+    probability = 1 / (1 + np.exp(-(X[held_out] @ fit.coef_ + fit.intercept_)))
     assert found.brier == pytest.approx(brier_score_loss(design.y[held_out], probability))
     assert found.brier < found.brier_prior
     assert found.table["n"].sum() == held_out.sum()

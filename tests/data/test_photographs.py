@@ -5,13 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from metaseg_tf.data.photographs import Photograph, find_photographs, read_photograph
 from metaseg_tf.errors import DataFormatError
-from metaseg_tf.runs.photographs import (
-    PhotographSource,
-    find_photographs,
-    name_photograph,
-    read_photograph,
-)
 
 
 @pytest.fixture
@@ -98,21 +93,6 @@ def test_what_is_odd_in_a_file_that_can_be_read_is_not_said(tmp_path, monkeypatc
         assert read_photograph(tmp_path / "a.png").shape == (6, 8, 3)
 
 
-def test_a_job_gives_the_image_with_what_the_network_sees_in_it(folder):
-    class Network:
-        def probabilities(self, image):
-            return image / image.sum(-1, keepdims=True)
-
-    source = PhotographSource(Network(), find_photographs([folder]), {"network": "test"})
-    jobs = list(source.jobs(set()))
-    assert len(source) == len(jobs) == 3
-    assert [job.name() for job in jobs] == ["a", "b", "c"]
-    dump = jobs[1].load()
-    assert np.array_equal(dump.image, read_photograph(folder / "b_leftImg8bit.png"))
-    assert dump.probs.shape == dump.image.shape
-    assert dump.gt is None
-
-
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA"])
 def test_grey_palette_and_transparent_images_become_rgb(folder, mode):
     Image.open(folder / "a.jpg").convert(mode).save(folder / "d.png")
@@ -148,4 +128,4 @@ def test_what_cannot_be_read_is_refused(folder, what):
     ],
 )
 def test_only_the_suffix_of_an_image_is_taken_off(tmp_path, file, name):
-    assert name_photograph(tmp_path / file) == name
+    assert Photograph(tmp_path / file).name == name
