@@ -1,10 +1,10 @@
-"""Write the golden numbers of the demo: those that `metaseg-tf demo` compares itself with.
+"""Write the golden numbers of the demo, with which `metaseg-tf demo` compares its own.
 
     python deeplab_checkpoints/make_golden.py [FOLDER]
 
-Draws the demo's scenes, measures both networks over them, and keeps every number that the paper
-prints of its own two. To be run again when a network, the scenes or a definition changes on
-purpose; the difference in demo_golden.json then shows what it did.
+Draws the demo's scenes, measures both networks over them, and stores every number that the paper
+prints of its own two. Run it again when a network, the scenes or a definition changes on purpose;
+the diff of demo_golden.json then shows the effect.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""Trains the demo's two networks on drawn street scenes; writes a frozen graph and a card each.
+"""Train the demo's two networks on drawn street scenes; writes a frozen graph and a card of each.
 
     python deeplab_checkpoints/train_demo.py demo_xception demo_mobilenetv2
 
-A seed gives the same networks wherever TensorFlow rounds the same. Why they are as they are
-stands in DEMO.md beside this file.
+A seed gives the same networks wherever TensorFlow rounds the same. DEMO.md in this folder explains
+the choices.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""``metaseg-tf diagnose``: what may and may not be read from the regressions of a run."""
+"""``metaseg-tf diagnose``: what may be concluded from the regressions of a run."""
 
 import typer
 
@@ -9,7 +9,10 @@ __all__ = ["diagnose"]
 
 
 def diagnose(run: RunFolder, engine: Engine = None) -> None:
-    """Test the assumptions behind the fits; texts, CSV and pictures go to RUN/diagnostics/."""
+    """Test the assumptions behind the fits of a run.
+
+    Texts, CSV files and plots are written to RUN/diagnostics/.
+    """
     from metaseg_tf.paper.diagnosis import diagnose_run, store_diagnostics
     from metaseg_tf.runs.run import Run
 

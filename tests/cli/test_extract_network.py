@@ -115,7 +115,7 @@ def test_a_split_without_labels_is_told(metaseg, refused, checkpoint, tmp_path, 
     ("words", "said"),
     [
         (("--network", "mobilenetv2"), "--cityscapes ROOT"),
-        ((), "either --softmax DIR or --network NAME"),
+        ((), "either --softmax FOLDER or --network NAME"),
         (("--network", "x.pb", "--softmax", "y"), "got both"),
         (("--network", "mobilnetv2", "--cityscapes", "{root}"), "did you mean mobilenetv2"),
         (("--network", "no/such.pb", "--cityscapes", "{root}"), "no/such.pb"),
