@@ -9,10 +9,11 @@ import numpy as np
 
 from metaseg_tf.analysis.design import feature_names
 from metaseg_tf.data.folders import check_file
+from metaseg_tf.data.sample import MAX_CLASSES
 from metaseg_tf.errors import DataFormatError, SettingsMismatchError
 from metaseg_tf.meta.model import Linear, MetaModel, Verdict
 from metaseg_tf.runs.run import parse_json, write_json
-from metaseg_tf.segments.columns import CONVENTIONS, MAX_CLASSES, empty_table
+from metaseg_tf.segments.columns import CONVENTIONS, empty_table
 
 __all__ = ["FORMAT", "load_model", "save_model", "to_json"]
 

@@ -8,8 +8,8 @@ from types import MappingProxyType
 import numpy as np
 from PIL import Image, ImageColor
 
+from metaseg_tf.data.sample import VOID
 from metaseg_tf.errors import InputError
-from metaseg_tf.segments.components import VOID
 
 __all__ = [
     "QUALITY_COLOURS",

@@ -5,7 +5,8 @@ import pandas as pd
 
 from metaseg_tf.analysis.design import check_finite
 from metaseg_tf.errors import InputError
-from metaseg_tf.segments.columns import METRIC_COLUMNS, check_truth
+from metaseg_tf.segments.columns import METRIC_COLUMNS
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = ["TABLE_1_COLUMNS", "compute_correlations", "count_segments"]
 

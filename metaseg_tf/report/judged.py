@@ -10,7 +10,7 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.model import SCORE_COLUMNS
 from metaseg_tf.runs.run import Run, load_run
-from metaseg_tf.segments.columns import check_truth
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = ["JudgedRun", "judge_run"]
 

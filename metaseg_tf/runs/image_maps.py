@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from metaseg_tf.data.sample import MAX_CLASSES, VOID
 from metaseg_tf.errors import DataFormatError, in_one_line
-from metaseg_tf.segments.columns import MAX_CLASSES
 from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 
 __all__ = ["ImageMaps", "decode_maps", "encode_maps"]
 
-VOID = 255
 _LEVELS = 255
 #: Upper bound of an image's pixels, 32 times those of Cityscapes.
 _MAX_PIXELS = 2**26

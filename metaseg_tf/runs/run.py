@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf import __version__
+from metaseg_tf.data.sample import MAX_CLASSES
 from metaseg_tf.errors import (
     DataFormatError,
     InputError,
@@ -38,7 +39,6 @@ from metaseg_tf.runs.segment_files import Parts
 from metaseg_tf.runs.storage import Folder, LocalFolder, open_folder
 from metaseg_tf.segments.columns import (
     CONVENTIONS,
-    MAX_CLASSES,
     check_image_name,
     check_table,
     count_classes,

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from metaseg_tf.data.sample import MAX_CLASSES
 from metaseg_tf.errors import DataFormatError, InputError
 
 __all__ = [
     "BOX",
     "CONVENTIONS",
     "IOU_COLUMNS",
-    "MAX_CLASSES",
     "METRICS",
     "METRIC_COLUMNS",
     "NAME_BYTES",
@@ -24,7 +24,6 @@ __all__ = [
     "check_convention",
     "check_image_name",
     "check_table",
-    "check_truth",
     "class_columns",
     "columns",
     "count_classes",
@@ -33,9 +32,6 @@ __all__ = [
 
 #: "reference" made the published numbers (the authors' code); "paper" is the printed text.
 CONVENTIONS = ("reference", "paper")
-
-#: Class ids are stored in 8 bits, with 255 for void and at least two classes.
-MAX_CLASSES = 254
 
 # Means of float32 probabilities are exact to 1e-6.
 _TOLERANCE = 1e-5
@@ -170,21 +166,6 @@ def count_classes(table: pd.DataFrame) -> int:
 def empty_table(n_classes: int, *, with_gt: bool = True) -> pd.DataFrame:
     """A segment table without rows, with all columns and dtypes."""
     return pd.DataFrame({c.name: np.empty(0, c.dtype) for c in columns(n_classes, with_gt=with_gt)})
-
-
-def check_truth(table: pd.DataFrame, origin: str = "segment table") -> None:
-    """Raise an InputError unless a table, called ``origin``, holds segments with ground truth."""
-    if "iou_adj" not in table:
-        raise InputError(
-            f"{origin}: expected segments with ground truth, got a table without iou_adj; extract "
-            "with ground truth first"
-        )
-    if table.empty:
-        raise InputError(
-            f"{origin}: expected segments with ground truth, got none: no pixel of any image has "
-            "ground truth, as in Cityscapes' split test, or no image is measured; extract images "
-            "with labels"
-        )
 
 
 def check_convention(convention: str) -> str:

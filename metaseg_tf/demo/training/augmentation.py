@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.data.sample import VOID
 from metaseg_tf.networks.deeplab.multiscale import MEAN_PIXEL
-from metaseg_tf.segments.components import VOID
 
 __all__ = ["augment", "make_batches"]
 

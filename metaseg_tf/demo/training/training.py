@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.data.sample import VOID
 from metaseg_tf.demo.training.initialise import initial_weights, make_variables
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks.deeplab.architecture import Architecture
 from metaseg_tf.networks.deeplab.layers import TrainingLayers
 from metaseg_tf.networks.deeplab.model import compute_logits, normalise
 from metaseg_tf.networks.deeplab.resizing import resize_bilinear
-from metaseg_tf.segments.components import VOID
 
 __all__ = ["Schedule", "Trainer", "balance_classes", "compute_loss"]
 

@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from scipy import ndimage
 
 from metaseg_tf.data.cityscapes import PALETTE
+from metaseg_tf.data.sample import VOID
 from metaseg_tf.paper.figures.style import HEAT_MAP, IOU_MAP, UNKNOWN
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "show_picture",
 ]
 
-VOID = 255
 _OPACITY = 0.65
 # How many segments bear their name at most, of at least which share of the image, and how far apart
 # (in shares of height and width) that names do not overlap.

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from metaseg_tf.data.sample import VOID
 from metaseg_tf.demo.training.augmentation import BRIGHTNESS, CONTRAST, augment, make_batches
-from metaseg_tf.segments.components import VOID
 
 SIZE, CROP, SCALES = (40, 60), (33, 49), (0.8, 1.5)
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metaseg_tf.data.sample import VOID
 from metaseg_tf.demo.training.initialise import initial_weights
 from metaseg_tf.demo.training.training import Schedule, Trainer, balance_classes, compute_loss
 from metaseg_tf.errors import InputError
@@ -17,7 +18,6 @@ from metaseg_tf.networks.deeplab.export import export_frozen_graph
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.network import load_network
 from metaseg_tf.networks.options import NetworkSettings
-from metaseg_tf.segments.components import VOID
 
 CROP = (33, 49)
 TINY = {
