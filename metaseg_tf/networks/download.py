@@ -6,12 +6,12 @@ in ``checksums.json`` beside it, and every later use is compared with that.
 
 import json
 import logging
-import os
 from pathlib import Path
 
 import pooch
 import requests
 
+from metaseg_tf.data.folders import write_file
 from metaseg_tf.errors import DataFormatError
 from metaseg_tf.networks.catalogue import Checkpoint, checkpoint_folder
 from metaseg_tf.untrusted.archives import unpack
@@ -113,9 +113,7 @@ def _record(archive: Path) -> None:
     """Note the sum of an archive that proved to be whole."""
     record = archive.parent / CHECKSUMS
     known = _read_record(record) | {archive.name: _sha256(archive)}
-    scratch = record.with_suffix(".tmp")
-    scratch.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(scratch, record)
+    write_file(record, (json.dumps(known, indent=2, sort_keys=True) + "\n").encode())
 
 
 def _sha256(archive: Path) -> str:
