@@ -21,6 +21,7 @@ import tensorflow as tf
 from rich.progress import MofNCompleteColumn, Progress, track
 
 from metaseg_tf.data.cityscapes import LABEL_IDS_TO_TRAIN_IDS
+from metaseg_tf.data.classes import VOID
 from metaseg_tf.demo.streetscenes import TRAINING, VALIDATION, draw_scene
 from metaseg_tf.demo.training import Schedule, Trainer, balance_classes, make_batches
 from metaseg_tf.networks.deeplab.backbones import (
@@ -34,7 +35,6 @@ from metaseg_tf.networks.deeplab.export import export_frozen_graph
 from metaseg_tf.networks.deeplab.model import count_multiply_adds, count_parameters
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.options import NetworkSettings
-from metaseg_tf.segments.components import VOID
 
 #: The least crop of the form k * 16 + 1 that holds a scene of 256x512.
 CROP = (257, 513)

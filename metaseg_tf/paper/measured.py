@@ -22,7 +22,8 @@ from metaseg_tf.paper.quantities import (
     Quantity,
 )
 from metaseg_tf.runs.run import Run, load_run
-from metaseg_tf.segments.columns import METRIC_COLUMNS, check_truth
+from metaseg_tf.segments.columns import METRIC_COLUMNS
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = ["KINDS", "Measured", "Value", "collect", "compute_correlations", "count_segments"]
 

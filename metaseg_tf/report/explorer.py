@@ -23,7 +23,8 @@ from metaseg_tf.paper.figures.subject import count_false_positives
 from metaseg_tf.pictures import heat_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS, check_truth
+from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
     "MAX_POINTS",

@@ -23,7 +23,7 @@ from metaseg_tf.paper.figures.subject import (
 from metaseg_tf.pictures import HEAT_MAP, overlay_classes
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run, load_run
-from metaseg_tf.segments.columns import check_truth
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = ["draw", "frame", "plot"]
 

@@ -10,7 +10,7 @@ from metaseg_tf.errors import DataFormatError, InputError, suggest
 from metaseg_tf.paper.published import NETWORKS
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import check_truth
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
     "choose_image",
