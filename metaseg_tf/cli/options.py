@@ -1,6 +1,9 @@
 """Arguments and options that several verbs share."""
 
+import functools
+import inspect
 import sys
+from collections.abc import Callable
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -9,13 +12,15 @@ from typing import Annotated
 import typer
 
 from metaseg_tf.errors import InputError
+from metaseg_tf.networks.checkpoints import CATALOGUE
+from metaseg_tf.networks.formats import list_formats
+from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = [
-    "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Convention", "Crop", "Engine",
-    "EngineChoice", "Flip", "InputRange", "KeepMaps", "Keys", "Labeller", "Logits", "Network",
-    "OnError", "OnErrorChoice", "Out", "OutputStride", "Overlap", "Quiet", "RunFolder",
-    "RunFolders", "Scales", "Scheduler", "Tile", "WorkerResources", "Workers",
-    "definition_option", "dump_option", "dump_settings", "network_settings",
+    "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Convention", "Engine",
+    "EngineChoice", "KeepMaps", "Keys", "Labeller", "Logits", "Network", "OnError",
+    "OnErrorChoice", "Out", "Quiet", "RunFolder", "RunFolders", "Scheduler", "WorkerResources",
+    "Workers", "definition_option", "dump_option", "dump_settings", "with_network_options",
 ]  # fmt: skip
 
 #: Environment variables that may name the Cityscapes folder; the first one set counts. The second
@@ -131,38 +136,97 @@ Keys = Annotated[
 Network = Annotated[
     str | None,
     _network_option(
-        help="Name of a published network (mobilenetv2, xception65), or a path: frozen graph, "
-        "DeepLab archive or checkpoint, SavedModel, Keras or TensorFlow Lite model."
+        help=f"Name of a published network ({', '.join(entry.name for entry in CATALOGUE)}), "
+        f"or a path: {list_formats()}."
     ),
 ]
-OutputStride = Annotated[
-    int | None, _network_option(help="8 or 16; rebuilds the network from its weights.")
-]
-Scales = Annotated[
-    str | None, _network_option(help="Scales to average over, such as 0.75,1.0,1.25.")
-]
-Flip = Annotated[
-    bool | None, _network_option("--flip/--no-flip", help="Also average over the mirrored image.")
-]
-Crop = Annotated[
-    str | None,
-    _network_option(help="Size of the largest image, as HEIGHTxWIDTH, such as 1025x2049."),
-]
-Tile = Annotated[
-    str | None,
-    _network_option(
-        help="Cut images larger than a fixed-size network into tiles of this size, given as N "
-        "or HEIGHTxWIDTH."
+
+
+def _parse_numbers(name: str, text: str, separator: str, kind: type) -> tuple:
+    try:
+        return tuple(kind(part) for part in text.split(separator))
+    except ValueError as error:
+        example = "0.75,1.0,1.25" if name == "scales" else "1025x2049"
+        raise InputError(
+            f"--{name}: expected numbers such as {example}, got {text!r}; write it like that"
+        ) from error
+
+
+def _parse_tile(text: str) -> int | tuple:
+    sides = _parse_numbers("tile", text, "x", int)
+    return sides[0] if len(sides) == 1 else sides
+
+
+#: Field of `NetworkOptions` -> its type on the command line, the parser of its value, its option.
+_NETWORK_OPTIONS = {
+    "output_stride": (
+        int,
+        None,
+        _network_option(help="8 or 16; rebuilds the network from its weights."),
     ),
-]
-Overlap = Annotated[int, _network_option(help="Overlap of the tiles in pixels.")]
-InputRange = Annotated[
-    str | None,
-    _network_option(
-        help="Pixel range that a Keras, SavedModel or TensorFlow Lite network expects: 0..255, "
-        "0..1, -1..1, imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1."
+    "scales": (
+        str,
+        lambda text: _parse_numbers("scales", text, ",", float),
+        _network_option(help="Scales to average over, such as 0.75,1.0,1.25."),
     ),
-]
+    "flip": (
+        bool,
+        None,
+        _network_option("--flip/--no-flip", help="Also average over the mirrored image."),
+    ),
+    "crop": (
+        str,
+        lambda text: _parse_numbers("crop", text, "x", int),
+        _network_option(help="Size of the largest image, as HEIGHTxWIDTH, such as 1025x2049."),
+    ),
+    "tile": (
+        str,
+        _parse_tile,
+        _network_option(
+            help="Cut images larger than a fixed-size network into tiles of this size, given as N "
+            "or HEIGHTxWIDTH."
+        ),
+    ),
+    "overlap": (
+        int,
+        lambda pixels: pixels or None,
+        _network_option(help="Least overlap of the tiles in pixels."),
+    ),
+    "input_range": (
+        str,
+        None,
+        _network_option(
+            help="Pixel range that a Keras, SavedModel or TensorFlow Lite network expects: 0..255, "
+            "0..1, -1..1, imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1."
+        ),
+    ),
+}
+
+
+def with_network_options(verb: Callable) -> Callable:
+    """Give a verb all options of `NetworkOptions` in place of its argument ``network_options``."""
+
+    @functools.wraps(verb)
+    def called(**values):
+        given = {}
+        for name, (_, parse, _) in _NETWORK_OPTIONS.items():
+            value = values.pop(name)
+            given[name] = value if value is None or parse is None else parse(value)
+        return verb(**values, network_options=NetworkOptions(**given))
+
+    signature = inspect.signature(verb)
+    parameters = []
+    for parameter in signature.parameters.values():
+        if parameter.name != "network_options":
+            parameters.append(parameter)
+            continue
+        parameters += [
+            parameter.replace(name=name, default=None, annotation=Annotated[kind | None, option])
+            for name, (kind, _, option) in _NETWORK_OPTIONS.items()
+        ]
+    called.__signature__ = signature.replace(parameters=parameters)
+    called.__annotations__ = {p.name: p.annotation for p in parameters}
+    return called
 
 
 def dump_settings(
@@ -188,36 +252,3 @@ def dump_settings(
                 f"--keys: expected PART=KEY, got {keys!r}; write probs=softmax,gt=label"
             )
     return given
-
-
-def network_settings(
-    output_stride: int | None,
-    scales: str | None,
-    flip: bool | None,
-    crop: str | None,
-    tile: str | None,
-    overlap: int,
-    input_range: str | None,
-) -> dict:
-    """Keyword arguments of `metaseg_tf.load_network` for the options given."""
-    sides = None if tile is None else _parse("tile", tile, "x", int)
-    given = {
-        "output_stride": output_stride,
-        "scales": None if scales is None else _parse("scales", scales, ",", float),
-        "flip": flip,
-        "crop": None if crop is None else _parse("crop", crop, "x", int),
-        "tile": sides[0] if sides and len(sides) == 1 else sides,
-        "overlap": overlap or None,
-        "input_range": input_range,
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _parse(name: str, text: str, separator: str, kind: type) -> tuple:
-    try:
-        return tuple(kind(part) for part in text.split(separator))
-    except ValueError as error:
-        example = "0.75,1.0,1.25" if name == "scales" else "1025x2049"
-        raise InputError(
-            f"--{name}: expected numbers such as {example}, got {text!r}; write it like that"
-        ) from error

@@ -131,7 +131,7 @@ def test_a_split_without_labels_is_told(metaseg, refused, checkpoint, tmp_path, 
         (("--network", "{checkpoint}", "--cityscapes", "{root}", "--crop", ""), "1025x2049"),
         (("--network", "{checkpoint}", "--cityscapes", "{root}", "--scales", "nan"), "(0, 8]"),
         (("--network", "{checkpoint}", "--cityscapes", "{root}", "--city", "*"), "there is ulm"),
-        (("--network", "/", "--cityscapes", "{root}"), "common prefix"),
+        (("--network", "/", "--cityscapes", "{root}"), "got another file or folder"),
     ],
 )
 def test_what_cannot_be_run_is_refused(refused, checkpoint, cityscapes, tmp_path, words, said):
