@@ -33,7 +33,7 @@ MEASURING = {
     "runs": {"cluster", "extraction", "sources", "work"},
     "analysis": set(),
     "meta": {"predict"},
-    "paper": {"reproduction"},
+    "paper": set(),
     "report": set(),
 }
 HEAVY = {"tensorflow", "tensorflow_addons", "keras"}

@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.data.cityscapes import name_classes
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.data.sample import Source
 from metaseg_tf.errors import InputError, MetaSegError
@@ -199,7 +198,7 @@ def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettin
 def tabulate_judged(run: Run) -> pd.DataFrame:
     """All judged segments: image, segment, class name, box, area in pixels, and the verdicts."""
     table = run.load(["image", "segment", "class_id", *BOX, "S", *SCORE_COLUMNS])
-    names = dict(enumerate(name_classes(run.manifest.n_classes)))
+    names = dict(enumerate(run.classes.names))
     table.insert(2, "class_name", table.pop("class_id").map(names))
     return table.rename(columns={"S": "area"})
 
