@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from metaseg_tf.cli.streams import spell_out
 from metaseg_tf.paper.layout import PrintedTable
-from metaseg_tf.runs.memory import keep_freed_memory
 
 __all__ = [
     "print_error",
@@ -38,6 +37,8 @@ def start_tensorflow() -> None:
     TF_CPP_MIN_LOG_LEVEL below 3, set by the user, shows it again. What measures image after image
     begins here, and so the process keeps its memory from here on.
     """
+    from metaseg_tf.runs.work import keep_freed_memory
+
     keep_freed_memory()
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
