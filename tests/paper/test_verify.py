@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from metaseg_tf.demo.golden import golden_numbers, golden_text, load_golden
+from metaseg_tf.demo.plan import golden_numbers, golden_text, load_golden
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.published import PUBLISHED, find_published
 from metaseg_tf.paper.verify import format_number, verify
