@@ -20,12 +20,7 @@ def extract(
     logits: options.Logits = False,
     channels_first: options.ChannelsFirst = False,
     keys: options.Keys = None,
-    classes: Annotated[
-        str | None,
-        options.dump_option(
-            help="Names of the dumps' classes: a text, CSV or JSON file, or 'cityscapes'."
-        ),
-    ] = None,
+    classes: options.Classes = None,
     network: options.Network = None,
     cityscapes: options.Cityscapes = None,
     split: Annotated[str, typer.Option(help="Split of the data set.")] = "val",
@@ -40,30 +35,11 @@ def extract(
     tile: options.Tile = None,
     overlap: options.Overlap = 0,
     input_range: options.InputRange = None,
-    convention: Annotated[
-        options.Convention,
-        options.definition_option(
-            help="'reference': as the authors' code computes it; 'paper': as printed."
-        ),
-    ] = options.Convention.reference,
-    connectivity: Annotated[
-        int, options.definition_option(help="Neighbours of a pixel within a segment: 8 or 4.")
-    ] = 8,
-    labeller: Annotated[
-        options.Labeller,
-        options.definition_option(
-            help="Connected-component algorithm; tfa knows 4 neighbours only."
-        ),
-    ] = options.Labeller.skimage,
-    void: Annotated[
-        int, options.definition_option(help="Class id that marks pixels without ground truth.")
-    ] = 255,
-    reduce_zero_label: Annotated[
-        bool,
-        options.dump_option(
-            "--reduce-zero-label", help="In the dumps, 0 is void and 1 is the first class."
-        ),
-    ] = False,
+    convention: options.Convention = options.ConventionChoice.reference,
+    connectivity: options.Connectivity = 8,
+    labeller: options.Labeller = options.LabellerChoice.skimage,
+    void: options.Void = 255,
+    reduce_zero_label: options.ReduceZeroLabel = False,
     on_error: options.OnError = options.OnErrorChoice.stop,
     keep_maps: options.KeepMaps = 20,
     workers: options.Workers = None,

@@ -11,11 +11,12 @@ import typer
 from metaseg_tf.errors import InputError
 
 __all__ = [
-    "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Convention", "Crop", "Engine",
-    "EngineChoice", "Flip", "InputRange", "KeepMaps", "Keys", "Labeller", "Logits", "Network",
-    "OnError", "OnErrorChoice", "Out", "OutputStride", "Overlap", "Quiet", "RunFolder",
-    "RunFolders", "Scales", "Scheduler", "Tile", "WorkerResources", "Workers",
-    "definition_option", "dump_option", "dump_settings", "network_settings",
+    "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Classes", "Connectivity",
+    "Convention", "ConventionChoice", "Crop", "Engine", "EngineChoice", "Flip", "InputRange",
+    "KeepMaps", "Keys", "Labeller", "LabellerChoice", "Logits", "Network", "OnError",
+    "OnErrorChoice", "Out", "OutputStride", "Overlap", "Quiet", "ReduceZeroLabel", "RunFolder",
+    "RunFolders", "Scales", "Scheduler", "Tile", "Void", "WorkerResources", "Workers",
+    "dump_option", "dump_settings", "network_settings",
 ]  # fmt: skip
 
 #: Environment variables that may name the Cityscapes folder; the first one set counts. The second
@@ -23,14 +24,14 @@ __all__ = [
 DATA_VARIABLES = ("METASEG_TF_CITYSCAPES", "CITYSCAPES_DATASET")
 
 
-class Convention(str, Enum):
+class ConventionChoice(str, Enum):
     """See docs/decisions/0001 to 0003."""
 
     reference = "reference"
     paper = "paper"
 
 
-class Labeller(str, Enum):
+class LabellerChoice(str, Enum):
     """Connected-component algorithm."""
 
     skimage = "skimage"
@@ -54,7 +55,7 @@ class EngineChoice(str, Enum):
 
 #: Options below headings of their own in the help of verbs that have many.
 dump_option = partial(typer.Option, rich_help_panel="From softmax dumps")
-definition_option = partial(typer.Option, rich_help_panel="Definitions")
+_definition_option = partial(typer.Option, rich_help_panel="Definitions")
 _network_option = partial(typer.Option, rich_help_panel="Through a network")
 _spread_option = partial(typer.Option, rich_help_panel="On several cores or machines")
 
@@ -128,6 +129,14 @@ Keys = Annotated[
     str | None,
     dump_option(help="Names of the arrays in the dumps, such as probs=softmax,gt=label."),
 ]
+Classes = Annotated[
+    str | None,
+    dump_option(help="Names of the dumps' classes: a text, CSV or JSON file, or 'cityscapes'."),
+]
+ReduceZeroLabel = Annotated[
+    bool,
+    dump_option("--reduce-zero-label", help="In the dumps, 0 is void and 1 is the first class."),
+]
 Network = Annotated[
     str | None,
     _network_option(
@@ -163,6 +172,18 @@ InputRange = Annotated[
         "0..1, -1..1, imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1."
     ),
 ]
+Convention = Annotated[
+    ConventionChoice,
+    _definition_option(help="'reference': as the authors' code computes it; 'paper': as printed."),
+]
+Connectivity = Annotated[
+    int, _definition_option(help="Neighbours of a pixel within a segment: 8 or 4.")
+]
+Labeller = Annotated[
+    LabellerChoice,
+    _definition_option(help="Connected-component algorithm; tfa knows 4 neighbours only."),
+]
+Void = Annotated[int, _definition_option(help="Class id that marks pixels without ground truth.")]
 
 
 def dump_settings(
