@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 from metaseg_tf.demo.plan import DEMO_NETWORKS, draw_scenes, golden_text
-from metaseg_tf.paper.reproduction import Plan
-from metaseg_tf.paper.reproduction.measuring import measure
+from metaseg_tf.paper.reproduction import Plan, measure
 
 GOLDEN = Path(__file__).with_name("demo_golden.json")
 

@@ -32,8 +32,8 @@ MEASURING = {
     "data": set(),
     "runs": {"cluster", "extraction", "sources", "work"},
     "analysis": set(),
-    "meta": {"judge", "predict"},
-    "paper": {"reproduction"},
+    "meta": {"predict"},
+    "paper": set(),
     "report": set(),
 }
 HEAVY = {"tensorflow", "tensorflow_addons", "keras"}

@@ -14,10 +14,10 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.segments.columns import (
     IOU_COLUMNS,
     METRIC_COLUMNS,
-    check_truth,
     class_columns,
     count_classes,
 )
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
     "CLASS_CHOICES",

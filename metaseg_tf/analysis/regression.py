@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.design import Design, check_choice
+from metaseg_tf.analysis.design import NOISE, Design, check_choice
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS, Protocol, map_splits, tabulate
 from metaseg_tf.analysis.scores import r2, sigma
 from metaseg_tf.errors import InputError
@@ -40,7 +40,8 @@ class Regression:
     coef, intercept : float64 arrays [splits, p], [splits]
         Of the fits on all columns; of all solutions that aliases allow, the shortest.
     predicted : float64 array [n]
-        Split 0's prediction for every segment from all columns, not clipped (Figures 3 and 5).
+        Split 0's prediction for every segment from all columns, not clipped (Figures 3 and 5), by
+        statsmodels' OLS: that of ``coef`` and ``intercept`` to rounding.
     extrapolating : mapping of str to tuple of str
         Models whose validation R2, on average over splits, is more than 0.1 below that of clipped
         predictions -> the columns that did most of it in the worst split by leaving the range
@@ -117,19 +118,18 @@ def fit_regression(
         _tidy([split.clipped for split in splits], target),
         np.stack([split.fit.coef_ for split in splits]),
         np.array([split.fit.intercept_ for split in splits]),
-        splits[0].predicted,
+        _predict_by_ols(protocol.features(design, trains[0]), true, trains[0]),
         _name_extrapolating(splits, design.columns),
     )
 
 
 class _Split(NamedTuple):
-    """The fit on all columns, its predictions, and scores [model, score, part].
+    """The fit on all columns, and scores [model, score, part].
 
     ``beyond`` [model, p] is how far a column that leaves its range moves a prediction at most.
     """
 
     fit: "LeastSquares"
-    predicted: np.ndarray
     scores: np.ndarray
     clipped: np.ndarray
     beyond: np.ndarray
@@ -165,7 +165,19 @@ def _fit_split(design, true, train, protocol):
         )
         for values in (predicted, predicted.clip(0, 1))
     )
-    return _Split(fit, predicted[0], scores, clipped, beyond * outside.clip(0))
+    return _Split(fit, scores, clipped, beyond * outside.clip(0))
+
+
+def _predict_by_ols(X, true, train):
+    """Predictions [n] of statsmodels' least squares on the rows of a bool array ``train`` [n]."""
+    from statsmodels.regression.linear_model import OLS
+
+    # The directions that LeastSquares uses: statsmodels knows no rank but that of float64.
+    mean = X[train].mean(axis=0)
+    _, sizes, axes = np.linalg.svd(X[train] - mean, full_matrices=False)
+    directions = (X - mean) @ axes[sizes > NOISE * sizes[0]].T
+    exog = np.column_stack([np.ones(len(X)), directions])
+    return OLS(true[train], exog[train]).fit().predict(exog)
 
 
 def _name_extrapolating(splits, columns):

@@ -79,8 +79,8 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Show what a frozen graph computes, from which node, and at what cost."""
+    from metaseg_tf.networks.deeplab.frozen_graph import inspect_graph
     from metaseg_tf.networks.graph import load_graph_def
-    from metaseg_tf.networks.inspection import inspect_graph
 
     report = inspect_graph(load_graph_def(path))
     if as_json:

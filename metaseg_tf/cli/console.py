@@ -11,6 +11,7 @@ from typing import TypeVar
 import typer
 
 from metaseg_tf.cli.streams import spell_out
+from metaseg_tf.errors import in_one_line
 from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.runs.memory import keep_freed_memory
 
@@ -36,7 +37,7 @@ _ANY_WIDTH = 10_000
 
 def print_error(error: Exception | str) -> None:
     """One line on stderr, without markup or wrapping; names in it cannot control the terminal."""
-    line = " ".join(str(error).split())
+    line = in_one_line(error, limit=None)
     sys.stderr.write(f"metaseg-tf: {''.join(c if c.isprintable() else '?' for c in line)}\n")
 
 

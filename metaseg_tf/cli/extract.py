@@ -7,10 +7,12 @@ import typer
 
 from metaseg_tf.cli import console, options
 from metaseg_tf.errors import InputError
+from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 __all__ = ["extract"]
 
 
+@options.with_network_options
 def extract(
     out: options.Out,
     softmax: Annotated[
@@ -28,13 +30,7 @@ def extract(
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Use only the first N images.")
     ] = None,
-    output_stride: options.OutputStride = None,
-    scales: options.Scales = None,
-    flip: options.Flip = None,
-    crop: options.Crop = None,
-    tile: options.Tile = None,
-    overlap: options.Overlap = 0,
-    input_range: options.InputRange = None,
+    network_options: NetworkOptions = DEFAULTS,
     convention: options.Convention = options.ConventionChoice.reference,
     connectivity: options.Connectivity = 8,
     labeller: options.Labeller = options.LabellerChoice.skimage,
@@ -67,14 +63,7 @@ def extract(
         source = open_dumps(softmax, limit=limit, classes=table, **given)
     else:
         source = sources.open_cityscapes(
-            network,
-            cityscapes,
-            split=split,
-            city=city,
-            limit=limit,
-            **options.network_settings(
-                output_stride, scales, flip, crop, tile, overlap, input_range
-            ),
+            network, cityscapes, network_options, split=split, city=city, limit=limit
         )
     run = extraction.open_run(out, source, settings)
     with console.long_work(out, scheduler, workers, worker_resources) as cluster:

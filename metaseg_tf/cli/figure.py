@@ -10,7 +10,7 @@ __all__ = ["figure"]
 
 
 def figure(
-    number: Annotated[int, typer.Argument(min=1, max=7, help="Number of the figure in the paper.")],
+    number: Annotated[int, typer.Argument(help="Number of the figure in the paper.")],
     runs: RunFolders,
     image: Annotated[
         str | None,

@@ -1,22 +1,26 @@
 """Arguments and options that several verbs share."""
 
+import inspect
 import sys
+from collections.abc import Callable
 from enum import Enum
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from metaseg_tf.errors import InputError
+from metaseg_tf.networks.checkpoints import CATALOGUE
+from metaseg_tf.networks.formats import list_formats
+from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = [
     "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Classes", "Connectivity",
-    "Convention", "ConventionChoice", "Crop", "Engine", "EngineChoice", "Flip", "InputRange",
-    "KeepMaps", "Keys", "Labeller", "LabellerChoice", "Logits", "Network", "OnError",
-    "OnErrorChoice", "Out", "OutputStride", "Overlap", "Quiet", "ReduceZeroLabel", "RunFolder",
-    "RunFolders", "Scales", "Scheduler", "Tile", "Void", "WorkerResources", "Workers",
-    "dump_option", "dump_settings", "network_settings",
+    "Convention", "ConventionChoice", "Engine", "EngineChoice", "KeepMaps", "Keys", "Labeller",
+    "LabellerChoice", "Logits", "Network", "OnError", "OnErrorChoice", "Out", "Quiet",
+    "ReduceZeroLabel", "RunFolder", "RunFolders", "Scheduler", "Void", "WorkerResources",
+    "Workers", "dump_option", "dump_settings", "with_network_options",
 ]  # fmt: skip
 
 #: Environment variables that may name the Cityscapes folder; the first one set counts. The second
@@ -140,36 +144,8 @@ ReduceZeroLabel = Annotated[
 Network = Annotated[
     str | None,
     _network_option(
-        help="Name of a published network (mobilenetv2, xception65), or a path: frozen graph, "
-        "DeepLab archive or checkpoint, SavedModel, Keras or TensorFlow Lite model."
-    ),
-]
-OutputStride = Annotated[
-    int | None, _network_option(help="8 or 16; rebuilds the network from its weights.")
-]
-Scales = Annotated[
-    str | None, _network_option(help="Scales to average over, such as 0.75,1.0,1.25.")
-]
-Flip = Annotated[
-    bool | None, _network_option("--flip/--no-flip", help="Also average over the mirrored image.")
-]
-Crop = Annotated[
-    str | None,
-    _network_option(help="Size of the largest image, as HEIGHTxWIDTH, such as 1025x2049."),
-]
-Tile = Annotated[
-    str | None,
-    _network_option(
-        help="Cut images larger than a fixed-size network into tiles of this size, given as N "
-        "or HEIGHTxWIDTH."
-    ),
-]
-Overlap = Annotated[int, _network_option(help="Overlap of the tiles in pixels.")]
-InputRange = Annotated[
-    str | None,
-    _network_option(
-        help="Pixel range that a Keras, SavedModel or TensorFlow Lite network expects: 0..255, "
-        "0..1, -1..1, imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1."
+        help=f"Name of a published network ({', '.join(entry.name for entry in CATALOGUE)}), "
+        f"or a path: {list_formats()}."
     ),
 ]
 Convention = Annotated[
@@ -184,6 +160,94 @@ Labeller = Annotated[
     _definition_option(help="Connected-component algorithm; tfa knows 4 neighbours only."),
 ]
 Void = Annotated[int, _definition_option(help="Class id that marks pixels without ground truth.")]
+
+
+def _numbers(separator: str, kind: type, example: str) -> Callable:
+    """Parser of numbers with separators between them."""
+
+    def parse(text: str) -> tuple:
+        try:
+            return tuple(kind(part) for part in text.split(separator))
+        except ValueError:
+            said = f"expected numbers such as {example}, got {text!r}"
+            raise typer.BadParameter(said) from None
+
+    return parse
+
+
+def _parse_tile(text: str) -> int | tuple:
+    sides = _numbers("x", int, "513 or 513x1025")(text)
+    return sides[0] if len(sides) == 1 else sides
+
+
+#: The fields of `NetworkOptions` on the command line.
+_NETWORK_OPTIONS = {
+    "output_stride": Annotated[
+        int | None, _network_option(help="8 or 16; rebuilds the network from its weights.")
+    ],
+    "scales": Annotated[
+        str | None,
+        _network_option(
+            parser=_numbers(",", float, "0.75,1.0,1.25"),
+            metavar="NUMBERS",
+            help="Scales to average over, such as 0.75,1.0,1.25.",
+        ),
+    ],
+    "flip": Annotated[
+        bool | None,
+        _network_option("--flip/--no-flip", help="Also average over the mirrored image."),
+    ],
+    "crop": Annotated[
+        str | None,
+        _network_option(
+            parser=_numbers("x", int, "1025x2049"),
+            metavar="HxW",
+            help="Height and width of the largest image, such as 1025x2049.",
+        ),
+    ],
+    "tile": Annotated[
+        str | None,
+        _network_option(
+            parser=_parse_tile,
+            metavar="N|HxW",
+            help="Cut images larger than a fixed-size network into tiles of this size.",
+        ),
+    ],
+    "overlap": Annotated[
+        int | None, _network_option(help="Least overlap of the tiles in pixels; default: 0.")
+    ],
+    "input_range": Annotated[
+        str | None,
+        _network_option(
+            help="Pixel range that a Keras, SavedModel or TensorFlow Lite network expects: 0..255, "
+            "0..1, -1..1, imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1."
+        ),
+    ],
+}
+
+
+def with_network_options(verb: Callable) -> Callable:
+    """Give a verb the options of `NetworkOptions` in place of its argument ``network_options``."""
+
+    @wraps(verb)
+    def called(**values):
+        given = {name: values.pop(name) for name in _NETWORK_OPTIONS}
+        # An overlap of 0 is what networks have anyway.
+        given["overlap"] = given["overlap"] or None
+        return verb(**values, network_options=NetworkOptions(**given))
+
+    parameters = []
+    for parameter in inspect.signature(verb).parameters.values():
+        if parameter.name == "network_options":
+            parameters += [
+                parameter.replace(name=name, default=None, annotation=option)
+                for name, option in _NETWORK_OPTIONS.items()
+            ]
+        else:
+            parameters.append(parameter)
+    called.__signature__ = inspect.Signature(parameters)
+    called.__annotations__ = {p.name: p.annotation for p in parameters}
+    return called
 
 
 def dump_settings(
@@ -209,36 +273,3 @@ def dump_settings(
                 f"--keys: expected PART=KEY, got {keys!r}; write probs=softmax,gt=label"
             )
     return given
-
-
-def network_settings(
-    output_stride: int | None,
-    scales: str | None,
-    flip: bool | None,
-    crop: str | None,
-    tile: str | None,
-    overlap: int,
-    input_range: str | None,
-) -> dict:
-    """Keyword arguments of `metaseg_tf.load_network` for the options given."""
-    sides = None if tile is None else _parse("tile", tile, "x", int)
-    given = {
-        "output_stride": output_stride,
-        "scales": None if scales is None else _parse("scales", scales, ",", float),
-        "flip": flip,
-        "crop": None if crop is None else _parse("crop", crop, "x", int),
-        "tile": sides[0] if sides and len(sides) == 1 else sides,
-        "overlap": overlap or None,
-        "input_range": input_range,
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _parse(name: str, text: str, separator: str, kind: type) -> tuple:
-    try:
-        return tuple(kind(part) for part in text.split(separator))
-    except ValueError as error:
-        example = "0.75,1.0,1.25" if name == "scales" else "1025x2049"
-        raise InputError(
-            f"--{name}: expected numbers such as {example}, got {text!r}; write it like that"
-        ) from error

@@ -8,6 +8,7 @@ import typer
 
 from metaseg_tf.cli import console, options
 from metaseg_tf.errors import InputError
+from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 __all__ = ["predict"]
 
@@ -19,6 +20,7 @@ class Colours(str, Enum):
     orange_blue = "orange-blue"
 
 
+@options.with_network_options
 def predict(
     model: Annotated[Path, typer.Argument(help="Meta model written by fit.")],
     out: options.Out,
@@ -34,13 +36,7 @@ def predict(
     logits: options.Logits = False,
     channels_first: options.ChannelsFirst = False,
     keys: options.Keys = None,
-    output_stride: options.OutputStride = None,
-    scales: options.Scales = None,
-    flip: options.Flip = None,
-    crop: options.Crop = None,
-    tile: options.Tile = None,
-    overlap: options.Overlap = 0,
-    input_range: options.InputRange = None,
+    network_options: NetworkOptions = DEFAULTS,
     reject_below: Annotated[
         float | None,
         typer.Option(
@@ -78,10 +74,7 @@ def predict(
     if softmax is not None:
         source = open_dumps(softmax, **given)
     else:
-        given = options.network_settings(
-            output_stride, scales, flip, crop, tile, overlap, input_range
-        )
-        source = open_photographs(network, images, **given)
+        source = open_photographs(network, images, network_options)
     if differing := judge.other_settings(source.settings):
         typer.echo(
             "note: the model was fitted on a network with other settings "

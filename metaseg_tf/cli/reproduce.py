@@ -59,18 +59,24 @@ def run_plan(plan, *, quiet: bool = False) -> int:
     """
     start_tensorflow()
     from metaseg_tf.networks.checkpoints import download
-    from metaseg_tf.paper.reproduction import make_results, measuring
+    from metaseg_tf.paper.reproduction import (
+        checkpoints_of,
+        count_images,
+        is_measured,
+        make_results,
+        measure,
+    )
     from metaseg_tf.paper.tables import store_printed
     from metaseg_tf.paper.verify import verify
 
-    total, results = measuring.count_images(plan), []
+    total, results = count_images(plan), []
     with interruptible():
-        for entry in measuring.checkpoints_of(plan):
+        for entry in checkpoints_of(plan):
             with DownloadBar(f"{entry.name}, about {entry.size} MB") as bar:
                 download(entry, progress=bar)
         for network in plan.networks:
-            if not measuring.is_measured(plan, network):
-                measured = measuring.measure(plan, network)
+            if not is_measured(plan, network):
+                measured = measure(plan, network)
                 for _ in show_progress(measured, total=total, what=network.name, quiet=quiet):
                     pass
         runs = plan.open_runs()

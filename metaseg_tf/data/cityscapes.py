@@ -21,15 +21,12 @@ from metaseg_tf.data.sample import FileItem, Sample, Source
 from metaseg_tf.errors import DataFormatError, InputError, in_one_line
 
 __all__ = [
-    "CLASSES",
     "LABELS",
     "LABEL_IDS_TO_TRAIN_IDS",
-    "PALETTE",
     "Label",
     "Pair",
     "PairSource",
     "find_pairs",
-    "name_classes",
     "read_ahead",
     "read_pair",
     "read_pairs",
@@ -68,18 +65,6 @@ LABELS = tuple(
     Label(name, label_id, _TRAIN_IDS.get(name, VOID))
     for label_id, name in enumerate(_NAMES.split(", "))
 )
-
-#: Names of the 19 classes by train id.
-CLASSES = CITYSCAPES.names
-PALETTE = CITYSCAPES.palette
-
-
-def name_classes(n_classes: int) -> tuple[str, ...]:
-    """Names of a network's classes: those of Cityscapes if it has as many, else numbers."""
-    if n_classes == len(CLASSES):
-        return CLASSES
-    return tuple(f"class {j}" for j in range(n_classes))
-
 
 #: Train id of each label id, uint8 [256]; 255 for void, 254 for ids that do not exist. The licence
 #: plate has the label id -1, which a PNG of bytes holds as 255.

@@ -22,11 +22,11 @@ from metaseg_tf.errors import DataFormatError
 from metaseg_tf.meta import MetaModel, fit_meta_model, save_model
 from metaseg_tf.networks.checkpoints import bundled_path
 from metaseg_tf.networks.network import load_network
-from metaseg_tf.paper.comparison import compare
 from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.published import PUBLISHED, PublishedNumber
-from metaseg_tf.paper.reproduction.measuring import measure
-from metaseg_tf.paper.reproduction.plan import NetworkPlan, Plan
+from metaseg_tf.paper.quantities import MIOU
+from metaseg_tf.paper.reproduction import NetworkPlan, Plan, measure
+from metaseg_tf.paper.verify import compare
 from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.runs.storage import LocalFolder
 from metaseg_tf.runs.work import ImageResult
@@ -63,7 +63,7 @@ DEMO_NETWORKS = (
 
 
 # Fewer than in print where versions of TensorFlow differ by more, docs/decisions/0023-verdicts.md.
-_DECIMALS = {"miou": 3}
+_DECIMALS = {MIOU: 3}
 
 
 def demo_plan(out: Path, *, images: int = DEMO_IMAGES) -> Plan:
@@ -118,7 +118,7 @@ def golden_numbers(runs: Mapping[str, Run]) -> list[PublishedNumber]:
 
 def golden_text(runs: Mapping[str, Run]) -> str:
     """Content of a golden file: JSON, one number per line."""
-    lines = (json.dumps(vars(number)) for number in golden_numbers(runs))
+    lines = (json.dumps(number.to_json()) for number in golden_numbers(runs))
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
@@ -132,8 +132,8 @@ def load_golden(path: str | os.PathLike) -> tuple[PublishedNumber, ...]:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return tuple(PublishedNumber(**entry) for entry in content)
-    except (OSError, ValueError, TypeError) as error:
+        return tuple(PublishedNumber.from_json(entry) for entry in content)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataFormatError(
             f"{path}: expected a file of golden numbers, got something else ({error}); "
             "restore it from the repository"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from metaseg_tf.errors import DataFormatError, InputError, suggest
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.untrusted.archives import unpack
 
 __all__ = [
@@ -71,7 +71,7 @@ class Checkpoint:
     name: str
     file: str
     backbone: str
-    settings: NetworkSettings
+    settings: NetworkOptions
     paper_miou: float
     zoo: tuple[ZooRow, ...]
     size: int
@@ -94,7 +94,7 @@ MOBILENETV2 = Checkpoint(
     name="mobilenetv2",
     file="deeplabv3_mnv2_cityscapes_train_2018_02_05.tar.gz",
     backbone="MobileNetV2",
-    settings=NetworkSettings(16, (1.0,), False, CITYSCAPES_CROP),
+    settings=NetworkOptions(16, (1.0,), False, CITYSCAPES_CROP),
     paper_miou=0.7071,
     zoo=(ZooRow(16, (1.0,), False, 0.7071), ZooRow(8, _SCALES, True, 0.7357)),
     size=23,
@@ -105,7 +105,7 @@ XCEPTION65 = Checkpoint(
     name="xception65",
     file="deeplabv3_cityscapes_train_2018_02_06.tar.gz",
     backbone="Xception65",
-    settings=NetworkSettings(8, _SCALES, True, CITYSCAPES_CROP),
+    settings=NetworkOptions(8, _SCALES, True, CITYSCAPES_CROP),
     paper_miou=0.8042,
     zoo=(ZooRow(16, (1.0,), False, 0.7879), ZooRow(8, _SCALES, True, 0.8042)),
     size=439,

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from metaseg_tf.errors import ClusterError, InputError, MissingDependencyError
+from metaseg_tf.errors import ClusterError, InputError, MissingDependencyError, in_one_line
 from metaseg_tf.runs.memory import keep_freed_memory
 
 __all__ = ["Cluster", "connect", "parse_resources"]
@@ -171,10 +171,10 @@ def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iter
             client = opened.enter_context(Client(address, timeout=_SECONDS_TO_CONNECT))
         except (OSError, RuntimeError, TypeError, ValueError) as error:
             # TLS without a certificate is a TypeError to Dask, and with tcp:// a RuntimeError.
-            reason = " ".join(str(error).split())[:120]
             raise ClusterError(
-                f"{scheduler}: expected a Dask scheduler, got no answer ({reason}); start one "
-                "with dask scheduler, or check the address and, for tls://, the certificates"
+                f"{scheduler}: expected a Dask scheduler, got no answer ({in_one_line(error)}); "
+                "start one with dask scheduler, or check the address and, for tls://, the "
+                "certificates"
             ) from error
         yield client
 

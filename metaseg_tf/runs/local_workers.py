@@ -16,7 +16,7 @@ from distributed import Nanny, Scheduler, SpecCluster, Worker
 from distributed.core import Status
 from distributed.security import Security
 
-from metaseg_tf.errors import ClusterError, MissingDependencyError
+from metaseg_tf.errors import ClusterError, MissingDependencyError, in_one_line
 
 __all__ = ["start_workers"]
 
@@ -101,5 +101,5 @@ def _start_cluster(attempts: int, **options) -> SpecCluster:
             error = error.__cause__
         raise ClusterError(
             f"cluster: workers failed to start {_ATTEMPTS} times in a row "
-            f"({' '.join(str(error).split())[:120]}); ask for fewer, or free memory"
+            f"({in_one_line(error)}); ask for fewer, or free memory"
         ) from error

@@ -171,7 +171,10 @@ class Run:
     @property
     def classes(self) -> ClassTable:
         """Names and colours of the classes; numbers for classes that nothing has named."""
-        return self.manifest.classes or ClassTable.numbered(self.manifest.n_classes or 2)
+        return self.manifest.classes or ClassTable.numbered(self._count_classes() or 2)
+
+    def _count_classes(self) -> int | None:
+        return self.manifest.n_classes or self._parts.count_classes()
 
     def name_classes(self, classes: ClassTable | None, n_classes: int | None = None) -> None:
         """Note the names of the ``n_classes`` classes, if there are names.
@@ -264,7 +267,7 @@ class Run:
             )
         npz, photograph = (f"{_MAPS}/{image}.{suffix}" for suffix in ("npz", "jpg"))
         shown = self.read_bytes(photograph) if self._folder.exists(photograph) else None
-        n_classes = self.manifest.n_classes or self._parts.count_classes() or MAX_CLASSES
+        n_classes = self._count_classes() or MAX_CLASSES
         origin = str(self._folder.where(npz))
         return decode_maps(self.read_bytes(npz), shown, n_classes=n_classes, origin=origin)
 

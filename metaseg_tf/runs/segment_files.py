@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metaseg_tf.errors import DataFormatError
+from metaseg_tf.errors import DataFormatError, in_one_line
 from metaseg_tf.runs.storage import Folder
 from metaseg_tf.segments.columns import NAME_BYTES, check_image_name, count_classes
 from metaseg_tf.untrusted.arrays import fits
@@ -259,8 +259,7 @@ def _entry(key: str, image: str) -> str:
 
 
 def _broken(where: str, error: Exception) -> DataFormatError:
-    reason = " ".join(str(error).split())[:120]
     return DataFormatError(
-        f"{where}: expected a whole segment table, got a file that cannot be read ({reason}); "
-        "delete it and run extract again"
+        f"{where}: expected a whole segment table, got a file that cannot be read "
+        f"({in_one_line(error)}); delete it and run extract again"
     )

@@ -29,7 +29,6 @@ __all__ = [
     "check_convention",
     "check_image_name",
     "check_table",
-    "check_truth",
     "class_columns",
     "columns",
     "count_classes",
@@ -221,21 +220,6 @@ def count_classes(table: pd.DataFrame) -> int:
 def empty_table(n_classes: int, *, with_gt: bool = True) -> pd.DataFrame:
     """A segment table without rows, with all columns and dtypes."""
     return pd.DataFrame({c.name: np.empty(0, c.dtype) for c in columns(n_classes, with_gt=with_gt)})
-
-
-def check_truth(table: pd.DataFrame, origin: str = "segment table") -> None:
-    """Raise an InputError unless a table, called ``origin``, holds segments with ground truth."""
-    if "iou_adj" not in table:
-        raise InputError(
-            f"{origin}: expected segments with ground truth, got a table without iou_adj; extract "
-            "with ground truth first"
-        )
-    if table.empty:
-        raise InputError(
-            f"{origin}: expected segments with ground truth, got none: no pixel of any image has "
-            "ground truth, as in Cityscapes' split test, or no image is measured; extract images "
-            "with labels"
-        )
 
 
 def check_convention(convention: str) -> str:

@@ -26,10 +26,10 @@ def networks(monkeypatch):
     """Networks that need no download, by name, once they are loaded."""
     loaded = {}
 
-    def load(source, **_):
+    def load(source, _):
         return loaded.setdefault(str(source), FakeNetwork())
 
-    def describe(source, network, **_):
+    def describe(source, network, _):
         return {"network": source.rsplit("/", 1)[-1]}
 
     monkeypatch.setattr(sources, "load_network", load)

@@ -31,7 +31,7 @@ from metaseg_tf.networks.deeplab.layers import InferenceLayers
 from metaseg_tf.networks.deeplab.model import compute_logits, normalise, variable_shapes
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.network import load_network
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 
 
 @pytest.mark.parametrize("make", [initial_weights, random_weights])
@@ -178,7 +178,7 @@ trained = cache(train)
 def test_training_learns_and_its_export_runs(name, tmp_path):
     weights, losses = trained(name)
     assert losses[-1] < 0.6 * losses[0]
-    network = RebuiltNetwork(weights, NetworkSettings(16, crop=CROP))
+    network = RebuiltNetwork(weights, NetworkOptions(16, crop=CROP))
     export_frozen_graph(network, tmp_path / "tiny.pb")
     image = striped_batch()[0][0].astype(np.uint8)
     probs = load_network(tmp_path / "tiny.pb").probabilities(image)

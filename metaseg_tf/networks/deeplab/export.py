@@ -1,12 +1,12 @@
 """Freezes a network into a graph with the interface and the names of upstream's exporter."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.data.folders import write_file
 from metaseg_tf.errors import DataFormatError
 from metaseg_tf.networks.deeplab.layers import Layers, batch_norm_names
 from metaseg_tf.networks.deeplab.model import compute_logits
@@ -55,12 +55,9 @@ def export_frozen_graph(network: RebuiltNetwork, path: Path) -> None:
     """
     path = Path(path)
     content = build_frozen_graph(network).SerializeToString(deterministic=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_file(path, content)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise DataFormatError(
             f"{path}: cannot be written ({error.strerror}); give a path in a folder that exists "
             "and may be written to"

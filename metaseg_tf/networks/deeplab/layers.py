@@ -1,12 +1,12 @@
 """Convolutions with batch normalisation over named variables: to run, to train, to count.
 
 A network is written once, as a function of a `Layers` object. Which object it is given decides
-what a layer is: batch normalisation folded into the kernel, batch statistics, or names and shapes.
+what a layer does: normalise by moving statistics folded into the kernel, normalise by those of
+the batch, or record names and shapes. Resizing is upstream's, with aligned corners.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from math import prod
 
 import numpy as np
 import tensorflow as tf
@@ -127,19 +127,15 @@ class InferenceLayers(Layers):
 
     def _normalised(self, scope, kind, shape, convolve, epsilon):
         if scope not in self._folded:
-            folded = self._fold(scope, kind, epsilon)
+            names = batch_norm_names(scope)
+            gamma, beta, mean, variance = (self._weights[name] for name in names)
+            scale = gamma / np.sqrt(variance.astype(np.float64) + epsilon)
+            # The normalised channel is the last axis, or for a depthwise kernel the last but one.
+            per_channel = scale if kind == "weights" else scale[:, np.newaxis]
+            folded = self._weights[f"{scope}/{kind}"] * per_channel, beta - mean * scale
             self._folded[scope] = tuple(map(_held_once, folded))
         kernel, offset = self._folded[scope]
         return tf.nn.bias_add(convolve(kernel), offset)
-
-    def _fold(self, scope, kind, epsilon):
-        """Kernel and offset that do the work of the convolution and its normalisation."""
-        kernel = self._weights[f"{scope}/{kind}"]
-        gamma, beta, mean, variance = (self._weights[name] for name in batch_norm_names(scope))
-        scale = gamma / np.sqrt(variance.astype(np.float64) + epsilon)
-        # The normalised channel is the last axis, or for a depthwise kernel the last but one.
-        per_channel = scale if kind == "weights" else scale[:, np.newaxis]
-        return kernel * per_channel, beta - mean * scale
 
 
 def _held_once(value):
@@ -177,25 +173,16 @@ class TrainingLayers(Layers):
 
 
 class RecordingLayers(Layers):
-    """Layers that compute nothing and note what a network needs; to be used inside a tf.Graph.
+    """Layers that compute nothing and note which variables they need, inside a tf.Graph.
 
     Attributes
     ----------
     shapes : dict of str to tuple of int
         Shape of every variable, in the order in which the network meets them.
-    multiply_adds : int
-        Multiplications of all convolutions for one image, those with padding included.
     """
 
     def __init__(self):
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self.multiply_adds = 0
-
-    def classify(self, x, scope, n_classes):
-        """As in `Layers.classify`."""
-        y = super().classify(x, scope, n_classes)
-        self.multiply_adds += prod(y.shape[1:]) * x.shape[-1]
-        return y
 
     def _variable(self, name, shape):
         self.shapes[name] = shape
@@ -205,7 +192,6 @@ class RecordingLayers(Layers):
         y = convolve(self._variable(f"{scope}/{kind}", shape))
         for name in batch_norm_names(scope):
             self.shapes[name] = (y.shape[-1],)
-        self.multiply_adds += prod(y.shape[1:3]) * prod(shape)
         return y
 
 

@@ -12,11 +12,11 @@ from metaseg_tf.networks.deeplab.layers import (
     resize_bilinear,
     scale_dimension,
 )
+from metaseg_tf.networks.graph import graph_multiply_adds
 
 __all__ = [
     "compute_logits",
     "count_multiply_adds",
-    "count_parameters",
     "normalise",
     "variable_shapes",
 ]
@@ -39,7 +39,7 @@ def compute_logits(
     ----------
     architecture : Architecture
     layers : Layers
-        Weights and what is to be done with them.
+        The weights, and how to apply them.
     images : float32 tensor [N, H, W, 3]
         RGB in [-1, 1], see `normalise`; H and W known, best k * output_stride + 1.
     output_stride : int
@@ -54,7 +54,13 @@ def compute_logits(
     x = _pyramid_pooling(architecture, layers, x, output_stride)
     if architecture.decoder:
         size = [scale_dimension(side, 1 / DECODER_STRIDE) for side in images.shape[1:3]]
-        x = _decode(architecture.decoder, layers, x, low_level, size)
+        depth = architecture.decoder.low_level_depth
+        low_level = _head_conv(layers, low_level, "decoder/feature_projection0", depth)
+        with tf.name_scope("decoder/"):
+            x = tf.concat([resize_bilinear(x, size), resize_bilinear(low_level, size)], 3)
+        for number in (0, 1):
+            name = f"decoder/decoder_conv{number}"
+            x = _head_separable(layers, x, name, architecture.decoder.depth)
     return layers.classify(x, "logits/semantic", architecture.n_classes)
 
 
@@ -72,16 +78,6 @@ def _pyramid_pooling(architecture, layers, x, output_stride):
     return _head_conv(layers, tf.concat(branches, 3), "concat_projection", depth)
 
 
-def _decode(decoder, layers, x, low_level, size):
-    low_level = _head_conv(
-        layers, low_level, "decoder/feature_projection0", decoder.low_level_depth
-    )
-    with tf.name_scope("decoder/"):
-        x = tf.concat([resize_bilinear(x, size), resize_bilinear(low_level, size)], 3)
-    x = _head_separable(layers, x, "decoder/decoder_conv0", decoder.depth)
-    return _head_separable(layers, x, "decoder/decoder_conv1", decoder.depth)
-
-
 def _head_conv(layers, x, scope, depth):
     return layers.conv(x, scope, depth, epsilon=HEAD_EPSILON, activation=tf.nn.relu)
 
@@ -95,12 +91,8 @@ def _head_separable(layers, x, scope, depth, rate=1):
 
 def variable_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     """Name and shape of every variable of a network, in the order in which it uses them."""
-    return dict(_record(architecture, (65, 65), 16).shapes)
-
-
-def count_parameters(architecture: Architecture) -> int:
-    """Number of values in all variables, the moving statistics among them."""
-    return sum(tf.TensorShape(s).num_elements() for s in variable_shapes(architecture).values())
+    shapes, _ = _record(architecture, (65, 65), 16)
+    return dict(shapes)
 
 
 def count_multiply_adds(
@@ -110,16 +102,17 @@ def count_multiply_adds(
     scales: tuple[float, ...] = (1.0,),
     flip: bool = False,
 ) -> int:
-    """Multiplications that the convolutions need for one image of ``crop`` = (height, width)."""
+    """Multiply-adds of all convolutions for one image of ``crop`` = (height, width)."""
     sizes = (tuple(scale_dimension(side, scale) for side in crop) for scale in scales)
-    once = sum(_record(architecture, size, output_stride).multiply_adds for size in sizes)
+    once = sum(_record(architecture, size, output_stride)[1] for size in sizes)
     return once * (2 if flip else 1)
 
 
 @lru_cache(maxsize=16)
 def _record(architecture, size, output_stride):
+    """Shapes of all variables, and the multiply-adds for an image of ``size``."""
     layers = RecordingLayers()
-    with tf.Graph().as_default():
+    with tf.Graph().as_default() as graph:
         images = tf.compat.v1.placeholder(tf.float32, (1, *size, 3))
         compute_logits(architecture, layers, images, output_stride)
-    return layers
+    return layers.shapes, graph_multiply_adds(graph)

@@ -1,4 +1,4 @@
-"""From one image to logits and probabilities: padding, scales, flips, as upstream does them.
+"""From one image to logits and probabilities: upstream's padding, scales and flips.
 
 The functions run eagerly as well as inside a graph. ``network`` stands for any function from
 float32 images [1, H, W, 3] in [-1, 1] to logits [1, H', W', C] of a known stride.
@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from metaseg_tf.networks.deeplab.layers import resize_bilinear, scale_dimension
 from metaseg_tf.networks.deeplab.model import normalise
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = ["full_logits", "mean_softmax", "pad_to_crop", "scale_logits"]
 
-#: What surrounds the image in the crop: the middle of the range of pixel values.
+#: Value of the crop's pixels around the image: the middle of the range.
 MEAN_PIXEL = 127.5
 
 #: Rows that are worked on at once: few enough to stay in the processor's cache.
@@ -82,7 +82,7 @@ def full_logits(
 
 
 def scale_logits(
-    network: Network, image: tf.Tensor, stride: int, settings: NetworkSettings
+    network: Network, image: tf.Tensor, stride: int, settings: NetworkOptions
 ) -> Iterator[tf.Tensor]:
     """Logits at each scale, unflipped and flipped: their softmaxes' mean is the prediction.
 
@@ -99,13 +99,13 @@ def scale_logits(
 
 
 def mean_softmax(logits: Iterable[tf.Tensor], size: tuple[int, int]) -> np.ndarray:
-    """Mean of the softmaxes of some logits, of which each is let go before the next is made.
+    """Mean of the softmaxes of some logits; each is released before the next is made.
 
     Parameters
     ----------
     logits : iterable of float32 tensors [1, H, W, C]
     size : (int, int)
-        Height h and width w of what is wanted of them, from the top left.
+        Height h and width w of the part that is wanted, from the top left.
 
     Returns
     -------

@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
-from metaseg_tf.data.cityscapes import PALETTE
-from metaseg_tf.pictures import QUALITY_COLOURS, overlay_classes, paint_segments
+from metaseg_tf.data.classes import ClassTable
+from metaseg_tf.pictures import QUALITY_COLOURS, paint_segments
 from metaseg_tf.runs.run import Run, csv_text
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "iou_scale",
     "name_segments",
     "new_figure",
-    "paint_classes",
     "paint_ious",
     "point_alpha",
     "point_area",
@@ -117,9 +116,10 @@ def new_figure(width: float, height: float) -> Figure:
 
 def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
     """Write PNG, PDF and one CSV per frame below a run's folder; returns their paths."""
-    # Laying out takes longer than drawing, and both files have the same layout.
+    # Laying out takes longer than drawing, and both files have the same layout. Without an engine
+    # (a placeholder "none" would do) each file is drawn once and not twice.
     drawing.figure.draw_without_rendering()
-    drawing.figure.set_layout_engine("none")
+    drawing.figure.set_layout_engine(None)
     paths = []
     for suffix, metadata in _METADATA.items():
         content = io.BytesIO()
@@ -150,11 +150,6 @@ def show_picture(ax: Axes, picture: np.ndarray, title: str) -> AxesImage:
     return ax.imshow(picture)
 
 
-def paint_classes(classes: np.ndarray, n_classes: int, photograph: np.ndarray | None) -> np.ndarray:
-    """A class map in the colours of its classes, uint8 [H, W, 3]; void is white."""
-    return overlay_classes(classes, PALETTE[:n_classes], photograph)
-
-
 def paint_ious(segments: np.ndarray, values: pd.Series) -> np.ndarray:
     """Each segment in the colour of its IoU, uint8 [H, W, 3]; void is white.
 
@@ -177,10 +172,12 @@ def iou_scale() -> ScalarMappable:
     return scale
 
 
-def class_patches(maps: Sequence[np.ndarray], names: Sequence[str]) -> list[Patch]:
+def class_patches(maps: Sequence[np.ndarray], classes: ClassTable) -> list[Patch]:
     """Legend entries of the classes that occur in class maps."""
-    present = np.flatnonzero(sum(np.bincount(m.ravel(), minlength=256) for m in maps)[: len(names)])
-    patches = [Patch(facecolor=PALETTE[j] / 255, label=names[j]) for j in present]
+    pixels = sum(np.bincount(m.ravel(), minlength=256) for m in maps)[: len(classes)]
+    patches = [
+        Patch(facecolor=classes.colours[j], label=classes.names[j]) for j in np.flatnonzero(pixels)
+    ]
     void = Patch(facecolor="white", edgecolor="black", linewidth=0.5, label="no ground truth")
     return [*patches, void]
 
@@ -203,11 +200,14 @@ def name_segments(
     sizes[~np.isin(np.arange(len(sizes)), class_ids.index)] = 0
     largest = np.argsort(-sizes, kind="stable")[:_NAMED]
     texts, taken = [], []
+    boxes = ndimage.find_objects(segments)
     for number in largest[sizes[largest] > _NAMED_SHARE * segments.size]:
         # The place farthest from what lies outside of the segment.
-        depth = ndimage.distance_transform_edt(np.pad(segments == number, 1))[1:-1, 1:-1]
-        deepest = np.array(np.unravel_index(depth.argmax(), depth.shape)) / depth.shape
-        place = deepest.clip(_NAME_SPACE / 2, 1 - _NAME_SPACE / 2)
+        box = boxes[number - 1]
+        depth = ndimage.distance_transform_edt(np.pad(segments[box] == number, 1))[1:-1, 1:-1]
+        deepest = np.unravel_index(depth.argmax(), depth.shape)
+        place = np.array([span.start + at for span, at in zip(box, deepest, strict=True)])
+        place = (place / segments.shape).clip(_NAME_SPACE / 2, 1 - _NAME_SPACE / 2)
         if any((np.abs(place - other) < _NAME_SPACE).all() for other in taken):
             continue
         taken.append(place)

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.ticker import AsinhLocator
 
-from metaseg_tf.paper.correlations import compute_correlations
 from metaseg_tf.paper.figures.drawing import (
     BLUE,
     GREEN,
@@ -21,6 +20,7 @@ from metaseg_tf.paper.figures.drawing import (
     point_area,
 )
 from metaseg_tf.paper.figures.subject import load_judged, title_of
+from metaseg_tf.paper.measured import compute_correlations
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import METRIC_COLUMNS, METRICS, Column
 

@@ -12,14 +12,14 @@ from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65
 from metaseg_tf.networks.deeplab.export import build_frozen_graph, export_frozen_graph
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.deeplab.weights import weights_from_graph_def
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 
 IMAGE = smooth_image(61, 90)
 MULTI_SCALE = ((0.75, 1.0, 1.25), True)
 
 
 def rebuild(name, output_stride=16, scales=(1.0,), flip=False, crop=CROP):
-    return RebuiltNetwork(small_weights(name), NetworkSettings(output_stride, scales, flip, crop))
+    return RebuiltNetwork(small_weights(name), NetworkOptions(output_stride, scales, flip, crop))
 
 
 def assert_same_weights(given, expected):
@@ -58,7 +58,7 @@ def test_a_multi_scale_graph_gives_mean_probabilities(name, output_stride, atol)
 def test_full_networks_round_trip(architecture, atol):
     image = smooth_image(65, 63)
     weights = full_weights(architecture)
-    network = RebuiltNetwork(weights, NetworkSettings(8, crop=(65, 65)))
+    network = RebuiltNetwork(weights, NetworkOptions(8, crop=(65, 65)))
     graph = build_frozen_graph(network)
     (logits,) = run_graph(graph, image, "ResizeBilinear_2:0")
     np.testing.assert_allclose(logits[0, :, :63], network.logits(image), atol=atol)

@@ -8,7 +8,7 @@ from upstream_graphs import Export, graph_def, is_multiscale, scores
 
 from metaseg_tf.errors import InputError, NetworkError, ShapeError, UnsafeGraphError
 from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 
 SCALES = (0.75, 1.0, 1.25)
 EXPORTS = {
@@ -79,7 +79,7 @@ def test_logits_are_there_at_a_single_scale_only(network, export):
 
 
 def test_settings_are_read_from_the_structure(network, export):
-    expected = NetworkSettings(8, export.scales, export.flip, export.crop)
+    expected = NetworkOptions(8, export.scales, export.flip, export.crop)
     assert network.settings == expected
     assert (network.crop, network.classes) == (export.crop, export.classes)
 

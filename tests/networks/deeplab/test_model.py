@@ -1,6 +1,7 @@
 """Both networks against the slow twin, upstream's names and the published counts."""
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers, 
 from metaseg_tf.networks.deeplab.model import (
     compute_logits,
     count_multiply_adds,
-    count_parameters,
     normalise,
     variable_shapes,
 )
@@ -51,7 +51,7 @@ def test_full_networks_equal_the_slow_twin(architecture, atol, output_stride):
     ids=["mn", "xc"],
 )
 def test_published_parameter_counts(architecture, parameters):
-    assert count_parameters(architecture) == parameters
+    assert sum(map(prod, variable_shapes(architecture).values())) == parameters
 
 
 @pytest.mark.parametrize(

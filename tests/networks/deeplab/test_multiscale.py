@@ -14,7 +14,7 @@ from metaseg_tf.networks.deeplab.multiscale import (
     pad_to_crop,
     scale_logits,
 )
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 
 STRIDE = 8
 
@@ -32,7 +32,7 @@ def slow_network(x):
 
 def average(image, crop, scales, flip):
     padded = pad_to_crop(tf.constant(image[np.newaxis]), crop)
-    logits = scale_logits(network, padded, STRIDE, NetworkSettings(8, scales, flip))
+    logits = scale_logits(network, padded, STRIDE, NetworkOptions(8, scales, flip))
     return mean_softmax(logits, image.shape[:2])
 
 

@@ -7,13 +7,13 @@ from deeplab_samples import CROP, SMALL, slow_network, small_weights, smooth_ima
 
 from metaseg_tf.errors import InputError, NetworkError, ShapeError
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork, check_settings
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 
 PAPER_SCALES = (0.75, 1.0, 1.25)
 
 
 def rebuild(name, output_stride=16, scales=(1.0,), flip=False, crop=CROP):
-    return RebuiltNetwork(small_weights(name), NetworkSettings(output_stride, scales, flip, crop))
+    return RebuiltNetwork(small_weights(name), NetworkOptions(output_stride, scales, flip, crop))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_images_of_any_size_share_one_trace():
 def test_attributes():
     network = rebuild("xception65", 8)
     assert (network.classes, network.crop) == (7, CROP)
-    assert network.settings == NetworkSettings(8, (1.0,), False, CROP)
+    assert network.settings == NetworkOptions(8, (1.0,), False, CROP)
     assert network.architecture == SMALL["xception65"]
 
 
@@ -95,11 +95,11 @@ def test_other_images_are_refused(image, error, method):
 )
 def test_other_settings_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
-        check_settings(NetworkSettings(*settings))
+        check_settings(NetworkOptions(*settings))
 
 
 def test_incomplete_weights_are_refused():
     weights = dict(small_weights("mobilenetv2"))
     del weights["concat_projection/BatchNorm/gamma"]
     with pytest.raises(NetworkError, match="missing concat_projection/BatchNorm/gamma"):
-        RebuiltNetwork(weights, NetworkSettings(16, crop=CROP))
+        RebuiltNetwork(weights, NetworkOptions(16, crop=CROP))

@@ -5,23 +5,25 @@ from small_runs import make_run
 from tables import make_table
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.paper import figures
-from metaseg_tf.paper.reproduction import make_results, steps
+from metaseg_tf.paper import figures, reproduction
+from metaseg_tf.paper.reproduction import make_results
 from metaseg_tf.paper.tables import TABLES
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def quick(monkeypatch, tmp_path):
     """Of the steps only table 1, which needs no fit, and a figure that cannot be made."""
 
     def draw(number, runs):
         raise InputError(f"figure {number}: expected maps, got none")
 
-    monkeypatch.setattr(steps, "TABLES", {1: TABLES[1]})
+    monkeypatch.setattr(reproduction, "TABLES", {1: TABLES[1]})
     monkeypatch.setattr(figures, "FIGURES", {2: None}, raising=False)
     monkeypatch.setattr(figures, "make_figure", draw, raising=False)
-    monkeypatch.setattr(steps, "diagnose_run", lambda run: run.name)
-    monkeypatch.setattr(steps, "store_diagnostics", lambda found, run: [run.path / "run.json"])
+    monkeypatch.setattr(reproduction, "diagnose_run", lambda run: run.name)
+    monkeypatch.setattr(
+        reproduction, "store_diagnostics", lambda found, run: [run.path / "run.json"]
+    )
 
 
 @pytest.fixture

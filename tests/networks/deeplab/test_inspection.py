@@ -3,7 +3,7 @@
 import pytest
 from upstream_graphs import Export, graph_def, scaled, weights
 
-from metaseg_tf.networks.inspection import inspect_graph
+from metaseg_tf.networks.deeplab.frozen_graph import inspect_graph
 
 SCALES = (0.75, 1.0, 1.25)
 EXPORTS = [
