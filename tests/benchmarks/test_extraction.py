@@ -6,11 +6,11 @@ from functools import partial
 
 import numpy as np
 import pytest
+from deeplab_samples import random_weights
 from PIL import Image
 from test_segment_metrics import make_street
 
 from metaseg_tf.data.cityscapes import PairSource, find_pairs
-from metaseg_tf.demo.training import random_weights
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.options import NetworkOptions

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from deeplab_samples import CROP as SAMPLE_CROP
-from deeplab_samples import SMALL, small_weights, smooth_image
+from deeplab_samples import SMALL, random_weights, small_weights, smooth_image
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +23,6 @@ from metaseg_tf.demo.training import (
     initial_weights,
     make_batches,
     make_variables,
-    random_weights,
 )
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65, Decoder
