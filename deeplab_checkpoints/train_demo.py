@@ -1,9 +1,9 @@
-"""Trains the demo's two networks on drawn street scenes; writes a frozen graph and a card each.
+"""Train the demo's two networks on drawn street scenes; writes a frozen graph and a card of each.
 
     python deeplab_checkpoints/train_demo.py demo_xception demo_mobilenetv2
 
-A seed gives the same networks wherever TensorFlow rounds the same. Why they are as they are
-stands in DEMO.md beside this file.
+A seed gives the same networks wherever TensorFlow rounds the same. DEMO.md in this folder explains
+the choices.
 """
 
 import argparse
@@ -22,9 +22,9 @@ import tensorflow as tf
 from rich.progress import MofNCompleteColumn, Progress, track
 
 from metaseg_tf.data.cityscapes import LABEL_IDS_TO_TRAIN_IDS
+from metaseg_tf.data.classes import VOID
 from metaseg_tf.demo.streetscenes import TRAINING, VALIDATION, draw_scene
-from metaseg_tf.demo.training.augmentation import make_batches
-from metaseg_tf.demo.training.training import Schedule, Trainer, balance_classes
+from metaseg_tf.demo.training import Schedule, Trainer, balance_classes, make_batches
 from metaseg_tf.networks.deeplab.backbones import (
     MOBILENETV2,
     XCEPTION65,
@@ -35,7 +35,6 @@ from metaseg_tf.networks.deeplab.backbones import (
 from metaseg_tf.networks.deeplab.model import count_multiply_adds, variable_shapes
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork, export_frozen_graph
 from metaseg_tf.networks.options import NetworkOptions
-from metaseg_tf.segments.components import VOID
 
 #: The least crop of the form k * 16 + 1 that holds a scene of 256x512.
 CROP = (257, 513)

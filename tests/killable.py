@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import secrets
 import signal
 
 from metaseg_tf.runs import run, storage
@@ -9,7 +10,7 @@ from metaseg_tf.runs import run, storage
 __all__ = ["compact_until", "extract_into", "hold_lock", "kill_at_step", "make_event", "spawn"]
 
 _READY = multiprocessing.get_context("forkserver")
-_READY.set_forkserver_preload(["metaseg_tf.runs.extraction", "metaseg_tf.runs.sources"])
+_READY.set_forkserver_preload(["metaseg_tf.runs.extraction", "metaseg_tf.data.softmax"])
 
 
 def spawn(target, *args):
@@ -21,8 +22,8 @@ def spawn(target, *args):
 
 def extract_into(dumps, out):
     """Measure all dumps of a folder into a run, in this process; returns the outcomes."""
+    from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
-    from metaseg_tf.runs.sources import open_dumps
 
     source, settings = open_dumps(dumps), MeasureSettings()
     results = extract(source, open_run(out, source, settings), settings)
@@ -38,7 +39,7 @@ def kill_at_step(step, dumps, out):
 def compact_until(step, out):
     """Pack by fives, and kill this process at the n-th step of writing or deleting a file."""
     dying = _die_at(step)
-    storage.LocalFolder._delete = dying(storage.LocalFolder._delete)
+    storage.LocalFolder.remove = dying(storage.LocalFolder.remove)
     run.Run(out).compact(5)
 
 
@@ -53,9 +54,9 @@ def _die_at(step):
 
         return call
 
-    storage.secrets.token_hex = dying(storage.secrets.token_hex)
-    storage.os.fsync = dying(storage.os.fsync)
-    storage.os.replace = dying(storage.os.replace)
+    secrets.token_hex = dying(secrets.token_hex)
+    os.fsync = dying(os.fsync)
+    os.replace = dying(os.replace)
     return dying
 
 

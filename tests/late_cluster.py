@@ -8,7 +8,7 @@ __all__ = ["LateCluster"]
 class LateCluster:
     """Does each task only when it is collected; notes how many were under way then."""
 
-    backlog = 3
+    backlog, ordered = 3, False
 
     def __init__(self):
         self.tasks, self.under_way = [], []

@@ -14,7 +14,7 @@ def transcribe(table, protocol):
     rows = table[table["S_in"] > 0]
     X, y = standardise_slowly(rows), (rows["iou"] > 0).to_numpy()
     fits = []
-    for r in range(protocol.runs):
+    for r in range(protocol.n_splits):
         validation = np.random.RandomState(r).rand(len(X)) < 0.5
         halves = {"train": ~validation, "validation": validation}
         fits.append(transcribe_classification(X, y, halves, protocol.C))

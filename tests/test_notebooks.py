@@ -11,9 +11,8 @@ from nbclient import NotebookClient
 from scenes import make_scene
 
 import metaseg_tf
-from metaseg_tf.data.softmax import SoftmaxDump, save_dump
+from metaseg_tf.data.softmax import SoftmaxDump, open_dumps, save_dump
 from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
-from metaseg_tf.runs.sources import open_dumps
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NAMES = ("figure3", "figure4", "table1", "table2", "table3", "walkthrough")

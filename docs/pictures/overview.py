@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from metaseg_tf.meta import load_model
-from metaseg_tf.meta.paint import interpolate_colours, paint_segments
+from metaseg_tf.pictures import interpolate_colours, paint_segments
 from metaseg_tf.runs.run import Run, load_run
 
 PICTURE = Path(__file__).parent / "overview.jpg"

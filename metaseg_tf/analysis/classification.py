@@ -3,46 +3,45 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
 from metaseg_tf.analysis.design import Design
-from metaseg_tf.analysis.lasso import LassoPath, fit_logistic, fit_path
-from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
-from metaseg_tf.analysis.runs import PARTS, map_runs, tabulate
+from metaseg_tf.analysis.lasso import LassoPath, fit_path
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS, Protocol, map_splits, tabulate
 from metaseg_tf.analysis.scores import accuracy, auroc
 
 __all__ = ["Classification", "fit_classification"]
 
 _PATH_MODELS = ("penalized", "unpenalized")
 _SCORES = {"acc": accuracy, "auroc": auroc}
-_PATH_FIELDS = fields(LassoPath)
 _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Classification:
-    """Logistic fits of all runs and their scores.
+    """Logistic fits of all splits and their scores.
 
     Attributes
     ----------
     columns : tuple of str, length p
         Names of the features.
     paths : tuple of LassoPath
-        One a run.
+        One per split.
     curves : DataFrame
         Columns split, model (penalized, unpenalized), part (train, validation), score (acc,
-        auroc), C, value: Figure 4's lower panels for every run.
+        auroc), C, value: Figure 4's lower panels for every split.
     baseline : DataFrame
         The same for the fit on E alone, without C.
-    detected, undetected : int64 arrays [runs]
-        False positives among all segments that each run's model with the best validation
+    detected, undetected : int64 arrays [splits]
+        False positives among all segments that each split's model with the best validation
         accuracy does and does not predict as such.
     probability : float64 array [n]
-        Probability of IoU_adj > 0 of every segment by run 0's penalised fit at ``best_c``.
+        Probability of IoU_adj > 0 of every segment by split 0's penalised fit at ``best_c``.
+    arrays : mapping of str to array
+        What all of it is rebuilt from by `from_arrays`.
     """
 
     columns: tuple[str, ...]
@@ -52,63 +51,53 @@ class Classification:
     detected: np.ndarray
     undetected: np.ndarray
     probability: np.ndarray
+    arrays: Mapping[str, np.ndarray]
 
     @property
     def best_c(self) -> float:
-        """The C of Table 2: the best mean validation accuracy over runs, the first where tied."""
+        """The C of Table 2: the best mean validation accuracy over splits, the first if tied."""
         return best_c(self.curves)
 
-    def best_c_of_run(self, run: int = 0) -> float:
-        """The C with the best validation accuracy in one run: Figure 4's dashed line for run 0."""
-        return best_c(self.curves[self.curves["split"] == run])
+    def best_c_of_split(self, split: int = 0) -> float:
+        """The C with the best validation accuracy in one split: for 0, Figure 4's dashed line."""
+        return best_c(self.curves[self.curves["split"] == split])
 
-    def coefficients(self, run: int = 0) -> pd.DataFrame:
-        """Penalised coefficients of one run: a row a C, a column a feature (Figure 4, top)."""
-        path = self.paths[run]
+    def coefficients(self, split: int = 0) -> pd.DataFrame:
+        """Penalised coefficients of one split: one row per C, one column per feature (Figure 4)."""
+        path = self.paths[split]
         return pd.DataFrame(path.coef, pd.Index(path.C, name="C"), list(self.columns))
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All of it as arrays, for `from_arrays`."""
-        path = {f.name: np.stack([getattr(p, f.name) for p in self.paths]) for f in _PATH_FIELDS}
-        return path | {
-            "refit_converged": path["refit_converged"].astype(np.uint8),
-            "curves": self.curves["value"].to_numpy(),
-            "baseline": self.baseline["value"].to_numpy(),
-            "detected": self.detected,
-            "undetected": self.undetected,
-            "probability": self.probability,
-        }
 
     @classmethod
     def from_arrays(
         cls, arrays: Mapping[str, np.ndarray], design: Design, protocol: Protocol
     ) -> "Classification":
-        """The classification of a design by a protocol, from what `arrays` gave.
+        """The classification of a design by a protocol, as its ``arrays`` hold it.
 
         Raises
         ------
         ValueError, KeyError
             If the arrays are not those of this design and protocol.
         """
-        splits, k, p = protocol.runs, len(protocol.C), len(design.columns)
+        splits, k, p = protocol.n_splits, len(protocol.C), len(design.columns)
         shapes = {"coef": (splits, k, p), "refit_coef": (splits, k, p)}
-        path = [
-            np.broadcast_to(arrays[f.name], shapes.get(f.name, (splits, k))) for f in _PATH_FIELDS
-        ]
+        path = [arrays[f.name].reshape(shapes.get(f.name, (splits, k))) for f in fields(LassoPath)]
         if not np.array_equal(path[0], np.broadcast_to(protocol.C, (splits, k))):
             raise ValueError("another path")
         path[-1] = path[-1].astype(bool)
         paths = tuple(LassoPath(*(part[split] for part in path)) for split in range(splits))
         _warn_of_separation(paths)
         scores = (len(PARTS), len(_SCORES))
+        curves = _tidy(arrays["scores"].reshape(splits, 2, *scores, k), _PATH_MODELS, C=protocol.C)
+        X = protocol.features(design, ~protocol.draw_splits(design)[0])
         return cls(
             design.columns,
             paths,
-            _tidy(arrays["curves"].reshape(splits, 2, *scores, k), _PATH_MODELS, C=protocol.C),
+            curves,
             _tidy(arrays["baseline"].reshape(splits, 1, *scores), ("entropy",)),
             arrays["detected"].reshape(splits),
             arrays["undetected"].reshape(splits),
-            arrays["probability"].reshape(len(design)),
+            expit(_log_odds(X, paths[0], protocol.C.index(best_c(curves)))),
+            arrays,
         )
 
     def tidy(self) -> pd.DataFrame:
@@ -126,7 +115,7 @@ def best_c(curves: pd.DataFrame) -> float:
 
 
 def fit_classification(design: Design, protocol: Protocol = PAPER_PROTOCOL) -> Classification:
-    """Fit and score the l1 path, its refits and the entropy baseline in every run.
+    """Fit and score the l1 path, its refits and the entropy baseline in every split.
 
     Raises
     ------
@@ -134,57 +123,43 @@ def fit_classification(design: Design, protocol: Protocol = PAPER_PROTOCOL) -> C
         If a half lacks one of the outcomes, or images are to be split and there is one only.
     """
     validation = protocol.draw_splits(design)
-    runs = map_runs(lambda mask: _fit_run(design, mask, protocol), validation)
-    _warn_of_separation([run.path for run in runs])
-    curves = _tidy([run.scores for run in runs], _PATH_MODELS, C=protocol.C)
-    best = protocol.C.index(best_c(curves))
-    return Classification(
-        design.columns,
-        tuple(run.path for run in runs),
-        curves,
-        _tidy([run.baseline for run in runs], ("entropy",)),
-        np.array([run.detected for run in runs]),
-        np.array([run.undetected for run in runs]),
-        expit(_log_odds(protocol.features(design, ~validation[0]), runs[0].path, best)),
-    )
+    splits = map_splits(lambda mask: _fit_split(design, mask, protocol), validation)
+    arrays = {name: np.stack([split[name] for split in splits]) for name in splits[0]}
+    return Classification.from_arrays(arrays, design, protocol)
 
 
-class _Run(NamedTuple):
-    """One run: scores of the path [model, part, score, C] and of the baseline [1, part, score]."""
+def _fit_split(design, validation, protocol):
+    """Path, scores [model, part, score, C] and [1, part, score], and counts of one split."""
+    # Loading scikit-learn takes a second, which fits that are kept need not wait for.
+    from metaseg_tf.analysis.estimators import Logistic
 
-    path: LassoPath
-    scores: np.ndarray
-    baseline: np.ndarray
-    detected: int
-    undetected: int
-
-
-def _fit_run(design, validation, protocol):
     X = protocol.features(design, ~validation)
     halves = [(X[half], design.y[half]) for half in (~validation, validation)]
     path = fit_path(*halves[0], protocol.C, engine=protocol.engine)
     models = (path.coef, path.intercept), (path.refit_coef, path.refit_intercept)
-    scores = np.array([[_score(*half, *model) for half in halves] for model in models])
+    scores = np.array([[_score_path(*half, *model) for half in halves] for model in models])
+    E = [(X[:, [design.columns.index("E")]], y) for X, y in halves]
+    baseline = Logistic(engine=protocol.engine).fit(*E[0])
     best = int(scores[0, 1, 0].argmax())
     false_positive, predicted = ~design.y, _log_odds(X, path, best) > 0
-    return _Run(
-        path,
-        scores,
-        _score_baseline(halves, design.columns.index("E"), protocol.engine),
-        int(np.sum(false_positive & ~predicted)),
-        int(np.sum(false_positive & predicted)),
-    )
+    return vars(path) | {
+        "refit_converged": path.refit_converged.astype(np.uint8),
+        "scores": scores,
+        "baseline": np.array([[_score(baseline.decision_function(X), y) for X, y in E]]),
+        "detected": np.sum(false_positive & ~predicted),
+        "undetected": np.sum(false_positive & predicted),
+    }
 
 
-def _score_baseline(halves, column, engine):
-    halves = [(X[:, [column]], y) for X, y in halves]
-    fit = fit_logistic(*halves[0], engine=engine)
-    return np.array([[_score(*half, fit.coef, np.float64(fit.intercept)) for half in halves]])
+def _score_path(X, y, coef, intercept):
+    """Scores [score, C] of models with coefficients [C, p] and intercepts [C]."""
+    # Many values of C select the same columns, so that their refits are one.
+    models, which = np.unique(np.column_stack([intercept, coef]), axis=0, return_inverse=True)
+    return _score(models[:, 1:] @ X.T + models[:, :1], y)[:, which]
 
 
-def _score(X, y, coef, intercept):
-    """Scores [score, ...] of models with coefficients [..., p] and intercepts [...]."""
-    logits = coef @ X.T + intercept[..., None]
+def _score(logits, y):
+    """Scores [score, ...] of log-odds [..., n]."""
     return np.stack([score(logits, y) for score in _SCORES.values()])
 
 
@@ -194,7 +169,7 @@ def _log_odds(X, path, index):
 
 def _tidy(scores, models, **more):
     levels = {"model": models, "part": PARTS, "score": tuple(_SCORES), **more}
-    return tabulate(np.stack(scores), split=range(len(scores)), **levels)
+    return tabulate(scores, split=range(len(scores)), **levels)
 
 
 def _warn_of_separation(paths):
@@ -202,7 +177,7 @@ def _warn_of_separation(paths):
     stuck = [C[~converged].min() for C, converged in fits if not converged.all()]
     if stuck:
         _LOGGER.warning(
-            "in %d of %d runs the active columns separate the outcomes, from C = %.3g on; the "
+            "in %d of %d splits the active columns separate the outcomes, from C = %.3g on; the "
             "unpenalised coefficients there are large and arbitrary: extract more images",
             len(stuck),
             len(paths),

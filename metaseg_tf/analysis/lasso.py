@@ -22,8 +22,8 @@ __all__ = [
     "LarsSolver",
     "LassoPath",
     "ReferenceSolver",
-    "fit_logistic",
     "fit_path",
+    "make_solver",
     "share_duplicates",
 ]
 
@@ -114,7 +114,7 @@ def fit_path(
     InputError
         If an outcome is missing or a fit does not reach its gap.
     """
-    solver = _make_solver(X, y, engine)
+    solver = make_solver(X, y, engine)
     penalised, refits = [], []
     for value in C:
         penalised.append(solver.penalised(value))
@@ -128,12 +128,8 @@ def fit_path(
     )
 
 
-def fit_logistic(X: np.ndarray, y: np.ndarray, *, engine: str = "lars") -> Fit:
-    """One unpenalised logistic fit on all columns of X, as for the entropy baseline."""
-    return _make_solver(X, y, engine).unpenalised(np.ones(X.shape[1], bool))
-
-
-def _make_solver(X, y, engine):
+def make_solver(X: np.ndarray, y: np.ndarray, engine: str) -> "LarsSolver | ReferenceSolver":
+    """The solver of one of the ``ENGINES`` for training rows; arguments as for `fit_path`."""
     check_choice("engine", engine, ENGINES)
     if np.ndim(X) != 2 or np.shape(y) != (len(X),):
         raise ShapeError(
@@ -154,14 +150,13 @@ class LarsSolver:
         # The first column of each group stands for it: an l1 penalty cannot tell them apart.
         first = (self._shares != 0).argmax(axis=1)
         self._loss = LogisticLoss(X[:, first], y)
-        self._point = self._loss.null
+        self._point = self._refit = self._loss.null
         self._refits = {}
 
     def penalised(self, C: float) -> Fit:
         """Minimise the loss with penalty 1/C to a relative gap of 1e-9."""
         alpha = 1 / (C * len(self._loss.signs))
-        self._point = minimise_l1_logistic(self._loss, alpha, self._point)
-        gap = self._loss.gap(self._point, alpha) / objective(self._point, alpha)
+        self._point, gap = minimise_l1_logistic(self._loss, alpha, self._point)
         return Fit(self._point.w @ self._shares, self._point.b, gap)
 
     def unpenalised(self, support: np.ndarray) -> Fit:
@@ -169,15 +164,14 @@ class LarsSolver:
         key = support.tobytes()
         if key not in self._refits:
             columns = np.flatnonzero((self._shares[:, support] != 0).any(axis=1))
-            point, converged = minimise_logistic(self._loss, columns, self._start(columns))
-            self._refits[key] = Fit(point.w @ self._shares, point.b, converged=converged)
+            outside = np.delete(np.arange(len(self._shares)), columns)
+            # The last refit is nearest, as long as no column has left since.
+            starts = [p for p in (self._refit, self._point) if not p.w[outside].any()]
+            start = min(starts, key=lambda point: point.loss, default=self._loss.null)
+            self._refit, converged = minimise_logistic(self._loss, columns, start)
+            fit = Fit(self._refit.w @ self._shares, self._refit.b, converged=converged)
+            self._refits[key] = fit
         return self._refits[key]
-
-    def _start(self, columns):
-        inside = np.isin(np.arange(len(self._point.w)), columns)
-        if np.any(self._point.w[~inside]):
-            return self._loss.at(np.where(inside, self._point.w, 0.0), self._point.b)
-        return self._point
 
 
 class ReferenceSolver:
@@ -188,7 +182,9 @@ class ReferenceSolver:
 
     def penalised(self, C: float) -> Fit:
         """Fit with an l1 penalty; the gap is an upper bound, loose where saga stopped early."""
-        coef, intercept = self._fit(slice(None), **_l1_options(C))
+        # penalty= is deprecated from 1.8 on; before, l1_ratio=1 alone would silently fit l2.
+        options = {"l1_ratio": 1.0} if _sklearn_is_new() else {"penalty": "l1"}
+        coef, intercept = self._fit(slice(None), C=C, **options)
         alpha = 1 / (C * len(self._loss.signs))
         point = self._loss.at(coef, intercept)
         return Fit(coef, intercept, self._loss.gap(point, alpha) / objective(point, alpha))
@@ -197,7 +193,8 @@ class ReferenceSolver:
         """Fit without penalty on the columns of a bool array [p]."""
         if not support.any():
             return Fit(self._loss.null.w, self._loss.null.b)
-        return Fit(*self._fit(support, **_no_penalty_options()))
+        options = {"C": np.inf} if _sklearn_is_new() else {"penalty": None}
+        return Fit(*self._fit(support, **options))
 
     def _fit(self, columns, **options):
         # Loading scikit-learn takes a second, which nobody else needs to wait for.
@@ -209,15 +206,6 @@ class ReferenceSolver:
         coef = np.zeros(self._X.shape[1])
         coef[columns] = model.coef_[0]
         return coef, float(model.intercept_[0])
-
-
-def _l1_options(C):
-    # penalty= is deprecated from 1.8 on; before, l1_ratio=1 alone would silently fit l2.
-    return {"C": C, "l1_ratio": 1.0} if _sklearn_is_new() else {"C": C, "penalty": "l1"}
-
-
-def _no_penalty_options():
-    return {"C": np.inf} if _sklearn_is_new() else {"penalty": None}
 
 
 def _sklearn_is_new():

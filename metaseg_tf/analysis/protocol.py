@@ -1,8 +1,18 @@
-"""The settings of an analysis, with those of the paper as ``PAPER_PROTOCOL`` (section 3)."""
+"""The settings of an analysis, with those of the paper as ``PAPER_PROTOCOL`` (section 3).
 
+A split is a mask of the rows that classification validates on. Regression swaps the two halves,
+as the authors' code does.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from metaseg_tf.analysis.design import (
     CLASS_CHOICES,
@@ -12,12 +22,25 @@ from metaseg_tf.analysis.design import (
     standardise,
 )
 from metaseg_tf.analysis.lasso import ENGINES
-from metaseg_tf.analysis.splits import image_splits, reference_splits
 from metaseg_tf.errors import InputError
 
-__all__ = ["PAPER_PROTOCOL", "SPLIT_CHOICES", "Protocol"]
+__all__ = [
+    "PAPER_PROTOCOL",
+    "PARTS",
+    "SPLIT_CHOICES",
+    "Protocol",
+    "image_splits",
+    "map_splits",
+    "reference_splits",
+    "tabulate",
+]
 
 SPLIT_CHOICES = ("reference", "image")
+#: The half that a model is fitted to, and the other.
+PARTS = ("train", "validation")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -26,7 +49,7 @@ class Protocol:
 
     Attributes
     ----------
-    runs : int
+    n_splits : int
         Number of random halves.
     splits : {"reference", "image"}
         The authors' halves of segments, or halves of whole images.
@@ -42,7 +65,7 @@ class Protocol:
         Seed of the image splits; the reference splits have the authors' own.
     """
 
-    runs: int = 10
+    n_splits: int = 10
     splits: str = "reference"
     fit_on: str = "all"
     classes: str = "all"
@@ -55,16 +78,18 @@ class Protocol:
         check_choice("fit_on", self.fit_on, FIT_CHOICES)
         check_choice("classes", self.classes, CLASS_CHOICES)
         check_choice("engine", self.engine, ENGINES)
-        if self.runs < 1:
-            raise InputError(f"runs: expected at least 1, got {self.runs}; the paper has 10")
+        if self.n_splits < 1:
+            raise InputError(
+                f"n_splits: expected at least 1, got {self.n_splits}; the paper has 10"
+            )
         if not self.C or np.any(np.diff(self.C) <= 0) or self.C[0] <= 0:
             raise InputError(f"C: expected rising positive numbers, got {self.C}; sort them")
 
     def draw_splits(self, design: Design) -> np.ndarray:
-        """Validation masks of all runs, bool [runs, n]."""
+        """Validation masks of all splits, bool [splits, n]."""
         if self.splits == "image":
-            return image_splits(design.image, self.runs, seed=self.seed)
-        return reference_splits(len(design), self.runs)
+            return image_splits(design.image, self.n_splits, seed=self.seed)
+        return reference_splits(len(design), self.n_splits)
 
     def features(self, design: Design, train: np.ndarray) -> np.ndarray:
         """Features [n, p] standardised over all rows or over the mask ``train``, as set."""
@@ -74,3 +99,81 @@ class Protocol:
 
 
 PAPER_PROTOCOL = Protocol()
+
+
+def reference_splits(n: int, n_splits: int = 10) -> np.ndarray:
+    """The authors' Bernoulli halves: in split s, row i validates where ``rand(n)[i] < 0.5``.
+
+    The numbers are those of ``numpy.random.seed(s); numpy.random.rand(n)``, drawn from a
+    generator of their own, so that numpy's global state is left alone.
+
+    Parameters
+    ----------
+    n : int
+        Number of segments with interior, in the order of images and then of segments.
+    n_splits : int
+        At least 1; the paper has 10.
+
+    Returns
+    -------
+    bool array [n_splits, n]
+        True where classification validates.
+    """
+    return np.stack([np.random.RandomState(s).rand(n) < 0.5 for s in range(n_splits)])
+
+
+def image_splits(images: np.ndarray, n_splits: int = 10, *, seed: int = 0) -> np.ndarray:
+    """Random halves of the images: all segments of one image are on the same side.
+
+    Segments of one image are not independent; here none of a training image validates.
+
+    Parameters
+    ----------
+    images : array [n]
+        Name of the image of each segment.
+    n_splits : int
+        At least 1.
+    seed : int
+        Split s draws from ``numpy.random.default_rng([seed, s])``.
+
+    Returns
+    -------
+    bool array [n_splits, n]
+        True where classification validates: half of the images, rounded down.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two images.
+    """
+    names, number = np.unique(np.asarray(images, dtype=str), return_inverse=True)
+    if len(names) < 2:
+        raise InputError(
+            f"image_splits: expected segments of at least 2 images, got {len(names)}; "
+            "extract more images or use splits='reference'"
+        )
+    half = len(names) // 2
+    orders = (np.random.default_rng([seed, s]).permutation(len(names)) for s in range(n_splits))
+    return np.stack([(order < half)[number] for order in orders])
+
+
+def map_splits(function: Callable[[Item], Result], splits: Iterable[Item]) -> list[Result]:
+    """``[function(split) for split in splits]``, as many at a time as there are cores.
+
+    Threads share the features, and numpy releases the interpreter while it computes.
+    """
+    # Several BLAS threads for each of several splits would compete for the same cores.
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(function, splits))
+
+
+def tabulate(values: np.ndarray, **levels: Sequence) -> pd.DataFrame:
+    """One row per element of ``values``, with its label on each axis and a column ``value``.
+
+    >>> tabulate(np.array([[1.0, 2.0]]), split=(0,), part=("train", "validation"))
+       split        part  value
+    0      0       train    1.0
+    1      0  validation    2.0
+    """
+    index = pd.MultiIndex.from_product(list(levels.values()), names=list(levels))
+    return pd.Series(np.ravel(values), index, name="value").reset_index()

@@ -1,21 +1,18 @@
 """Meta regression: how large is a segment's IoU_adj or IoU? (section 3, Tables 2 and 3)"""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from metaseg_tf.analysis.design import NOISE, Design, check_choice
-from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
-from metaseg_tf.analysis.runs import PARTS, map_runs, tabulate
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS, Protocol, map_splits, tabulate
 from metaseg_tf.analysis.scores import r2, sigma
 from metaseg_tf.errors import InputError
 from metaseg_tf.segments.columns import IOU_COLUMNS
 
-__all__ = ["Regression", "fit_regression", "least_squares"]
+__all__ = ["Regression", "fit_regression"]
 
 _MODELS = ("all", "entropy")
 _SCORES = {"sigma": sigma, "r2": r2}
@@ -25,7 +22,7 @@ _RUINED = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    """Least squares fits of all runs and their scores.
+    """Least squares fits of all splits and their scores.
 
     Attributes
     ----------
@@ -35,14 +32,17 @@ class Regression:
         value. Classification's validation half trains here, as in the authors' code.
     clipped : DataFrame
         The same for predictions clipped to [0, 1].
-    coef, intercept : float64 arrays [runs, p], [runs]
+    coef, intercept : float64 arrays [splits, p], [splits]
         Of the fits on all columns; of all solutions that aliases allow, the shortest.
     predicted : float64 array [n]
-        Run 0's prediction for every segment from all columns, not clipped (Figures 3 and 5).
+        Split 0's prediction for every segment from all columns, not clipped (Figures 3 and 5), by
+        statsmodels' OLS: that of ``coef`` and ``intercept`` to rounding.
     extrapolating : mapping of str to tuple of str
-        Models whose validation R2, on average over runs, is more than 0.1 below that of clipped
-        predictions -> the columns that did most of it in the worst run by leaving the range that
-        they have in the training half; none if only their combination is new.
+        Models whose validation R2, on average over splits, is more than 0.1 below that of clipped
+        predictions -> the columns that did most of it in the worst split by leaving the range
+        that they have in the training half; none if only their combination is new.
+    arrays : mapping of str to array
+        What all of it is rebuilt from by `from_arrays`.
     """
 
     target: str
@@ -52,41 +52,32 @@ class Regression:
     intercept: np.ndarray
     predicted: np.ndarray
     extrapolating: Mapping[str, tuple[str, ...]]
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All of it as arrays, for `from_arrays`."""
-        return {
-            "scores": self.scores["value"].to_numpy(),
-            "clipped": self.clipped["value"].to_numpy(),
-            "coef": self.coef,
-            "intercept": self.intercept,
-            "predicted": self.predicted,
-            # A JSON text as bytes: names of columns are text, which arrays of numbers are not.
-            "extrapolating": np.frombuffer(json.dumps(dict(self.extrapolating)).encode(), np.uint8),
-        }
+    arrays: Mapping[str, np.ndarray]
 
     @classmethod
     def from_arrays(
         cls, arrays: Mapping[str, np.ndarray], design: Design, target: str, protocol: Protocol
     ) -> "Regression":
-        """The regression of a design's target by a protocol, from what `arrays` gave.
+        """The regression of a design's target by a protocol, as its ``arrays`` hold it.
 
         Raises
         ------
-        ValueError, KeyError, AttributeError
+        ValueError, KeyError
             If the arrays are not those of this design and protocol.
         """
-        shape = (protocol.runs, len(_MODELS), len(_SCORES), len(PARTS))
+        splits, p = protocol.n_splits, len(design.columns)
+        shape = (splits, len(_MODELS), len(_SCORES), len(PARTS))
+        scores, clipped = (arrays[name].reshape(shape) for name in ("scores", "clipped"))
+        beyond = arrays["beyond"].reshape(splits, len(_MODELS), p)
         return cls(
             target,
-            *(_tidy(arrays[name].reshape(shape), target) for name in ("scores", "clipped")),
-            arrays["coef"].reshape(protocol.runs, len(design.columns)),
-            arrays["intercept"].reshape(protocol.runs),
+            _tidy(scores, target),
+            _tidy(clipped, target),
+            arrays["coef"].reshape(splits, p),
+            arrays["intercept"].reshape(splits),
             arrays["predicted"].reshape(len(design)),
-            {
-                model: tuple(design.columns[design.columns.index(name)] for name in names)
-                for model, names in json.loads(arrays["extrapolating"].tobytes()).items()
-            },
+            _name_extrapolating(scores, clipped, beyond, design.columns),
+            arrays,
         )
 
     def tidy(self) -> pd.DataFrame:
@@ -97,7 +88,7 @@ class Regression:
 def fit_regression(
     design: Design, target: str = "iou_adj", protocol: Protocol = PAPER_PROTOCOL
 ) -> Regression:
-    """Fit and score least squares on all columns and on E alone in every run.
+    """Fit and score least squares on all columns and on E alone in every split.
 
     Raises
     ------
@@ -108,88 +99,78 @@ def fit_regression(
     true = getattr(design, target)
     # Classification validates where this mask is true; here those rows train.
     trains = protocol.draw_splits(design)
-    runs = map_runs(lambda train: _fit_run(design, true, train, protocol), trains)
-    return Regression(
-        target,
-        _tidy([run.scores for run in runs], target),
-        _tidy([run.clipped for run in runs], target),
-        np.stack([run.coef for run in runs]),
-        np.array([run.intercept for run in runs]),
-        runs[0].predicted,
-        _name_extrapolating(runs, design.columns),
-    )
+    splits = map_splits(lambda train: _fit_split(design, true, train, protocol), trains)
+    arrays = {name: np.stack([split[name] for split in splits]) for name in splits[0]}
+    arrays["predicted"] = _predict_by_ols(protocol.features(design, trains[0]), true, trains[0])
+    return Regression.from_arrays(arrays, design, target, protocol)
 
 
-def least_squares(X: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
-    """Shortest least squares coefficients [p] and the intercept, whatever the rank of X [n, p].
-
-    Directions in which the centred rows have a singular value below 1e-6 of the largest are the
-    rounding of float32 and count as aliased, as in scikit-learn's LinearRegression since 1.9
-    (docs/decisions/0044-least-squares-on-few-images.md). Only the fitted values are to be read; for
-    coefficients see ``metaseg_tf.analysis.diagnostics``.
-    """
-    mean, level = X.mean(axis=0), target.mean()
-    coef, *_ = np.linalg.lstsq(X - mean, target - level, rcond=NOISE)
-    return coef, float(level - mean @ coef)
-
-
-class _Run(NamedTuple):
-    """One run: the fit on all columns, and scores [model, score, part].
+def _fit_split(design, true, train, protocol):
+    """The fit on all columns and scores [model, score, part] of one split.
 
     ``beyond`` [model, p] is how far a column that leaves its range moves a prediction at most.
     """
+    # Loading scikit-learn takes a second, which fits that are kept need not wait for.
+    from metaseg_tf.analysis.estimators import LeastSquares
 
-    coef: np.ndarray
-    intercept: float
-    predicted: np.ndarray
-    scores: np.ndarray
-    clipped: np.ndarray
-    beyond: np.ndarray
-
-
-def _fit_run(design, true, train, protocol):
-    _check_halves(train)
-    X = protocol.features(design, train)
-    E = design.columns.index("E")
-    coef = np.zeros((len(_MODELS), X.shape[1]))
-    coef[0], intercept = least_squares(X[train], true[train])
-    coef[1, [E]], level = least_squares(X[train][:, [E]], true[train])
-    predicted = coef @ X.T + [[intercept], [level]]
-    scores, clipped = (_score(p, true, train) for p in (predicted, predicted.clip(0, 1)))
-    seen, new = X[train], X[~train]
-    outside = np.maximum(new.max(axis=0) - seen.max(axis=0), seen.min(axis=0) - new.min(axis=0))
-    beyond = np.abs(coef) * outside.clip(0)
-    return _Run(coef[0], intercept, predicted[0], scores, clipped, beyond)
-
-
-def _name_extrapolating(runs, columns):
-    r2s = np.array([run.scores[:, 1, 1] for run in runs])
-    clipped = np.array([run.clipped[:, 1, 1] for run in runs])
-    found = {}
-    for m in np.flatnonzero((clipped - r2s).mean(axis=0) > _RUINED):
-        beyond = runs[r2s[:, m].argmin()].beyond[m]
-        most = beyond.argsort()[::-1][:3]
-        found[_MODELS[m]] = tuple(columns[j] for j in most if 2 * beyond[j] > beyond.max())
-    return found
-
-
-def _score(predicted, true, train):
-    return np.stack(
-        [
-            [score(predicted[:, half], true[half]) for half in (train, ~train)]
-            for score in _SCORES.values()
-        ]
-    ).transpose(2, 0, 1)
-
-
-def _tidy(scores, target):
-    levels = {"model": _MODELS, "score": tuple(_SCORES), "part": PARTS}
-    return tabulate(np.stack(scores), split=range(len(scores)), target=(target,), **levels)
-
-
-def _check_halves(train):
     if train.all() or not train.any():
         raise InputError(
             f"regression: expected segments in both halves, got {int(train.sum())} of "
             f"{len(train)} in one; extract more images"
         )
+    X = protocol.features(design, train)
+    E = [design.columns.index("E")]
+    seen, new = X[train], X[~train]
+    fit = LeastSquares().fit(seen, true[train])
+    baseline = LeastSquares().fit(seen[:, E], true[train])
+    predicted = np.stack([fit.predict(X), baseline.predict(X[:, E])])
+    outside = np.maximum(new.max(axis=0) - seen.max(axis=0), seen.min(axis=0) - new.min(axis=0))
+    beyond = np.abs([fit.coef_, np.zeros(X.shape[1])])
+    beyond[1, E] = np.abs(baseline.coef_)
+    scores, clipped = (
+        np.array(
+            [
+                [
+                    [score(p[half], true[half]) for half in (train, ~train)]
+                    for score in _SCORES.values()
+                ]
+                for p in values
+            ]
+        )
+        for values in (predicted, predicted.clip(0, 1))
+    )
+    return {
+        "coef": fit.coef_,
+        "intercept": fit.intercept_,
+        "scores": scores,
+        "clipped": clipped,
+        "beyond": beyond * outside.clip(0),
+    }
+
+
+def _predict_by_ols(X, true, train):
+    """Predictions [n] of statsmodels' least squares on the rows of a bool array ``train`` [n]."""
+    from statsmodels.regression.linear_model import OLS
+
+    # The directions that LeastSquares uses: statsmodels knows no rank but that of float64.
+    mean = X[train].mean(axis=0)
+    _, sizes, axes = np.linalg.svd(X[train] - mean, full_matrices=False)
+    directions = (X - mean) @ axes[sizes > NOISE * sizes[0]].T
+    exog = np.column_stack([np.ones(len(X)), directions])
+    return OLS(true[train], exog[train]).fit().predict(exog)
+
+
+def _name_extrapolating(scores, clipped, beyond, columns):
+    """Columns by model as `Regression.extrapolating` has them."""
+    r2s = scores[:, :, 1, 1]
+    found = {}
+    for m in np.flatnonzero((clipped[:, :, 1, 1] - r2s).mean(axis=0) > _RUINED):
+        moved = beyond[r2s[:, m].argmin(), m]
+        most = moved.argsort()[::-1][:3]
+        found[_MODELS[m]] = tuple(columns[j] for j in most if 2 * moved[j] > moved.max())
+    return found
+
+
+def _tidy(scores, target):
+    levels = {"model": _MODELS, "score": tuple(_SCORES), "part": PARTS}
+    return tabulate(scores, split=range(len(scores)), target=(target,), **levels)

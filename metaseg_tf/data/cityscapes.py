@@ -1,38 +1,37 @@
-"""Cityscapes: its classes, its folders, and images with labels as one tf.data chain.
+"""Cityscapes: its labels, its folders, and images with labels as one tf.data chain.
 
-TensorFlow is imported where images are read only: tables and reports need the classes alone.
+TensorFlow is imported only when images are read: tables and reports need the labels alone.
 """
 
 import functools
 import glob
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from metaseg_tf.data.classes import CITYSCAPES, VOID
 from metaseg_tf.data.folders import check_file
+from metaseg_tf.data.sample import FileItem, Sample, Source
 from metaseg_tf.errors import DataFormatError, InputError, in_one_line
 
 __all__ = [
-    "CLASSES",
     "LABELS",
     "LABEL_IDS_TO_TRAIN_IDS",
-    "PALETTE",
-    "ImageWithLabels",
     "Label",
     "Pair",
-    "PairsAhead",
+    "PairSource",
     "find_pairs",
-    "name_classes",
+    "read_ahead",
     "read_pair",
     "read_pairs",
 ]
 
-VOID = 255
 _UNKNOWN = 254
 _IMAGES, _TRUTH = "leftImg8bit", "gtFine"
 _IMAGE_SUFFIX = "_leftImg8bit.png"
@@ -41,7 +40,7 @@ _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _PNG_HEADER = struct.Struct(">16s2I2B")
 #: Upper bound of an image's pixels, 32 times those of Cityscapes.
 _MAX_PIXELS = 2**26
-#: Bits and colour type of what is asked of a PNG: 8-bit grey for labels, whatever for photographs.
+#: Bits and colour type of a PNG of labels; photographs may have any.
 _GREY = (8, 0)
 _REMEDY = "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip into one folder"
 
@@ -52,65 +51,20 @@ class Label(NamedTuple):
     name: str
     label_id: int
     train_id: int
-    color: tuple[int, int, int]
 
 
+_NAMES = (
+    "unlabeled, ego vehicle, rectification border, out of roi, static, dynamic, ground, "
+    "road, sidewalk, parking, rail track, building, wall, fence, guard rail, bridge, "
+    "tunnel, pole, polegroup, traffic light, traffic sign, vegetation, terrain, sky, "
+    "person, rider, car, truck, bus, caravan, trailer, train, motorcycle, bicycle"
+)
+_TRAIN_IDS = {name: train_id for train_id, name in enumerate(CITYSCAPES.names)}
 #: All labels of the data set, by label id.
 LABELS = tuple(
-    Label(*row)
-    for row in (
-        ("unlabeled", 0, VOID, (0, 0, 0)),
-        ("ego vehicle", 1, VOID, (0, 0, 0)),
-        ("rectification border", 2, VOID, (0, 0, 0)),
-        ("out of roi", 3, VOID, (0, 0, 0)),
-        ("static", 4, VOID, (0, 0, 0)),
-        ("dynamic", 5, VOID, (111, 74, 0)),
-        ("ground", 6, VOID, (81, 0, 81)),
-        ("road", 7, 0, (128, 64, 128)),
-        ("sidewalk", 8, 1, (244, 35, 232)),
-        ("parking", 9, VOID, (250, 170, 160)),
-        ("rail track", 10, VOID, (230, 150, 140)),
-        ("building", 11, 2, (70, 70, 70)),
-        ("wall", 12, 3, (102, 102, 156)),
-        ("fence", 13, 4, (190, 153, 153)),
-        ("guard rail", 14, VOID, (180, 165, 180)),
-        ("bridge", 15, VOID, (150, 100, 100)),
-        ("tunnel", 16, VOID, (150, 120, 90)),
-        ("pole", 17, 5, (153, 153, 153)),
-        ("polegroup", 18, VOID, (153, 153, 153)),
-        ("traffic light", 19, 6, (250, 170, 30)),
-        ("traffic sign", 20, 7, (220, 220, 0)),
-        ("vegetation", 21, 8, (107, 142, 35)),
-        ("terrain", 22, 9, (152, 251, 152)),
-        ("sky", 23, 10, (70, 130, 180)),
-        ("person", 24, 11, (220, 20, 60)),
-        ("rider", 25, 12, (255, 0, 0)),
-        ("car", 26, 13, (0, 0, 142)),
-        ("truck", 27, 14, (0, 0, 70)),
-        ("bus", 28, 15, (0, 60, 100)),
-        ("caravan", 29, VOID, (0, 0, 90)),
-        ("trailer", 30, VOID, (0, 0, 110)),
-        ("train", 31, 16, (0, 80, 100)),
-        ("motorcycle", 32, 17, (0, 0, 230)),
-        ("bicycle", 33, 18, (119, 11, 32)),
-    )
+    Label(name, label_id, _TRAIN_IDS.get(name, VOID))
+    for label_id, name in enumerate(_NAMES.split(", "))
 )
-_EVALUATED = sorted((label for label in LABELS if label.train_id != VOID), key=lambda x: x.train_id)
-
-#: Names of the 19 classes by train id.
-CLASSES = tuple(label.name for label in _EVALUATED)
-
-
-def name_classes(n_classes: int) -> tuple[str, ...]:
-    """Names of a network's classes: those of Cityscapes if it has as many, else numbers."""
-    if n_classes == len(CLASSES):
-        return CLASSES
-    return tuple(f"class {j}" for j in range(n_classes))
-
-
-#: Colours by train id, uint8 [256, 3]; black from 19 on.
-PALETTE = np.zeros((256, 3), np.uint8)
-PALETTE[: len(CLASSES)] = [label.color for label in _EVALUATED]
 
 #: Train id of each label id, uint8 [256]; 255 for void, 254 for ids that do not exist. The licence
 #: plate has the label id -1, which a PNG of bytes holds as 255.
@@ -119,12 +73,12 @@ LABEL_IDS_TO_TRAIN_IDS[: len(LABELS)] = [label.train_id for label in LABELS]
 LABEL_IDS_TO_TRAIN_IDS[255] = VOID
 
 _TRAIN_IDS_TO_TRAIN_IDS = np.full(256, _UNKNOWN, np.uint8)
-_TRAIN_IDS_TO_TRAIN_IDS[: len(CLASSES)] = range(len(CLASSES))
+_TRAIN_IDS_TO_TRAIN_IDS[: len(CITYSCAPES)] = range(len(CITYSCAPES))
 _TRAIN_IDS_TO_TRAIN_IDS[255] = VOID
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(FileItem):
     """An image and its labels on disk."""
 
     name: str
@@ -132,24 +86,34 @@ class Pair:
     labels: Path
 
     @property
+    def origin(self) -> str:
+        """The image's path."""
+        return str(self.image)
+
+    @property
     def has_train_ids(self) -> bool:
         """Whether the label image holds train ids and not label ids."""
         return self.labels.name.endswith(_LABEL_SUFFIXES[1])
 
+    def read(self) -> Sample:
+        """The pair as `read_pair` decodes it."""
+        return read_pair(self)
 
-class ImageWithLabels(NamedTuple):
-    """A decoded pair.
 
-    Attributes
-    ----------
-    image : uint8 [H, W, 3]
-        RGB.
-    gt : uint8 [H, W]
-        Train ids 0..18, 255 for void.
-    """
+class PairSource(Source):
+    """Pairs, by `find_pairs`, as a source of images that are read ahead."""
 
-    image: np.ndarray
-    gt: np.ndarray
+    def __init__(self, pairs: Sequence[Pair], settings: Mapping[str, Any] = MappingProxyType({})):
+        super().__init__(
+            pairs,
+            {"source": "cityscapes", **settings},
+            n_classes=len(CITYSCAPES),
+            classes=CITYSCAPES,
+        )
+
+    def reader(self, done: set[str]) -> Callable[[Pair], Sample]:
+        """As `read_ahead` of the pairs that are not ``done``."""
+        return read_ahead([pair for pair in self.items if pair.name not in done])
 
 
 def find_pairs(
@@ -185,11 +149,14 @@ def find_pairs(
             f"{folder}: expected images {city or '<city>'}/*{_IMAGE_SUFFIX}, found none "
             f"(there is {cities}); choose a city that is there, or {_REMEDY}"
         )
-    truth = Path(root) / _TRUTH / split
-    pairs = [_pair(image, truth) for image in images]
-    for pair in pairs:
-        check_file(pair.image)
-        check_file(pair.labels)
+    truth, pairs = Path(root) / _TRUTH / split, []
+    for image in images:
+        name = image.name.removesuffix(_IMAGE_SUFFIX)
+        candidates = [truth / image.parent.name / (name + suffix) for suffix in _LABEL_SUFFIXES]
+        labels = next((path for path in candidates if path.exists()), candidates[0])
+        pairs.append(Pair(name, image, labels))
+        check_file(image)
+        check_file(labels)
     missing = [pair for pair in pairs if not pair.labels.exists()]
     if missing:
         raise DataFormatError(
@@ -217,15 +184,8 @@ def _split_folder(root: Path, split: str) -> Path:
     return root / _IMAGES / split
 
 
-def _pair(image: Path, truth: Path) -> Pair:
-    name = image.name.removesuffix(_IMAGE_SUFFIX)
-    candidates = [truth / image.parent.name / (name + suffix) for suffix in _LABEL_SUFFIXES]
-    labels = next((path for path in candidates if path.exists()), candidates[0])
-    return Pair(name, image, labels)
-
-
-def read_pair(pair: Pair) -> ImageWithLabels:
-    """Decode one pair.
+def read_pair(pair: Pair) -> Sample:
+    """Decode one pair: image uint8 [H, W, 3], and gt uint8 [H, W] of train ids, 255 for void.
 
     Raises
     ------
@@ -237,61 +197,54 @@ def read_pair(pair: Pair) -> ImageWithLabels:
     import tensorflow as tf
 
     try:
-        _, *decoded = _decoder()(*(tf.constant(column[0]) for column in _columns([pair])))
+        _, image, gt = _decoder()(*(tf.constant(column[0]) for column in _columns([pair])))
     except tf.errors.OpError as error:
-        # What is wrong is said better here than by TensorFlow.
-        _check_image(pair.image)
-        _check_labels(pair.labels)
-        raise _unreadable(pair, error) from error
-    return _check(pair, decoded)
+        # These say better what is wrong than TensorFlow.
+        _check_png(pair.image)
+        _check_png(pair.labels, _GREY)
+        raise DataFormatError(
+            f"{pair.image} with {pair.labels.name}: expected two whole PNG files, got one that "
+            f"cannot be read ({in_one_line(error)}); unpack it again"
+        ) from error
+    return _as_sample(pair, image, gt)
 
 
-def read_pairs(pairs: Iterable[Pair], *, prefetch: int = 2) -> "PairsAhead":
-    """Decode pairs in their order, ahead of the reader and on several threads.
+def read_pairs(pairs: Iterable[Pair], *, prefetch: int = 2) -> Iterator[Sample]:
+    """Decode pairs in order, as `read_ahead`; a broken one raises, and iteration can go on."""
+    pairs = list(pairs)
+    return map(read_ahead(pairs, prefetch=prefetch), pairs)
+
+
+def read_ahead(pairs: Sequence[Pair], *, prefetch: int = 2) -> Callable[[Pair], Sample]:
+    """Decode pairs ahead of their reader, in their order and on several threads.
 
     Parameters
     ----------
-    pairs : iterable of Pair
+    pairs : sequence of Pair
     prefetch : int
-        How many pairs may wait, decoded.
+        Number of decoded pairs that may wait.
 
     Returns
     -------
-    PairsAhead
-        An iterator over ImageWithLabels; a pair that cannot be read raises what `read_pair`
-        raises, and does not end the iteration.
+    callable
+        Gives any pair as `read_pair` does, and drops those before it that were not asked for. A
+        pair that is broken, dropped, given before or not among ``pairs`` is decoded on its own.
     """
-    pairs = list(pairs)
-    return PairsAhead(pairs, iter(_chain(pairs, prefetch)))
+    elements = iter(_chain(pairs, prefetch))
+    # Each element carries the place of its pair, so that pixels and pair cannot part.
+    places = {pair: place for place, pair in enumerate(pairs)}
+    element = (-1,)
 
+    def read(pair: Pair) -> Sample:
+        nonlocal element
+        wanted = places.get(pair, -1)
+        while int(element[0]) < wanted:
+            # The chain ends early if its last pairs are broken.
+            element = next(elements, (len(places),))
+        place, *decoded = element
+        return _as_sample(pair, *decoded) if int(place) == wanted >= 0 else read_pair(pair)
 
-class PairsAhead(Iterator):
-    """Pairs that are decoded ahead of the reader, in an order known to both.
-
-    Each element of the chain carries the place of its pair, so that pixels and pair cannot part,
-    whichever pairs are broken, never taken, or taken in another order.
-    """
-
-    def __init__(self, pairs: list[Pair], elements: Iterator):
-        self._pairs, self._elements = iter(pairs), elements
-        self._places = {pair: place for place, pair in enumerate(pairs)}
-        self._place, self._decoded = -1, ()
-
-    def __next__(self) -> ImageWithLabels:
-        return self.take(next(self._pairs))
-
-    def take(self, pair: Pair) -> ImageWithLabels:
-        """One pair; those before it that were not taken are dropped.
-
-        A pair that does not come out of the chain, or has come out already, is decoded on its own.
-        Errors as `read_pair`.
-        """
-        wanted = self._places.get(pair, -1)
-        while self._place < wanted:
-            # The chain ends early where its last pairs are broken.
-            place, *self._decoded = next(self._elements, (len(self._places),))
-            self._place = int(place)
-        return _check(pair, self._decoded) if self._place == wanted >= 0 else read_pair(pair)
+    return read
 
 
 def _chain(pairs: list[Pair], prefetch: int):
@@ -301,8 +254,8 @@ def _chain(pairs: list[Pair], prefetch: int):
     """
     import tensorflow as tf
 
-    # Nothing here is to be tuned, and who leaves the chain would wait for its tuner, which sleeps
-    # for as long as the chain has been in use, up to a minute.
+    # There is nothing to tune, and leaving the chain would wait for its tuner, which sleeps for as
+    # long as the chain has been in use, up to a minute.
     options = tf.data.Options()
     options.autotune.enabled = False
     return (
@@ -343,7 +296,7 @@ def _decoder():
 
 
 def _read_png(path, kind: tuple[int, int] | None = None):
-    """A PNG file as a string tensor, which fails where `_check_image` or `_check_labels` would."""
+    """A PNG file as a string tensor; fails if `_check_png` would."""
     import tensorflow as tf
 
     content = tf.io.read_file(path)
@@ -359,60 +312,45 @@ def _read_png(path, kind: tuple[int, int] | None = None):
         return tf.identity(content)
 
 
-def _check_image(path: Path) -> bytes:
-    """The content of a PNG file with a sound header: decoders allocate what it declares."""
+def _check_png(path: Path, kind: tuple[int, int] | None = None) -> None:
+    """Check the header of a PNG file: decoders allocate the size that it declares.
+
+    TensorFlow would turn labels of 16 bits, a palette or colours into other ids.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataFormatError(
             f"{path}: cannot be read ({error.strerror}); unpack it again"
         ) from error
-    _check_header(path, content)
-    return content
-
-
-def _check_labels(path: Path) -> None:
-    """As `_check_image`; TensorFlow would turn 16 bits, a palette or colours into other ids."""
-    *_, bits, colour = _PNG_HEADER.unpack_from(_check_image(path))
-    if (bits, colour) != _GREY:
+    if len(content) < _PNG_HEADER.size or not content.startswith(_PNG):
+        raise DataFormatError(
+            f"{path}: expected a whole PNG file, got something else; unpack it again"
+        )
+    _, width, height, bits, colour = _PNG_HEADER.unpack_from(content)
+    if not 0 < width * height <= _MAX_PIXELS:
+        raise DataFormatError(
+            f"{path}: expected at most {_MAX_PIXELS} pixels, got a PNG file of {height}x{width}; "
+            "it is not an image of a street"
+        )
+    if kind not in (None, (bits, colour)):
         raise DataFormatError(
             f"{path}: expected labels as a PNG of 8-bit grey, got {bits} bits of "
             f"colour type {colour}; take the file ending in {' or '.join(_LABEL_SUFFIXES)} as it is"
         )
 
 
-def _check_header(path: Path, content: bytes) -> None:
-    if len(content) < _PNG_HEADER.size or not content.startswith(_PNG):
+def _as_sample(pair: Pair, image, gt) -> Sample:
+    image, gt = image.numpy(), gt.numpy()
+    if image.shape[:2] != gt.shape:
         raise DataFormatError(
-            f"{path}: expected a whole PNG file, got something else; unpack it again"
+            f"{pair.labels}: expected the size of its image, {image.shape[0]}x{image.shape[1]}, "
+            f"got {gt.shape[0]}x{gt.shape[1]}; unpack both again"
         )
-    _, width, height, *_ = _PNG_HEADER.unpack_from(content)
-    if not 0 < width * height <= _MAX_PIXELS:
-        raise DataFormatError(
-            f"{path}: expected at most {_MAX_PIXELS} pixels, got a PNG file of {height}x{width}; "
-            "it is not an image of a street"
-        )
-
-
-def _unreadable(pair: Pair, error: Exception) -> DataFormatError:
-    return DataFormatError(
-        f"{pair.image} with {pair.labels.name}: expected two whole PNG files, got one that cannot "
-        f"be read ({in_one_line(error)}); unpack it again"
-    )
-
-
-def _check(pair: Pair, tensors: Iterable) -> ImageWithLabels:
-    decoded = ImageWithLabels(*(tensor.numpy() for tensor in tensors))
-    if decoded.image.shape[:2] != decoded.gt.shape:
-        raise DataFormatError(
-            f"{pair.labels}: expected the size of its image, "
-            f"{decoded.image.shape[0]}x{decoded.image.shape[1]}, got "
-            f"{decoded.gt.shape[0]}x{decoded.gt.shape[1]}; unpack both again"
-        )
-    if (decoded.gt == _UNKNOWN).any():
+    if (gt == _UNKNOWN).any():
         expected = "train ids 0..18 and 255" if pair.has_train_ids else "label ids 0..33"
         raise InputError(
             f"{pair.labels}: expected {expected}, got others; "
             "is it a label image of Cityscapes, and not one in colour?"
         )
-    return decoded
+    return Sample(pair.name, image, gt=gt)

@@ -8,13 +8,16 @@ may hold ``image``, uint8 [H, W, 3] in RGB, to be shown. npy holds nothing but t
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
+from metaseg_tf.data.classes import MAX_CLASSES, ClassTable
 from metaseg_tf.data.folders import find_files
+from metaseg_tf.data.sample import FileItem, Sample, Source
 from metaseg_tf.errors import DataFormatError, InputError, ShapeError, suggest
 from metaseg_tf.untrusted.arrays import READ_ERRORS, StoredArrays, open_hdf5, open_npy, open_npz
 
@@ -24,6 +27,7 @@ __all__ = [
     "check_keys",
     "find_dumps",
     "load_dump",
+    "open_dumps",
     "read_classes",
     "read_name",
     "save_dump",
@@ -54,6 +58,50 @@ class SoftmaxDump(NamedTuple):
     gt: np.ndarray | None
     name: str
     image: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class _DumpFile(FileItem):
+    """A dump that is read with the options of `load_dump`."""
+
+    path: Path
+    options: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return read_name(self.path, self.options.get("keys"))
+
+    @property
+    def origin(self) -> str:
+        return str(self.path)
+
+    def read(self) -> Sample:
+        return Sample(**load_dump(self.path, **self.options)._asdict())
+
+
+def open_dumps(
+    folder: str | os.PathLike,
+    *,
+    limit: int | None = None,
+    classes: ClassTable | None = None,
+    **options,
+) -> Source:
+    """The dumps of a folder, at most ``limit``, as a source of images to measure.
+
+    Dumps do not name their ``classes``. Their number is what the first dump declares, or None if
+    that cannot be read. Further options are those of `load_dump`; errors as `find_dumps`.
+    """
+    paths, keys, n_classes = find_dumps(folder)[:limit], check_keys(options.get("keys")), None
+    with contextlib.suppress(DataFormatError):
+        for path in paths[:1]:
+            first = options.get("channels_first", False)
+            n_classes = read_classes(path, keys, channels_first=first)
+    if n_classes is not None and not 2 <= n_classes <= MAX_CLASSES:
+        n_classes = None
+    settings = {"source": "softmax", **{name: value for name, value in options.items() if value}}
+    return Source(
+        [_DumpFile(path, options) for path in paths], settings, n_classes, classes=classes
+    )
 
 
 def find_dumps(folder: str | os.PathLike) -> list[Path]:

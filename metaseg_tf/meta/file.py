@@ -5,25 +5,26 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from metaseg_tf.analysis.base import Estimator, read_numbers
 from metaseg_tf.analysis.design import feature_names
+from metaseg_tf.analysis.estimators import ESTIMATORS, Pair
+from metaseg_tf.data.classes import MAX_CLASSES
 from metaseg_tf.data.folders import check_file
-from metaseg_tf.errors import DataFormatError, SettingsMismatchError, in_one_line
-from metaseg_tf.meta.model import Linear, MetaModel, Verdict
+from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
+from metaseg_tf.meta.model import MetaModel, Verdict
 from metaseg_tf.runs.run import parse_json, write_json
-from metaseg_tf.segments.columns import CONVENTIONS, MAX_CLASSES, empty_table
+from metaseg_tf.segments.columns import CONVENTIONS, empty_table
 
 __all__ = ["FORMAT", "load_model", "save_model", "to_json"]
 
 _KIND = "metaseg-tf meta model"
 FORMAT = 1
-#: Bound of all numbers, so that no verdict on a measured segment overflows.
-_LARGEST = 1e100
+#: Estimators that stand in files without their name.
+_UNNAMED = "linear"
 
 
 def save_model(model: MetaModel, path: str | os.PathLike) -> Path:
-    """Write a model as JSON, whole or not at all, and return where it lies.
+    """Write a model as JSON, whole or not at all, and return its path.
 
     Raises
     ------
@@ -41,9 +42,9 @@ def load_model(path: str | os.PathLike) -> MetaModel:
     Raises
     ------
     DataFormatError
-        If the file is missing, truncated, no model, or made by a newer version.
+        If the file is missing, truncated, not a model, or made by a newer version.
     SettingsMismatchError
-        If the model wants other columns than this version measures, or an unknown convention.
+        If the model needs other columns than this version measures, or an unknown convention.
     """
     path = Path(path)
     content = _read(path)
@@ -56,7 +57,7 @@ def load_model(path: str | os.PathLike) -> MetaModel:
 
 
 def to_json(model: MetaModel) -> dict[str, Any]:
-    """What the file holds."""
+    """The content of the file."""
     return {
         "kind": _KIND,
         "format": FORMAT,
@@ -65,11 +66,20 @@ def to_json(model: MetaModel) -> dict[str, Any]:
         "columns": list(model.columns),
         "mean": model.mean.tolist(),
         "scale": model.scale.tolist(),
-        "classifier": {"coef": model.classifier.coef.tolist(), "intercept": model.classifier[1]},
-        "regressor": {"coef": model.regressor.coef.tolist(), "intercept": model.regressor[1]},
+        **{role: _describe(getattr(model, role), role) for role in Pair._fields},
         "without_interior": model.without_interior._asdict(),
         "provenance": model.provenance,
     }
+
+
+def _describe(estimator: Estimator, role: str) -> dict[str, Any]:
+    for name, pair in ESTIMATORS.items():
+        if type(estimator) is getattr(pair, role):
+            return ({} if name == _UNNAMED else {"estimator": name}) | estimator.to_json()
+    raise InputError(
+        f"meta model: expected a {role} of one of {', '.join(ESTIMATORS)}, got "
+        f"{type(estimator).__name__}; add it to ESTIMATORS in metaseg_tf/analysis/estimators.py"
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -98,17 +108,20 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
     columns, provenance = tuple(content["columns"]), content["provenance"]
     if not all(map(str.isprintable, columns)):
         raise ValueError("columns of unprintable names")
-    without = Verdict(**{name: _number(v) for name, v in content["without_interior"].items()})
+    verdict = content["without_interior"]
+    without = Verdict(
+        **dict(zip(verdict, read_numbers([*verdict.values()], 2).tolist(), strict=True))
+    )
     if not all(0 <= value <= 1 for value in without):
         raise ValueError(f"verdicts {without} outside of [0, 1]")
     if not all(isinstance(part, dict) for part in (provenance, provenance.get("settings", {}))):
         raise ValueError("a provenance that is not an object")
     return MetaModel(
         columns,
-        _numbers(content["mean"], len(columns)),
-        _numbers(content["scale"], len(columns), positive=True),
-        _linear(content["classifier"], len(columns)),
-        _linear(content["regressor"], len(columns)),
+        read_numbers(content["mean"], len(columns)),
+        read_numbers(content["scale"], len(columns), positive=True),
+        _estimator(content["classifier"], "classifier", len(columns)),
+        _estimator(content["regressor"], "regressor", len(columns)),
         without,
         content["convention"],
         operator.index(content["connectivity"]),
@@ -116,21 +129,11 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
     )
 
 
-def _linear(content: dict[str, Any], p: int) -> Linear:
-    return Linear(_numbers(content["coef"], p), _number(content["intercept"]))
-
-
-def _numbers(values: list, p: int, *, positive: bool = False) -> np.ndarray:
-    if len(values) != p or not {type(value) for value in values} <= {int, float}:
-        raise ValueError(f"expected {p} numbers for {p} columns")
-    low = 1 / _LARGEST if positive else -_LARGEST
-    if not all(low <= value <= _LARGEST for value in values):
-        raise ValueError(f"expected numbers from {low} to {_LARGEST}")
-    return np.array(values, np.float64)
-
-
-def _number(value: float) -> float:
-    return float(_numbers([value], 1)[0])
+def _estimator(content: dict[str, Any], role: str, p: int) -> Estimator:
+    name = content.get("estimator", _UNNAMED)
+    if name not in ESTIMATORS:
+        raise ValueError(f"estimator {name!r:.40}, which this version does not know")
+    return getattr(ESTIMATORS[name], role).from_json(content, p)
 
 
 def _check(path: Path, model: MetaModel) -> None:

@@ -7,29 +7,18 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from metaseg_tf.analysis.base import Classifier, Regressor
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.runs.run import compare_settings
 from metaseg_tf.segments.columns import count_classes
 
-__all__ = ["SCORE_COLUMNS", "Linear", "MetaModel", "Verdict"]
+__all__ = ["SCORE_COLUMNS", "MetaModel", "Verdict"]
 
-#: What a model says of each segment, in this order.
+#: Verdicts on each segment, in this order.
 SCORE_COLUMNS = ("iou_adj_predicted", "iou_adj_linear", "false_positive_probability")
 
 _OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
 _NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", *_OF_DUMPS)
-
-
-class Linear(NamedTuple):
-    """Coefficients float64 [p] of standardised features, and the intercept."""
-
-    coef: np.ndarray
-    intercept: float
-
-    def __call__(self, X: np.ndarray) -> np.ndarray:
-        """Float64 [n] for standardised features [n, p]."""
-        # Not by BLAS: its threads would wait for those that have just measured the segments.
-        return np.einsum("ij,j->i", X, self.coef) + self.intercept
 
 
 class Verdict(NamedTuple):
@@ -46,13 +35,14 @@ class MetaModel:
     Attributes
     ----------
     columns : tuple of str, length p
-        Features in the order of the coefficients.
+        Features in the order in which the estimators take them.
     mean, scale : float64 arrays [p]
-        Subtracted from a feature, and what the rest is divided by.
-    classifier : Linear
-        Log-odds of IoU_adj > 0, that is, of a segment that is no false positive.
-    regressor : Linear
-        IoU_adj, not clipped.
+        What is subtracted from each feature, and what the rest is divided by.
+    classifier : Classifier
+        Of IoU_adj > 0, that is, of segments that are not false positives, from standardised
+        features; see `metaseg_tf.analysis.base`.
+    regressor : Regressor
+        Of IoU_adj, not clipped, from the same features.
     without_interior : Verdict
         For segments without interior, which section 3 leaves out of all fits: the mean over such
         segments where the model was fitted.
@@ -66,8 +56,8 @@ class MetaModel:
     columns: tuple[str, ...]
     mean: np.ndarray
     scale: np.ndarray
-    classifier: Linear
-    regressor: Linear
+    classifier: Classifier
+    regressor: Regressor
     without_interior: Verdict
     convention: str = "reference"
     connectivity: int = 8
@@ -101,7 +91,7 @@ class MetaModel:
         """
         with np.errstate(over="ignore", invalid="ignore"):
             X = self._standardised(table)
-            quality, log_odds = self.regressor(X), self.classifier(X)
+            quality, log_odds = self.regressor.predict(X), self.classifier.decision_function(X)
         if not (np.isfinite(quality) & np.isfinite(log_odds)).all():
             raise InputError(
                 "segment table: expected numbers that the meta model can judge, got too large "
@@ -127,7 +117,7 @@ class MetaModel:
         Parameters
         ----------
         settings : dict
-            Of a run; what it does not name is not compared.
+            Of a run; settings that it does not name are not compared.
         """
         own = {"convention": self.convention, "connectivity": self.connectivity}
         differing = [

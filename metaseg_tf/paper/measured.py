@@ -1,27 +1,34 @@
-"""A run's own value of every quantity that the paper prints, under the names of `published`."""
+"""A run's own value of every quantity that the paper prints."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.evaluation import evaluate_run, summarise
+from metaseg_tf.analysis.design import check_finite
+from metaseg_tf.analysis.evaluation import evaluate_run, load_segments, summarise
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.errors import InputError
-from metaseg_tf.paper.correlations import TABLE_1_COLUMNS, compute_correlations, count_segments
-from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.paper.quantities import (
+    ALL_SEGMENTS,
+    DETECTED,
+    FALSE_POSITIVES,
+    MIOU,
+    SEGMENTS,
+    UNDETECTED,
+    Quantity,
+)
+from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.columns import METRIC_COLUMNS
+from metaseg_tf.segments.truth import check_truth
 
-__all__ = ["PARTS", "Measured", "Value", "collect"]
-
-# Two runs stand side by side.
-_KEPT_RUNS = 2
+__all__ = ["KINDS", "Measured", "Value", "collect", "compute_correlations", "count_segments"]
 
 
 class Value(NamedTuple):
-    """A number, and its population standard deviation over splits where it is a mean of them."""
+    """A number, and its population standard deviation over splits if it is a mean of them."""
 
     mean: float
     std: float | None = None
@@ -33,46 +40,41 @@ class Measured:
 
     Attributes
     ----------
-    values : dict of str to Value
-        By quantity as in ``PublishedNumber.quantity``. Beside those: "all_segments", and
-        "clipped/..." for regressions whose predictions are clipped to [0, 1].
+    values : dict of Quantity to Value
+        The printed quantities, ``ALL_SEGMENTS``, and the regressions' scores with clipped
+        predictions.
     missing : tuple of str
         Why some of them cannot be had from the run, each with a remedy.
     extrapolating : dict of (str, str) to tuple of str
         Target and model of the regressions that extrapolate -> columns, see `Regression`.
     """
 
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Mapping[Quantity, Value] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     extrapolating: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
-@lru_cache(maxsize=_KEPT_RUNS)
-def _load_metrics(path: str, _fingerprint: str) -> pd.DataFrame:
-    return load_run(path, TABLE_1_COLUMNS)
-
-
 def collect(
-    run: Run, parts: Iterable[str] | None = None, *, engine: str = PAPER_PROTOCOL.engine
+    run: Run, kinds: Iterable[str] | None = None, *, engine: str = PAPER_PROTOCOL.engine
 ) -> Measured:
-    """The numbers of a run, or those of some of the ``PARTS`` only.
+    """The numbers of a run, or only those of some of the ``KINDS``.
 
     ``engine`` as in `metaseg_tf.analysis.evaluation.evaluate_run`.
 
     Raises
     ------
     DataFormatError
-        If a file of the run is broken or holds no ground truth. What else keeps a part from being
-        made is named in ``missing``.
+        If a file of the run is broken or holds no ground truth. Other reasons why numbers cannot
+        be computed are listed in ``missing``.
     """
-    values: dict[str, Value] = {}
+    values: dict[Quantity, Value] = {}
     missing: list[str] = []
-    for part in PARTS if parts is None else parts:
+    for kind in KINDS if kinds is None else kinds:
         try:
-            values |= PARTS[part](run, engine)
+            values |= KINDS[kind](run, engine)
         except InputError as error:
             missing.append(str(error))
-    fitted = "iou_adj/all/r2/train" in values
+    fitted = Quantity("iou_adj", "all", "r2", "train") in values
     regressions = evaluate_run(run, engine=engine).regressions if fitted else {}
     extrapolating = {
         (target, model): columns
@@ -82,61 +84,100 @@ def collect(
     return Measured(values, tuple(dict.fromkeys(missing)), extrapolating)
 
 
-def _counts(run: Run, _engine: str) -> dict[str, Value]:
-    counts = count_segments(_load_metrics(run.address, run.fingerprint()))
-    return {name: Value(count) for name, count in counts.items()}
+def compute_correlations(table: pd.DataFrame) -> pd.Series:
+    """Pearson correlation of each metric with IoU_adj over segments with interior (table 1).
+
+    Parameters
+    ----------
+    table : DataFrame
+        A segment table with ground truth.
+
+    Returns
+    -------
+    Series
+        Metric -> rho in [-1, 1]; NaN if the metric or IoU_adj is constant.
+
+    Raises
+    ------
+    InputError
+        If the table has no ground truth, fewer than two segments with interior, or NaN in them.
+    """
+    inner = _with_interior(table)
+    if len(inner) < 2:
+        raise InputError(
+            f"table 1: expected at least 2 segments with interior, got {len(inner)}; "
+            "extract more images"
+        )
+    check_finite(inner, (*METRIC_COLUMNS, "iou_adj"))
+    rho = inner[[*METRIC_COLUMNS, "iou_adj"]].corr()["iou_adj"]
+    return rho[list(METRIC_COLUMNS)].rename("rho")
 
 
-def _correlations(run: Run, _engine: str) -> dict[str, Value]:
-    table = _load_metrics(run.address, run.fingerprint())
+def count_segments(table: pd.DataFrame) -> dict[Quantity, int]:
+    """All segments, of these those with interior, and of these those with IoU_adj = 0."""
+    inner = _with_interior(table)
+    return {
+        ALL_SEGMENTS: len(table),
+        SEGMENTS: len(inner),
+        FALSE_POSITIVES: int((inner["iou_adj"] == 0).sum()),
+    }
+
+
+def _with_interior(table: pd.DataFrame) -> pd.DataFrame:
+    check_truth(table)
+    return table[table["S_in"] > 0]
+
+
+def _counts(run: Run, _engine: str) -> dict[Quantity, Value]:
+    counts = count_segments(load_segments(run))
+    return {quantity: Value(count) for quantity, count in counts.items()}
+
+
+def _correlations(run: Run, _engine: str) -> dict[Quantity, Value]:
+    table = load_segments(run)
     rho = compute_correlations(table).dropna()
     if rho.empty:
         raise InputError(
             f"{run.path}: expected IoU_adj to vary over segments with interior, got one value "
             "only; extract more images"
         )
-    return {name: Value(value) for name, value in rho.items()}
+    return {Quantity.correlation(metric): Value(value) for metric, value in rho.items()}
 
 
-def _miou(run: Run, _engine: str) -> dict[str, Value]:
+def _miou(run: Run, _engine: str) -> dict[Quantity, Value]:
     if not np.isfinite(run.manifest.results.get("miou", np.nan)):
         raise InputError(
             f"{run.path}: expected the mIoU of a finished run with ground truth, found none; run "
             "extract to its end, on images with labels"
         )
-    return {"miou": Value(run.manifest.results["miou"])}
+    return {MIOU: Value(run.manifest.results["miou"])}
 
 
-def _classification(run: Run, engine: str) -> dict[str, Value]:
+def _classification(run: Run, engine: str) -> dict[Quantity, Value]:
     classification = evaluate_run(run, engine=engine).classification
-    names = ("detected", "undetected")
-    counts = {name: _over_splits(getattr(classification, name)) for name in names}
-    return counts | _scores(classification.tidy())
+    counts = {DETECTED: classification.detected, UNDETECTED: classification.undetected}
+    values = {key: Value(float(n.mean()), float(n.std())) for key, n in counts.items()}
+    return values | _scores(classification.tidy())
 
 
-def _regression(run: Run, engine: str) -> dict[str, Value]:
-    regressions = evaluate_run(run, engine=engine).regressions.values()
-    values: dict[str, Value] = {}
-    for regression in regressions:
+def _regression(run: Run, engine: str) -> dict[Quantity, Value]:
+    values: dict[Quantity, Value] = {}
+    for regression in evaluate_run(run, engine=engine).regressions.values():
         clipped = _scores(regression.clipped)
         values |= _scores(regression.tidy())
-        values |= {f"clipped/{name}": value for name, value in clipped.items()}
+        values |= {key._replace(clipped=True): value for key, value in clipped.items()}
     return values
 
 
-#: What is measured, and how. A part may fail where the others can be had.
-PARTS: dict[str, Callable[[Run, str], dict[str, Value]]] = {
+def _scores(tidy: pd.DataFrame) -> dict[Quantity, Value]:
+    return {Quantity(*key): Value(*row) for key, row in summarise(tidy).iterrows()}
+
+
+#: What is measured, and how. One kind may fail where the others can be had.
+KINDS: dict[str, Callable[[Run, str], dict[Quantity, Value]]] = {
     "miou": _miou,
     "counts": _counts,
     "correlations": _correlations,
     "classification": _classification,
     "regression": _regression,
 }
-
-
-def _over_splits(values: np.ndarray) -> Value:
-    return Value(float(values.mean()), float(values.std()))
-
-
-def _scores(tidy: pd.DataFrame) -> dict[str, Value]:
-    return {"/".join(key): Value(*row) for key, row in summarise(tidy).iterrows()}

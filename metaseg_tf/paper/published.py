@@ -1,9 +1,20 @@
-"""Every number that the paper prints, with where it stands and how many decimals it has.
+"""Every number that the paper prints, with its place and its number of decimals.
 
 XC is DeepLabv3+ with Xception65, MN with MobileNetV2, both on the Cityscapes validation set.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from metaseg_tf.paper.quantities import (
+    DETECTED,
+    FALSE_POSITIVES,
+    MIOU,
+    SEGMENTS,
+    UNDETECTED,
+    Quantity,
+)
 
 __all__ = ["CATALOGUE_NAMES", "NETWORKS", "PUBLISHED", "PublishedNumber", "find_published"]
 
@@ -12,8 +23,6 @@ NETWORKS = {"XC": "DeepLabv3+ Xception65", "MN": "DeepLabv3+ MobileNetV2"}
 
 #: Name of the checkpoint in the catalogue -> the paper's abbreviation.
 CATALOGUE_NAMES = {"xception65": "XC", "mobilenetv2": "MN"}
-
-_SHARES = ("miou", "acc", "auroc", "r2")
 
 
 @dataclass(frozen=True)
@@ -26,11 +35,9 @@ class PublishedNumber:
         "table 1", "table 2", "table 3", "section 3".
     network : str
         "XC" or "MN".
-    quantity : str
-        Table 1: a metric's column name. Tables 2 and 3: "target/model/score/part" as in
-        evaluation.csv. Counts: "segments", "false_positives", "detected", "undetected". "miou".
+    quantity : Quantity
     value : float
-        As a fraction where the paper prints per cent, else as printed.
+        As a fraction if the paper prints per cent, else as printed.
     decimals : int
         Printed decimals of ``value`` in that form.
     deviation : float or None
@@ -39,7 +46,7 @@ class PublishedNumber:
 
     place: str
     network: str
-    quantity: str
+    quantity: Quantity
     value: float
     decimals: int
     deviation: float | None = None
@@ -47,7 +54,22 @@ class PublishedNumber:
     @property
     def as_per_cent(self) -> bool:
         """Whether print shows the number in per cent: mIoU, accuracy, AUROC and R2."""
-        return any(score in self.quantity.split("/") for score in _SHARES)
+        return self.quantity.score in ("miou", "acc", "auroc", "r2")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, the quantity as text."""
+        return {**vars(self), "quantity": str(self.quantity)}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> "PublishedNumber":
+        """The number that `to_json` gave.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError, AttributeError
+            If it gave something else.
+        """
+        return cls(**{**entry, "quantity": Quantity.parse(entry["quantity"])})
 
 
 _TABLE_1 = {
@@ -103,53 +125,46 @@ _REGRESSION_IOU = {
 _COLUMNS = (("XC", "train"), ("XC", "validation"), ("MN", "train"), ("MN", "validation"))
 
 _SECTION_3 = {
-    "segments": (45194, 42261),
-    "false_positives": (11331, 17671),
-    "detected": (6851, 14976),
-    "undetected": (4480, 2695),
+    SEGMENTS: (45194, 42261),
+    FALSE_POSITIVES: (11331, 17671),
+    DETECTED: (6851, 14976),
+    UNDETECTED: (4480, 2695),
 }
 _MIOU = (80.42, 70.71)
 
 
-def _correlations():
-    for quantity, values in _TABLE_1.items():
-        for network, value in zip(NETWORKS, values, strict=True):
-            yield PublishedNumber("table 1", network, quantity, value, 5)
-
-
-def _scores(place: str, rows: dict):
-    for (target, model, score), cells in rows.items():
+def _scores(place: str, rows: dict) -> Iterator[PublishedNumber]:
+    for key, cells in rows.items():
         for (network, part), (value, deviation) in zip(_COLUMNS, cells, strict=True):
-            quantity = f"{target}/{model}/{score}/{part}"
-            if score == "sigma":
+            quantity = Quantity(*key, part)
+            if quantity.score == "sigma":
                 yield PublishedNumber(place, network, quantity, value, 3, deviation)
             else:
                 yield _per_cent(place, network, quantity, value, deviation)
 
 
-def _per_cent(place: str, network: str, quantity: str, value: float, deviation=None):
+def _per_cent(place: str, network: str, quantity: Quantity, value: float, deviation=None):
     fraction = None if deviation is None else round(deviation / 100, 4)
     return PublishedNumber(place, network, quantity, round(value / 100, 4), 4, fraction)
 
 
-def _fingerprint():
-    for network, value in zip(NETWORKS, _MIOU, strict=True):
-        yield _per_cent("section 3", network, "miou", value)
-    for quantity, values in _SECTION_3.items():
+def _rows(place: str, rows: Mapping[Quantity, tuple], decimals: int) -> Iterator[PublishedNumber]:
+    for quantity, values in rows.items():
         for network, value in zip(NETWORKS, values, strict=True):
-            yield PublishedNumber("section 3", network, quantity, value, 0)
+            yield PublishedNumber(place, network, quantity, value, decimals)
 
 
 #: All printed numbers. Table 3 repeats the regression of table 2 for the adjusted IoU.
 PUBLISHED: tuple[PublishedNumber, ...] = (
-    *_fingerprint(),
-    *_correlations(),
+    *(_per_cent("section 3", *cell) for cell in zip(NETWORKS, (MIOU,) * 2, _MIOU, strict=True)),
+    *_rows("section 3", _SECTION_3, 0),
+    *_rows("table 1", {Quantity.correlation(name): rho for name, rho in _TABLE_1.items()}, 5),
     *_scores("table 2", _CLASSIFICATION | _REGRESSION),
     *_scores("table 3", _REGRESSION | _REGRESSION_IOU),
 )
 
 
-def find_published(place: str, network: str, quantity: str) -> PublishedNumber:
+def find_published(place: str, network: str, quantity: Quantity | str) -> PublishedNumber:
     """The printed number of that place, network and quantity.
 
     Raises
@@ -157,7 +172,8 @@ def find_published(place: str, network: str, quantity: str) -> PublishedNumber:
     KeyError
         If the paper prints no such number.
     """
+    quantity = Quantity.parse(quantity) if isinstance(quantity, str) else quantity
     for number in PUBLISHED:
         if (number.place, number.network, number.quantity) == (place, network, quantity):
             return number
-    raise KeyError(f"the paper prints no {quantity!r} for {network!r} in {place!r}")
+    raise KeyError(f"the paper prints no {str(quantity)!r} for {network!r} in {place!r}")

@@ -1,38 +1,170 @@
-"""Every printed number beside ours: does a pair of runs reproduce the paper?"""
+"""Every printed number compared with ours: does a pair of runs reproduce the paper?"""
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.paper.comparison import FAILURES, VERDICTS, Comparison, compare
-from metaseg_tf.paper.hints import explain
+from metaseg_tf.networks.checkpoints import find
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
-from metaseg_tf.paper.measured import collect
-from metaseg_tf.paper.published import PUBLISHED, PublishedNumber
-from metaseg_tf.runs.run import Run
+from metaseg_tf.paper.measured import Measured, Value, collect
+from metaseg_tf.paper.published import CATALOGUE_NAMES, PUBLISHED, PublishedNumber
+from metaseg_tf.paper.quantities import FALSE_POSITIVES, MIOU, SEGMENTS, Quantity
+from metaseg_tf.runs.run import Manifest, Run, compare_settings
 
-__all__ = ["Verification", "format_number", "verify"]
+__all__ = [
+    "FAILURES",
+    "VERDICTS",
+    "Comparison",
+    "Verification",
+    "compare",
+    "explain",
+    "format_number",
+    "standard_error",
+    "verify",
+]
+
+#: From best to worst. "missing": the runs do not give the number.
+VERDICTS = ("match", "near", "off", "missing")
+#: The verdicts with which a reproduction has failed.
+FAILURES = ("off", "missing")
+
+# Two standard deviations: chance alone exceeds them once in twenty times.
+_SIGMAS = 2
+# Floats of the same decimals may differ in the last bit.
+_SLACK = 1e-9
 
 _PLACE, _FOUND = ("place", "network", "quantity"), ("±", "ours", "difference", "verdict")
-
+#: The scores that the abstract quotes.
 _HEADLINES = {
-    ("table 2", f"iou_adj/{model}/validation")
-    for model in ("penalized/acc", "penalized/auroc", "all/sigma", "all/r2")
+    Quantity("iou_adj", model, score, "validation")
+    for model, score in (
+        ("penalized", "acc"),
+        ("penalized", "auroc"),
+        ("all", "sigma"),
+        ("all", "r2"),
+    )
+}
+
+_IMAGES = 500
+_CLASSES = 19
+# How the printed numbers were measured, besides the settings of the networks in the catalogue.
+_MEASURED_WITH = {"convention": "reference", "connectivity": 8, "split": "val"}
+# The effect of another value of a setting.
+_EFFECTS = {
+    "convention": "interior and IoU of the text move correlations and regressions",
+    "connectivity": "segments that touch only at a corner are separated",
+    "split": "the paper's images are those of the validation split",
+    "output_stride": "it changes the mIoU and all after it",
+    "scales": "they change the mIoU and all after it",
+    "flip": "the paper does not name it, see docs/decisions/0010-flip.md",
 }
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """One printed number and ours.
+
+    Attributes
+    ----------
+    published : PublishedNumber
+    value : Value or None
+        Ours; None if the run does not give it.
+    segments : float
+        Segments with interior behind the printed number.
+    """
+
+    published: PublishedNumber
+    value: Value | None
+    segments: float
+
+    @property
+    def difference(self) -> float:
+        """Ours minus printed; NaN if there is none of ours."""
+        return math.nan if self.value is None else self.value.mean - self.published.value
+
+    @property
+    def tolerance(self) -> float:
+        """Half of the last printed digit plus twice the printed standard deviation."""
+        number = self.published
+        return 0.5 * 10**-number.decimals + _SIGMAS * (number.deviation or 0.0)
+
+    @property
+    def leeway(self) -> float:
+        """How far another sample of images could have moved the number, beyond the tolerance."""
+        return _SIGMAS * standard_error(self.published, self.segments)
+
+    @property
+    def verdict(self) -> str:
+        """One of `VERDICTS`: "match" within ``tolerance``, "near" within ``leeway`` beyond it."""
+        if math.isnan(self.difference):
+            return "missing"
+        excess = abs(self.difference) - self.tolerance - _SLACK
+        if excess <= 0:
+            return "match"
+        return "near" if excess <= self.leeway else "off"
+
+
+def compare(
+    printed: Iterable[PublishedNumber], measured: Mapping[str, Measured]
+) -> list[Comparison]:
+    """Each printed number with that of the run that has the same role.
+
+    Parameters
+    ----------
+    printed : iterable of PublishedNumber
+    measured : mapping
+        Role of a run ("XC", "MN") -> its numbers. Printed numbers of other roles are left out.
+    """
+    printed = [number for number in printed if number.network in measured]
+    segments = {n.network: n.value for n in printed if n.quantity == SEGMENTS}
+    return [
+        Comparison(
+            number,
+            measured[number.network].values.get(number.quantity),
+            segments.get(number.network, math.inf),
+        )
+        for number in printed
+    ]
+
+
+def standard_error(number: PublishedNumber, segments: float) -> float:
+    """Large-sample standard error of a printed number over that many independent segments.
+
+    Segments of one image are alike, so that the true error is larger: this errs on the strict
+    side. The mIoU is computed from pixels, for which there is no such formula; it gets 0.
+    """
+    value, n = number.value, segments
+    # Scores are computed on one half of the segments, n / 2 rows. For the AUROC this is its upper
+    # bound over all distributions with as many of either outcome (Birnbaum and Klose, 1957).
+    match number.quantity.score:
+        case "rho":
+            return (1 - value**2) / math.sqrt(n)
+        case "acc":
+            return math.sqrt(value * (1 - value) / (n / 2))
+        case "auroc":
+            return math.sqrt(value * (1 - value) / (n / 4))
+        case "sigma":
+            return value / math.sqrt(n)
+        case "r2":
+            return 2 * math.sqrt(max(value, 0)) * (1 - value) / math.sqrt(n / 2)
+        case "miou":
+            return 0.0
+    return math.sqrt(value)  # a count
+
+
+@dataclass(frozen=True)
 class Verification:
-    """What `verify` found.
+    """The result of `verify`.
 
     Attributes
     ----------
     comparisons : tuple of Comparison
         In the order of print, the fingerprint (mIoU, counts) first.
     hints : tuple of str
-        What may explain the misses.
+        Possible explanations of the misses.
     kind : str
         What the numbers are compared with: "printed" in the paper, or "golden" ones of our own.
     """
@@ -53,14 +185,17 @@ class Verification:
         return f"{len(self.comparisons)} {self.kind} numbers: {counts}"
 
     def table(self) -> PrintedTable:
-        """One row a number."""
+        """One row per number."""
         return self._lay_out(self.comparisons)
 
     def headlines(self) -> PrintedTable:
         """The fingerprint, the counts, and the validation scores that the abstract quotes."""
-        keys = ((c, c.published.place, c.published.quantity) for c in self.comparisons)
-        chosen = [c for c, *key in keys if key[0] == "section 3" or tuple(key) in _HEADLINES]
-        return self._lay_out(chosen)
+        return self._lay_out(
+            c
+            for c in self.comparisons
+            if c.published.place == "section 3"
+            or (c.published.place == "table 2" and c.published.quantity in _HEADLINES)
+        )
 
     def _lay_out(self, comparisons: Iterable[Comparison]) -> PrintedTable:
         rows = tuple(_row(comparison) for comparison in comparisons)
@@ -71,7 +206,7 @@ class Verification:
         """Plain data: passed, hints, and numbers at full precision."""
         numbers = [
             {
-                **vars(comparison.published),
+                **comparison.published.to_json(),
                 "ours": comparison.value and comparison.value.mean,
                 "ours_deviation": comparison.value and comparison.value.std,
                 "verdict": comparison.verdict,
@@ -89,12 +224,12 @@ def verify(runs: Mapping[str, Run], printed: Iterable[PublishedNumber] = PUBLISH
     runs : mapping
         Role in print -> run: "XC" and "MN", or one of them for its numbers alone.
     printed : iterable of PublishedNumber
-        The paper's by default; only for these a miss can be explained by the run's settings.
+        The paper's by default; only a miss of these can be explained by the run's settings.
 
     Raises
     ------
     InputError
-        If there is no run, or print knows no such role.
+        If there is no run, or no printed number has its role.
     DataFormatError
         If a run's file is broken or has no ground truth.
     """
@@ -114,11 +249,55 @@ def verify(runs: Mapping[str, Run], printed: Iterable[PublishedNumber] = PUBLISH
     return Verification(comparisons, (*reasons, *explain(comparisons, manifests)))
 
 
+def explain(comparisons: Sequence[Comparison], manifests: Mapping[str, Manifest]) -> list[str]:
+    """Lines that name what differs for each run that misses a number, the likeliest cause first.
+
+    Parameters
+    ----------
+    comparisons : sequence of Comparison
+    manifests : mapping
+        Role of a run ("XC", "MN") -> its manifest.
+    """
+    lines = []
+    for role, manifest in manifests.items():
+        verdicts = {
+            c.published.quantity: c.verdict for c in comparisons if c.published.network == role
+        }
+        if set(verdicts.values()) - {"match"}:
+            lines += (f"{role}: {line}" for line in _explain_run(verdicts, role, manifest))
+    return lines
+
+
+def _explain_run(verdicts: Mapping[Quantity, str], role: str, manifest: Manifest) -> Iterator[str]:
+    images, settings = manifest.results.get("images", 0), manifest.settings
+    if images != _IMAGES:
+        yield f"{images} images were measured, the paper's numbers are of {_IMAGES}"
+    if manifest.failed:
+        yield f"{len(manifest.failed)} images could not be measured and are missing"
+    if manifest.n_classes != _CLASSES:
+        yield f"{manifest.n_classes} classes, the paper's networks have {_CLASSES}"
+    network = next(name for name, known in CATALOGUE_NAMES.items() if known == role)
+    expected = _MEASURED_WITH | asdict(find(network).settings)
+    for name, own, printed in compare_settings(settings, expected):
+        if name in _EFFECTS:
+            yield f"{name} is {own!r:.80}, in print {printed!r}: {_EFFECTS[name]}"
+    unknown = [name for name in _EFFECTS if name not in settings and name not in _MEASURED_WITH]
+    if unknown:
+        yield f"the run does not record {', '.join(unknown)}: check how its softmax was made"
+    if verdicts.get(MIOU, "match") != "match":
+        yield "the mIoU differs, so the network's output does: compare flip, scales, output stride"
+    elif any(verdicts.get(key, "match") != "match" for key in (SEGMENTS, FALSE_POSITIVES)):
+        yield "the mIoU agrees and the counts do not: compare convention, connectivity and labels"
+    else:
+        yield "the fingerprint agrees, so the cause lies after the segments: IoU or analysis"
+
+
 def format_number(value: float, number: PublishedNumber, *, more: int = 0, sign: str = "") -> str:
     """A value with the printed number of decimals, or some more, as it is printed.
 
-    >>> format_number(0.81913, PublishedNumber("table 2", "XC", "iou_adj/penalized/acc/train",
-    ...     0.8188, 4))
+    >>> from metaseg_tf.paper.published import find_published
+    >>> accuracy = find_published("table 2", "XC", "iou_adj/penalized/acc/train")
+    >>> format_number(0.81913, accuracy)
     '81.91%'
     """
     if number.as_per_cent:
@@ -138,7 +317,7 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
     return (
         number.place,
         number.network,
-        number.quantity,
+        str(number.quantity),
         format_number(number.value, number),
         "" if deviation is None else format_number(deviation, number),
         *ours,

@@ -1,43 +1,125 @@
-"""What the segment explorer shows of an image: its pictures, its segments, their numbers."""
+"""The data of the explorer and the scatter plot: verdicts, pictures, segments, points.
 
-import io
+A page opened from disk may neither fetch files nor read pixels of pictures. So data come as
+scripts that call a function, and long arrays in them as base64 of zlib's output.
+"""
+
+import base64
+import json
 import math
+import zlib
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from metaseg_tf.data.cityscapes import PALETTE, name_classes
+from metaseg_tf.analysis.evaluation import evaluate_run, load_segments
+from metaseg_tf.errors import InputError
+from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.model import SCORE_COLUMNS
-from metaseg_tf.paper.figures.style import HEAT_MAP
-from metaseg_tf.report.judged import JudgedRun
-from metaseg_tf.report.packing import pack_array
+from metaseg_tf.paper.figures.subject import count_false_positives
+from metaseg_tf.pictures import heat_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
+from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
+    "MAX_POINTS",
     "ROW_COLUMNS",
+    "JudgedRun",
     "choose_images",
-    "class_colours",
     "draw_pictures",
-    "heat_colours",
+    "judge_run",
     "list_segments",
+    "pack_array",
+    "pack_points",
     "pack_segments",
+    "to_script",
 ]
 
-#: What the page tells of a segment, in this order.
+#: The columns of a segment that the page shows, in this order.
 ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
+_PREDICTED, _LINEAR, _FALSE_POSITIVE = SCORE_COLUMNS
 
+#: More points could not be told apart, and would not fit into a page of a few MB.
+MAX_POINTS = 60_000
+# Values are stored as integers of this step; the linear prediction can leave [0, 1].
+_STEPS = 10_000
 _JPEG_QUALITY = 85
 _HEAT_LEVELS = 32
 _MAX_HEAT_WIDTH = 1024
 
+#: numpy's name of a dtype -> JavaScript's typed array.
+_TYPED_ARRAYS = {
+    "uint8": "Uint8Array",
+    "uint16": "Uint16Array",
+    "uint32": "Uint32Array",
+    "int16": "Int16Array",
+}
+
+
+class JudgedRun(NamedTuple):
+    """A run with verdicts on its segments.
+
+    Attributes
+    ----------
+    run : Run
+    table : DataFrame
+        The segment table with the columns ``SCORE_COLUMNS``; NaN for segments without a verdict.
+    origin : str
+        One sentence on the origin of the verdicts.
+    """
+
+    run: Run
+    table: pd.DataFrame
+    origin: str
+
+
+def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
+    """Verdicts of a kept model or, without one, of run 0 of the published protocol.
+
+    Raises
+    ------
+    InputError
+        If the run has no ground truth.
+    SettingsMismatchError
+        If the model is for another number of classes, or other settings of measuring.
+    """
+    table = load_segments(run)
+    check_truth(table, str(run.path))
+    if model is None:
+        scores, origin = _score_by_first_split(run, table)
+    else:
+        model.check_settings(run.manifest.settings)
+        scores, known = model.score(table), model.provenance
+        origin = (
+            f"Verdicts are those of a kept meta model, fitted on {known.get('images', '?')} images "
+            f"of the run {known.get('run') or '?'}."
+        )
+    return JudgedRun(run, pd.concat([table, scores], axis=1), origin)
+
+
+def _score_by_first_split(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    scores = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
+    try:
+        evaluation = evaluate_run(run)
+        rows = scores.index[evaluation.design.rows]
+        scores.loc[rows, _LINEAR] = evaluation.regressions["iou_adj"].predicted
+        scores[_PREDICTED] = scores[_LINEAR].clip(0, 1)
+        scores.loc[rows, _FALSE_POSITIVE] = 1 - evaluation.classification.probability
+    except InputError as error:
+        return scores, f"Verdicts are missing: {error}."
+    return scores, (
+        "Verdicts are those of run 0 of the published protocol, fitted on one half of the "
+        "segments with interior; segments without interior have none."
+    )
+
 
 def choose_images(judged: Sequence[JudgedRun], limit: int) -> list[list[str]]:
-    """Images to explore of each run, those with the most false positives first.
+    """Images of each run to explore, those with the most false positives first.
 
     Images that all runs keep maps of come before others, so that networks can be compared.
 
@@ -45,10 +127,10 @@ def choose_images(judged: Sequence[JudgedRun], limit: int) -> list[list[str]]:
     ----------
     judged : sequence of JudgedRun
     limit : int
-        How many of each run, at most.
+        Largest number of images per run.
     """
     shared = set.intersection(*(one.run.with_maps() for one in judged))
-    counts = pd.concat([_count_false_positives(one.table) for one in judged])
+    counts = pd.concat([count_false_positives(one.table) for one in judged])
     rank = counts.groupby(level=0).sum()
 
     def order(name: str) -> tuple:
@@ -58,9 +140,41 @@ def choose_images(judged: Sequence[JudgedRun], limit: int) -> list[list[str]]:
 
 
 def list_segments(table: pd.DataFrame) -> list[list[float | int | None]]:
-    """One row a segment with `ROW_COLUMNS`; None where there is no verdict."""
+    """One row per segment with `ROW_COLUMNS`; None if there is no verdict."""
+
+    def shorten(value: float | int) -> float | int | None:
+        if isinstance(value, int):
+            return value
+        return None if math.isnan(value) else float(f"{value:.5g}")
+
     columns = [table[name].tolist() for name in ROW_COLUMNS]
-    return [[_round(value) for value in row] for row in zip(*columns, strict=True)]
+    return [[shorten(value) for value in row] for row in zip(*columns, strict=True)]
+
+
+def draw_pictures(maps: ImageMaps, palette: np.ndarray) -> dict[str, bytes]:
+    """File name -> content of the layers that are pictures; missing layers are left out.
+
+    Heat maps are reduced to about 1024 columns and 32 levels: they are looked at, not read off.
+    """
+    pictures = {
+        "entropy.png": _heat_to_png(maps.entropy),
+        "difference.png": _heat_to_png(maps.difference),
+    }
+    if maps.gt is not None:
+        pictures["truth.png"] = to_png(maps.gt, palette)
+    if maps.image is not None:
+        pictures["image.jpg"] = to_jpeg(maps.image, _JPEG_QUALITY)
+    return pictures
+
+
+def _heat_to_png(heat: np.ndarray) -> bytes:
+    step = -(-heat.shape[1] // _MAX_HEAT_WIDTH)
+    # Means over blocks of step x step pixels; pixels that do not fill a block are left out.
+    height, width = (max(size // step, 1) for size in heat.shape)
+    blocks = heat[: height * step, : width * step]
+    reduced = blocks.reshape(height, blocks.shape[0] // height, width, -1).mean((1, 3))
+    levels = np.rint(reduced * (_HEAT_LEVELS - 1)).astype(np.uint8)
+    return to_png(levels, heat_colours(_HEAT_LEVELS))
 
 
 def pack_segments(segments: np.ndarray) -> dict[str, Any]:
@@ -70,70 +184,53 @@ def pack_segments(segments: np.ndarray) -> dict[str, Any]:
     return {"height": height, "width": width, "numbers": pack_array(segments.astype(dtype))}
 
 
-def draw_pictures(maps: ImageMaps) -> dict[str, bytes]:
-    """File name -> content of the layers that are pictures; a layer that is not at hand is absent.
+def pack_points(table: pd.DataFrame, images: Sequence[str]) -> dict[str, Any]:
+    """The judged segments of a run, or an even sample of them, for the scatter plot.
 
-    Heat maps are reduced to about 1024 columns and 32 levels: they are looked at, not read off.
+    Parameters
+    ----------
+    table : DataFrame
+        As ``JudgedRun.table``.
+    images : sequence of str
+        Names of all images of the run, to which points refer by position.
+
+    Returns
+    -------
+    dict
+        ``total``, ``count`` and ``step``, and by name the arrays that ``metaseg.unpack`` takes.
     """
-    pictures = {
-        "entropy.png": _heat_to_png(maps.entropy),
-        "difference.png": _heat_to_png(maps.difference),
+    judged = shown = table[table[_LINEAR].notna()]
+    if len(judged) > MAX_POINTS:
+        shown = judged.sample(MAX_POINTS, random_state=0).sort_index()
+    steps = {
+        name: np.rint(shown[column].clip(-3, 3).to_numpy(float) * _STEPS).astype(np.int16)
+        for name, column in (("iou_adj", "iou_adj"), ("predicted", _LINEAR))
     }
-    if maps.gt is not None:
-        pictures["truth.png"] = _to_png(maps.gt, PALETTE)
-    if maps.image is not None:
-        content = io.BytesIO()
-        Image.fromarray(maps.image).save(content, "JPEG", quality=_JPEG_QUALITY)
-        pictures["image.jpg"] = content.getvalue()
-    return pictures
+    columns = {
+        "image": pd.Categorical(shown["image"], categories=list(images)).codes.astype(np.uint32),
+        "segment": shown["segment"].to_numpy(np.uint32),
+        "class_id": shown["class_id"].to_numpy(np.uint8),
+        "S": shown["S"].to_numpy(np.uint32),
+        **steps,
+    }
+    packed = {name: pack_array(column) for name, column in columns.items()}
+    return {"total": len(judged), "count": len(shown), "step": 1 / _STEPS, **packed}
 
 
-def class_colours(n_classes: int) -> list[dict[str, str]]:
-    """Name and colour of each class, as CSS writes it."""
-    colours = PALETTE[:n_classes].copy()
-    if n_classes != len(name_classes(n_classes)) or not colours[-1].any():
-        wheel = mpl.colormaps["turbo"](np.linspace(0.05, 0.95, n_classes))[:, :3]
-        colours = np.rint(wheel * 255).astype(np.uint8)
-    return [
-        {"name": name, "colour": "#" + bytes(colour).hex()}
-        for name, colour in zip(name_classes(n_classes), colours, strict=True)
-    ]
+def pack_array(array: np.ndarray) -> dict[str, str]:
+    """Type and packed bytes of an array, as ``metaseg.unpack`` in the page takes them.
+
+    Parameters
+    ----------
+    array : uint8, uint16, uint32 or int16 array
+        Of any shape; it is unpacked flat.
+    """
+    content = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+    packed = base64.b64encode(zlib.compress(content, 9)).decode()
+    return {"type": _TYPED_ARRAYS[array.dtype.name], "data": packed}
 
 
-def heat_colours(steps: int = 9) -> list[str]:
-    """Colours of the heat maps from 0 to 1, as CSS writes them."""
-    return [
-        mpl.colors.to_hex(colour) for colour in mpl.colormaps[HEAT_MAP](np.linspace(0, 1, steps))
-    ]
-
-
-def _count_false_positives(table: pd.DataFrame) -> pd.Series:
-    return ((table["iou_adj"] == 0) & (table["S_in"] > 0)).groupby(table["image"]).sum()
-
-
-def _round(value: float | int) -> float | int | None:
-    if isinstance(value, int):
-        return value
-    return None if math.isnan(value) else float(f"{value:.5g}")
-
-
-def _heat_to_png(heat: np.ndarray) -> bytes:
-    step = -(-heat.shape[1] // _MAX_HEAT_WIDTH)
-    levels = np.rint(_reduce(heat, step) * (_HEAT_LEVELS - 1)).astype(np.uint8)
-    palette = mpl.colormaps[HEAT_MAP](np.linspace(0, 1, _HEAT_LEVELS))[:, :3]
-    return _to_png(levels, np.rint(palette * 255).astype(np.uint8))
-
-
-def _reduce(heat: np.ndarray, step: int) -> np.ndarray:
-    """Means over blocks of ``step`` x ``step`` pixels; what does not fill a block is left out."""
-    height, width = (max(size // step, 1) for size in heat.shape)
-    blocks = heat[: height * step, : width * step]
-    return blocks.reshape(height, blocks.shape[0] // height, width, -1).mean((1, 3))
-
-
-def _to_png(indices: np.ndarray, palette: np.ndarray) -> bytes:
-    picture = Image.fromarray(indices)
-    picture.putpalette(palette.tobytes())
-    content = io.BytesIO()
-    picture.save(content, "PNG", optimize=True)
-    return content.getvalue()
+def to_script(function: str, *arguments: Any) -> str:
+    """A script that calls ``metaseg.<function>`` with arguments of plain data."""
+    encode = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return f"metaseg.{function}({','.join(map(encode, arguments))});\n"

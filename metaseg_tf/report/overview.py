@@ -1,24 +1,21 @@
-"""The first part of the page: what was run, and how its numbers compare with the printed ones."""
+"""The overview of the page: runs, numbers next to the printed ones, figures, diagnostics."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
 
-from metaseg_tf.analysis.diagnostics.words import describe
+from metaseg_tf.analysis.evaluation import diagnose_run
 from metaseg_tf.errors import InputError
-from metaseg_tf.paper.comparison import Comparison, compare
-from metaseg_tf.paper.diagnosis import diagnose_run
-from metaseg_tf.paper.figures import make_figure
+from metaseg_tf.paper.figures import FIGURES, make_figure
 from metaseg_tf.paper.layout import NOT_AVAILABLE
 from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.published import NETWORKS, PUBLISHED
-from metaseg_tf.paper.verify import format_number
+from metaseg_tf.paper.quantities import FALSE_POSITIVES, MIOU, SEGMENTS, Quantity
+from metaseg_tf.paper.verify import Comparison, compare, format_number
 from metaseg_tf.runs.run import Run
 
 __all__ = [
-    "FIGURES",
     "Numbers",
     "assign_roles",
     "collect_numbers",
@@ -27,22 +24,15 @@ __all__ = [
     "draw_figures",
 ]
 
-#: Figures of the overview, and what they show in words.
-FIGURES = {
-    3: "Predicted against true IoU_adj of all segments; dot areas are proportional to S.",
-    4: "Meta classification: coefficients, accuracy and AUROC over the inverse penalty 1/λ.",
-    6: "Each metric against IoU_adj.",
-}
-
 #: The numbers shown first; scores are means over the validation halves of ten runs.
 _GLANCE = {
-    "miou": "mIoU of the network",
-    "segments": "segments with interior",
-    "false_positives": "false positives",
-    "iou_adj/penalized/acc/validation": "accuracy of the meta classification",
-    "iou_adj/penalized/auroc/validation": "AUROC",
-    "iou_adj/all/r2/validation": "R² of the meta regression",
-    "iou_adj/all/sigma/validation": "σ of its error",
+    MIOU: "mIoU of the network",
+    SEGMENTS: "segments with interior",
+    FALSE_POSITIVES: "false positives",
+    Quantity("iou_adj", "penalized", "acc", "validation"): "accuracy of the meta classification",
+    Quantity("iou_adj", "penalized", "auroc", "validation"): "AUROC",
+    Quantity("iou_adj", "all", "r2", "validation"): "R² of the meta regression",
+    Quantity("iou_adj", "all", "sigma", "validation"): "σ of its error",
 }
 _TITLES = {
     "section 3": "Fingerprint (section 3)",
@@ -69,7 +59,7 @@ _WORDS = {
 
 
 class Cell(NamedTuple):
-    """A number of ours, the printed one, and their difference, as they are to be read."""
+    """Our number, the printed one, and their difference, formatted for the page."""
 
     ours: str
     printed: str
@@ -86,15 +76,15 @@ class ComparedTable(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """What the page says in numbers.
+    """The numbers on the page.
 
     Attributes
     ----------
     glance : dict
-        Run -> what the number is -> the number, in words: the few that matter most.
+        Run -> description of a number -> the number as text, for the few that matter most.
     tables : list of ComparedTable
     missing : list of str
-        Why numbers are missing, if some are.
+        Reasons why numbers are missing.
     """
 
     glance: dict[str, dict[str, str]]
@@ -103,7 +93,7 @@ class Numbers(NamedTuple):
 
 
 def describe_run(run: Run) -> dict[str, Any]:
-    """What was run, as plain words: name, settings, versions, results."""
+    """Name, settings, versions and failed images of a run, as plain words."""
     manifest = run.manifest
     return {
         "name": run.name,
@@ -115,87 +105,78 @@ def describe_run(run: Run) -> dict[str, Any]:
 
 
 def assign_roles(runs: Sequence[Run]) -> dict[str, Run]:
-    """The paper's network that each run is set beside: the one it is named after, or in order."""
+    """The paper's network -> the run compared with it: the run of that name, or in order."""
     if all(run.name in NETWORKS for run in runs) and len({run.name for run in runs}) == len(runs):
         return {run.name: run for run in runs}
     return dict(zip(NETWORKS, runs, strict=False))
 
 
 def collect_numbers(runs: Sequence[Run]) -> Numbers:
-    """All numbers of the runs, first at a glance and then table by table beside the printed."""
+    """All numbers of the runs, first at a glance and then table by table next to the printed."""
     roles = assign_roles(runs)
     measured = {role: collect(run) for role, run in roles.items()}
     comparisons = compare(PUBLISHED, measured)
-    return Numbers(
-        _glance(comparisons, roles),
-        [
-            _lay_out(title, [c for c in comparisons if c.published.place == place], roles)
-            for place, title in _TITLES.items()
-        ],
-        [f"{roles[role].name}: {text}" for role, m in measured.items() for text in m.missing],
-    )
+    glance: dict[str, dict[str, str]] = {run.name: {} for run in roles.values()}
+    for comparison in comparisons:
+        number = comparison.published
+        if number.quantity in _GLANCE and number.place != "table 3":
+            words = _GLANCE[number.quantity]
+            glance[roles[number.network].name][words] = _cell(comparison).ours
+    tables = [
+        _lay_out(title, [c for c in comparisons if c.published.place == place], roles)
+        for place, title in _TITLES.items()
+    ]
+    missing = [f"{roles[role].name}: {text}" for role, m in measured.items() for text in m.missing]
+    return Numbers(glance, tables, missing)
 
 
 def diagnose(run: Run) -> list[tuple[str, str]]:
-    """Titles and texts of the diagnostics; one section with the reason where there are none."""
+    """Titles and texts of the diagnostics; one section with the reason if there are none."""
     try:
-        return [(title, text) for title, text in describe(diagnose_run(run)) if text]
+        return diagnose_run(run)
     except InputError as error:
         return [("Not made", str(error))]
 
 
 def draw_figures(runs: Sequence[Run]) -> tuple[list[dict[str, Any]], list[str]]:
-    """PNGs of the overview's figures with their words, and why some are missing."""
-    drawn, reasons = [], []
-    for number, words in FIGURES.items():
+    """PNGs of the figures that have a caption, and the reasons why some are missing."""
+    drawn: list[dict[str, Any]] = []
+    reasons = []
+    for number, entry in FIGURES.items():
+        if not entry.caption:
+            continue
         try:
             paths = make_figure(number, runs)
         except InputError as error:
             reasons.append(f"Figure {number}: {error}")
             continue
-        drawn += [
-            _load_picture(path) | {"number": number, "words": words}
-            for path in paths
-            if path.suffix == ".png"
-        ]
+        for path in (path for path in paths if path.suffix == ".png"):
+            with Image.open(path, formats=["PNG"]) as picture:
+                width, height = picture.size  # for the space that the page keeps free for it
+            size = {"width": width, "height": height}
+            shown = {"number": number, "caption": entry.caption, "file": path.name}
+            drawn.append({**shown, **size, "content": path.read_bytes()})
     return drawn, reasons
-
-
-def _load_picture(path: Path) -> dict[str, Any]:
-    """Name, content and size in pixels of a picture, so that the page keeps its place."""
-    with Image.open(path, formats=["PNG"]) as picture:
-        width, height = picture.size
-    return {"file": path.name, "content": path.read_bytes(), "width": width, "height": height}
-
-
-def _glance(comparisons: Sequence[Comparison], roles: dict[str, Run]) -> dict[str, dict[str, str]]:
-    glance: dict[str, dict[str, str]] = {run.name: {} for run in roles.values()}
-    for comparison in comparisons:
-        number = comparison.published
-        words = _GLANCE.get(number.quantity)
-        if words and number.place != "table 3":
-            glance[roles[number.network].name][words] = _cell(comparison).ours
-    return glance
 
 
 def _lay_out(title: str, comparisons: Sequence[Comparison], roles: dict[str, Run]) -> ComparedTable:
     header: dict[str, None] = {}
     rows: dict[str, list[Cell]] = {}
     for comparison in comparisons:
-        label, column = _name(comparison)
+        quantity = comparison.published.quantity
         run = roles[comparison.published.network]
-        header.setdefault(f"{run.name} {column}".strip())
-        rows.setdefault(label, []).append(_cell(comparison))
+        part = _WORDS.get(quantity.part, quantity.part)
+        header.setdefault(f"{run.name} {part}".strip())
+        rows.setdefault(_name(quantity), []).append(_cell(comparison))
     return ComparedTable(title, tuple(header), tuple((k, tuple(v)) for k, v in rows.items()))
 
 
-def _name(comparison: Comparison) -> tuple[str, str]:
-    """Row and column: "iou_adj/all/r2/train" is ("IoU_adj: R², all metrics", "training")."""
-    words = [_WORDS.get(word, word) for word in comparison.published.quantity.split("/")]
-    if len(words) == 1:
-        return words[0], ""
-    target, model, score, part = words
-    return f"{target}: {score}, {model}", part
+def _name(quantity: Quantity) -> str:
+    """The row of a quantity: "IoU_adj: R², all metrics" for both halves."""
+    if not quantity.part:
+        return _WORDS.get(str(quantity), str(quantity))
+    target, model, score = (_WORDS.get(word, word) for word in quantity[:3])
+    return f"{target}: {score}, {model}"
 
 
 def _cell(comparison: Comparison) -> Cell:

@@ -8,22 +8,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from metaseg_tf import __version__
 from metaseg_tf.meta import MetaModel
-from metaseg_tf.meta.paint import QUALITY_COLOURS
+from metaseg_tf.pictures import QUALITY_COLOURS, heat_colours
 from metaseg_tf.report import overview
 from metaseg_tf.report.explorer import (
     ROW_COLUMNS,
+    JudgedRun,
     choose_images,
-    class_colours,
     draw_pictures,
-    heat_colours,
+    judge_run,
     list_segments,
+    pack_points,
     pack_segments,
+    to_script,
 )
-from metaseg_tf.report.judged import JudgedRun, judge_run
-from metaseg_tf.report.packing import to_script
-from metaseg_tf.report.scatter import pack_points
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import count_classes
 
 __all__ = ["IMAGES", "write_report"]
 
@@ -31,6 +29,8 @@ __all__ = ["IMAGES", "write_report"]
 IMAGES = 12
 
 _FOLDER = "report"
+#: Colours of the legend of the heat maps, between which the page interpolates.
+_HEAT_STEPS = 9
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -44,9 +44,9 @@ def write_report(
     runs : sequence of Run
         With ground truth; without maps the page has no explorer and says so.
     model : MetaModel, optional
-        Whose verdicts are shown; by default those of run 0 of the published protocol.
+        The model whose verdicts are shown; by default run 0 of the published protocol.
     images : int
-        How many images of each run can be explored, at most.
+        Largest number of images per run that can be explored.
 
     Returns
     -------
@@ -70,19 +70,24 @@ def write_report(
         home.write_bytes(f"{_FOLDER}/figures/{figure['file']}", figure["content"])
     for file in sorted(_STATIC.iterdir()):
         home.write_bytes(f"{_FOLDER}/{file.name}", file.read_bytes())
-    numbers = overview.collect_numbers(runs)
-    return home.write_text(
-        f"{_FOLDER}/index.html",
-        _render(
-            runs=[overview.describe_run(run) for run in runs],
-            origins=list(dict.fromkeys(one.origin for one in judged)),
-            numbers=numbers,
-            figures=figures,
-            missing_figures=missing_figures,
-            diagnostics=[(run.name, overview.diagnose(run)) for run in runs],
-            explorable=any(chosen),
-        ),
+    environment = Environment(
+        loader=PackageLoader("metaseg_tf.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    text = environment.get_template("index.html").render(
+        version=__version__,
+        runs=[overview.describe_run(run) for run in runs],
+        origins=list(dict.fromkeys(one.origin for one in judged)),
+        numbers=overview.collect_numbers(runs),
+        figures=figures,
+        missing_figures=missing_figures,
+        diagnostics=[(run.name, overview.diagnose(run)) for run in runs],
+        explorable=any(chosen),
+    )
+    return home.write_text(f"{_FOLDER}/index.html", text)
 
 
 def _write_run(home: Run, position: int, judged: JudgedRun, names: Sequence[str]) -> None:
@@ -95,13 +100,13 @@ def _write_run(home: Run, position: int, judged: JudgedRun, names: Sequence[str]
     every = list(dict.fromkeys([*names, *judged.table["image"]]))
     content = {
         "name": judged.run.name,
-        "classes": class_colours(count_classes(judged.table)),
+        "classes": judged.run.classes.to_json(),
         "columns": ROW_COLUMNS,
         "images": images,
         "names": every,
         "points": pack_points(judged.table, every),
         "quality": dict(QUALITY_COLOURS),
-        "heat": heat_colours(),
+        "heat": [f"#{bytes(colour).hex()}" for colour in heat_colours(_HEAT_STEPS)],
     }
     home.write_text(f"{folder}/run.js", to_script("addRun", content))
 
@@ -109,9 +114,9 @@ def _write_run(home: Run, position: int, judged: JudgedRun, names: Sequence[str]
 def _write_image(
     home: Run, folder: str, key: tuple[int, int], judged: JudgedRun, name: str
 ) -> dict[str, Any]:
-    """Pictures and segment map of one image; what the page needs to know of it at once."""
+    """Write pictures and segment map of one image; returns what ``run.js`` holds of it."""
     maps = judged.run.load_maps(name)
-    pictures = draw_pictures(maps)
+    pictures = draw_pictures(maps, judged.run.classes.palette)
     for file, content in pictures.items():
         home.write_bytes(f"{folder}/{file}", content)
     home.write_text(
@@ -119,14 +124,3 @@ def _write_image(
     )
     rows = judged.table[judged.table["image"] == name]
     return {"name": name, "pictures": sorted(pictures), "rows": list_segments(rows)}
-
-
-def _render(**content: Any) -> str:
-    environment = Environment(
-        loader=PackageLoader("metaseg_tf.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("index.html").render(version=__version__, **content)

@@ -1,6 +1,6 @@
 """Work spread over processes and machines by Dask distributed.
 
-Dask is imported only where a cluster is asked for; one process needs none.
+Dask is imported only when a cluster is asked for; one process needs none.
 """
 
 import contextlib
@@ -11,29 +11,29 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from metaseg_tf.errors import ClusterError, InputError, MissingDependencyError, in_one_line
-from metaseg_tf.runs.memory import keep_freed_memory
+from metaseg_tf.runs.work import keep_freed_memory
 
 __all__ = ["Cluster", "connect", "parse_resources"]
 
-#: How many tasks wait at the scheduler: enough for any number of workers, few enough for memory.
+#: Tasks that wait at the scheduler: enough for any number of workers, few enough for memory.
 _BACKLOG = 1000
 _SECONDS_TO_CONNECT = 15
 _ONE_AT_A_TIME = threading.Lock()
 
 
 class Cluster:
-    """Workers that call functions; made by `connect`.
+    """Workers that call functions, an `Executor`; made by `connect`.
 
     Parameters
     ----------
     client : distributed.Client
     resources : mapping, optional
-        What a task occupies of what workers were started with, such as ``{"GPU": 1}``.
+        What a task takes of the resources that workers were started with, such as ``{"GPU": 1}``.
     prepare : callable, optional
         Called without arguments by each worker before its first task.
     """
 
-    backlog = _BACKLOG
+    backlog, ordered = _BACKLOG, False
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Cluster:
         self._running: dict[Any, Any] = {}
 
     def __len__(self) -> int:
-        """How many tasks were submitted and not yet collected."""
+        """Number of tasks submitted and not yet collected."""
         return len(self._running)
 
     def submit(self, label: Any, function: Callable, *args) -> None:
@@ -59,7 +59,7 @@ class Cluster:
         Parameters
         ----------
         label : object
-            What `collect` gives back with the result.
+            Given back by `collect` with the result.
         function, args
             Sent to the worker. It works on one task at a time, with as many threads as it has.
         """
@@ -103,7 +103,7 @@ def connect(
     resources: Mapping[str, float] | None = None,
     prepare: Callable[[], None] | None = None,
 ) -> Iterator[Cluster | None]:
-    """A cluster at an address, or of this machine's processes; None where neither is asked for.
+    """A cluster at an address, or of this machine's processes; None if neither is asked for.
 
     Parameters
     ----------
@@ -132,27 +132,6 @@ def connect(
     if scheduler is None and workers is None:
         yield None
         return
-    with _client(scheduler, workers, dict(resources or {})) as client:
-        cluster = Cluster(client, resources, prepare)
-        try:
-            yield cluster
-        finally:
-            cluster.cancel()
-
-
-def parse_resources(text: str) -> dict[str, float]:
-    """``"GPU=1,MEMORY=2e9"`` as a mapping; InputError if it is something else."""
-    try:
-        pairs = (part.split("=") for part in text.split(","))
-        return {name.strip(): float(amount) for name, amount in pairs}
-    except ValueError as error:
-        raise InputError(
-            f"resources: expected NAME=AMOUNT, ..., got {text!r}; write it like GPU=1"
-        ) from error
-
-
-@contextlib.contextmanager
-def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iterator[Any]:
     try:
         from distributed import Client
     except ImportError as error:
@@ -166,7 +145,7 @@ def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iter
             from metaseg_tf.runs.local_workers import start_workers
 
             threads = max(1, len(os.sched_getaffinity(0)) // workers)
-            address = opened.enter_context(start_workers(workers, threads, resources))
+            address = opened.enter_context(start_workers(workers, threads, resources or {}))
         try:
             client = opened.enter_context(Client(address, timeout=_SECONDS_TO_CONNECT))
         except (OSError, RuntimeError, TypeError, ValueError) as error:
@@ -176,7 +155,20 @@ def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iter
                 "start one with dask scheduler, or check the address and, for tls://, the "
                 "certificates"
             ) from error
-        yield client
+        cluster = Cluster(client, resources, prepare)
+        opened.callback(cluster.cancel)
+        yield cluster
+
+
+def parse_resources(text: str) -> dict[str, float]:
+    """``"GPU=1,MEMORY=2e9"`` as a mapping; InputError if it is something else."""
+    try:
+        pairs = (part.split("=") for part in text.split(","))
+        return {name.strip(): float(amount) for name, amount in pairs}
+    except ValueError as error:
+        raise InputError(
+            f"resources: expected NAME=AMOUNT, ..., got {text!r}; write it like GPU=1"
+        ) from error
 
 
 def _call(prepare: Callable[[], None] | None, function: Callable, *args) -> Any:

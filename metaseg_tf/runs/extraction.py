@@ -9,17 +9,19 @@ from functools import partial
 
 import numpy as np
 
-from metaseg_tf.data.softmax import SoftmaxDump
-from metaseg_tf.errors import (
-    DataFormatError,
-    InputError,
-    MetaSegError,
-    RunError,
-)
-from metaseg_tf.runs.cluster import Cluster
+from metaseg_tf.data.classes import VOID
+from metaseg_tf.data.sample import Source
+from metaseg_tf.errors import DataFormatError, InputError, MetaSegError, RunError
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
-from metaseg_tf.runs.work import ImageJob, ImageResult, Source, continued, failed, work_through
+from metaseg_tf.runs.work import (
+    Executor,
+    ImageJob,
+    ImageResult,
+    continued,
+    failed,
+    work_through,
+)
 from metaseg_tf.segments.columns import check_convention
 from metaseg_tf.segments.components import CONNECTIVITIES, LABELLERS
 from metaseg_tf.segments.iou import compute_class_iou
@@ -42,7 +44,7 @@ class MeasureSettings:
     """
 
     convention: str = "reference"
-    void: int = 255
+    void: int = VOID
     connectivity: int = 8
     labeller: str = "skimage"
     reduce_zero_label: bool = False
@@ -58,7 +60,7 @@ class MeasureSettings:
             )
 
 
-def open_run(path: str | os.PathLike, source, settings: MeasureSettings) -> Run:
+def open_run(path: str | os.PathLike, source: Source, settings: MeasureSettings) -> Run:
     """Make the run folder of a source, or open it to be continued; errors as `Run.create`."""
     measured = asdict(settings)
     if not settings.reduce_zero_label:
@@ -74,7 +76,7 @@ def extract(
     *,
     skip_errors: bool = False,
     keep_maps: int = KEEP_MAPS,
-    cluster: Cluster | None = None,
+    cluster: Executor | None = None,
 ) -> Iterator[ImageResult]:
     """Measure all images that the run does not hold yet; log what seems wrong with their truth.
 
@@ -87,15 +89,16 @@ def extract(
     skip_errors : bool
         Carry on past an image that cannot be measured, and note it in the manifest.
     keep_maps : int
-        Of how many images, the first ones, to keep the maps for pictures. Images that were measured
-        without are measured again for their maps.
-    cluster : Cluster, optional
-        Whose workers measure the images and write into the run; without, this process does.
+        Number of images, the first ones, to keep the maps of for pictures. Images that were
+        measured without are measured again for their maps.
+    cluster : Executor, optional
+        Measures the images and writes into the run, such as a `metaseg_tf.runs.cluster.Cluster`; by
+        default this process.
 
     Yields
     ------
     ImageResult
-        One an image, once its file is written, in the order of the source; on a cluster in the
+        One per image, once its file is written, in the order of the source; on a cluster in the
         order in which they are done.
 
     Raises
@@ -106,6 +109,7 @@ def extract(
     """
     with continued(run):
         n_classes = run.manifest.n_classes or source.n_classes
+        run.name_classes(source.classes, n_classes)
         yield from work_through(
             source,
             run,
@@ -122,32 +126,36 @@ def extract(
 def measure_job(
     job: ImageJob, run: Run, settings: MeasureSettings, n_classes: int | None = None
 ) -> ImageResult:
-    """Load one image, measure it, and store its table and, where asked for, its maps in the run.
+    """Load one image, measure it, and store its table and, if asked for, its maps in the run.
 
-    ``n_classes`` is the number of classes to expect, where it is known; else the run's.
+    ``n_classes`` is the number of classes to expect, if it is known; else the run's.
     """
     try:
-        dump = job.load()
-        measured = measure_image(dump.probs, dump.gt, threads=job.threads, **asdict(settings))
-        n_classes = _check_classes(dump, run.manifest.n_classes or n_classes)
+        sample = job.load()
+        measured = measure_image(sample.probs, sample.gt, threads=job.threads, **asdict(settings))
+        found, expected = sample.probs.shape[-1], run.manifest.n_classes or n_classes
+        if expected not in (None, found):
+            raise InputError(
+                f"{sample.name}: expected {expected} classes as in the first image, got {found}; "
+                "extract it into a run of its own"
+            )
     except RunError:
         raise
     except MetaSegError as error:
         return failed(job, error)
     if job.keep_maps:
         maps = ImageMaps(
-            **measured.heat._asdict(), segments=measured.segments, gt=measured.gt, image=dump.image
+            **measured.heat._asdict(),
+            segments=measured.segments,
+            gt=measured.gt,
+            image=sample.image,
         )
-        run.write_maps(dump.name, maps)
-    run.write_segments(dump.name, measured.table, _pack(measured.confusions))
-    return ImageResult(dump.name, "measured", len(measured.table), n_classes)
-
-
-def _pack(confusions: np.ndarray | None) -> dict[str, bytes]:
-    """The image's confusion matrix as it is kept with its table, if the truth is known."""
-    if confusions is None:
-        return {}
-    return {_CONFUSIONS: zlib.compress(confusions.astype("<i8").tobytes())}
+        run.write_maps(sample.name, maps)
+    extra = {}
+    if measured.confusions is not None:
+        extra[_CONFUSIONS] = zlib.compress(measured.confusions.astype("<i8").tobytes())
+    run.write_segments(sample.name, measured.table, extra)
+    return ImageResult(sample.name, "measured", len(measured.table), found)
 
 
 def _summarise(run: Run, void: int) -> dict:
@@ -182,18 +190,8 @@ def _unpack(image: str, packed: bytes, n_classes: int | None) -> np.ndarray:
         content = b""
     if not content or len(content) not in sizes:
         raise DataFormatError(
-            f"{image}: expected the confusions of {n_classes} classes beside its segment table, "
+            f"{image}: expected the confusions of {n_classes} classes with its segment table, "
             "got something else; delete its file of the run and run extract again"
         )
     confusions = np.frombuffer(content.ljust(sizes[-1], b"\0"), "<i8")
     return confusions.reshape(n_classes + 1, n_classes)
-
-
-def _check_classes(dump: SoftmaxDump, expected: int | None) -> int:
-    n_classes = dump.probs.shape[-1]
-    if expected not in (None, n_classes):
-        raise InputError(
-            f"{dump.name}: expected {expected} classes as in the first image, got {n_classes}; "
-            "extract it into a run of its own"
-        )
-    return n_classes

@@ -1,31 +1,18 @@
-"""Where images to measure come from: softmax dumps, or Cityscapes through a network."""
+"""Images seen through a network, as a source of probabilities to measure."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property, lru_cache, partial
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.data.cityscapes import (
-    CLASSES,
-    ImageWithLabels,
-    Pair,
-    find_pairs,
-    read_pair,
-    read_pairs,
-)
-from metaseg_tf.data.softmax import (
-    SoftmaxDump,
-    check_keys,
-    find_dumps,
-    load_dump,
-    read_classes,
-    read_name,
-)
-from metaseg_tf.errors import DataFormatError, NetworkError
+from metaseg_tf.data.cityscapes import PairSource, find_pairs
+from metaseg_tf.data.photographs import Photograph, find_photographs
+from metaseg_tf.data.sample import Item, Sample, Source
+from metaseg_tf.errors import NetworkError
 from metaseg_tf.networks.network import (
     absolute_source,
     describe_network,
@@ -33,98 +20,67 @@ from metaseg_tf.networks.network import (
     paper_options,
 )
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
-from metaseg_tf.runs.work import ImageJob
-from metaseg_tf.segments.columns import MAX_CLASSES
 from metaseg_tf.segments.dispersion import count_threads
 
-__all__ = [
-    "CityscapesSource",
-    "DumpSource",
-    "ProcessNetwork",
-    "open_cityscapes",
-    "open_dumps",
-    "threads_beside_network",
-]
+__all__ = ["NetworkSource", "ProcessNetwork", "open_cityscapes", "open_photographs"]
 
 
-class DumpSource:
-    """Softmax dumps of a folder, the first ``limit``, as a source of images to measure.
-
-    Further options are those of `metaseg_tf.data.softmax.load_dump`.
-    """
-
-    def __init__(self, folder: str | os.PathLike, *, limit: int | None = None, **options):
-        self._paths, self._options = find_dumps(folder)[:limit], options
-        self._keys = check_keys(options.get("keys"))
-        given = {name: value for name, value in options.items() if value}
-        self.settings: Mapping[str, Any] = {"source": "softmax", **given}
-
-    @property
-    def n_classes(self) -> int | None:
-        """Number of classes that the first dump declares; None where it cannot be read."""
-        if not self._paths:
-            return None
-        try:
-            first = self._options.get("channels_first", False)
-            declared = read_classes(self._paths[0], self._keys, channels_first=first)
-        except DataFormatError:
-            return None
-        return declared if 2 <= declared <= MAX_CLASSES else None
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def jobs(self, done: set[str], *, apart: bool = False) -> Iterator[ImageJob]:
-        """One job for each dump; those that are ``done`` are told by the name they hold.
-
-        Those ``apart`` can be sent to another process, on a machine that sees the same files.
-        """
-        for path in self._paths:
-            there = path.absolute() if apart else path
-            name = partial(read_name, path, self._keys)
-            yield ImageJob(name, str(path), partial(load_dump, there, **self._options))
-
-
-class CityscapesSource:
-    """Cityscapes images seen through a network, as a source of images to measure.
+class NetworkSource(Source):
+    """The images of another source with what a network sees in them.
 
     Parameters
     ----------
     network : object
         With ``probabilities(image)`` and ``classes``, as `metaseg_tf.load_network` gives it.
-    pairs : sequence of Pair
+    images : Source
+        Of samples with ``image``.
     settings : mapping
-        What the probabilities depend on; it goes into the manifest of a run.
+        What the probabilities depend on, besides the settings of ``images``.
     """
 
-    def __init__(self, network, pairs: Sequence[Pair], settings: Mapping[str, Any]):
-        self._network, self._pairs = network, pairs
-        self.settings = {"source": "cityscapes", **settings}
+    def __init__(self, network, images: Source, settings: Mapping[str, Any]):
+        # On the processor the network is left half of it: with more threads, each takes caches and
+        # cores from the other, and both wait.
+        on_gpu = tf.config.list_physical_devices("GPU")
+        super().__init__(
+            [_Seen(item, network) for item in images.items],
+            {**images.settings, **settings},
+            network.classes,
+            None if on_gpu else max(1, count_threads() // 2),
+            images.classes,
+        )
+        object.__setattr__(self, "_images", images)
+
+    def reader(self, done: set[str]) -> Callable[["_Seen"], Sample]:
+        """As the images' own reader, whose samples the network completes."""
+        read = self._images.reader(done)
+        return lambda seen: seen.complete(read(seen.item))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An image that its network completes once it is read."""
+
+    item: Item
+    network: Any
 
     @property
-    def n_classes(self) -> int:
-        """Number of classes of the network."""
-        return self._network.classes
+    def name(self) -> str:
+        return self.item.name
 
-    def __len__(self) -> int:
-        return len(self._pairs)
+    @property
+    def origin(self) -> str:
+        return self.item.origin
 
-    def jobs(self, done: set[str], *, apart: bool = False) -> Iterator[ImageJob]:
-        """One job for each image; those that are ``done`` are not read.
+    def read(self) -> Sample:
+        return self.complete(self.item.read())
 
-        Those ``apart`` can be sent to another process, as `DumpSource.jobs`, if the network can;
-        the others share one chain that reads ahead, and are loaded one after the other.
-        """
-        pending = [pair for pair in self._pairs if pair.name not in done]
-        read = read_pair if apart else read_pairs(pending).take
-        threads = None if apart else threads_beside_network()
-        for pair in self._pairs:
-            load = partial(_predict, self._network, _absolute(pair) if apart else pair, read)
-            yield ImageJob(partial(str, pair.name), str(pair.image), load, threads)
+    def complete(self, sample: Sample) -> Sample:
+        return sample._replace(probs=self.network.probabilities(sample.image))
 
 
 class ProcessNetwork:
-    """A network that is loaded when it is first used, and once by a process it is sent to.
+    """A network that is loaded when it is first used, and once by each process it is sent to.
 
     Parameters
     ----------
@@ -163,29 +119,6 @@ def _network_of_process(source: str, options: NetworkOptions) -> ProcessNetwork:
     return ProcessNetwork(source, options)
 
 
-def threads_beside_network() -> int | None:
-    """How many threads to measure an image with while the network works on the next one.
-
-    Half of them where it works on the processor, too: with all, each takes the caches and the
-    cores from the other, and both wait. None, for all, where it works on a GPU.
-    """
-    return None if tf.config.list_physical_devices("GPU") else max(1, count_threads() // 2)
-
-
-def _absolute(pair: Pair) -> Pair:
-    return replace(pair, image=pair.image.absolute(), labels=pair.labels.absolute())
-
-
-def _predict(network, pair: Pair, read: Callable[[Pair], ImageWithLabels]) -> SoftmaxDump:
-    image, gt = read(pair)
-    return SoftmaxDump(network.probabilities(image), gt, pair.name, image)
-
-
-def open_dumps(folder: str | os.PathLike, *, limit: int | None = None, **options) -> DumpSource:
-    """The dumps of a folder, as `DumpSource`; errors as `metaseg_tf.data.softmax.find_dumps`."""
-    return DumpSource(folder, limit=limit, **options)
-
-
 def open_cityscapes(
     network: str,
     root: str | os.PathLike,
@@ -194,7 +127,7 @@ def open_cityscapes(
     split: str = "val",
     city: str | None = None,
     limit: int | None = None,
-) -> CityscapesSource:
+) -> NetworkSource:
     """Cityscapes images seen through a network.
 
     Parameters
@@ -208,12 +141,34 @@ def open_cityscapes(
         As in `metaseg_tf.data.cityscapes.find_pairs`.
     """
     pairs = find_pairs(root, split=split, city=city, limit=limit)
+    source = _see(network, PairSource(pairs, {"split": split}), options)
+    if source.n_classes != len(source.classes):
+        raise NetworkError(
+            f"{network}: expected {len(source.classes)} classes as in Cityscapes, got "
+            f"{source.n_classes}; use a network trained on Cityscapes"
+        )
+    return source
+
+
+def open_photographs(
+    network: str, paths: Iterable[str | os.PathLike], options: NetworkOptions = DEFAULTS
+) -> NetworkSource:
+    """Photographs seen through a network.
+
+    Parameters
+    ----------
+    network : str
+        As in `metaseg_tf.load_network`.
+    paths : iterable of path
+        Files, and folders whose image files are taken.
+    options : NetworkOptions, optional
+        The network's.
+    """
+    photographs = [Photograph(path) for path in find_photographs(paths)]
+    return _see(network, Source(photographs, {"source": "photographs"}), options)
+
+
+def _see(network: str, images: Source, options: NetworkOptions) -> NetworkSource:
     options = paper_options(network, options)
     shared = ProcessNetwork(network, options)
-    if shared.classes != len(CLASSES):
-        raise NetworkError(
-            f"{network}: expected {len(CLASSES)} classes as in Cityscapes, got {shared.classes}; "
-            "use a network trained on Cityscapes"
-        )
-    described = describe_network(network, shared.loaded, options)
-    return CityscapesSource(shared, pairs, {"split": split, **described})
+    return NetworkSource(shared, images, describe_network(network, shared.loaded, options))

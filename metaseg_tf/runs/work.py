@@ -1,24 +1,38 @@
 """The images of a data set, worked on one after the other: here, or on the workers of a cluster.
 
-One process works on an image while another thread loads, or predicts, the next; on a cluster each
-image is a task. What is done with an image is the caller's.
+Either is an executor of jobs, one per image. What is done with an image is the caller's.
 """
 
 import contextlib
+import ctypes
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from operator import methodcaller
 from typing import Any, NamedTuple, Protocol
 
-from metaseg_tf.data.softmax import SoftmaxDump
+from metaseg_tf.data.sample import Item, Sample, Source
 from metaseg_tf.errors import ClusterError, InputError, MetaSegError
-from metaseg_tf.runs.cluster import Cluster
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import check_image_name
 
-__all__ = ["ImageJob", "ImageResult", "Source", "continued", "failed", "work_through"]
+__all__ = [
+    "Executor",
+    "ImageJob",
+    "ImageResult",
+    "InProcess",
+    "continued",
+    "failed",
+    "keep_freed_memory",
+    "work_through",
+]
 
 _LOG = logging.getLogger(__name__)
+# From glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
+_MALLOC_OPTIONS = {_M_ARENA_MAX: 1, _M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: (1 << 31) - 1}
 
 
 class ImageJob(NamedTuple):
@@ -26,21 +40,21 @@ class ImageJob(NamedTuple):
 
     Attributes
     ----------
-    name : callable
-        Gives its name in the run.
+    name : str
+        Its name in the run.
     origin : str
         Where it comes from.
     load : callable
         Gets it.
     threads : int or None
-        How many to work on it with while another image is loaded; None for all there are.
+        Number of threads to work on it with; None for all there are.
     keep_maps : bool
         Whether its maps are to be stored.
     """
 
-    name: Callable[[], str]
+    name: str
     origin: str
-    load: Callable[[], SoftmaxDump]
+    load: Callable[[], Sample]
     threads: int | None = None
     keep_maps: bool = False
 
@@ -48,7 +62,7 @@ class ImageJob(NamedTuple):
 class ImageResult(NamedTuple):
     """What became of an image: "measured", "judged", "kept" from an earlier start, or "failed".
 
-    A failed one goes by its origin and says why; a measured one tells its number of classes.
+    A failed one goes by its origin and says why; a measured one gives its number of classes.
     """
 
     name: str
@@ -63,27 +77,67 @@ class ImageResult(NamedTuple):
         return str(self.error or "")
 
 
-class Source(Protocol):
-    """Images in their order, of which ``len`` tells the number.
+class Executor(Protocol):
+    """Works on jobs: `InProcess`, or the workers of `metaseg_tf.runs.cluster.Cluster`.
 
     Attributes
     ----------
-    settings : mapping
-        What the probabilities depend on.
-    n_classes : int or None
-        Number of classes, where it is known without loading an image.
+    backlog : int
+        Number of jobs that are submitted before one is collected.
+    ordered : bool
+        Whether jobs are collected in the order in which they were submitted.
     """
 
-    settings: Any
-    n_classes: int | None
+    backlog: int
+    ordered: bool
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """Number of jobs submitted and not yet collected."""
 
-    def jobs(self, done: set[str], *, apart: bool = False) -> Iterator[ImageJob]:
-        """One job for each image; those that are ``done`` need not be loaded.
+    def submit(self, label: Any, function: Callable, job: ImageJob) -> None:
+        """Have ``function(job)`` called."""
 
-        Those ``apart`` can be sent to another process, on a machine that sees the same files.
-        """
+    def collect(self) -> tuple[Any, Callable[[], ImageResult]]:
+        """Wait for a job to end; gives its label, and a function that returns its result."""
+
+    def cancel(self) -> None:
+        """Forget all jobs that were not collected."""
+
+
+class InProcess:
+    """An executor that works on a job when it is collected, while a thread loads the next one.
+
+    Parameters
+    ----------
+    threads : int or None
+        Number of threads to work with meanwhile; with nothing to load, all are used.
+    """
+
+    backlog, ordered = 2, True
+
+    def __init__(self, threads: int | None = None):
+        self._threads = threads
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._tasks = deque()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def submit(self, label: Any, function: Callable, job: ImageJob) -> None:
+        """Begin to load a job."""
+        self._tasks.append((label, function, job, self._loader.submit(job.load)))
+
+    def collect(self) -> tuple[Any, Callable[[], ImageResult]]:
+        """Work on the oldest job, whose memory is let go before the one after next is loaded."""
+        label, function, job, loading = self._tasks.popleft()
+        threads = self._threads if self._tasks else None
+        result = function(job._replace(load=loading.result, threads=threads))
+        return label, lambda: result
+
+    def cancel(self) -> None:
+        """Forget all jobs, and wait for the one that is being loaded."""
+        self._tasks.clear()
+        self._loader.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
@@ -109,7 +163,7 @@ def work_through(
     *,
     skip_errors: bool = False,
     keep_maps: int = 0,
-    cluster: Cluster | None = None,
+    cluster: Executor | None = None,
     first_alone: bool = False,
 ) -> Iterator[ImageResult]:
     """Have all images worked on that the run does not hold yet.
@@ -126,15 +180,15 @@ def work_through(
         Carry on past a bad image, and note it in the manifest.
     keep_maps : int
         How many jobs, the first ones, are marked to keep their maps; also those done without.
-    cluster : Cluster, optional
-        Whose workers do the images; without, this process does.
+    cluster : Executor, optional
+        Does the images; by default this process.
     first_alone : bool
-        Begin the others only once one is done and has told the number of classes.
+        Begin the others only once one is done and has given the number of classes.
 
     Yields
     ------
     ImageResult
-        One an image, once it is written, in the order of the source; on a cluster in the order in
+        One per image, once it is written, in the order of the source; on a cluster in the order in
         which they are done.
 
     Raises
@@ -142,19 +196,29 @@ def work_through(
     MetaSegError
         What is wrong with the first bad image, unless ``skip_errors``.
     """
-    plan = _plan(source, run, keep_maps, apart=cluster is not None)
+    done = run.done()
+    if cluster is None:
+        executor, read = InProcess(source.threads), source.reader(done)
+    else:
+        executor, read = cluster, methodcaller("read")
 
     def enough() -> int:
-        return 1 if first_alone and run.manifest.n_classes is None else cluster.backlog
+        return 1 if first_alone and run.manifest.n_classes is None else executor.backlog
 
-    results = _here(plan, work) if cluster is None else _there(cluster, plan, work, enough)
+    results = _execute(executor, _plan(source, run, done, read, keep_maps), work, enough)
     with contextlib.closing(results):
         for result in results:
-            _note(run, result, skip_errors)
+            if result.outcome == "failed":
+                if not skip_errors:
+                    raise result.error
+                run.manifest.failed[result.name] = result.reason
+            elif result.n_classes is not None and run.manifest.n_classes is None:
+                run.manifest.n_classes = result.n_classes
+                run.write_manifest()
             yield result
 
 
-def failed(job: ImageJob, error: MetaSegError) -> ImageResult:
+def failed(job: ImageJob | Item, error: MetaSegError) -> ImageResult:
     """The result of an image that cannot be worked on, named by where it comes from."""
     message = str(error)
     named = message if job.origin in message else f"{job.origin}: {message}"
@@ -162,97 +226,71 @@ def failed(job: ImageJob, error: MetaSegError) -> ImageResult:
 
 
 def _plan(
-    source: Source, run: Run, keep_maps: int, *, apart: bool
+    source: Source,
+    run: Run,
+    done: set[str],
+    read: Callable[[Item], Sample],
+    keep_maps: int,
 ) -> Iterator[ImageJob | ImageResult]:
     """What is to be done, and the results of what is not."""
-    done, mapped, seen = run.done(), run.with_maps(), set()
-    for index, job in enumerate(source.jobs(done, apart=apart)):
+    mapped, seen = run.with_maps(), set()
+    for index, item in enumerate(source.items):
         try:
-            name = _new_name(job, seen)
+            name = check_image_name(item.name)
+            if name in seen:
+                raise InputError(
+                    f"{item.origin}: expected a name of its own for each image, got {name!r} "
+                    "twice; rename one"
+                )
         except MetaSegError as error:
-            yield failed(job, error)
+            yield failed(item, error)
             continue
+        seen.add(name)
         wants_maps = index < keep_maps and name not in mapped
         if name in done and not wants_maps:
             yield ImageResult(name, "kept")
         else:
-            yield job._replace(keep_maps=wants_maps)
+            yield ImageJob(name, item.origin, partial(read, item), keep_maps=wants_maps)
 
 
-def _new_name(job: ImageJob, seen: set[str]) -> str:
-    name = check_image_name(job.name())
-    if name in seen:
-        raise InputError(
-            f"{job.origin}: expected a name of its own for each image, got {name!r} twice; "
-            "rename one"
-        )
-    seen.add(name)
-    return name
-
-
-def _here(plan: Iterable, work: Callable) -> Iterator[ImageResult]:
-    """In this process, one image after the other; the next is loaded in another thread."""
-    with ThreadPoolExecutor(1, thread_name_prefix="load") as loader:
-        begun = _ahead(plan, lambda item: _is_job(item) and item.load(), loader)
-        for item, loaded, is_last in begun:
-            if _is_job(item):
-                threads = None if is_last else item.threads
-                result = work(item._replace(load=loaded, threads=threads))
-            else:
-                result = item
-            # Let this image's memory go before the one after next is loaded.
-            del loaded
-            yield result
-
-
-def _there(
-    cluster: Cluster, plan: Iterable, work: Callable, enough: Callable[[], int]
+def _execute(
+    executor: Executor,
+    plan: Iterator[ImageJob | ImageResult],
+    work: Callable[[ImageJob], ImageResult],
+    enough: Callable[[], int],
 ) -> Iterator[ImageResult]:
-    """On a cluster, one task per image, at most ``enough()`` of them at a time."""
+    """The results of a plan, of which at most ``enough()`` jobs are under way at a time."""
+
+    def collect(fewer_than: int) -> Iterator[ImageResult]:
+        while len(executor) >= fewer_than:
+            job, result = executor.collect()
+            try:
+                yield result()
+            except ClusterError as error:
+                yield failed(job, error)
+
     try:
         for item in plan:
-            if not _is_job(item):
+            if isinstance(item, ImageResult):
+                yield from collect(1) if executor.ordered else ()
                 yield item
-                continue
-            cluster.submit(item, work, item)
-            while len(cluster) >= enough():
-                yield _collect(cluster)
-        while len(cluster):
-            yield _collect(cluster)
+            else:
+                executor.submit(item, work, item)
+                yield from collect(enough())
+        yield from collect(1)
     finally:
-        cluster.cancel()
+        executor.cancel()
 
 
-def _collect(cluster: Cluster) -> ImageResult:
-    job, result = cluster.collect()
-    try:
-        return result()
-    except ClusterError as error:
-        return failed(job, error)
+def keep_freed_memory() -> None:
+    """Keep freed memory in the process for the next image (glibc; elsewhere nothing happens).
 
-
-def _is_job(item: ImageJob | ImageResult) -> bool:
-    return isinstance(item, ImageJob)
-
-
-def _note(run: Run, result: ImageResult, skip_errors: bool) -> None:
-    """Keep in the manifest what a result tells of the run."""
-    if result.outcome == "failed":
-        if not skip_errors:
-            raise result.error
-        run.manifest.failed[result.name] = result.reason
-    elif result.n_classes is not None and run.manifest.n_classes is None:
-        run.manifest.n_classes = result.n_classes
-        run.write_manifest()
-
-
-def _ahead(items: Iterable, work: Callable, pool: ThreadPoolExecutor):
-    """(item, result of work on it, is_last); the work is begun one item ahead."""
-    waiting = None
-    for item in items:
-        begun = (item, pool.submit(work, item).result)
-        if waiting is not None:
-            yield *waiting, False
-        waiting = begun
-    if waiting is not None:
-        yield *waiting, True
+    Otherwise much of it goes back to the system, in every thread on its own, and comes back as
+    pages that have to be cleared: up to as costly as measuring itself. Dask's workers, which are
+    started to give back all they can, suffer most. Libraries leave this setting alone; the command
+    line and the workers of a cluster make it for themselves.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for parameter, value in _MALLOC_OPTIONS.items():
+            mallopt(parameter, value)

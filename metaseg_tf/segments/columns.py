@@ -1,41 +1,44 @@
-"""The segment table: what each column holds, its dtype, unit, range, symbol and source.
+"""The segment table: the group, dtype, unit, range, symbol and source of each column.
 
-The segment table is a pandas DataFrame with one row a predicted segment k. It is all that passes
+The segment table is a pandas DataFrame with one row per predicted segment k. It is all that passes
 from measuring to analysing. Its column names are those of the authors' code.
 """
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from metaseg_tf.data.classes import MAX_CLASSES
 from metaseg_tf.errors import DataFormatError, InputError
 
 __all__ = [
     "BOX",
     "CONVENTIONS",
+    "GROUPS",
     "IOU_COLUMNS",
-    "MAX_CLASSES",
     "METRICS",
     "METRIC_COLUMNS",
     "NAME_BYTES",
+    "PAPER_GROUPS",
     "Column",
+    "Group",
     "check_convention",
     "check_image_name",
     "check_table",
-    "check_truth",
     "class_columns",
     "columns",
     "count_classes",
     "empty_table",
+    "feature_columns",
+    "group_of",
 ]
 
 #: "reference" made the published numbers (the authors' code); "paper" is the printed text.
 CONVENTIONS = ("reference", "paper")
-
-#: Class ids are stored in 8 bits, with 255 for void and at least two classes.
-MAX_CLASSES = 254
 
 # Means of float32 probabilities are exact to 1e-6.
 _TOLERANCE = 1e-5
@@ -44,11 +47,40 @@ _TOLERANCE = 1e-5
 NAME_BYTES = 200
 
 
+class Group(NamedTuple):
+    """A group of features: its name in words, and the colour of its curves."""
+
+    word: str
+    colour: str
+
+
+#: The groups of features; a segment's other columns are of none.
+GROUPS = {
+    "entropy": Group("entropy", "#0072B2"),
+    "difference": Group("probability difference", "#D55E00"),
+    "size": Group("size", "#009E73"),
+    "class": Group("class", "#000000"),
+}
+#: The groups that the paper uses; its tables and figures read no others.
+PAPER_GROUPS = ("entropy", "difference", "size", "class")
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of the segment table.
 
-    ``range`` is the closed interval of possible values; ``source`` the place in the paper.
+    Attributes
+    ----------
+    name, dtype, unit : str
+    range : (float, float)
+        The closed interval of possible values.
+    symbol : str
+        As LaTeX.
+    source : str
+        The place in the paper.
+    meaning : str
+    group : str
+        One of ``GROUPS`` for a feature, else empty.
     """
 
     name: str
@@ -58,6 +90,7 @@ class Column:
     symbol: str
     source: str
     meaning: str
+    group: str = ""
 
 
 _INF = float("inf")
@@ -65,8 +98,9 @@ _LARGEST = np.finfo(np.float64).max
 _SECTION = "section 2"
 
 
-def _dispersion(name: str, symbol: str, word: str, equation: str) -> list[Column]:
-    mean, bound, free = f"\\bar {symbol}", (0.0, 1.0), (0.0, _INF)
+def _dispersion(name: str, group: str, equation: str) -> list[Column]:
+    word, mean = GROUPS[group].word, f"\\bar {name}"
+    bound, free = (0.0, 1.0), (0.0, _INF)
     part = f"mean {word} of the {{}}; 0 where it is empty".format
     rows = (
         ("", bound, mean, equation, f"mean {word}"),
@@ -75,11 +109,11 @@ def _dispersion(name: str, symbol: str, word: str, equation: str) -> list[Column
         ("_rel", free, f"\\tilde{{{mean}}}", _SECTION, f"{name} * S_rel"),
         ("_rel_in", free, f"\\tilde{{{mean}}}_{{in}}", _SECTION, f"{name}_in * S_rel_in"),
     )
-    return [Column(f"{name}{suffix}", "float64", "1", *rest) for suffix, *rest in rows]
+    return [Column(f"{name}{suffix}", "float64", "1", *rest, group) for suffix, *rest in rows]
 
 
 _SIZES = [
-    Column(name, dtype, unit, (low, _INF), symbol, _SECTION, meaning)
+    Column(name, dtype, unit, (low, _INF), symbol, _SECTION, meaning, "size")
     for name, dtype, unit, low, symbol, meaning in (
         ("S", "int64", "pixel", 1, "S", "size"),
         ("S_in", "int64", "pixel", 0, "S_{in}", "size of the interior"),
@@ -89,13 +123,15 @@ _SIZES = [
     )
 ]
 
-#: The 15 metrics of section 2, in the order of the table.
+#: The metrics in the order of the table: the 15 of section 2, and those of further groups.
 METRICS = (
-    *_dispersion("E", "E", "entropy", "eq. (2)"),
-    *_dispersion("D", "D", "probability difference", "eq. (3)"),
+    *_dispersion("E", "entropy", "eq. (2)"),
+    *_dispersion("D", "difference", "eq. (3)"),
     *_SIZES,
 )
-METRIC_COLUMNS = tuple(column.name for column in METRICS)
+#: Names of the 15 metrics of section 2.
+METRIC_COLUMNS = tuple(column.name for column in METRICS if column.group in PAPER_GROUPS)
+_GROUP_OF = {column.name: column.group for column in METRICS}
 
 _HEAD = (
     Column(
@@ -129,8 +165,19 @@ def class_columns(n_classes: int) -> list[str]:
     return [f"cprob{j}" for j in range(n_classes)]
 
 
+def group_of(feature: str) -> str:
+    """Key in ``GROUPS`` of a feature of the segment table."""
+    return "class" if feature.startswith("cprob") else _GROUP_OF[feature]
+
+
+def feature_columns(n_classes: int, groups: Collection[str] = PAPER_GROUPS) -> tuple[str, ...]:
+    """Names of the features of some groups in the authors' order: sorted metrics, ``cprob0`` ..."""
+    metrics = sorted(column.name for column in METRICS if column.group in groups)
+    return (*metrics, *(class_columns(n_classes) if "class" in groups else ()))
+
+
 def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
-    """All columns of one image's segment table in order.
+    """All columns of one image's segment table in order; those of further groups come last.
 
     Parameters
     ----------
@@ -148,10 +195,13 @@ def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
             f"C_{{{j}}}",
             "section 3",
             f"mean probability of class {j}",
+            "class",
         )
         for j in range(n_classes)
     ]
-    return (*_HEAD, *METRICS, *cprobs, *(_IOU if with_gt else ()), *_BOX)
+    paper = [metric for metric in METRICS if metric.group in PAPER_GROUPS]
+    further = [metric for metric in METRICS if metric.group not in PAPER_GROUPS]
+    return (*_HEAD, *paper, *cprobs, *(_IOU if with_gt else ()), *_BOX, *further)
 
 
 def count_classes(table: pd.DataFrame) -> int:
@@ -170,21 +220,6 @@ def count_classes(table: pd.DataFrame) -> int:
 def empty_table(n_classes: int, *, with_gt: bool = True) -> pd.DataFrame:
     """A segment table without rows, with all columns and dtypes."""
     return pd.DataFrame({c.name: np.empty(0, c.dtype) for c in columns(n_classes, with_gt=with_gt)})
-
-
-def check_truth(table: pd.DataFrame, origin: str = "segment table") -> None:
-    """Raise an InputError unless a table, called ``origin``, holds segments with ground truth."""
-    if "iou_adj" not in table:
-        raise InputError(
-            f"{origin}: expected segments with ground truth, got a table without iou_adj; extract "
-            "with ground truth first"
-        )
-    if table.empty:
-        raise InputError(
-            f"{origin}: expected segments with ground truth, got none: no pixel of any image has "
-            "ground truth, as in Cityscapes' split test, or no image is measured; extract images "
-            "with labels"
-        )
 
 
 def check_convention(convention: str) -> str:
@@ -227,7 +262,7 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
     origin : str
         What errors call it.
     whole : bool
-        Whether all columns must be there, but for those of the ground truth.
+        Whether all columns must be there, but for the ground truth's and those of further groups.
 
     Raises
     ------
@@ -238,7 +273,8 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
     known = {column.name: column for column in columns(n_classes)}
     if whole:
         known["class_id"] = replace(known["class_id"], range=(0, n_classes - 1))
-    missing = [name for name in known if name not in table.columns and name not in IOU_COLUMNS]
+    optional = {*IOU_COLUMNS, *(c.name for c in METRICS if c.group not in PAPER_GROUPS)}
+    missing = [name for name in known if name not in {*table.columns, *optional}]
     if whole and missing:
         raise DataFormatError(
             f"{origin}: expected a segment table, got one without {', '.join(missing[:5])}; "

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from metaseg_tf.analysis.lasso import LassoPath, fit_logistic, fit_path
+from metaseg_tf.analysis.estimators import Logistic
+from metaseg_tf.analysis.lasso import LassoPath, fit_path
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.errors import InputError, ShapeError
 
@@ -71,8 +72,8 @@ def test_active_means_from_here_on():
 
 def test_entropy_baseline_is_a_fit_on_one_column(design):
     E = design.column("E")[:, None]
-    fit = fit_logistic(E, design.y)
-    logit = E[:, 0] * fit.coef[0] + fit.intercept
+    fit = Logistic().fit(E, design.y)
+    logit = E[:, 0] * fit.coef_[0] + fit.intercept_
     residual = 1 / (1 + np.exp(-logit)) - design.y
     assert abs(residual.mean()) < 1e-9
     assert abs(residual @ E[:, 0]) / len(E) < 1e-9

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import sklearn
 
-from metaseg_tf.analysis import lasso
 from metaseg_tf.analysis.lasso import LarsSolver, ReferenceSolver, share_duplicates
 
 
@@ -88,7 +87,21 @@ def test_the_null_model_of_both_engines_is_the_prior(rows):
         ("1.10.dev0", {"C": 2.0, "l1_ratio": 1.0}, {"C": np.inf}),
     ],
 )
-def test_options_follow_the_version_of_scikit_learn(monkeypatch, version, l1, none):
+def test_options_follow_the_version_of_scikit_learn(rows, monkeypatch, version, l1, none):
+    given = []
+
+    def refuse(**options):
+        given.append(options)
+        raise InterruptedError
+
+    solver = ReferenceSolver(*rows)
     monkeypatch.setattr(sklearn, "__version__", version)
-    assert lasso._l1_options(2.0) == l1
-    assert lasso._no_penalty_options() == none
+    monkeypatch.setattr("sklearn.linear_model.LogisticRegression", refuse)
+    for fit, wanted in (
+        (lambda: solver.penalised(2.0), l1),
+        (lambda: solver.unpenalised(np.ones(7, bool)), none),
+    ):
+        with pytest.raises(InterruptedError):
+            fit()
+        assert wanted.items() <= given[-1].items()
+        assert not (l1 | none).keys() & given[-1].keys() - wanted.keys()

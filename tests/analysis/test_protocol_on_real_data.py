@@ -11,7 +11,7 @@ from metaseg_tf.analysis.evaluation import evaluate
 from metaseg_tf.analysis.protocol import Protocol
 from metaseg_tf.data.softmax import find_dumps, load_dump
 
-PROTOCOL = Protocol(runs=2, C=(0.1, 0.4))
+PROTOCOL = Protocol(n_splits=2, C=(0.1, 0.4))
 CROP = (256, 512)
 
 

@@ -43,7 +43,7 @@ def test_optimality_conditions(alpha):
     missed = []
     for seed in range(200):
         A, c = draw_problem(seed, 1 + seed % 12)
-        w = minimise_l1_quadratic(A, c, alpha)
+        w = minimise_l1_quadratic(A, c, alpha, np.zeros(len(c)))
         assert c @ w + w @ A @ w / 2 + alpha * np.abs(w).sum() <= 1e-12
         missed.append(misses_minimum(A, c, alpha, w) > 1e-6)
     assert np.mean(missed) <= 0.03
@@ -52,7 +52,7 @@ def test_optimality_conditions(alpha):
 @given(SEEDS, SIZES, st.floats(1e-6, 5))
 def test_it_is_never_worse_than_nothing(seed, p, alpha):
     A, c = draw_problem(seed, p)
-    w = minimise_l1_quadratic(A, c, alpha)
+    w = minimise_l1_quadratic(A, c, alpha, np.zeros(len(c)))
     assert c @ w + w @ A @ w / 2 + alpha * np.abs(w).sum() <= 1e-9
 
 
@@ -60,4 +60,14 @@ def test_it_is_never_worse_than_nothing(seed, p, alpha):
 def test_coordinate_descent_agrees(seed):
     A, c = draw_problem(seed, 8)
     expected = descend_coordinates(A + np.eye(8), c, 1.0)
-    np.testing.assert_allclose(minimise_l1_quadratic(A + np.eye(8), c, 1.0), expected, atol=1e-9)
+    for guess in (np.zeros(8), np.sign(expected), -np.sign(expected)):
+        w = minimise_l1_quadratic(A + np.eye(8), c, 1.0, guess)
+        np.testing.assert_allclose(w, expected, atol=1e-9)
+
+
+def test_a_right_guess_of_the_signs_follows_no_path(monkeypatch):
+    A, c = draw_problem(3, 6)
+    expected = minimise_l1_quadratic(A, c, 1.0, np.zeros(6))
+    monkeypatch.setattr("sklearn.linear_model.lars_path_gram", None)
+    w = minimise_l1_quadratic(A, c, 1.0, np.sign(expected))
+    np.testing.assert_allclose(w, expected, atol=1e-10)

@@ -1,71 +1,16 @@
-"""Least squares of any rank against scikit-learn's, and what the fit refuses."""
+"""Regressions of the protocol: swapped halves, rare classes, and what is refused."""
 
 import numpy as np
 import pytest
-import sklearn
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from protocol_twin import fit_linear_slowly
-from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
+from statsmodels.regression.linear_model import OLS
 from tables import make_table
 
 from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.protocol import Protocol
-from metaseg_tf.analysis.regression import fit_regression, least_squares
+from metaseg_tf.analysis.regression import fit_regression
 from metaseg_tf.errors import InputError
-
-
-@pytest.fixture
-def rows():
-    rng = np.random.default_rng(0)
-    X = rng.normal(1, 2, (60, 3))
-    return X, X @ [1.0, 0.0, -2.0] + rng.normal(size=60)
-
-
-def test_full_rank(rows):
-    coef, intercept = least_squares(*rows)
-    expected = LinearRegression().fit(*rows)
-    np.testing.assert_allclose(coef, expected.coef_, atol=1e-10)
-    assert intercept == pytest.approx(expected.intercept_, abs=1e-10)
-
-
-def test_aliases_leave_the_fitted_values_alone_and_share(rows):
-    X, target = rows
-    coef, intercept = least_squares(X, target)
-    aliased, same = least_squares(np.column_stack([X, X[:, 0], np.ones(60)]), target)
-    np.testing.assert_allclose(aliased, [coef[0] / 2, *coef[1:], coef[0] / 2, 0], atol=1e-10)
-    assert same == pytest.approx(intercept, abs=1e-10)
-
-
-@pytest.mark.parametrize("noise", ["float32", "float16"])
-def test_noisy_identities_as_in_linear_regression(noise):
-    table = make_table(400, seed=2)
-    names = [name for name in table if name.startswith("cprob")]
-    design = build_design(table.assign(**table[names].astype(noise).astype("float64")))
-    coef, intercept = least_squares(design.X, design.iou)
-    expected = fit_linear_slowly(design.X, design.iou)(design.X)
-    np.testing.assert_allclose(design.X @ coef + intercept, expected, atol=1e-9)
-    if tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 9):
-        expected = LinearRegression().fit(design.X, design.iou).predict(design.X)
-        np.testing.assert_allclose(design.X @ coef + intercept, expected, atol=1e-9)
-
-
-@given(st.floats(1e-12, 3e-7), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
-def test_rounding_noise_is_no_direction(noise, seed):
-    rng = np.random.default_rng(seed)
-    X, target = rng.normal(size=(50, 3)), rng.normal(size=50)
-    combined = X @ rng.uniform(-1, 1, 3) if seed % 2 else np.full(50, 0.3)
-    coef, _ = least_squares(np.column_stack([X, combined + noise * rng.normal(size=50)]), target)
-    assert np.abs(coef).max() < 10
-
-
-def test_what_varies_little_but_truly_is_a_direction(rows):
-    X, target = rows
-    X = np.column_stack([X, 1e-4 * np.sin(np.arange(60))])
-    coef, _ = least_squares(X, target + 1e4 * X[:, 3])
-    assert coef[3] == pytest.approx(1e4, rel=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +52,7 @@ def test_the_column_that_extrapolates_is_named(rare):
 
 
 def test_halves_are_swapped(design):
-    protocol = Protocol(runs=1)
+    protocol = Protocol(n_splits=1)
     scores = fit_regression(design, "iou_adj", protocol).scores
     train = protocol.draw_splits(design)[0]
     predict = fit_linear_slowly(design.X[train], design.iou_adj[train])
@@ -115,6 +60,20 @@ def test_halves_are_swapped(design):
         row = scores.query(f"model == 'all' and score == 'r2' and part == '{part}'")
         expected = r2_score(design.iou_adj[half], predict(design.X[half]))
         assert row["value"].item() == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize("noise", ["float64", "float32", "float16"])
+def test_figure_3_is_fitted_by_statsmodels_on_the_same_rows(table, noise, monkeypatch):
+    fitted = []
+    fit = OLS.fit
+    monkeypatch.setattr(OLS, "fit", lambda model: fitted.append(model) or fit(model))
+    names = [name for name in table if name.startswith("cprob")]
+    design = build_design(table.assign(**table[names].astype(noise).astype("float64")))
+    found = fit_regression(design)
+    train = Protocol().draw_splits(design)[0]
+    np.testing.assert_array_equal(fitted[0].endog, design.iou_adj[train])
+    expected = design.X @ found.coef[0] + found.intercept[0]
+    np.testing.assert_allclose(found.predicted, expected, atol=1e-9)
 
 
 def test_a_constant_target_is_told(table):

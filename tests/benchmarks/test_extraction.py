@@ -6,18 +6,18 @@ from functools import partial
 
 import numpy as np
 import pytest
+from deeplab_samples import random_weights
 from PIL import Image
 from test_segment_metrics import make_street
 
-from metaseg_tf.data.cityscapes import find_pairs, read_pairs
-from metaseg_tf.demo.training.initialise import random_weights
+from metaseg_tf.data.cityscapes import PairSource, find_pairs
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.runs.extraction import MeasureSettings, extract
-from metaseg_tf.runs.memory import keep_freed_memory
 from metaseg_tf.runs.run import Run
-from metaseg_tf.runs.sources import CityscapesSource
+from metaseg_tf.runs.sources import NetworkSource
+from metaseg_tf.runs.work import keep_freed_memory
 from metaseg_tf.segments.table import measure_image
 
 #: So many rounds, in each of which network, measuring and run do so many images.
@@ -79,15 +79,18 @@ def seconds_of(*functions):
 
 def run_over(network, pairs, folder, **options):
     run = Run.create(folder, {})
-    source = CityscapesSource(network, pairs, {})
+    source = NetworkSource(network, PairSource(pairs), {})
     yield from extract(source, run, MeasureSettings(), **options)
 
 
 def test_a_run_costs_no_more_than_its_parts(note, pairs, mobilenet, tmp_path):
     """Of a split, few images keep their maps for pictures: here none does."""
-    image, gt = next(read_pairs(pairs))
-    probs = mobilenet.probabilities(image)
-    parts = (partial(mobilenet.probabilities, image), partial(measure_image, probs, gt))
+    sample = pairs[0].read()
+    probs = mobilenet.probabilities(sample.image)
+    parts = (
+        partial(mobilenet.probabilities, sample.image),
+        partial(measure_image, probs, sample.gt),
+    )
 
     def run(name, n=N_IMAGES):
         list(run_over(mobilenet, pairs[:n], tmp_path / name, keep_maps=0))

@@ -10,11 +10,11 @@ import pytest
 from distributed import Client
 from test_scaling import make_patches
 
+from metaseg_tf.data.softmax import open_dumps
 from metaseg_tf.runs.cluster import Cluster
 from metaseg_tf.runs.extraction import MeasureSettings, extract
 from metaseg_tf.runs.local_workers import start_workers
 from metaseg_tf.runs.run import Run
-from metaseg_tf.runs.sources import open_dumps
 
 IMAGES = 40
 ROUNDS = 3

@@ -7,10 +7,9 @@ import pytest
 from scenes import make_blobs
 
 from metaseg_tf import segment_metrics
-from metaseg_tf.data.softmax import SoftmaxDump, save_dump
+from metaseg_tf.data.softmax import SoftmaxDump, open_dumps, save_dump
 from metaseg_tf.runs.extraction import MeasureSettings, extract
 from metaseg_tf.runs.run import Run
-from metaseg_tf.runs.sources import open_dumps
 
 SIZES = ((256, 512), (512, 1024), (1024, 2048), (2048, 4096))
 CLASSES = (2, 5, 19, 50, 150)

@@ -178,3 +178,28 @@ def test_what_is_left_out_of_a_folder_is_said_once(metaseg, tmp_path, caplog):
     assert metaseg("extract", "--softmax", folder, "--out", tmp_path / "run")[0] == 0
     (record,) = caplog.records
     assert "takes 2 softmax dumps, leaves out 1" in record.getMessage()
+
+
+def test_classes_get_the_names_that_are_given(metaseg, tmp_path):
+    dumps, names = write(tmp_path / "dumps"), [f"kind of thing {j}" for j in range(5)]
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    words = ("extract", "--softmax", dumps, "--out", tmp_path / "XC", "--classes")
+    code, output, _ = metaseg(*words, tmp_path / "names.txt")
+    assert code == 0
+    assert "  kind of thing 4 " in output
+    assert Run(tmp_path / "XC").classes.names == tuple(names)
+    code, _, message = metaseg(*words, "cityscapes")
+    assert code == 2
+    assert "expected a name for each of 5 classes, got 19 names" in message
+
+
+def test_classes_without_names_are_numbered(plain):
+    assert plain.manifest.classes is None
+    assert plain.classes.names == ("class 0", "class 1", "class 2", "class 3", "class 4")
+
+
+def test_names_belong_to_dumps(metaseg, tmp_path):
+    words = ("--network", "demo_xception", "--cityscapes", tmp_path, "--out", tmp_path / "XC")
+    code, _, message = metaseg("extract", *words, "--classes", "cityscapes")
+    assert code == 2
+    assert "expected --classes together with --softmax" in message

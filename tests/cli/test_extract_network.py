@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from deeplab_samples import SMALL, write_checkpoint
+from deeplab_samples import SMALL, random_weights, write_checkpoint
 from PIL import Image
 from street import write_pair
 
 from metaseg_tf import load_network, load_run, segment_metrics
-from metaseg_tf.data.cityscapes import CLASSES, find_pairs, read_pairs
-from metaseg_tf.demo.training.initialise import random_weights
+from metaseg_tf.data.cityscapes import find_pairs
+from metaseg_tf.data.classes import CITYSCAPES
 from metaseg_tf.networks.deeplab.rebuilt import export_frozen_graph
 from metaseg_tf.runs.run import Run
 
@@ -53,10 +53,10 @@ def test_a_checkpoint_over_cityscapes(metaseg, checkpoint, cityscapes, tmp_path)
     assert code == 0
     assert "3 images measured" in output
     assert "mIoU" in output
-    assert all(name in output for name in CLASSES)
+    assert all(name in output for name in CITYSCAPES.names)
     network = load_network(checkpoint, output_stride=16, crop=(33, 49))
-    image, gt = next(read_pairs(find_pairs(cityscapes)))
-    expected = segment_metrics(network.probabilities(image), gt)
+    first = find_pairs(cityscapes)[0].read()
+    expected = segment_metrics(network.probabilities(first.image), first.gt)
     table = load_run(tmp_path / "run").query("image == 'ulm_0'")
     np.testing.assert_array_equal(table[list(expected)], expected)
 
@@ -114,7 +114,7 @@ def test_a_split_without_labels_is_told(metaseg, refused, checkpoint, tmp_path, 
     ("words", "said"),
     [
         (("--network", "mobilenetv2"), "--cityscapes ROOT"),
-        ((), "either --softmax DIR or --network NAME"),
+        ((), "either --softmax FOLDER or --network NAME"),
         (("--network", "x.pb", "--softmax", "y"), "got both"),
         (("--network", "mobilnetv2", "--cityscapes", "{root}"), "did you mean mobilenetv2"),
         (("--network", "no/such.pb", "--cityscapes", "{root}"), "no/such.pb"),
@@ -157,9 +157,9 @@ def test_the_input_range_is_said_kept_and_held_to(
     words = ("--input-range", "0..1", "--limit", 1)
     assert extract(metaseg, float_network, cityscapes, out, *words)[::2] == (0, "")
     assert Run(out).manifest.settings["input_range"] == "0..1"
-    image, gt = next(read_pairs(find_pairs(cityscapes)))
-    expected = tf.keras.models.load_model(float_network)(image[np.newaxis] / 255)[0].numpy()
-    table = segment_metrics(expected, gt)
+    first = find_pairs(cityscapes)[0].read()
+    expected = tf.keras.models.load_model(float_network)(first.image[np.newaxis] / 255)[0].numpy()
+    table = segment_metrics(expected, first.gt)
     assert load_run(out).E.mean() == pytest.approx(table.E.mean(), abs=1e-5)
     again = ("extract", "--network", float_network, "--cityscapes", cityscapes, "--out", out)
     said = refused(*again, "--limit", 1, "--input-range", "-1..1")

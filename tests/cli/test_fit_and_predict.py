@@ -9,8 +9,8 @@ from scipy.special import softmax
 
 from metaseg_tf import judge_image, load_model
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
-from metaseg_tf.meta.paint import read_numbers
 from metaseg_tf.networks.options import NetworkOptions
+from metaseg_tf.pictures import read_numbers
 from metaseg_tf.runs import run
 
 
@@ -26,9 +26,9 @@ def write_dumps(folder, seeds, n_classes=5):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A run with ground truth, and a model fitted on it by the library."""
+    from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.meta import fit_meta_model, save_model
     from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
-    from metaseg_tf.runs.sources import open_dumps
 
     root = tmp_path_factory.mktemp("made")
     source = open_dumps(write_dumps(root / "dumps", range(6)))
@@ -42,7 +42,7 @@ def made(tmp_path_factory):
 class FakeNetwork:
     """Sees classes in colours."""
 
-    settings = NetworkOptions(16, scales=1.0, flip=False)
+    settings, classes = NetworkOptions(16, scales=1.0, flip=False), 5
 
     def probabilities(self, image):
         return softmax(np.repeat(image, 2, -1)[..., :5] / 20.0, axis=-1).astype(np.float32)
@@ -51,9 +51,9 @@ class FakeNetwork:
 @pytest.fixture
 def photographs(tmp_path, monkeypatch):
     """A folder with two images, and a network file in the current folder."""
-    from metaseg_tf.runs import photographs as room
+    from metaseg_tf.runs import sources
 
-    monkeypatch.setattr(room.ProcessNetwork, "loaded", FakeNetwork())
+    monkeypatch.setattr(sources.ProcessNetwork, "loaded", FakeNetwork())
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.pb").write_bytes(b"weights")
     folder = tmp_path / "images"

@@ -67,9 +67,9 @@ def metaseg_in(tmp_path):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """Finished runs, softmax dumps and a meta model, in a folder that ASCII cannot name."""
+    from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.meta import fit_meta_model, save_model
     from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
-    from metaseg_tf.runs.sources import open_dumps
 
     root = tmp_path_factory.mktemp("made") / "Läufe σ ±"
     (root / "dumps").mkdir(parents=True)

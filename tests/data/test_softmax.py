@@ -15,6 +15,7 @@ from metaseg_tf.data.softmax import (
     SoftmaxDump,
     find_dumps,
     load_dump,
+    open_dumps,
     read_classes,
     read_name,
     save_dump,
@@ -402,3 +403,25 @@ def test_a_name_of_signs_that_do_not_exist_is_refused(tmp_path):
         archive.writestr("name.npy", content.getvalue()[:-4] + b"\xff" * 4)
     with pytest.raises(DataFormatError, match="whole npz"):
         read_name(tmp_path / "a.npz")
+
+
+def test_the_number_of_classes_is_known_before_images_are_read(tmp_path):
+    save_dump(tmp_path / "1.npz", SoftmaxDump(*make_scene(n_classes=3), "image"))
+    assert open_dumps(tmp_path).n_classes == 3
+
+
+@pytest.mark.parametrize("probs", [np.ones((2, 2)), np.ones((2, 2, 300), "f4"), np.array(1.0)])
+def test_a_dump_without_classes_tells_no_number_of_them(tmp_path, probs):
+    np.savez(tmp_path / "0.npz", probs=probs[..., :1] if probs.ndim == 2 else probs)
+    assert open_dumps(tmp_path).n_classes is None
+    (tmp_path / "0.npz").write_bytes(b"broken")
+    assert open_dumps(tmp_path).n_classes is None
+    assert open_dumps(tmp_path, limit=0).n_classes is None
+
+
+def test_dumps_are_found_from_elsewhere(tmp_path, monkeypatch):
+    save_dump(tmp_path / "0.npz", SoftmaxDump(*make_scene(), "image"))
+    monkeypatch.chdir(tmp_path)
+    (sent,) = map(pickle.dumps, open_dumps(".").items)
+    monkeypatch.chdir("/")
+    assert pickle.loads(sent).read().name == "image"

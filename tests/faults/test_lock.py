@@ -52,8 +52,8 @@ def test_a_killed_process_holds_nothing(dumps, busy, assert_nothing_lost):
 
 
 def test_an_abandoned_extraction_holds_nothing(dumps, tmp_path):
+    from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
-    from metaseg_tf.runs.sources import open_dumps
 
     source, settings = open_dumps(dumps), MeasureSettings()
     results = extract(source, open_run(tmp_path / "run", source, settings), settings)

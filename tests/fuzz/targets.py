@@ -146,7 +146,7 @@ def _photographs() -> list[bytes]:
 
 
 def _read_photograph(path: Path):
-    from metaseg_tf.runs.photographs import read_photograph
+    from metaseg_tf.data.photographs import read_photograph
 
     return read_photograph(path)
 
@@ -253,13 +253,15 @@ def _load_weights(path: Path):
 
 
 def _models() -> list[bytes]:
+    from metaseg_tf.analysis.estimators import Lasso, Ridge
     from metaseg_tf.meta import MetaModel, save_model
-    from metaseg_tf.meta.model import Linear, Verdict
+    from metaseg_tf.meta.model import Verdict
     from metaseg_tf.segments.columns import METRIC_COLUMNS, class_columns
 
     columns = (*METRIC_COLUMNS, *class_columns(3))
     ones = np.ones(len(columns))
-    lines = Linear(ones, 0.25), Linear(ones, 0.5)
+    line = {"coef": ones.tolist(), "intercept": 0.25}
+    lines = (kind.from_json(line, len(columns)) for kind in (Lasso, Ridge))
     model = MetaModel(columns, ones, ones, *lines, Verdict(0.3, 0.6), "paper", 8, {})
     return [_written("model.json", lambda path: save_model(model, path))]
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from messages import check_line
 from tables import make_table
 
+from metaseg_tf.analysis.estimators import Lasso, Ridge
 from metaseg_tf.errors import (
     DataFormatError,
     InputError,
@@ -20,7 +21,7 @@ from metaseg_tf.errors import (
 )
 from metaseg_tf.meta import MetaModel, load_model, save_model
 from metaseg_tf.meta import file as model_file
-from metaseg_tf.meta.model import Linear, Verdict
+from metaseg_tf.meta.model import Verdict
 from metaseg_tf.segments.columns import METRIC_COLUMNS, class_columns
 
 
@@ -34,8 +35,8 @@ def saved(tmp_path_factory):
         columns,
         mean,
         np.exp(mean),
-        Linear(coef, 0.25),
-        Linear(other, -0.5),
+        Lasso.from_json({"coef": coef.tolist(), "intercept": 0.25}, len(columns)),
+        Ridge.from_json({"coef": other.tolist(), "intercept": -0.5}, len(columns)),
         Verdict(0.3, 0.6),
         "paper",
         4,

@@ -8,14 +8,14 @@ from tables import make_table
 
 from metaseg_tf import judge_image, load_model, segment_metrics
 from metaseg_tf.analysis.design import build_design
+from metaseg_tf.analysis.estimators import PENALTIES
 from metaseg_tf.analysis.protocol import Protocol
 from metaseg_tf.analysis.scores import auroc, r2
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.meta import fit_meta_model, save_model
-from metaseg_tf.meta.fit import PENALTIES
 from metaseg_tf.runs.run import Manifest
 
-FAST = Protocol(runs=3, splits="image", fit_on="train", C=(0.01, 0.1, 1.0))
+FAST = Protocol(n_splits=3, splits="image", fit_on="train", C=(0.01, 0.1, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +85,14 @@ def test_the_penalty_is_the_largest_within_a_standard_error_of_the_best(model, t
     assert model.provenance["penalty"] == chosen
     assert model.provenance["held_out"]["r2"]["mean"] == pytest.approx(np.mean(scores[chosen]))
     fit = Ridge(alpha=chosen).fit(design.X, design.iou_adj)
-    np.testing.assert_allclose(model.regressor.coef, fit.coef_, atol=1e-8)
+    np.testing.assert_allclose(model.regressor.coef_, fit.coef_, atol=1e-8)
 
 
 def test_scores_by_hand(model, without_truth):
     row = without_truth[0].query("S_in > 0").iloc[7:8]
     x = (row[list(model.columns)].to_numpy(float)[0] - model.mean) / model.scale
-    linear = sum(x * model.regressor.coef) + model.regressor.intercept
-    logit = sum(x * model.classifier.coef) + model.classifier.intercept
+    linear = sum(x * model.regressor.coef_) + model.regressor.intercept_
+    logit = sum(x * model.classifier.coef_) + model.classifier.intercept_
     got = model.score(row).iloc[0]
     assert got["iou_adj_linear"] == pytest.approx(linear)
     assert got["iou_adj_predicted"] == pytest.approx(min(max(linear, 0), 1))

@@ -10,8 +10,8 @@ from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.measured import Measured, Value, collect
 from metaseg_tf.paper.published import PUBLISHED
-from metaseg_tf.paper.table2 import TARGETS
-from metaseg_tf.paper.tables import TABLES, make_table, name_runs, store_table
+from metaseg_tf.paper.quantities import ALL_SEGMENTS, FALSE_POSITIVES, SEGMENTS, Quantity
+from metaseg_tf.paper.tables import TABLES, TARGETS, make_table, name_runs, store_table
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import METRIC_COLUMNS
 
@@ -24,9 +24,9 @@ def printed_by_the_paper():
     measured = {}
     for role in ("XC", "MN"):
         values = {n.quantity: Value(n.value, n.deviation) for n in PUBLISHED if n.network == role}
-        counts = ("segments", "false_positives")
+        counts = (SEGMENTS, FALSE_POSITIVES)
         values |= {name: Value(int(values[name].mean)) for name in counts}
-        measured[role] = Measured(values | {"all_segments": Value(10**5)})
+        measured[role] = Measured(values | {ALL_SEGMENTS: Value(10**5)})
     return {number: table.lay_out(measured) for number, table in TABLES.items()}
 
 
@@ -90,14 +90,14 @@ def test_tables_of_runs_hold_what_was_measured(runs, number):
     assert not any("n/a" in row for row in printed.rows)
     values = collect(runs["MN"]).values
     if number == 1:
-        assert printed.rows[0][2] == f"{values['E'].mean:.5f}"
+        assert printed.rows[0][2] == f"{values[Quantity.correlation('E')].mean:.5f}"
     else:
         target = {2: "iou_adj", 3: "iou"}[number]
-        value = values[f"{target}/all/r2/validation"]
+        value = values[Quantity(target, "all", "r2", "validation")]
         assert rows_of(printed)["R2, all metrics"][3] == f"{value.mean:.2%}(±{value.std:.2%})"
 
 
-def test_clipped_regressions_are_told_beside(runs):
+def test_the_caption_gives_the_clipped_scores(runs):
     caption = make_table(3, [runs["XC"]]).caption
     clipped = evaluate_run(runs["XC"]).clipped()
     wanted = clipped.query("target == 'iou_adj' and model == 'all' and part == 'validation'")
@@ -119,9 +119,8 @@ def test_what_extrapolates_is_named_with_the_clipped_score(extrapolating, runs, 
     table = make_table(number, [extrapolating, runs["MN"]])
     values = collect(extrapolating).values
     for target, name in targets.items():
-        r2, clipped = (
-            f"{values[f'{kind}{target}/all/r2/validation'].mean:.2%}" for kind in ("", "clipped/")
-        )
+        key = Quantity(target, "all", "r2", "validation")
+        r2, clipped = (f"{values[key._replace(clipped=c)].mean:.2%}" for c in (False, True))
         assert r2.startswith("-")
         words = f"validation R2 {r2}, clipped to [0, 1] {clipped}): D_bd"
         assert f"XC: least squares of {name} on all metrics extrapolates ({words}" in table.caption

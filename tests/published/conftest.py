@@ -5,9 +5,9 @@ from functools import cache
 
 import pytest
 
-from metaseg_tf.paper.comparison import compare
 from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.published import PUBLISHED
+from metaseg_tf.paper.verify import compare
 from metaseg_tf.runs.run import Run
 
 

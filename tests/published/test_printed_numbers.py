@@ -2,8 +2,8 @@
 
 import pytest
 
-from metaseg_tf.paper.comparison import FAILURES
 from metaseg_tf.paper.published import PUBLISHED
+from metaseg_tf.paper.verify import FAILURES
 
 
 @pytest.mark.published

@@ -8,8 +8,7 @@ import pytest
 from mapped_runs import make_run
 
 from metaseg_tf.report import overview
-from metaseg_tf.report.explorer import choose_images
-from metaseg_tf.report.judged import judge_run
+from metaseg_tf.report.explorer import choose_images, judge_run
 from metaseg_tf.report.page import write_report
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -10,12 +10,11 @@ from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.meta import fit_meta_model
 from metaseg_tf.paper.published import PUBLISHED
 from metaseg_tf.report import overview
-from metaseg_tf.report.explorer import choose_images
-from metaseg_tf.report.judged import judge_run
+from metaseg_tf.report.explorer import choose_images, judge_run
 from metaseg_tf.report.page import write_report
 from metaseg_tf.runs.run import Manifest, Run, load_run
 
-FAST = Protocol(runs=2, splits="image", fit_on="train", C=(0.1, 1.0))
+FAST = Protocol(n_splits=2, splits="image", fit_on="train", C=(0.1, 1.0))
 
 
 @pytest.fixture(scope="module")

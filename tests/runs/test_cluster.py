@@ -7,15 +7,16 @@ import ssl
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from scenes import make_scene
 
 from metaseg_tf import load_run
-from metaseg_tf.data.softmax import SoftmaxDump, save_dump
+from metaseg_tf.data.sample import Sample, Source
+from metaseg_tf.data.softmax import SoftmaxDump, open_dumps, save_dump
 from metaseg_tf.errors import (
     ClusterError,
     InputError,
@@ -27,8 +28,6 @@ from metaseg_tf.runs import cluster
 from metaseg_tf.runs.cluster import Cluster, connect, parse_resources
 from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
 from metaseg_tf.runs.run import Run
-from metaseg_tf.runs.sources import open_dumps
-from metaseg_tf.runs.work import ImageJob
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -194,19 +193,22 @@ def test_few_tasks_wait_at_the_scheduler(tmp_path, workers):
     """Of a million images not all are planned at once."""
     planned = []
 
-    class Source:
-        n_classes = 2
+    class Item(NamedTuple):
+        number: int
+        origin = "here"
 
-        def jobs(self, done, *, apart):
-            assert apart
-            for i in range(30):
-                planned.append(i)
-                load = partial(SoftmaxDump, np.full((2, 2, 2), 0.5, "f4"), None, str(i))
-                yield ImageJob(partial(str, i), str(i), load)
+        @property
+        def name(self):
+            planned.append(self.number)
+            return str(self.number)
 
+        def read(self):
+            return Sample(str(self.number), probs=np.full((2, 2, 2), 0.5, "f4"))
+
+    source = Source([Item(i) for i in range(30)], {}, 2)
     workers.backlog = 5
     run = Run.create(tmp_path / "run", {})
-    for finished, _ in enumerate(extract(Source(), run, SETTINGS, cluster=workers), start=1):
+    for finished, _ in enumerate(extract(source, run, SETTINGS, cluster=workers), start=1):
         assert len(planned) <= finished + 5
     assert finished == 30
 

@@ -15,12 +15,12 @@ from sklearn.metrics import jaccard_score
 from street import write_pair
 
 from metaseg_tf import load_run, segment_metrics
-from metaseg_tf.data.cityscapes import LABEL_IDS_TO_TRAIN_IDS, find_pairs, read_pairs
-from metaseg_tf.data.softmax import SoftmaxDump, save_dump
+from metaseg_tf.data.cityscapes import LABEL_IDS_TO_TRAIN_IDS, PairSource, find_pairs
+from metaseg_tf.data.softmax import SoftmaxDump, open_dumps, save_dump
 from metaseg_tf.errors import DataFormatError, InputError, MetaSegError, RunError
 from metaseg_tf.runs.extraction import MeasureSettings, extract
 from metaseg_tf.runs.run import Run
-from metaseg_tf.runs.sources import CityscapesSource, open_dumps
+from metaseg_tf.runs.sources import NetworkSource
 from metaseg_tf.segments.table import measure_image
 
 SETTINGS = MeasureSettings()
@@ -173,7 +173,7 @@ def test_maps_of_a_networks_images_hold_the_photograph(tmp_path, run):
     images = [write_pair(tmp_path, f"ulm_{i}")[0] for i in range(3)]
     pairs, network = find_pairs(tmp_path), PixelNetwork()
     for keep_maps in (1, 2):
-        jobs = CityscapesSource(network, pairs, {})
+        jobs = NetworkSource(network, PairSource(pairs), {})
         list(extract(jobs, run, SETTINGS, keep_maps=keep_maps))
     assert run.with_maps() == {"ulm_0", "ulm_1"}
     for name, image in zip(("ulm_0", "ulm_1"), images, strict=False):
@@ -260,7 +260,7 @@ def test_images_go_through_a_network(tmp_path, run):
     images = [write_pair(tmp_path, f"ulm_{i}")[0] for i in range(3)]
     pairs = find_pairs(tmp_path)
     network = PixelNetwork()
-    source = CityscapesSource(network, pairs, {})
+    source = NetworkSource(network, PairSource(pairs), {})
     first = extract(source, run, SETTINGS)
     next(first)
     first.close()
@@ -268,7 +268,7 @@ def test_images_go_through_a_network(tmp_path, run):
     assert run.done() == {"ulm_0", "ulm_1", "ulm_2"}
     assert network.seen <= 4
     table = load_run(run.path)
-    (_, gt), *_ = read_pairs(pairs)
+    gt = pairs[0].read().gt
     probs = PixelNetwork().probabilities(images[0])
     expected = segment_metrics(probs, gt)
     pd.testing.assert_frame_equal(
@@ -315,7 +315,7 @@ def test_each_table_is_that_of_its_own_scene_whatever_drops_out(faults, done, ke
         run = Run.create(f"{folder}/run", vars(SETTINGS))
         before = [pair for i, pair in enumerate(pairs) if i in done and faults[i] != "twin"]
         for part in (before, pairs):
-            source = CityscapesSource(PixelNetwork(), part, {})
+            source = NetworkSource(PixelNetwork(), PairSource(part), {})
             options = {"keep_maps": keep_maps if part is pairs else 0, "skip_errors": True}
             cluster = LateCluster() if apart else None
             results = list(extract(source, run, SETTINGS, cluster=cluster, **options))

@@ -17,7 +17,7 @@ from scenes import make_scene
 
 from metaseg_tf import load_run, segment_metrics
 from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
-from metaseg_tf.paper.hints import explain
+from metaseg_tf.paper.verify import explain
 from metaseg_tf.report.overview import describe_run
 from metaseg_tf.runs import storage
 from metaseg_tf.runs.image_maps import ImageMaps
@@ -236,7 +236,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = ("format", "settings", "n_classes", "failed", "versions", "results")
+FIELDS = ("format", "settings", "n_classes", "classes", "failed", "versions", "results")
 
 
 @hypothesis.settings(max_examples=300)

@@ -2,14 +2,15 @@ import pickle
 
 import numpy as np
 import pytest
-from scenes import make_scene
+from PIL import Image
 from street import write_pair
 
-from metaseg_tf.data.cityscapes import find_pairs
-from metaseg_tf.data.softmax import SoftmaxDump, save_dump
+from metaseg_tf.data.cityscapes import PairSource, find_pairs
+from metaseg_tf.data.photographs import Photograph, find_photographs
+from metaseg_tf.data.sample import Source
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.runs import sources
-from metaseg_tf.runs.sources import CityscapesSource, ProcessNetwork, open_dumps
+from metaseg_tf.runs.sources import NetworkSource, ProcessNetwork
 
 
 class RedNetwork:
@@ -63,52 +64,44 @@ def test_what_was_assumed_of_pixels_is_not_asked_again_elsewhere(loads):
 
 
 @pytest.fixture
-def street(tmp_path, monkeypatch):
+def street(tmp_path, monkeypatch, loads):
     """A folder of three images, named from within it."""
     for i in range(3):
         write_pair(tmp_path, f"ulm_{i}")
     monkeypatch.chdir(tmp_path)
-    return CityscapesSource(ProcessNetwork("any"), find_pairs("."), {})
+    return PairSource(find_pairs("."))
 
 
-def test_jobs_apart_load_anywhere_and_in_any_order(loads, street, monkeypatch):
-    together = [job.load() for job in street.jobs(set())]
-    sent = [pickle.dumps(job) for job in street.jobs({"ulm_1"}, apart=True)]
+def test_items_are_read_anywhere_and_in_any_order(street, monkeypatch):
+    source = NetworkSource(ProcessNetwork("any"), street, {})
+    read = source.reader(set())
+    together = [read(item) for item in source.items]
+    sent = [pickle.dumps(item) for item in source.items]
     monkeypatch.chdir("/")
-    for expected, job in reversed(list(zip(together, map(pickle.loads, sent), strict=True))):
-        dump = job.load()
-        assert dump.name == expected.name == job.name()
-        np.testing.assert_array_equal(dump.probs, expected.probs)
-        np.testing.assert_array_equal(dump.gt, expected.gt)
-        np.testing.assert_array_equal(dump.image, expected.image)
+    for expected, item in reversed(list(zip(together, map(pickle.loads, sent), strict=True))):
+        sample = item.read()
+        assert sample.name == expected.name == item.name
+        np.testing.assert_array_equal(sample.probs, expected.probs)
+        np.testing.assert_array_equal(sample.gt, expected.gt)
+        np.testing.assert_array_equal(sample.image, expected.image)
+
+
+def test_photographs_go_through_a_network(tmp_path, loads):
+    pixels = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
+    for name in ("b_leftImg8bit.png", "a.png"):
+        Image.fromarray(pixels).save(tmp_path / name)
+    photographs = Source([Photograph(path) for path in find_photographs([tmp_path])], {})
+    source = NetworkSource(RedNetwork(), photographs, {"network": "red"})
+    assert [item.name for item in source.items] == ["a", "b"]
+    assert (len(source), source.settings) == (2, {"network": "red"})
+    sample = source.items[1].read()
+    np.testing.assert_array_equal(sample.image, pixels)
+    np.testing.assert_array_equal(sample.probs.argmax(-1), pixels[..., 0] % 19)
+    assert sample.gt is None
 
 
 @pytest.mark.parametrize(("gpus", "threads"), [([], 1), (["GPU:0"], None)])
-def test_a_network_on_the_processor_is_left_half_of_it(street, loads, monkeypatch, gpus, threads):
+def test_a_network_on_the_processor_is_left_half_of_it(street, monkeypatch, gpus, threads):
     monkeypatch.setattr(sources, "count_threads", lambda: 2)
     monkeypatch.setattr(sources.tf.config, "list_physical_devices", lambda kind: gpus)
-    assert {job.threads for job in street.jobs(set())} == {threads}
-    assert {job.threads for job in street.jobs(set(), apart=True)} == {None}
-
-
-def test_the_number_of_classes_is_known_before_images_are_loaded(loads, street, tmp_path):
-    assert street.n_classes == 19
-    save_dump(tmp_path / "1.npz", SoftmaxDump(*make_scene(n_classes=3), "image"))
-    assert open_dumps(tmp_path).n_classes == 3
-
-
-@pytest.mark.parametrize("probs", [np.ones((2, 2)), np.ones((2, 2, 300), "f4"), np.array(1.0)])
-def test_a_dump_without_classes_tells_no_number_of_them(tmp_path, probs):
-    np.savez(tmp_path / "0.npz", probs=probs[..., :1] if probs.ndim == 2 else probs)
-    assert open_dumps(tmp_path).n_classes is None
-    (tmp_path / "0.npz").write_bytes(b"broken")
-    assert open_dumps(tmp_path).n_classes is None
-    assert open_dumps(tmp_path, limit=0).n_classes is None
-
-
-def test_dumps_are_found_from_elsewhere(tmp_path, monkeypatch):
-    save_dump(tmp_path / "0.npz", SoftmaxDump(*make_scene(), "image"))
-    monkeypatch.chdir(tmp_path)
-    (sent,) = [pickle.dumps(job) for job in open_dumps(".").jobs(set(), apart=True)]
-    monkeypatch.chdir("/")
-    assert pickle.loads(sent).load().name == "image"
+    assert NetworkSource(RedNetwork(), street, {}).threads == threads

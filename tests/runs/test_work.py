@@ -1,35 +1,50 @@
 """The loop over images, with work that is none."""
 
+import os
+import platform
+import subprocess
+import sys
 import threading
-from functools import partial
+from dataclasses import dataclass
 
 import pytest
 from late_cluster import LateCluster
 
+from metaseg_tf.data.sample import Source
 from metaseg_tf.errors import InputError
 from metaseg_tf.runs.run import Run
-from metaseg_tf.runs.work import ImageJob, ImageResult, continued, failed, work_through
+from metaseg_tf.runs.work import ImageResult, continued, failed, work_through
 
 
-class Numbers:
-    """Images that are called by their number, of which some are broken."""
+@dataclass
+class Number:
+    """An image that is called by its number."""
 
-    def __init__(self, count, load=None, broken=()):
-        self._count, self._load, self._broken = count, load or self.load, broken
+    number: int
+    load: object = None
+    broken: bool = False
 
-    def load(self, number):
-        if number in self._broken:
+    @property
+    def name(self):
+        return str(self.number)
+
+    @property
+    def origin(self):
+        return f"origin {self.number}"
+
+    def read(self):
+        if self.broken:
             raise InputError("expected a number")
-        return number
+        return self.number if self.load is None else self.load(self.number)
 
-    def jobs(self, done, *, apart=False):
-        for i in range(self._count):
-            yield ImageJob(partial(str, i), f"origin {i}", partial(self._load, i))
+
+def numbers(count, load=None, broken=(), **options):
+    return Source([Number(i, load, i in broken) for i in range(count)], {}, **options)
 
 
 def work(job):
     try:
-        return ImageResult(job.name(), "done", segments=job.load())
+        return ImageResult(job.name, "done", segments=job.load())
     except InputError as error:
         return failed(job, error)
 
@@ -45,7 +60,7 @@ def go_through(source, run, work=work, **options):
 
 
 def test_images_come_in_their_order(run):
-    results = go_through(Numbers(4), run)
+    results = go_through(numbers(4), run)
     assert [(r.name, r.outcome, r.segments) for r in results] == [
         (str(i), "done", i) for i in range(4)
     ]
@@ -58,24 +73,20 @@ def test_the_next_image_is_loaded_while_one_is_worked_on(run):
     def wait(job):
         number = job.load()
         assert begun[min(number + 1, 3)].wait(10)
-        return ImageResult(job.name(), "done")
+        return ImageResult(job.name, "done")
 
-    source = Numbers(4, load=lambda number: begun[number].set() or number)
+    source = numbers(4, load=lambda number: begun[number].set() or number)
     assert len(go_through(source, run, wait)) == 4
 
 
 def test_the_last_image_has_all_threads_since_none_is_loaded_beside_it(run):
-    class Beside(Numbers):
-        def jobs(self, done, *, apart=False):
-            return (job._replace(threads=1) for job in super().jobs(done, apart=apart))
-
     threads = []
 
     def note(job):
         threads.append(job.threads)
         return work(job)
 
-    go_through(Beside(3), run, note)
+    go_through(numbers(3, threads=1), run, note)
     assert threads == [1, 1, None]
 
 
@@ -86,9 +97,9 @@ def test_the_first_goes_alone_where_it_tells_the_number_of_classes(run, first_al
     cluster = LateCluster()
 
     def measure(job):
-        return ImageResult(job.name(), "measured", n_classes=5)
+        return ImageResult(job.name, "measured", n_classes=5)
 
-    results = go_through(Numbers(4), run, measure, cluster=cluster, first_alone=first_alone)
+    results = go_through(numbers(4), run, measure, cluster=cluster, first_alone=first_alone)
     assert [result.name for result in results] == list("0123")
     assert cluster.under_way == under_way
     assert run.manifest.n_classes == 5
@@ -96,17 +107,17 @@ def test_the_first_goes_alone_where_it_tells_the_number_of_classes(run, first_al
 
 def test_a_bad_image_stops_and_is_named(run):
     with continued(run):
-        results = work_through(Numbers(3, broken=[1]), run, work)
+        results = work_through(numbers(3, broken=[1]), run, work)
         assert next(results).name == "0"
         with pytest.raises(InputError, match="origin 1: expected a number"):
             next(results)
 
 
 def test_bad_images_that_are_skipped_stand_in_the_manifest(run):
-    results = go_through(Numbers(3, broken=[1]), run, skip_errors=True)
+    results = go_through(numbers(3, broken=[1]), run, skip_errors=True)
     assert [r.outcome for r in results] == ["done", "failed", "done"]
     assert results[1].reason == run.manifest.failed["origin 1"] == "origin 1: expected a number"
-    go_through(Numbers(3), run)
+    go_through(numbers(3), run)
     assert run.manifest.failed == {}
 
 
@@ -117,5 +128,44 @@ def test_only_the_first_jobs_keep_their_maps(run):
         marked.append(job.keep_maps)
         return work(job)
 
-    go_through(Numbers(4), run, note, keep_maps=2)
+    go_through(numbers(4), run, note, keep_maps=2)
     assert marked == [True, True, False, False]
+
+
+#: Frees and asks for the memory of an image, of other sizes in another order, in two threads.
+SCRIPT = """
+import resource
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from metaseg_tf.runs.work import keep_freed_memory
+
+def work(seed):
+    kept = [np.ones(size) for size in np.random.default_rng(seed).permutation([1, 5, 9, 17]) << 17]
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+for _ in range(5):
+    before = faults()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(4)))
+print(faults() - before)
+"""
+
+
+def count_faults(way):
+    # As Dask starts its workers.
+    environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
+    command = [sys.executable, "-c", SCRIPT, way]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has this setting")
+def test_what_was_freed_is_used_again():
+    assert count_faults("keep") < count_faults("leave") / 4

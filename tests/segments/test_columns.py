@@ -72,3 +72,13 @@ def test_a_locale_that_cannot_name_a_file_is_told_from_a_bad_name(name, monkeypa
     with pytest.raises(InputError, match="set PYTHONUTF8=1"):
         schema.check_image_name(name)
     assert schema.check_image_name("street") == "street"
+
+
+def test_every_feature_is_of_one_group_and_no_other_column_is():
+    features = schema.feature_columns(3)
+    assert [schema.group_of(name) for name in ("E_rel_in", "D", "S_bd", "cprob2")] == list(
+        schema.PAPER_GROUPS
+    )
+    assert {column.name for column in schema.columns(3) if column.group} == set(features)
+    assert features[:3] == ("D", "D_bd", "D_in")
+    assert schema.feature_columns(2, ["size", "class"])[-3:] == ("S_rel_in", "cprob0", "cprob1")

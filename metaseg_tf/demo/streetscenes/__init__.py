@@ -1,8 +1,12 @@
 """Street scenes drawn from a seed, in the Cityscapes layout: data that every machine has."""
 
 from metaseg_tf.demo.streetscenes.conditions import TRAINING, VALIDATION, Conditions
-from metaseg_tf.demo.streetscenes.dataset import write_dataset
-from metaseg_tf.demo.streetscenes.scene import MIN_SIZE, Scene, draw_scene, draw_scenes
+from metaseg_tf.demo.streetscenes.scene import (
+    MIN_SIZE,
+    Scene,
+    draw_scene,
+    write_dataset,
+)
 
 __all__ = [
     "MIN_SIZE",
@@ -11,6 +15,5 @@ __all__ = [
     "Conditions",
     "Scene",
     "draw_scene",
-    "draw_scenes",
     "write_dataset",
 ]

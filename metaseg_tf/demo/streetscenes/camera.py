@@ -4,11 +4,14 @@ World coordinates are metres: x to the right of the camera along the street's cr
 from the ground, z forward. A street that bends shifts everything at distance z by ``bend * z**2``.
 """
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image, ImageFilter
+from scipy.ndimage import uniform_filter1d
 
-__all__ = ["NEAR", "Camera"]
+__all__ = ["NEAR", "Camera", "reduce", "take_photograph"]
 
 #: Nothing is projected from nearer than this, in metres; it is out of view there anyway.
 NEAR = 1.0
@@ -93,3 +96,55 @@ class Camera:
         share = np.clip((ray * za - xa) / denominator, 0, 1).astype(np.float32)
         length = float(np.hypot(xb - xa, zb - za))
         return share * np.float32(length), np.float32(za) + share * np.float32(zb - za)
+
+
+def reduce(image, factor):
+    """Mean over blocks of ``factor`` x ``factor`` pixels, float32 [H, W, 3] in 0..255."""
+    parts = (image[i::factor, j::factor] for i in range(factor) for j in range(factor))
+    total = np.add.reduce([part.astype(np.uint16) for part in parts])
+    return total.astype(np.float32) / np.float32(factor * factor)
+
+
+def take_photograph(image, rng, conditions):
+    """What a camera makes of a scene.
+
+    Parameters
+    ----------
+    image : float32 [H, W, 3]
+        Light that reaches the lens, in 0..255.
+    rng : numpy Generator
+    conditions : Conditions
+
+    Returns
+    -------
+    uint8 [H, W, 3]
+    """
+
+    def factor(bounds):
+        return np.float32(rng.uniform(*bounds))
+
+    # Windscreen and lens.
+    unit = image.shape[0] / 1000
+    radius = rng.uniform(*conditions.defocus) * unit
+    length = max(1, round(rng.uniform(*conditions.motion) * unit))
+    picture = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
+    image = np.asarray(picture.filter(ImageFilter.GaussianBlur(radius)), np.float32)
+    if length > 1:
+        image = uniform_filter1d(image, length, axis=1)
+    # Colour cast, exposure, saturation, contrast and the lens's darker corners.
+    cast = 1 + rng.uniform(-conditions.cast, conditions.cast, 3)
+    gain = (rng.uniform(*conditions.exposure) * cast).astype(np.float32)
+    contrast, saturation = factor(conditions.contrast), factor(conditions.saturation)
+    grey = image.mean(-1, keepdims=True)
+    image = (grey + (image - grey) * saturation) * gain
+    y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in image.shape[:2])
+    corners = factor((0.0, 0.25)) * (y[:, None] ** 2 + x[None, :] ** 2)[..., None] / 2
+    image = ((image - 110) * contrast + 110) * (1 - corners)
+    # The sensor's noise, stronger where it is bright.
+    sigma = factor(conditions.noise)
+    noise = rng.standard_normal(image.shape, dtype=np.float32)
+    image = image + noise * sigma * (0.6 + np.clip(image, 0, 255) / 400)
+    quality = int(rng.integers(conditions.jpeg[0], conditions.jpeg[1] + 1))
+    packed = io.BytesIO()
+    Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).save(packed, "JPEG", quality=quality)
+    return np.array(Image.open(packed).convert("RGB"))

@@ -1,11 +1,17 @@
 """People on foot, on bicycles and on motorcycles, as cut-outs made of pieces.
 
-Every ``_pieces`` generator yields (outline in metres, colour), from the back to the front. In all
-of them ``turn`` in (0, 1] is the share of a two-wheeler's length that is seen: 1 from the side.
+The private generators yield (outline in metres, colour), from the back to the front. In all of
+them ``turn`` in (0, 1] is the share of a two-wheeler's length that is seen: 1 from the side.
 """
 
-from metaseg_tf.demo.streetscenes.colours import draw_near, pick, scaled
-from metaseg_tf.demo.streetscenes.solid import disc, rectangle, upright
+from metaseg_tf.demo.streetscenes.primitives import (
+    disc,
+    draw_near,
+    pick,
+    rectangle,
+    scaled,
+    upright,
+)
 
 __all__ = ["paint_bicycle", "paint_motorcycle", "paint_person", "paint_rider"]
 
@@ -21,10 +27,8 @@ _TALL = 1.75
 
 def paint_person(canvas, rng, x, z, height):
     """Someone who stands or walks, ``height`` metres tall."""
-    stride, breadth = rng.uniform(0.02, 0.22), rng.uniform(0.19, 0.26)
-    jacket, scale = _draw(rng, _CLOTHES), height / _TALL
-    pieces = [*_legs(rng, stride, jacket), *_torso(rng, stride, breadth, jacket), *_head(rng)]
-    for outline, colour in pieces:
+    scale = height / _TALL
+    for outline, colour in _person(rng):
         scaled_outline = [(across * scale, up * scale) for across, up in outline]
         canvas.polygon(upright(x, z, scaled_outline), colour, "person")
 
@@ -64,7 +68,10 @@ def _tube(start, end, thick):
     return [(xa + nx, ya + ny), (xb + nx, yb + ny), (xb - nx, yb - ny), (xa - nx, ya - ny)]
 
 
-def _legs(rng, stride, jacket):
+def _person(rng):
+    """Legs, trunk with its side in the shade, arms, hands, at times a bag, and the head."""
+    stride, breadth = rng.uniform(0.02, 0.22), rng.uniform(0.19, 0.26)
+    jacket = _draw(rng, _CLOTHES)
     trousers = _draw(rng, _CLOTHES)
     for side in (-1, 1):
         foot = side * stride
@@ -73,10 +80,6 @@ def _legs(rng, stride, jacket):
         yield rectangle(foot - 0.08, 0, foot + 0.1, 0.07), _SHOES
     if rng.uniform() < 0.15:
         yield [(-0.16, 0.95), (-0.24, 0.5), (0.24, 0.5), (0.16, 0.95)], jacket
-
-
-def _torso(rng, stride, breadth, jacket):
-    """Trunk with its side in the shade, arms, hands and at times a bag."""
     shoulders = (-breadth, 1.4), (-0.1, 1.5), (0.1, 1.5), (breadth, 1.4)
     yield [(-0.17, 0.82), *shoulders, (0.17, 0.82)], jacket
     yield [(0.17, 0.82), (breadth, 1.4), (0.1, 1.5), (0.06, 0.82)], scaled(jacket, 0.8)
@@ -87,9 +90,6 @@ def _torso(rng, stride, breadth, jacket):
         yield disc(*hand, 0.05, corners=6), skin
     if rng.uniform() < 0.3:
         yield rectangle(breadth, 0.7, breadth + 0.2, 1.05), _draw(rng, _CLOTHES)
-
-
-def _head(rng):
     skin = _draw(rng, _SKIN)
     yield rectangle(-0.05, 1.45, 0.05, 1.55), skin
     yield disc(0, 1.63, 0.1, height=0.13, corners=10), skin

@@ -1,11 +1,59 @@
-"""What stands and moves in a street: fills a plan with items."""
+"""Fills a street's plan with items: houses, gardens, parked cars, trees, people, traffic."""
 
-from metaseg_tf.demo.streetscenes.items import Setting
-from metaseg_tf.demo.streetscenes.kerbside import kerbside, pavement
-from metaseg_tf.demo.streetscenes.plots import bridge, plots, view_end
-from metaseg_tf.demo.streetscenes.traffic import junction, traffic
+from collections.abc import Callable
+from math import pi
+from typing import NamedTuple
 
-__all__ = ["populate"]
+from metaseg_tf.demo.streetscenes import buildings, furniture, people, vegetation, vehicles
+from metaseg_tf.demo.streetscenes.conditions import Conditions
+from metaseg_tf.demo.streetscenes.layout import Plan
+from metaseg_tf.demo.streetscenes.primitives import Frame, pick, positions
+
+__all__ = ["Item", "Shadow", "populate"]
+
+#: Lowest and highest eaves in metres and share of shops by a side's character.
+_HABITS = {
+    "town": ((9, 19), 0.5),
+    "boulevard": ((12, 24), 0.45),
+    "suburb": ((4.5, 9), 0.03),
+    "park": ((5, 12), 0.05),
+    "works": ((5, 11), 0.1),
+    "square": ((11, 22), 0.6),
+}
+
+#: What moves on the road, by frequency.
+_FLEET = (vehicles.CARS, (vehicles.VAN,), vehicles.TRUCKS, (vehicles.BUS,))
+_FLEET_SHARES = (0.78, 0.07, 0.06, 0.09)
+
+
+class Setting(NamedTuple):
+    """What all items of a scene have in common.
+
+    ``season`` in [0, 1] runs from spring over summer to autumn.
+    """
+
+    plan: Plan
+    conditions: Conditions
+    season: float
+
+
+class Shadow(NamedTuple):
+    """What throws a shadow, in metres: a box on the ground or, with ``lift``, a disc above it."""
+
+    x: float
+    z: float
+    half_width: float
+    half_length: float
+    height: float
+    lift: float = 0.0
+
+
+class Item(NamedTuple):
+    """Something to be painted after all that lies deeper: ``paint(canvas, rng)`` paints it."""
+
+    depth: float
+    paint: Callable
+    shadow: Shadow | None = None
 
 
 def populate(plan, rng, conditions):
@@ -22,9 +70,239 @@ def populate(plan, rng, conditions):
     list of Item
     """
     setting = Setting(plan, conditions, rng.uniform())
-    items = [*view_end(setting, rng), *bridge(setting, rng)]
+    items = [*_view_end(setting, rng)]
+    # Once in a while a railway bridge, most often with a train on it.
+    if rng.uniform() < 0.06:
+        z = rng.uniform(0.5, 1.0) * plan.end
+        span = (plan.left_kerb - 2, plan.right_kerb + 2)
+        train = bool(rng.uniform() < 0.7)
+        items.append(_item(z, buildings.paint_bridge, span, z, train=train))
     for side in plan.sides:
         streets = [street for street in plan.side_streets if street.sign == side.sign]
-        for fill in (plots, kerbside, pavement):
+        for fill in (_plots, _kerbside, _pavement):
             items += fill(setting, rng, side, streets)
-    return [*items, *traffic(setting, rng), *junction(setting, rng)]
+    return [*items, *_traffic(setting, rng), *_junction(setting, rng)]
+
+
+def _item(depth, painter, *args, shadow=None, **settings):
+    """An Item that calls ``painter(canvas, rng, *args, **settings)``."""
+    return Item(float(depth), lambda canvas, rng: painter(canvas, rng, *args, **settings), shadow)
+
+
+def _plots(setting, rng, side, streets):
+    """Houses, gardens and parks of one side, interrupted by its side streets."""
+    start, end = 2.0, setting.plan.end
+    for street in [*streets, None]:
+        stop = end - 2 if street is None else min(street.near, end) - 2
+        if side.character == "park" or rng.uniform() < 0.08:
+            for z in positions(rng, start, stop, (1.5, 4)):
+                x = side.at(side.facade + rng.uniform(1, 14))
+                yield _tree(setting, rng, x, z, (7, 15))
+                x = side.at(side.facade + rng.uniform(0, 10))
+                yield _bush(setting, rng, x, z + 1, rng.uniform(2, 6), rng.uniform(1, 3.5))
+        else:
+            yield from _house_row(rng, side, start, stop, setting.conditions.oddity)
+        if side.character in ("suburb", "park", "works") or rng.uniform() < 0.1:
+            yield from _enclosure(setting, rng, side, start, stop)
+        start = stop if street is None else street.far + 2
+
+
+def _house_row(rng, side, start, end, oddity):
+    """Items of the houses on one side between two distances; only suburbs have gaps."""
+    (low, high), shops = _HABITS[side.character]
+    z = start
+    while z < end:
+        stop = min(z + rng.uniform(8, 20), end)
+        ground = "shop" if rng.uniform() < shops else "doors"
+        x = side.at(side.facade + rng.uniform(0, 1.0) * (rng.uniform() < 0.3))
+        odd = bool(rng.uniform() < oddity)
+        house = buildings.House(side.sign, x, z, stop, rng.uniform(low, high), ground, odd)
+        yield _item(stop - 0.1, buildings.paint_house, house)
+        detached = side.character in ("suburb", "works") and rng.uniform() < 0.7
+        z = stop + (rng.uniform(4, 12) if detached else 0.0)
+
+
+def _view_end(setting, rng):
+    """Trees and houses that close the view."""
+    z = setting.plan.end + 13
+    built = rng.uniform() < 0.8
+    if built:
+        yield _item(z + 1, buildings.paint_view_end, -90, 90, z)
+    for x in range(-80, 81, 8):
+        if not built:
+            yield _bush(setting, rng, x, z + 2, 14, rng.uniform(3, 6))
+        if rng.uniform() < 0.5:
+            yield _tree(setting, rng, x + rng.uniform(-4, 4), z - rng.uniform(1, 3), (7, 14))
+
+
+def _tree(setting, rng, x, z, heights):
+    """A tree with its shadow, its height drawn from the range ``heights``."""
+    height = rng.uniform(*heights)
+    colour = vegetation.draw_foliage_colour(rng, setting.season)
+    shadow = Shadow(x, z, height * 0.24, height * 0.24, height * 0.9, height * 0.4)
+    return _item(z, vegetation.paint_tree, x, z, height, colour, shadow=shadow)
+
+
+def _enclosure(setting, rng, side, start, stop):
+    """Fences, walls and hedges along the pavement's outer edge, with gaps."""
+    x = side.at(side.facade - rng.uniform(0.8, 1.6))
+    for near in positions(rng, start, stop - 3, (10, 24)):
+        far = min(stop, near + rng.uniform(8, 20))
+        kind, height = rng.uniform(), rng.uniform(0.9, 2.5)
+        if kind < 0.5:
+            yield _item(far, buildings.paint_wall, (x, near), (x, far), height)
+        elif kind < 0.82:
+            yield _item(far, buildings.paint_fence, (x, near), (x, far), height)
+        else:
+            colour = vegetation.draw_foliage_colour(rng, setting.season)
+            for z in positions(rng, near, far, (1.0, 1.2)):
+                yield _item(z, vegetation.paint_bush, x, z, 1.8, height, colour)
+
+
+def _bush(setting, rng, x, z, width, height):
+    colour = vegetation.draw_foliage_colour(rng, setting.season)
+    return _item(z, vegetation.paint_bush, x, z, width, height, colour)
+
+
+def _kerbside(setting, rng, side, streets):
+    """Parked vehicles, trees, lamps, signs and railings of one side."""
+    end = setting.plan.end
+    if side.parking:
+        for z in positions(rng, rng.uniform(3, 9), min(100, end), (5.3, 7.0)):
+            if rng.uniform() < 0.66 * setting.conditions.traffic and _is_clear(z, streets):
+                yield _parked(setting, rng, side, z)
+    if side.verge is not None or side.character == "boulevard":
+        trees = side.at(side.verge if side.verge is not None else side.pavement + 0.5)
+        spacing = rng.uniform(7, 14)
+        for z in positions(rng, rng.uniform(4, 16), end, (spacing, spacing + 1)):
+            if _is_clear(z, streets):
+                yield _tree(setting, rng, trees, z, (5, 12))
+    edge = side.at(side.kerb + (2.2 if side.parking else 0.0) + 0.5)
+    spacing = rng.uniform(18, 32)
+    for z in positions(rng, rng.uniform(6, 25), end, (spacing, spacing + 1)):
+        shadow = Shadow(edge, z, 0.08, 0.08, 6)
+        yield _item(z, furniture.paint_lamp, edge, z, -side.sign, shadow=shadow)
+    for z in positions(rng, rng.uniform(5, 20), min(90, end), (15, 45)):
+        x = edge + rng.uniform(-0.2, 0.4) * side.sign
+        yield _item(z, furniture.paint_sign, x, z, shadow=Shadow(x, z, 0.06, 0.06, 2.3))
+    # At times a railing or bollards between the road and the pavement.
+    kind, near = rng.uniform(), rng.uniform(6, 25)
+    if kind < 0.2:
+        far = near + rng.uniform(6, 20)
+        yield _item(far, buildings.paint_fence, (edge, near), (edge, far), rng.uniform(0.9, 1.2))
+    elif kind < 0.38:
+        for z in positions(rng, near, near + rng.uniform(6, 20), (2.0, 2.2)):
+            yield _item(z, furniture.paint_bollard, edge, z)
+
+
+def _pavement(setting, rng, side, streets):
+    """People, cycles and clutter on the pavement of one side."""
+    width = max(0.6, side.facade - side.pavement - 0.8)
+
+    def spot():
+        z = 4 + 70 * rng.uniform() ** 1.5
+        return side.at(side.pavement + 0.3 + width * rng.uniform()), z
+
+    for _ in range(rng.poisson(5.0 * setting.conditions.crowd)):
+        yield _person(rng, *spot())
+    for _ in range(rng.poisson(1.4)):
+        x, z = spot()
+        for k in range(rng.integers(1, 4)):
+            place = (x + 0.35 * k, z + 0.5 * k)
+            yield _item(place[1], people.paint_bicycle, *place, turn=rng.uniform(0.25, 1.0))
+    for _ in range(rng.poisson(1.6 * setting.conditions.clutter)):
+        x, z = spot()
+        yield _item(z, furniture.paint_clutter, x, z, shadow=Shadow(x, z, 0.4, 0.3, 1.0))
+
+
+def _is_clear(z, streets):
+    return all(not street.near - 5 < z < street.far + 5 for street in streets)
+
+
+def _parked(setting, rng, side, z):
+    x = side.at(side.kerb + 1.15 + rng.uniform(-0.15, 0.15))
+    kind = rng.uniform()
+    if kind < 0.1:
+        turn, shadow = rng.uniform(0.3, 1.0), Shadow(x, z, 0.6, 0.3, 0.9)
+        return _item(z, people.paint_motorcycle, x, z, turn=turn, shadow=shadow)
+    shape = pick(rng, vehicles.CARS)
+    if kind > 0.97:
+        shape = pick(rng, vehicles.TRUCKS)
+    elif kind > 0.9:
+        shape = vehicles.VAN
+    heading = 0.0 if side.sign > 0 else pi * (rng.uniform() < 0.7)
+    return _vehicle(setting, rng, shape, x, z, heading + rng.uniform(-0.03, 0.03))
+
+
+def _vehicle(setting, rng, shape, x, z, yaw, *, braking=False):
+    """A vehicle of the given shape with its centre at (x, z), in a colour of its kind."""
+    paint = vehicles.draw_paint(rng, shape, setting.conditions.oddity)
+    half = (shape.half_width, shape.half_length)
+    if abs(yaw % pi - pi / 2) < 0.8:
+        half = half[::-1]
+    shadow = Shadow(x, z, *half, shape.height)
+    frame = Frame(x, z, yaw)
+
+    def painter(canvas, _rng):
+        vehicles.paint_vehicle(canvas, shape, frame, paint, braking=braking)
+
+    return _item(z, painter, shadow=shadow)
+
+
+def _person(rng, x, z):
+    """A grown-up or, more rarely, a child."""
+    height = rng.uniform(1.1, 1.4) if rng.uniform() < 0.08 else rng.uniform(1.58, 1.92)
+    return _item(z, people.paint_person, x, z, height, shadow=Shadow(x, z, 0.2, 0.15, 1.7))
+
+
+def _traffic(setting, rng):
+    """Vehicles ahead and oncoming, a tram on its track, riders along the kerb."""
+    plan, flow = setting.plan, setting.conditions.traffic
+    for z in positions(rng, rng.uniform(7, 40), min(110, plan.end), (14, 40)):
+        if rng.uniform() < 0.55 * flow:
+            shape, braking = _draw_shape(rng), bool(rng.uniform() < 0.4)
+            place = (rng.uniform(-0.3, 0.3), z + shape.half_length, rng.uniform(-0.02, 0.02))
+            yield _vehicle(setting, rng, shape, *place, braking=braking)
+    lane = plan.left_kerb + plan.lane / 2 + 0.3
+    for z in positions(rng, rng.uniform(6, 30), min(120, plan.end), (12, 35)):
+        if rng.uniform() < 0.6 * flow:
+            shape = _draw_shape(rng)
+            yield _vehicle(setting, rng, shape, lane, z + shape.half_length, pi)
+    if plan.tram is not None and rng.uniform() < 0.6:
+        z, yaw = rng.uniform(14, 60) + vehicles.TRAM.half_length, pi * (rng.uniform() < 0.5)
+        yield _vehicle(setting, rng, vehicles.TRAM, plan.tram, z, yaw)
+    for _ in range(rng.poisson(0.4)):
+        x, z = plan.right_kerb - rng.uniform(0.4, 0.9), rng.uniform(6, 40)
+        yield _rider(rng, x, z, (0.15, 0.5), motor=bool(rng.uniform() < 0.5))
+
+
+def _junction(setting, rng):
+    """Signals, people who cross and what passes in front, where the plan has a crossing."""
+    plan, z = setting.plan, setting.plan.crossing
+    if z is None:
+        return
+
+    def across():
+        return rng.uniform(plan.left_kerb, plan.right_kerb)
+
+    for x, towards in ((plan.right_kerb + 0.5, -1), (plan.left_kerb - 0.5, 1)):
+        if rng.uniform() < 0.8:
+            yield _item(z - 1, furniture.paint_traffic_light, x, z - 1, towards)
+    for _ in range(rng.poisson(1.4 * setting.conditions.crowd)):
+        yield _person(rng, across(), z - rng.uniform(0.3, 2.7))
+    street = plan.side_streets[0]
+    if rng.uniform() < 0.5:
+        at, yaw = (street.near + street.far) / 2, pi / 2 * street.sign
+        yield _vehicle(setting, rng, _draw_shape(rng), across() + street.sign * 6, at, yaw)
+    if rng.uniform() < 0.4:
+        yield _rider(rng, across(), z + rng.uniform(0.5, 3), (0.7, 1.0))
+
+
+def _rider(rng, x, z, turns, *, motor=False):
+    turn = rng.uniform(*turns)
+    shadow = Shadow(x, z, 0.2 + 0.6 * turn, 0.3, 1.5)
+    return _item(z, people.paint_rider, x, z, turn=turn, motor=motor, shadow=shadow)
+
+
+def _draw_shape(rng):
+    return pick(rng, _FLEET[rng.choice(len(_FLEET), p=_FLEET_SHARES)])

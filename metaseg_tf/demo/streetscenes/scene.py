@@ -1,21 +1,26 @@
-"""One street scene from a seed."""
+"""One street scene from a seed, and data sets of them in the folder layout of Cityscapes."""
 
+import io
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
-from metaseg_tf.demo.streetscenes.camera import Camera
+from metaseg_tf.demo.streetscenes.backdrop import (
+    finish_ground,
+    paint_ground,
+    paint_own_car,
+    paint_sky,
+)
+from metaseg_tf.demo.streetscenes.camera import Camera, reduce, take_photograph
 from metaseg_tf.demo.streetscenes.canvas import SUPERSAMPLING, Canvas
-from metaseg_tf.demo.streetscenes.cockpit import paint_own_car
 from metaseg_tf.demo.streetscenes.conditions import TRAINING, Light
-from metaseg_tf.demo.streetscenes.ground import finish_ground, paint_ground
 from metaseg_tf.demo.streetscenes.layout import draw_plan
-from metaseg_tf.demo.streetscenes.optics import reduce, take_photograph
 from metaseg_tf.demo.streetscenes.populate import populate
-from metaseg_tf.demo.streetscenes.sky import paint_sky
 from metaseg_tf.errors import InputError
+from metaseg_tf.runs.storage import LocalFolder
 
-__all__ = ["MIN_SIZE", "Scene", "draw_scene", "draw_scenes"]
+__all__ = ["MIN_SIZE", "Scene", "draw_scene", "write_dataset"]
 
 #: Smallest height and width of a scene in pixels.
 MIN_SIZE = (32, 32)
@@ -49,23 +54,6 @@ def draw_scene(seed, *, size=(256, 512), conditions=TRAINING):
     InputError
         If the seed is negative or the size too small.
     """
-    height, width = _check(seed, size)
-    rng = np.random.default_rng(seed)
-    camera = Camera.draw(rng, width * SUPERSAMPLING, height * SUPERSAMPLING)
-    canvas = Canvas(camera, Light.draw(rng, conditions))
-    _paint(canvas, rng, conditions)
-    image, labels = canvas.arrays()
-    photograph = take_photograph(reduce(image, SUPERSAMPLING), rng, conditions)
-    return Scene(photograph, np.ascontiguousarray(labels[::SUPERSAMPLING, ::SUPERSAMPLING]))
-
-
-def draw_scenes(seeds, *, size=(256, 512), conditions=TRAINING):
-    """Yield the scene of each seed; see ``draw_scene``."""
-    for seed in seeds:
-        yield draw_scene(seed, size=size, conditions=conditions)
-
-
-def _check(seed, size):
     if seed < 0:
         raise InputError(f"seed: expected a non-negative integer, got {seed}; choose another")
     height, width = size
@@ -74,16 +62,73 @@ def _check(seed, size):
             f"size: expected (height, width) of at least {MIN_SIZE}, got {(height, width)}; "
             "draw larger and crop"
         )
-    return height, width
-
-
-def _paint(canvas, rng, conditions):
-    """Sky, ground with shadows, all items from far to near, and the car the camera is in."""
+    rng = np.random.default_rng(seed)
+    camera = Camera.draw(rng, width * SUPERSAMPLING, height * SUPERSAMPLING)
+    canvas = Canvas(camera, Light.draw(rng, conditions))
     plan = draw_plan(rng)
     items = sorted(populate(plan, rng, conditions), key=lambda entry: -entry.depth)
     paint_sky(canvas, rng)
     paint_ground(canvas, rng, plan)
     finish_ground(canvas, rng, [entry.shadow for entry in items if entry.shadow is not None])
+    # From far to near.
     for entry in items:
         entry.paint(canvas, rng)
     paint_own_car(canvas, rng)
+    image, labels = canvas.arrays()
+    photograph = take_photograph(reduce(image, SUPERSAMPLING), rng, conditions)
+    return Scene(photograph, np.ascontiguousarray(labels[::SUPERSAMPLING, ::SUPERSAMPLING]))
+
+
+def write_dataset(
+    root, *, split, n_images, seed, size=(256, 512), conditions=TRAINING, city="synthville"
+):
+    """Draw scenes into ``root/{leftImg8bit,gtFine}/split/city``, yielding each as it is there.
+
+    Image i is the scene of ``seed + i``. Files that exist are kept, so an interrupted call can be
+    repeated; each file appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    root : path
+        Folder of the data set; made if missing.
+    split : str
+        Name of the part, such as "train" or "val".
+    n_images : int
+        Number of scenes, 1 to 1,000,000.
+    seed : int
+        Seed of the first scene.
+    size, conditions
+        As for ``draw_scene``.
+    city : str
+        Name of the folder below the split and first part of the file names.
+
+    Yields
+    ------
+    Path
+        The image of each scene.
+
+    Raises
+    ------
+    InputError
+        If the number of images is out of range.
+    RunError
+        If a file cannot be written.
+    """
+    if not 0 < n_images <= 1_000_000:
+        raise InputError(f"n_images: expected 1 to 1,000,000, got {n_images}; split the set")
+    folder = LocalFolder(root)
+    for index in range(n_images):
+        name = f"{city}_{index:06d}_000019"
+        image = f"leftImg8bit/{split}/{city}/{name}_leftImg8bit.png"
+        labels = f"gtFine/{split}/{city}/{name}_gtFine_labelIds.png"
+        if not (folder.exists(image) and folder.exists(labels)):
+            scene = draw_scene(seed + index, size=size, conditions=conditions)
+            folder.write(labels, _to_png(scene.labels))
+            folder.write(image, _to_png(scene.image))
+        yield folder.where(image)
+
+
+def _to_png(array):
+    content = io.BytesIO()
+    Image.fromarray(array).save(content, "PNG", compress_level=1)
+    return content.getvalue()

@@ -5,10 +5,15 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from metaseg_tf.demo.streetscenes.colours import draw_near, pick, scaled
-from metaseg_tf.demo.streetscenes.noise import SIDE, noise_tile
-from metaseg_tf.demo.streetscenes.solid import upright
-from metaseg_tf.demo.streetscenes.stamps import make_stamp
+from metaseg_tf.demo.streetscenes.canvas import make_stamp
+from metaseg_tf.demo.streetscenes.primitives import (
+    SIDE,
+    draw_near,
+    noise_tile,
+    pick,
+    scaled,
+    upright,
+)
 
 __all__ = ["draw_foliage_colour", "paint_bush", "paint_tree"]
 
@@ -47,15 +52,12 @@ def _make_crown(rng):
     dome[np.hypot(x, y) > 0.97] = -1
     clumps = _crop(noise_tile(1.3, 3), rng)
     shade = 0.5 - 0.22 * y - 0.12 * x + 0.16 * clumps + 0.1 * leaves
-    return make_stamp(_largest_part(dome > 0), np.clip(shade, 0, 1))
-
-
-def _largest_part(mask):
-    """The largest connected part without its small holes: leaves hang together."""
-    parts, _ = ndimage.label(mask)
+    # The largest connected part without its small holes: leaves hang together.
+    parts, _ = ndimage.label(dome > 0)
     whole = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
     gaps, _ = ndimage.label(~whole)
-    return whole | (np.bincount(gaps.ravel()) < _SMALL_GAP)[gaps]
+    whole |= (np.bincount(gaps.ravel()) < _SMALL_GAP)[gaps]
+    return make_stamp(whole, np.clip(shade, 0, 1))
 
 
 def _crop(tile, rng):

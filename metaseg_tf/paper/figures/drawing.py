@@ -1,19 +1,92 @@
-"""A finished figure with the data behind it, and its files."""
+"""What figures are drawn with: the house style, panels of pictures, and how a drawing is stored.
+
+Line colours are those of Okabe and Ito, which colour-blind readers can tell apart; the colours of
+maps are those of `metaseg_tf.pictures`.
+"""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib as mpl
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Patch
 
+from metaseg_tf.data.classes import ClassTable
+from metaseg_tf.pictures import QUALITY_COLOURS, paint_segments
 from metaseg_tf.runs.run import Run, csv_text
 
-__all__ = ["Drawing", "store_drawing"]
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "IOU_COLOURS",
+    "IOU_LABEL",
+    "LINE_COLOURS",
+    "ORANGE",
+    "VERMILION",
+    "Drawing",
+    "class_patches",
+    "iou_scale",
+    "name_segments",
+    "new_figure",
+    "paint_ious",
+    "point_alpha",
+    "point_area",
+    "show_picture",
+    "store_drawing",
+    "styled",
+]
 
+BLACK = "#000000"
+BLUE = "#0072B2"
+GREEN = "#009E73"
+GREY = "#777777"
+ORANGE = "#E69F00"
+VERMILION = "#D55E00"
+LINE_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, "#56B4E9", "#CC79A7", BLACK)
+
+IOU_LABEL = r"$IoU_\mathrm{adj}$"
+#: Of the ``QUALITY_COLOURS`` those that colour-blind readers can tell apart.
+IOU_COLOURS = "orange-blue"
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans",
+    "mathtext.fontset": "dejavusans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "image.interpolation": "antialiased",
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,
+}
 #: Without dates, so that the same data give the same files.
 _METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+
+# Segments that bear their name: how many at most, their least share of the image, and the least
+# distance of two names in shares of height and width.
+_NAMED = 7
+_NAMED_SHARE = 0.004
+_NAME_SPACE = np.array([0.08, 0.2])
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,21 +104,115 @@ class Drawing:
     frames: Mapping[str, pd.DataFrame]
 
 
+def styled() -> AbstractContextManager:
+    """A context in which figures are made and stored in the house style."""
+    return mpl.rc_context({**mpl.rcParamsDefault, "backend": "agg", **_SETTINGS})
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of that size in inches; not registered with pyplot, so it needs no closing."""
+    return Figure((width, height), layout="constrained")
+
+
 def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
-    """Write PNG, PDF and a CSV for each frame below a run's folder; returns where they lie."""
-    # The layout takes longer than the drawing; both files have the same.
+    """Write PNG, PDF and one CSV per frame below a run's folder; returns their paths."""
+    # Laying out takes longer than drawing, and both files have the same layout. Without an engine
+    # (a placeholder "none" would do) each file is drawn once and not twice.
     drawing.figure.draw_without_rendering()
-    drawing.figure.set_layout_engine("none")
-    paths = [
-        run.write_bytes(f"{stem}.{suffix}", _render(drawing.figure, suffix)) for suffix in _METADATA
-    ]
+    drawing.figure.set_layout_engine(None)
+    paths = []
+    for suffix, metadata in _METADATA.items():
+        content = io.BytesIO()
+        drawing.figure.savefig(content, format=suffix, metadata=metadata)
+        paths.append(run.write_bytes(f"{stem}.{suffix}", content.getvalue()))
     for name, frame in drawing.frames.items():
         text = csv_text(frame, float_format="%.7g")
         paths.append(run.write_text(f"{stem}{name and f'_{name}'}.csv", text))
     return paths
 
 
-def _render(figure: Figure, suffix: str) -> bytes:
-    content = io.BytesIO()
-    figure.savefig(content, format=suffix, metadata=_METADATA[suffix])
-    return content.getvalue()
+def point_alpha(n: int) -> float:
+    """Opacity at which n points of a scatter plot show where they are dense, in [0.08, 0.7]."""
+    return float(min(0.7, max(0.08, 25 / max(n, 1) ** 0.5)))
+
+
+def point_area(n: int) -> float:
+    """Area in points squared of each of n dots of a scatter plot, in [2, 10]."""
+    return float(min(10.0, max(2.0, 2000 / max(n, 1))))
+
+
+def show_picture(ax: Axes, picture: np.ndarray, title: str) -> AxesImage:
+    """A picture without ticks."""
+    ax.set(title=title, xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set_visible(True)
+    ax.spines[:].set_linewidth(0.4)
+    return ax.imshow(picture)
+
+
+def paint_ious(segments: np.ndarray, values: pd.Series) -> np.ndarray:
+    """Each segment in the colour of its IoU, uint8 [H, W, 3]; void is white.
+
+    Parameters
+    ----------
+    segments : int32 [H, W]
+        Segment numbers, 0 for void.
+    values : Series
+        Segment number -> value in [0, 1]; NaN or absent for segments without, which become grey.
+    """
+    by_number = values.reindex(range(1, int(segments.max()) + 1)).to_numpy(float)
+    return paint_segments(segments, by_number, colours=IOU_COLOURS, void=255)
+
+
+def iou_scale() -> ScalarMappable:
+    """The colours of `paint_ious` from 0 to 1, for a colour bar."""
+    colours = LinearSegmentedColormap.from_list("iou", QUALITY_COLOURS[IOU_COLOURS])
+    scale = ScalarMappable(cmap=colours)
+    scale.set_clim(0, 1)
+    return scale
+
+
+def class_patches(maps: Sequence[np.ndarray], classes: ClassTable) -> list[Patch]:
+    """Legend entries of the classes that occur in class maps."""
+    pixels = sum(np.bincount(m.ravel(), minlength=256) for m in maps)[: len(classes)]
+    patches = [
+        Patch(facecolor=classes.colours[j], label=classes.names[j]) for j in np.flatnonzero(pixels)
+    ]
+    void = Patch(facecolor="white", edgecolor="black", linewidth=0.5, label="no ground truth")
+    return [*patches, void]
+
+
+def name_segments(
+    ax: Axes, segments: np.ndarray, class_ids: pd.Series, names: Sequence[str]
+) -> list:
+    """Write its class on each of the largest segments, so that colours need not be told apart.
+
+    Parameters
+    ----------
+    segments : int32 [H, W]
+    class_ids : Series
+        Segment number -> class.
+    """
+    from scipy import ndimage  # takes long to import, and half of the figures need none of it
+
+    sizes = np.bincount(segments.ravel())
+    # Neither void nor segments that are missing from the table have a class.
+    sizes[~np.isin(np.arange(len(sizes)), class_ids.index)] = 0
+    largest = np.argsort(-sizes, kind="stable")[:_NAMED]
+    texts, taken = [], []
+    boxes = ndimage.find_objects(segments)
+    for number in largest[sizes[largest] > _NAMED_SHARE * segments.size]:
+        # The place farthest from what lies outside of the segment.
+        box = boxes[number - 1]
+        depth = ndimage.distance_transform_edt(np.pad(segments[box] == number, 1))[1:-1, 1:-1]
+        deepest = np.unravel_index(depth.argmax(), depth.shape)
+        place = np.array([span.start + at for span, at in zip(box, deepest, strict=True)])
+        place = (place / segments.shape).clip(_NAME_SPACE / 2, 1 - _NAME_SPACE / 2)
+        if any((np.abs(place - other) < _NAME_SPACE).all() for other in taken):
+            continue
+        taken.append(place)
+        row, column = place * segments.shape
+        text = ax.text(column, row, names[class_ids[number]], size=6, ha="center", va="center")
+        text.set_bbox({"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.75})
+        texts.append(text)
+    return texts

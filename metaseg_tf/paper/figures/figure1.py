@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection, TriMesh
 from matplotlib.tri import Triangulation
 
-from metaseg_tf.paper.figures.drawing import Drawing
-from metaseg_tf.paper.figures.style import HEAT_MAP, new_figure
+from metaseg_tf.paper.figures.drawing import Drawing, new_figure
+from metaseg_tf.pictures import HEAT_MAP
 from metaseg_tf.runs.run import Run
 
 __all__ = ["draw", "frame", "plot"]
@@ -23,7 +23,7 @@ _TITLES = {"E": "entropy $E$, eq. (2)", "D": "probability difference $D$, eq. (3
 def frame(steps: int = 150) -> pd.DataFrame:
     """E and D on a lattice over the simplex p1 + p2 + p3 = 1.
 
-    Computed here from the equations, since TensorFlow, which measures images, is not needed.
+    Computed here from the equations, since the code that measures images needs TensorFlow.
 
     Returns
     -------
@@ -55,7 +55,10 @@ def plot(values: pd.DataFrame, column: str, ax: Axes) -> TriMesh | PolyCollectio
     lines = ax.tricontour(
         lattice, values[column], _ISOLINES, colors=_ISOLINE_COLOURS, linewidths=0.7
     )
-    ax.clabel(lines, fmt="%.1f", fontsize=7, manual=_label_places(values, column))
+    # Labels lie where isolines cross the line p1 = p2 < 1/3, on which E and D rise.
+    rising = values[(values["p1"] == values["p2"]) & (values["p1"] <= 1 / 3)]
+    places = np.interp(_LABELLED, rising[column], rising["p1"])
+    ax.clabel(lines, fmt="%.1f", fontsize=7, manual=[(place, place) for place in places])
     ax.set(title=_TITLES[column], xlabel="$p_1$", ylabel="$p_2$", aspect="equal")
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.text(0.98, 0.94, "$p_3 = 1 - p_1 - p_2$", ha="right", transform=ax.transAxes)
@@ -70,10 +73,3 @@ def draw(runs: Sequence[Run]) -> Drawing:
     meshes = [plot(values, column, ax) for column, ax in zip("ED", axes, strict=True)]
     figure.colorbar(meshes[0], ax=axes, label="dispersion", shrink=0.85)
     return Drawing(figure, {"": values})
-
-
-def _label_places(values, column):
-    """Where the labelled isolines cross the line p1 = p2 < 1/3, on which E and D rise."""
-    rising = values[(values["p1"] == values["p2"]) & (values["p1"] <= 1 / 3)]
-    places = np.interp(_LABELLED, rising[column], rising["p1"])
-    return list(zip(places, places, strict=True))

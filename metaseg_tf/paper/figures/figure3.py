@@ -11,8 +11,14 @@ from matplotlib.lines import Line2D
 from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.analysis.scores import r2, sigma
-from metaseg_tf.paper.figures.drawing import Drawing
-from metaseg_tf.paper.figures.style import BLACK, BLUE, IOU_LABEL, new_figure, point_alpha
+from metaseg_tf.paper.figures.drawing import (
+    BLACK,
+    BLUE,
+    IOU_LABEL,
+    Drawing,
+    new_figure,
+    point_alpha,
+)
 from metaseg_tf.paper.figures.subject import load_judged, title_of
 from metaseg_tf.runs.run import Run
 
@@ -80,7 +86,7 @@ def plot(segments: pd.DataFrame, largest: int, ax: Axes) -> PathCollection:
 
 
 def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing:
-    """One panel a network, on common axes."""
+    """One panel per network, on common axes."""
     frames = {run.name: frame(evaluate_run(run, engine=engine), load_judged(run)) for run in runs}
     largest = max(segments["S"].max() for segments in frames.values())
     figure = new_figure(0.4 + 3.6 * len(runs), 4.4)

@@ -9,9 +9,8 @@ from matplotlib.lines import Line2D
 from metaseg_tf.analysis.classification import Classification
 from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
-from metaseg_tf.data.cityscapes import name_classes
-from metaseg_tf.paper.figures.drawing import Drawing
-from metaseg_tf.paper.figures.style import (
+from metaseg_tf.data.classes import ClassTable
+from metaseg_tf.paper.figures.drawing import (
     BLACK,
     BLUE,
     GREEN,
@@ -19,6 +18,7 @@ from metaseg_tf.paper.figures.style import (
     LINE_COLOURS,
     ORANGE,
     VERMILION,
+    Drawing,
     new_figure,
 )
 from metaseg_tf.paper.figures.subject import title_of
@@ -30,6 +30,14 @@ __all__ = ["coefficient_frame", "draw", "plot_coefficients", "plot_scores", "sco
 _DASHES = {"": "-", "_in": "--", "_bd": ":", "_rel": "-.", "_rel_in": (0, (6, 1, 1, 1, 1, 1))}
 _GROUPS = {"E": BLUE, "D": VERMILION, "S": GREEN}
 _SYMBOLS = {metric.name: f"${metric.symbol}$" for metric in METRICS}
+_METRIC_STYLES = {
+    f"{group}{variant}": (
+        _SYMBOLS[f"{group}{variant}"],
+        {"color": colour, "linestyle": dashes, "linewidth": 1.3},
+    )
+    for group, colour in _GROUPS.items()
+    for variant, dashes in _DASHES.items()
+} | {"C_p": ("$C_p$", {"color": BLACK, "linewidth": 2.2})}
 _SCORES = {"acc": "accuracy", "auroc": "AUROC"}
 _MODELS = {
     "penalized": ("LASSO fit", {"color": BLUE, "marker": "o"}),
@@ -43,7 +51,7 @@ def coefficient_frame(classification: Classification) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``C``, one column a feature, in log-odds of IoU_adj > 0 per standard deviation, and
+        ``C``, one column per feature, in log-odds of IoU_adj > 0 per standard deviation, and
         ``C_p``, the largest absolute value among the class probabilities.
     """
     coefficients = classification.coefficients(0)
@@ -62,7 +70,7 @@ def score_frame(classification: Classification) -> pd.DataFrame:
     """
     scores = pd.concat([classification.curves, classification.baseline], ignore_index=True)
     first = scores[scores["split"] == 0].drop(columns="split")
-    return first.assign(best_c=classification.best_c_of_run(0)).reset_index(drop=True)
+    return first.assign(best_c=classification.best_c_of_split(0)).reset_index(drop=True)
 
 
 def plot_coefficients(
@@ -115,32 +123,23 @@ def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing
     coefficients, scores = coefficient_frame(classification), score_frame(classification)
     figure = new_figure(11, 7.4)
     (upper_left, upper_right), lower = figure.subplots(2, 2)
-    plot_coefficients(coefficients, _metric_styles(), upper_left)
-    plot_coefficients(coefficients, _class_styles(classification.columns), upper_right)
+    plot_coefficients(coefficients, _METRIC_STYLES, upper_left)
+    plot_coefficients(coefficients, _class_styles(classification.columns, run.classes), upper_right)
     for score, ax in zip(_SCORES, lower, strict=True):
         plot_scores(scores, score, ax)
         ax.set_title(f"meta classification {_SCORES[score]}")
     upper_left.set_title("metrics")
     upper_right.set_title("mean class probabilities")
-    _mark_best(scores["best_c"].iloc[0], (upper_left, upper_right, *lower))
+    best_c = scores["best_c"].iloc[0]
+    for ax in (upper_left, upper_right, *lower):
+        line = ax.axvline(best_c, color=BLACK, linestyle="--", linewidth=0.9)
+    line.set_label(f"best validation accuracy\n($C$ = {best_c:.3g})")
     lower[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.suptitle(f"{title_of(run)}: $IoU_\\mathrm{{adj}}$ = 0 or > 0")
     return Drawing(figure, {"coefficients": coefficients, "scores": scores})
 
 
-def _metric_styles():
-    styles = {
-        f"{group}{variant}": (
-            _SYMBOLS[f"{group}{variant}"],
-            {"color": colour, "linestyle": dashes, "linewidth": 1.3},
-        )
-        for group, colour in _GROUPS.items()
-        for variant, dashes in _DASHES.items()
-    }
-    return styles | {"C_p": ("$C_p$", {"color": BLACK, "linewidth": 2.2})}
-
-
-def _class_styles(columns):
+def _class_styles(columns: Sequence[str], classes: ClassTable) -> dict[str, tuple[str, dict]]:
     names = [name for name in columns if name.startswith("cprob")]
     dashes = list(_DASHES.values())[:3]
     return {
@@ -152,11 +151,5 @@ def _class_styles(columns):
                 "linewidth": 1.3,
             },
         )
-        for j, (name, label) in enumerate(zip(names, name_classes(len(names)), strict=True))
+        for j, (name, label) in enumerate(zip(names, classes.names, strict=False))
     }
-
-
-def _mark_best(C, axes):
-    for ax in axes:
-        line = ax.axvline(C, color=BLACK, linestyle="--", linewidth=0.9)
-    line.set_label(f"best validation accuracy\n($C$ = {C:.3g})")

@@ -5,22 +5,22 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Patch
 
 from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
-from metaseg_tf.data.cityscapes import name_classes
-from metaseg_tf.paper.figures.drawing import Drawing
-from metaseg_tf.paper.figures.figure3 import frame as predict
-from metaseg_tf.paper.figures.painting import (
+from metaseg_tf.data.classes import ClassTable
+from metaseg_tf.paper.figures.drawing import (
+    IOU_LABEL,
+    Drawing,
     class_patches,
+    iou_scale,
     name_segments,
-    overlay_classes,
-    paint_values,
+    new_figure,
+    paint_ious,
     show_picture,
 )
-from metaseg_tf.paper.figures.style import IOU_LABEL, IOU_MAP, UNKNOWN, new_figure
+from metaseg_tf.paper.figures.figure3 import frame as predict
 from metaseg_tf.paper.figures.subject import (
     choose_image,
     count_false_positives,
@@ -29,14 +29,17 @@ from metaseg_tf.paper.figures.subject import (
     segments_of,
     title_of,
 )
+from metaseg_tf.pictures import UNKNOWN, overlay_classes
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import BOX, count_classes
+from metaseg_tf.segments.columns import BOX
 
 __all__ = ["draw", "frame", "plot"]
 
 
-def frame(evaluation: Evaluation, table: pd.DataFrame, image: str) -> pd.DataFrame:
+def frame(
+    evaluation: Evaluation, table: pd.DataFrame, image: str, classes: ClassTable
+) -> pd.DataFrame:
     """The segments of one image with true and predicted IoU_adj.
 
     Predictions are those of Figure 3; segments without interior are not analysed and have none.
@@ -46,13 +49,13 @@ def frame(evaluation: Evaluation, table: pd.DataFrame, image: str) -> pd.DataFra
     DataFrame
         ``segment``, ``class_id``, ``S``, the box, ``iou_adj``, ``class``, ``predicted``.
     """
-    own = segments_of(table, image, ("segment", "class_id", "S", *BOX, "iou_adj"))
+    own = segments_of(table, image, ("segment", "class_id", "S", *BOX, "iou_adj"), classes)
     predicted = predict(evaluation, table).query("image == @image").set_index("segment")
     return own.assign(predicted=own["segment"].map(predicted["predicted"]))
 
 
 def plot(
-    segments: pd.DataFrame, maps: ImageMaps, names: Sequence[str], axes: Sequence[Axes]
+    segments: pd.DataFrame, maps: ImageMaps, classes: ClassTable, axes: Sequence[Axes]
 ) -> list:
     """Four panels: true IoU_adj, predicted, ground truth, predicted classes.
 
@@ -68,16 +71,16 @@ def plot(
     analysed = values["predicted"].notna()
     true, predicted = values["iou_adj"].where(analysed), values["predicted"].clip(0, 1)
     pictures = {
-        f"true {IOU_LABEL}": paint_values(maps.segments, true),
-        f"predicted {IOU_LABEL}": paint_values(maps.segments, predicted),
-        "ground truth": overlay_classes(maps.gt, maps.image),
-        "predicted classes": overlay_classes(maps.pred, maps.image),
+        f"true {IOU_LABEL}": paint_ious(maps.segments, true),
+        f"predicted {IOU_LABEL}": paint_ious(maps.segments, predicted),
+        "ground truth": overlay_classes(maps.gt, classes.palette, maps.image),
+        "predicted classes": overlay_classes(maps.pred, classes.palette, maps.image),
     }
     artists = [
         show_picture(ax, picture, title)
         for ax, (title, picture) in zip(axes, pictures.items(), strict=True)
     ]
-    return [*artists, *name_segments(axes[3], maps.segments, values["class_id"], names)]
+    return [*artists, *name_segments(axes[3], maps.segments, values["class_id"], classes.names)]
 
 
 def draw(
@@ -88,17 +91,15 @@ def draw(
     table = load_judged(run)
     image = choose_image(runs, image, lambda: count_false_positives(table))
     maps = load_judged_maps(run, image)
-    segments = frame(evaluate_run(run, engine=engine), table, image)
+    segments = frame(evaluate_run(run, engine=engine), table, image, run.classes)
     height, width = maps.pred.shape
     figure = new_figure(10, 8.7 * height / width + 1.4)
     axes = figure.subplots(2, 2)
-    names = name_classes(count_classes(table))
-    plot(segments, maps, names, axes.ravel())
-    scale = ScalarMappable(cmap=IOU_MAP)
-    scale.set_clim(0, 1)
-    figure.colorbar(scale, ax=axes[0], label=f"{IOU_LABEL} (clipped to [0, 1])", aspect=15)
+    plot(segments, maps, run.classes, axes.ravel())
+    label = f"{IOU_LABEL} (clipped to [0, 1])"
+    figure.colorbar(iou_scale(), ax=axes[0], label=label, aspect=15)
     grey = Patch(facecolor=UNKNOWN, label="without interior")
-    patches = [*class_patches([maps.gt, maps.pred], names), grey]
+    patches = [*class_patches([maps.gt, maps.pred], run.classes), grey]
     figure.legend(handles=patches, loc="outside lower center", ncols=7)
     error = (segments["predicted"].clip(0, 1) - segments["iou_adj"]).abs()
     figure.suptitle(f"{title_of(run)}, {image}: mean error {np.nanmean(error):.3f}", size=10)

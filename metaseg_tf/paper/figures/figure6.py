@@ -9,18 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.ticker import AsinhLocator
 
-from metaseg_tf.paper.correlations import compute_correlations
-from metaseg_tf.paper.figures.drawing import Drawing
-from metaseg_tf.paper.figures.style import (
+from metaseg_tf.paper.figures.drawing import (
     BLUE,
     GREEN,
     IOU_LABEL,
     VERMILION,
+    Drawing,
     new_figure,
     point_alpha,
     point_area,
 )
 from metaseg_tf.paper.figures.subject import load_judged, title_of
+from metaseg_tf.paper.measured import compute_correlations
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import METRIC_COLUMNS, METRICS, Column
 

@@ -1,4 +1,4 @@
-"""Which figures there are. A new one is a module with ``draw`` and an entry here."""
+"""Registry of figures. A new one is a module with ``draw`` and an entry here."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,8 +14,7 @@ from metaseg_tf.paper.figures import (
     figure6,
     figure7,
 )
-from metaseg_tf.paper.figures.drawing import Drawing, store_drawing
-from metaseg_tf.paper.figures.style import styled
+from metaseg_tf.paper.figures.drawing import Drawing, store_drawing, styled
 from metaseg_tf.runs.run import Run
 
 __all__ = ["FIGURES", "FigureEntry", "make_figure"]
@@ -27,19 +26,23 @@ class FigureEntry(NamedTuple):
     Attributes
     ----------
     draw : callable
-        ``draw(runs)`` gives a `Drawing`; it takes ``image=`` and ``engine=`` where said below.
+        ``draw(runs)`` gives a `Drawing`; it takes ``image=`` if ``of_image`` and ``engine=`` if
+        ``of_fits``.
     joint : bool
         Whether one drawing shows all runs; else each run has its own.
     of_image : bool
         Whether it shows one image, which can be named.
     of_fits : bool
         Whether it shows the fits of the evaluation.
+    caption : str
+        One sentence for the report, which shows the figures that have one.
     """
 
     draw: Callable[..., Drawing]
     joint: bool
     of_image: bool = False
     of_fits: bool = False
+    caption: str = ""
 
 
 _SHOWN = {"image": "a single image", "engine": "fits"}
@@ -48,10 +51,21 @@ _SHOWN = {"image": "a single image", "engine": "fits"}
 FIGURES = {
     1: FigureEntry(figure1.draw, joint=True),
     2: FigureEntry(figure2.draw, joint=True, of_image=True),
-    3: FigureEntry(figure3.draw, joint=True, of_fits=True),
-    4: FigureEntry(figure4.draw, joint=False, of_fits=True),
+    3: FigureEntry(
+        figure3.draw,
+        joint=True,
+        of_fits=True,
+        caption="Predicted against true IoU_adj of all segments; dot areas are proportional to S.",
+    ),
+    4: FigureEntry(
+        figure4.draw,
+        joint=False,
+        of_fits=True,
+        caption="Meta classification: coefficients, accuracy and AUROC over the inverse penalty "
+        "1/λ.",
+    ),
     5: FigureEntry(figure5.draw, joint=False, of_image=True, of_fits=True),
-    6: FigureEntry(figure6.draw, joint=False),
+    6: FigureEntry(figure6.draw, joint=False, caption="Each metric against IoU_adj."),
     7: FigureEntry(figure7.draw, joint=False, of_image=True),
 }
 
@@ -69,8 +83,8 @@ def make_figure(
         One or more, with folders of different names. Figures 4 to 7 show one run each: those of
         the second run and on bear its name, ``figure4_MN.png``.
     image : str, optional
-        The image that figures 2, 5 and 7 show; by default the most
-        informative one of those with maps.
+        The image that figures 2, 5 and 7 show; by default the most informative one of those with
+        maps.
     engine : {"lars", "reference"}, optional
         Solver of the logistic fits of figures 3, 4 and 5; exact by default.
 
@@ -82,10 +96,15 @@ def make_figure(
     Raises
     ------
     InputError
-        If there is no such figure, or the runs cannot carry it.
+        If there is no such figure, or the runs lack the data for it.
     """
     entry = _find_entry(number, image=image, engine=engine)
-    _check_names(runs)
+    names = [run.name for run in runs]
+    if not names or len(set(names)) < len(names):
+        raise InputError(
+            f"runs: expected one or more run folders of different names, got "
+            f"{', '.join(names) or 'none'}; rename one"
+        )
     first, *others = runs
     groups = {"": runs} if entry.joint else {"": [first]} | {f"_{r.name}": [r] for r in others}
     asked = {"image": image, "engine": engine}
@@ -100,7 +119,8 @@ def make_figure(
 
 def _find_entry(number: int, *, image: str | None, engine: str | None) -> FigureEntry:
     if number not in FIGURES:
-        raise InputError(f"figure: expected one of {', '.join(map(str, FIGURES))}, got {number}")
+        known = ", ".join(map(str, FIGURES))
+        raise InputError(f"figure: expected one of {known}, got {number}; choose another number")
     entry = FIGURES[number]
     for name, value, subject in (("image", image, "image"), ("engine", engine, "fits")):
         if value is not None and not getattr(entry, f"of_{subject}"):
@@ -110,12 +130,3 @@ def _find_entry(number: int, *, image: str | None, engine: str | None) -> Figure
                 f"{value!r}; leave it out, or choose one of the figures {able}"
             )
     return entry
-
-
-def _check_names(runs: Sequence[Run]) -> None:
-    names = [run.name for run in runs]
-    if not names or len(set(names)) < len(names):
-        raise InputError(
-            f"runs: expected one or more run folders of different names, got "
-            f"{', '.join(names) or 'none'}; rename one"
-        )

@@ -1,4 +1,4 @@
-"""The canvas: whatever is painted, image and labels change at the same pixels."""
+"""The canvas changes image and labels at the same pixels; stamps agree with a slow look-up."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metaseg_tf.demo.streetscenes.camera import Camera
-from metaseg_tf.demo.streetscenes.canvas import Canvas
+from metaseg_tf.demo.streetscenes.canvas import Canvas, make_stamp
 from metaseg_tf.demo.streetscenes.conditions import Light
-from metaseg_tf.demo.streetscenes.labels import LABEL_IDS
-from metaseg_tf.demo.streetscenes.stamps import make_stamp
+from metaseg_tf.demo.streetscenes.primitives import LABEL_IDS
 
 RED = (200.0, 10.0, 10.0)
 CORNERS = st.tuples(st.floats(-3, 3), st.floats(0, 4), st.floats(3, 20))
@@ -94,3 +93,29 @@ def test_what_is_out_of_view_paints_nothing():
     canvas.wall((50, 5), (60, 5), 0, 3, flat_shader, "wall")
     canvas.polygon([(50, 0, 5), (50, 2, 5), (60, 0, 5)], RED, "car")
     assert not np.any(changed(canvas))
+
+
+Y, X = np.mgrid[-1:1:96j, -1:1:96j]
+STAMP = make_stamp(np.hypot(X, Y) < 0.8, np.abs(X))
+
+
+def test_levels_halve_and_keep_their_cover():
+    sides = [len(mask) for mask, _ in STAMP.levels]
+    assert sides == [96, 48, 24, 12]
+    covers = [mask.mean() for mask, _ in STAMP.levels]
+    assert covers == pytest.approx([covers[0]] * 4, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("size", "level"), [((300, 200), 0), ((96, 50), 0), ((48, 48), 1), ((9, 5), 3)]
+)
+def test_cut_agrees_with_a_look_up_pixel_by_pixel(size, level):
+    corner, window = (-3, 4), (0, 5, size[0] - 4, size[1] + 2)
+    mask, shade = STAMP.cut(size, corner, window)
+    whole, whole_shade = STAMP.levels[level]
+    assert mask.shape == shade.shape == (size[1] - 3, size[0] - 4)
+    for row in range(0, mask.shape[0], 7):
+        for column in range(0, mask.shape[1], 7):
+            at = ((row + 1) * len(whole) // size[1], (column + 3) * len(whole) // size[0])
+            assert mask[row, column] == whole[at]
+            assert shade[row, column] == whole_shade[at]

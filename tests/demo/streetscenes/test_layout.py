@@ -4,9 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metaseg_tf.demo.streetscenes.ground import KINDS
-from metaseg_tf.demo.streetscenes.layout import draw_plan
-from metaseg_tf.demo.streetscenes.marks import draw_marks
+from metaseg_tf.demo.streetscenes.backdrop import KINDS
+from metaseg_tf.demo.streetscenes.layout import draw_marks, draw_plan
 
 PLANS = st.integers(0, 10_000).map(lambda seed: draw_plan(np.random.default_rng(seed)))
 

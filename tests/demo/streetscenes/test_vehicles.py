@@ -8,10 +8,16 @@ import pytest
 from metaseg_tf.demo.streetscenes.camera import Camera
 from metaseg_tf.demo.streetscenes.canvas import Canvas
 from metaseg_tf.demo.streetscenes.conditions import Light
-from metaseg_tf.demo.streetscenes.labels import LABEL_IDS
-from metaseg_tf.demo.streetscenes.solid import Frame
-from metaseg_tf.demo.streetscenes.vehicle_shapes import BUS, CARS, TRAM, TRUCKS, VAN
-from metaseg_tf.demo.streetscenes.vehicles import draw_paint, paint_vehicle
+from metaseg_tf.demo.streetscenes.primitives import LABEL_IDS, Frame
+from metaseg_tf.demo.streetscenes.vehicles import (
+    BUS,
+    CARS,
+    TRAM,
+    TRUCKS,
+    VAN,
+    draw_paint,
+    paint_vehicle,
+)
 
 SHAPES = (*CARS, VAN, *TRUCKS, BUS, TRAM)
 CAMERA = Camera(400, 300, focal=400.0, centre=200.0, horizon=130.0, eye=1.3, bend=0.0)

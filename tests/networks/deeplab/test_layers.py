@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metaseg_tf.demo.training.initialise import make_variables
+from metaseg_tf.demo.training import make_variables
 from metaseg_tf.networks.deeplab.layers import (
     HEAD_EPSILON,
     InferenceLayers,

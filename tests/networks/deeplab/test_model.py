@@ -11,7 +11,7 @@ from deeplab_samples import SMALL, full_weights, slow_network, small_weights, sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metaseg_tf.demo.training.initialise import initial_weights, make_variables
+from metaseg_tf.demo.training import initial_weights, make_variables
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65
 from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers, resize_bilinear
 from metaseg_tf.networks.deeplab.model import (

@@ -8,10 +8,9 @@ from matplotlib.figure import Figure
 from scenes import make_scene
 
 from metaseg_tf.analysis.evaluation import evaluate_run
-from metaseg_tf.data.softmax import SoftmaxDump
+from metaseg_tf.data.sample import Sample, Source
 from metaseg_tf.runs.extraction import MeasureSettings, extract
 from metaseg_tf.runs.run import Run, load_run
-from metaseg_tf.runs.work import ImageJob
 
 N_IMAGES = 6
 
@@ -46,26 +45,21 @@ def ax():
 def make_run(path, seed, **options):
     settings = MeasureSettings()
     made = Run.create(path, dataclasses.asdict(settings))
-    list(extract(Scenes(seed, options), made, settings, keep_maps=N_IMAGES - 1))
+    scenes = [Scene(f"image{i}", seed + i, **options) for i in range(N_IMAGES)]
+    list(extract(Source(scenes, {}, 5), made, settings, keep_maps=N_IMAGES - 1))
     return made
 
 
-class Scenes:
-    """Random scenes as a source of images to measure."""
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """A random scene as an image to measure."""
 
-    n_classes = 5
+    name: str
+    seed: int
+    with_gt: bool = True
+    origin = "scenes"
 
-    def __init__(self, seed, options):
-        self.seed, self.options = seed, options
-
-    def jobs(self, done, *, apart=False):
-        return [scene_job(f"image{i}", self.seed + i, **self.options) for i in range(N_IMAGES)]
-
-
-def scene_job(name, seed, *, with_gt=True):
-    def load():
-        probs, gt = make_scene(seed=seed)
+    def read(self):
+        probs, gt = make_scene(seed=self.seed)
         photograph = np.full((*gt.shape, 3), 90, np.uint8)
-        return SoftmaxDump(probs, gt if with_gt else None, name, photograph)
-
-    return ImageJob(lambda: name, name, load)
+        return Sample(self.name, photograph, probs, gt if self.with_gt else None)

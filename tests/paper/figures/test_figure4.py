@@ -51,7 +51,7 @@ def test_four_panels_with_all_columns_and_the_best_c(run, classification):
     assert len(metrics.get_legend().get_texts()) == 16
     assert classes.get_legend().get_texts()[0].get_text().startswith("class ")
     for ax in (metrics, classes, accuracy, area):
-        assert set(ax.lines[-1].get_xdata()) == {classification.best_c_of_run(0)}
+        assert set(ax.lines[-1].get_xdata()) == {classification.best_c_of_split(0)}
         assert ax.lines[-1].get_linestyle() == "--"
     labels = {t.get_text().splitlines()[0] for t in area.get_legend().get_texts()}
     assert {"LASSO fit", "entropy baseline", "best validation accuracy"} <= labels

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from metaseg_tf.paper.correlations import compute_correlations
 from metaseg_tf.paper.figures import figure6
+from metaseg_tf.paper.measured import compute_correlations
 from metaseg_tf.segments.columns import METRIC_COLUMNS
 
 

@@ -1,0 +1,109 @@
+"""Base classes of estimators, in scikit-learn's conventions."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from metaseg_tf.analysis.protocol import Protocol
+from metaseg_tf.errors import InputError
+
+__all__ = ["LARGEST", "Classifier", "Estimator", "Regressor", "read_numbers"]
+
+#: Bound of all numbers in files, so that no verdict on a measured segment overflows.
+LARGEST = 1e100
+
+
+class Estimator(BaseEstimator):
+    """Base of all estimators: a subclass adds ``fit(X, y)``, and what it predicts.
+
+    Attributes
+    ----------
+    tolerance : float
+        In standard errors of the best setting's mean score: of the ``settings``, the first whose
+        score is at most this much lower is chosen.
+    """
+
+    tolerance: ClassVar[float] = 0.0
+
+    @classmethod
+    def settings(cls, protocol: Protocol) -> Sequence[dict[str, Any]]:
+        """Parameters to choose from on held-out images, the simplest first; the default alone."""
+        return [{}]
+
+    @classmethod
+    def fit_each(
+        cls, settings: Sequence[dict[str, Any]], X: np.ndarray, y: np.ndarray
+    ) -> Sequence["Estimator"]:
+        """An estimator fitted with each of the settings."""
+        return [cls(**setting).fit(X, y) for setting in settings]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fitted state as plain JSON values."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any], n_features: int) -> "Estimator":
+        """The estimator that `to_json` described; anyone may have written ``content``.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, AttributeError
+            If it does not describe one of ``n_features`` features with finite predictions.
+        """
+        raise NotImplementedError
+
+
+class Regressor(RegressorMixin, Estimator):
+    """Base of regressors, which add ``predict(X)``, float64 [n]."""
+
+
+class Classifier(ClassifierMixin, Estimator):
+    """Base of classifiers, which add ``decision_function(X)``: log-odds of the second class.
+
+    Attributes
+    ----------
+    classes_ : array [2]
+        The outcomes that ``y`` held.
+    """
+
+    classes_ = np.array([False, True])
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities of the two classes, float64 [n, 2]."""
+        log_odds = self.decision_function(X)
+        return expit(np.stack([-log_odds, log_odds], axis=1))
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The more probable class of each row, [n]."""
+        return self.classes_[(self.decision_function(X) > 0).astype(int)]
+
+    def _outcome(self, y: np.ndarray) -> np.ndarray:
+        """Which rows are of the second class, bool [n]; sets ``classes_``."""
+        y = np.asarray(y)
+        if y.dtype != bool:
+            self.classes_ = np.unique(y)
+            if len(self.classes_) > 2:
+                raise InputError(
+                    f"{type(self).__name__}: expected two outcomes, got {len(self.classes_)}; "
+                    "pass whether IoU_adj > 0"
+                )
+        return y == self.classes_[-1]
+
+
+def read_numbers(values: list, n: int, *, positive: bool = False) -> np.ndarray:
+    """A list of ``n`` finite numbers from a file as float64 [n].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is anything else, or holds numbers beyond ``LARGEST``.
+    """
+    if len(values) != n or not {type(value) for value in values} <= {int, float}:
+        raise ValueError(f"expected {n} numbers")
+    low = 1 / LARGEST if positive else -LARGEST
+    if not all(low <= value <= LARGEST for value in values):
+        raise ValueError(f"expected numbers from {low} to {LARGEST}")
+    return np.array(values, np.float64)

@@ -1,0 +1,264 @@
+"""Class tables: the names, colours and kinds of what a network tells apart.
+
+A table comes from the source of the images, stands in the manifest of a run and in a meta model,
+and is handed to whoever names or paints a class.
+"""
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metaseg_tf.data.folders import check_file
+from metaseg_tf.errors import DataFormatError, InputError, in_one_line
+
+__all__ = [
+    "BUILT_IN",
+    "CITYSCAPES",
+    "KINDS",
+    "MAX_CLASSES",
+    "VOID",
+    "ClassTable",
+    "distinct_colours",
+    "load_classes",
+]
+
+#: Marks pixels outside of every class in the uint8 maps of this package.
+VOID = 255
+#: Class ids are stored in 8 bits, with 255 for void.
+MAX_CLASSES = 254
+#: Countable objects, or regions without instances.
+KINDS = ("thing", "stuff")
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_LONGEST_NAME = 100
+_LARGEST_FILE = 1 << 20
+#: From linear RGB to what it looks like with deuteranopia (Machado et al., 2009).
+_DEUTERANOPIA = np.array(
+    [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ]
+)
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes of a network, by class id.
+
+    Attributes
+    ----------
+    names : tuple of str, length C
+        2 to 254 different names.
+    colours : tuple of str, length C, optional
+        ``#rrggbb``; those that are empty or missing are made distinct from the others.
+    kinds : tuple of str, length C, optional
+        ``"thing"``, ``"stuff"``, or empty where it is not known.
+
+    Raises
+    ------
+    InputError
+        If there are too few or too many classes, a name occurs twice, or a colour or kind is none.
+    """
+
+    names: tuple[str, ...]
+    colours: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        n = len(self.names)
+        if not 2 <= n <= MAX_CLASSES:
+            raise InputError(f"classes: expected 2 to {MAX_CLASSES} names, got {n}; name them all")
+        colours, kinds = self.colours or ("",) * n, self.kinds or ("",) * n
+        if (len(colours), len(kinds)) != (n, n):
+            raise InputError(
+                f"classes: expected a colour and a kind for each of {n} names, got "
+                f"{len(colours)} and {len(kinds)}; leave them empty where they are not known"
+            )
+        for row in zip(self.names, colours, kinds, strict=True):
+            _check_class(*row)
+        twice = next((name for name in self.names if self.names.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"classes: expected different names, got {twice!r} twice; rename one")
+        given = tuple(colour.lower() for colour in colours if colour)
+        made = iter(distinct_colours(n - len(given), given) if len(given) < n else ())
+        completed = tuple(colour.lower() if colour else next(made) for colour in colours)
+        object.__setattr__(self, "colours", completed)
+        object.__setattr__(self, "kinds", tuple(kinds))
+
+    @classmethod
+    def numbered(cls, n_classes: int) -> "ClassTable":
+        """Names ``class 0`` ... for a network about whose classes nothing else is known."""
+        return cls(tuple(f"class {j}" for j in range(n_classes)))
+
+    @classmethod
+    def from_json(cls, rows: Iterable[Any]) -> "ClassTable":
+        """The table that `to_json` gave, or rows that are names alone.
+
+        Raises
+        ------
+        InputError
+            If a row is neither a name nor an object with ``name``, ``colour`` and ``kind``.
+        """
+        found = []
+        for row in rows:
+            row = {"name": row} if isinstance(row, str) else row
+            if not isinstance(row, dict) or "name" not in row or set(row) - {*cls._KEYS}:
+                raise InputError(
+                    f"classes: expected names, or objects with {', '.join(cls._KEYS)}, got "
+                    f"{row!r:.80}; write them as the documentation shows"
+                )
+            found.append([row.get(key) or "" for key in cls._KEYS])
+        return cls(*map(tuple, zip(*found, strict=True))) if found else cls(())
+
+    _KEYS = ("name", "colour", "kind")
+
+    def to_json(self) -> list[dict[str, str]]:
+        """One object per class with ``name``, ``colour`` and ``kind``."""
+        rows = zip(self.names, self.colours, self.kinds, strict=True)
+        return [dict(zip(self._KEYS, row, strict=True)) for row in rows]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def palette(self) -> np.ndarray:
+        """Colours by class id, uint8 [C, 3]."""
+        return np.array([list(bytes.fromhex(colour[1:])) for colour in self.colours], np.uint8)
+
+
+def _check_class(name: Any, colour: Any, kind: Any) -> None:
+    printable = isinstance(name, str) and name.strip() and name.isprintable()
+    if not printable or len(name) > _LONGEST_NAME:
+        raise InputError(
+            f"classes: expected printable names of at most {_LONGEST_NAME} characters, got "
+            f"{name!r:.80}; rename this class"
+        )
+    if colour and not (isinstance(colour, str) and _COLOUR.fullmatch(colour)):
+        raise InputError(
+            f"classes: expected a colour such as #804080 for {name!r}, got {colour!r:.40}; "
+            "write it as #rrggbb, or leave it out"
+        )
+    if kind and kind not in KINDS:
+        raise InputError(
+            f"classes: expected the kind thing or stuff for {name!r}, got {kind!r:.40}; "
+            "leave it out where it is not known"
+        )
+
+
+def load_classes(source: str | os.PathLike) -> ClassTable:
+    """A class table by name or from a file.
+
+    Parameters
+    ----------
+    source : str or path
+        A name of `BUILT_IN`, or a file: JSON or CSV with ``name``, ``colour``, ``kind`` (the last
+        two optional), else text with one name per line.
+
+    Raises
+    ------
+    DataFormatError
+        If there is no such table or file, or it cannot be read.
+    InputError
+        As `ClassTable`.
+    """
+    if str(source) in BUILT_IN:
+        return BUILT_IN[str(source)]
+    path = Path(source)
+    check_file(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
+            raise ValueError(f"it is larger than {_LARGEST_FILE} bytes")
+        rows = _parse(content.decode("utf-8-sig"), path.suffix.lower())
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
+        raise DataFormatError(
+            f"{path}: expected names of classes as text, CSV or JSON, got a file that cannot be "
+            f"read ({in_one_line(error)}); write one name per line, or give {', '.join(BUILT_IN)}"
+        ) from error
+    return ClassTable.from_json(rows)
+
+
+def _parse(text: str, suffix: str) -> list:
+    if suffix == ".json":
+        rows = json.loads(text)
+        if not isinstance(rows, list):
+            raise ValueError("it is not a list")
+        return rows
+    if suffix == ".csv":
+        return list(csv.DictReader(io.StringIO(text), skipinitialspace=True))
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+@lru_cache
+def distinct_colours(n: int, taken: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """``n`` colours ``#rrggbb`` as far as can be from each other and from those that are taken.
+
+    Each is the colour of a lattice whose smallest distance from all before it is largest: the
+    distance in CIELAB to normal eyes or with deuteranopia, whichever is smaller. Black and white
+    are left to text and void.
+    """
+    steps = np.linspace(0, 1, 10)
+    lattice = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
+    first = [list(bytes.fromhex(colour[1:])) for colour in ("#000000", "#ffffff", *taken)]
+    seen, nearest = _appearance(lattice), np.full(len(lattice), np.inf)
+    for other in _appearance(np.array(first) / 255).swapaxes(0, 1):
+        nearest = np.minimum(nearest, _distance(seen, other))
+    chosen = []
+    for _ in range(n):
+        best = nearest.argmax()
+        chosen.append("#" + bytes((lattice[best] * 255).round().astype(np.uint8)).hex())
+        nearest = np.minimum(nearest, _distance(seen, seen[:, best]))
+    return tuple(chosen)
+
+
+def _appearance(rgb: np.ndarray) -> np.ndarray:
+    """CIELAB [2, n, 3] of sRGB [n, 3] in [0, 1]: to normal eyes, and with deuteranopia."""
+    from skimage.color import rgb2lab
+
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    dim = (linear @ _DEUTERANOPIA.T).clip(0, 1)
+    seen = np.where(dim <= 0.0031308, dim * 12.92, 1.055 * dim ** (1 / 2.4) - 0.055)
+    return np.stack([rgb2lab(rgb), rgb2lab(seen)])
+
+
+def _distance(seen: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(seen - other[:, None], axis=-1).min(axis=0)
+
+
+#: The 19 classes of Cityscapes that are evaluated, by train id.
+CITYSCAPES = ClassTable.from_json(
+    {"name": name, "colour": colour, "kind": kind}
+    for name, colour, kind in (
+        ("road", "#804080", "stuff"),
+        ("sidewalk", "#f423e8", "stuff"),
+        ("building", "#464646", "stuff"),
+        ("wall", "#66669c", "stuff"),
+        ("fence", "#be9999", "stuff"),
+        ("pole", "#999999", "stuff"),
+        ("traffic light", "#faaa1e", "stuff"),
+        ("traffic sign", "#dcdc00", "stuff"),
+        ("vegetation", "#6b8e23", "stuff"),
+        ("terrain", "#98fb98", "stuff"),
+        ("sky", "#4682b4", "stuff"),
+        ("person", "#dc143c", "thing"),
+        ("rider", "#ff0000", "thing"),
+        ("car", "#00008e", "thing"),
+        ("truck", "#000046", "thing"),
+        ("bus", "#003c64", "thing"),
+        ("train", "#005064", "thing"),
+        ("motorcycle", "#0000e6", "thing"),
+        ("bicycle", "#770b20", "thing"),
+    )
+)
+#: Class tables by name.
+BUILT_IN = {"cityscapes": CITYSCAPES}

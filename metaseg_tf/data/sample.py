@@ -1,0 +1,100 @@
+"""An image on its way from a data set to its segment table, and what a data set implements.
+
+A reader of another data set is one file: a class of `Item`, and a function that returns a `Source`
+of them. Its images are measured as they are if it reads probabilities, else seen through a network
+(`metaseg_tf.runs.sources.NetworkSource`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import methodcaller
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from metaseg_tf.data.classes import ClassTable
+
+__all__ = ["FileItem", "Item", "Sample", "Source"]
+
+
+class Sample(NamedTuple):
+    """An image with what is known of it.
+
+    Attributes
+    ----------
+    name : str
+        Names its results; unique within a data set.
+    image : uint8 array [H, W, 3] or None
+        The photograph in RGB.
+    probs : float array [H, W, C] or None
+        Class probabilities; None until a network has seen the image.
+    gt : integer array [H, W] or None
+        True class ids, 255 for void.
+    """
+
+    name: str
+    image: np.ndarray | None = None
+    probs: np.ndarray | None = None
+    gt: np.ndarray | None = None
+
+
+class Item(Protocol):
+    """An image of a data set before it is read; small, and can be sent to another process."""
+
+    @property
+    def name(self) -> str:
+        """The sample's name, found without reading its arrays; a MetaSegError if it has none."""
+
+    @property
+    def origin(self) -> str:
+        """Where the image comes from, for messages."""
+
+    def read(self) -> Sample:
+        """The sample; a MetaSegError if it cannot be read."""
+
+
+class FileItem:
+    """Base of items whose attributes are paths: in another process these are absolute."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            name: value.absolute() if isinstance(value, Path) else value
+            for name, value in vars(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set: its images in order.
+
+    Attributes
+    ----------
+    items : sequence of Item
+    settings : mapping
+        What the samples depend on, as JSON can hold it; part of a run's manifest. ``source`` names
+        the kind of data set.
+    n_classes : int or None
+        Number of classes, if it is known without reading an image.
+    threads : int or None
+        Threads to measure a sample with while the next one is read; None for all there are.
+    classes : ClassTable or None
+        Names of the classes, where the data set has some.
+    """
+
+    items: Sequence[Item]
+    settings: Mapping[str, Any]
+    n_classes: int | None = None
+    threads: int | None = None
+    classes: ClassTable | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def reader(self, done: set[str]) -> Callable[[Item], Sample]:
+        """A function that reads items in this process, one after the other.
+
+        By default each is read when it is asked for; a source may read ahead, in its own order, all
+        but those whose names are ``done``.
+        """
+        return methodcaller("read")

@@ -1,0 +1,324 @@
+"""Houses with their facades, a railway bridge, and walls and fences."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from metaseg_tf.demo.streetscenes.primitives import (
+    draw_any,
+    draw_near,
+    pick,
+    positions,
+    rectangle,
+    sample_noise,
+    scaled,
+    upright,
+)
+
+__all__ = [
+    "Facade",
+    "House",
+    "masonry",
+    "paint_bridge",
+    "paint_fence",
+    "paint_house",
+    "paint_view_end",
+    "paint_wall",
+]
+
+_PLASTER = (
+    (214, 204, 180), (196, 188, 176), (222, 216, 204), (206, 184, 140), (178, 172, 164),
+    (188, 150, 120), (226, 206, 160), (168, 176, 172), (204, 172, 156), (150, 146, 142),
+)  # fmt: skip
+_BRICK = ((142, 78, 62), (126, 92, 72), (160, 104, 80), (112, 78, 66))
+_GLASS = ((52, 60, 70), (70, 82, 94), (38, 42, 48), (120, 128, 134))
+_SIGNS = (
+    (176, 36, 40),
+    (36, 70, 140),
+    (30, 110, 70),
+    (220, 180, 40),
+    (60, 60, 64),
+    (230, 230, 226),
+)
+_WALL, _TRIM, _FRAME, _GLASS_AT, _SIGN, _DOOR = 0, 1, 2, 3, 7, 8
+
+
+def _draw_palette(rng, brick, odd):
+    """Colours of wall, trim, window frames, panes, shop sign and door, in this order."""
+    wall = draw_near(rng, pick(rng, _BRICK if brick else _PLASTER))
+    if odd:
+        wall = draw_any(rng, 40)
+    trim = tuple(min(250.0, c) for c in scaled(wall, rng.uniform(0.85, 1.3)))
+    frame = (228, 226, 220) if rng.uniform() < 0.7 else (92, 70, 52)
+    return (wall, trim, frame, *_GLASS, pick(rng, _SIGNS), (70, 52, 44))
+
+
+@dataclass(frozen=True)
+class Facade:
+    """One building's face; lengths in metres, shares of a bay or floor in [0, 1]."""
+
+    height: float
+    floor: float
+    bay: float
+    window_width: float
+    window_low: float
+    window_high: float
+    ground: str
+    brick: bool
+    balconies: bool
+    palette: tuple[tuple[float, float, float], ...]
+    brightness: float
+    lit: float
+    seed: int
+
+    @classmethod
+    def draw(cls, rng, height, light, normal, *, ground, odd=False):
+        """A facade of ``height`` metres whose ground floor is 'shop', 'doors' or 'plain'."""
+        brick = bool(rng.uniform() < 0.25)
+        ribbon = rng.uniform() < 0.15
+        return cls(
+            height=height,
+            floor=rng.uniform(2.9, 3.7),
+            bay=rng.uniform(2.0, 3.8),
+            window_width=0.96 if ribbon else rng.uniform(0.36, 0.62),
+            window_low=rng.uniform(0.2, 0.36),
+            window_high=rng.uniform(0.78, 0.9),
+            ground=ground,
+            brick=brick,
+            balconies=bool(rng.uniform() < 0.2),
+            palette=_draw_palette(rng, brick, odd),
+            brightness=light.on(normal),
+            lit=0.35 if light.dusk else 0.04,
+            seed=int(rng.integers(1 << 16)),
+        )
+
+    def __call__(self, along, up):
+        """Colours, float32 [H, W, 3], at metres ``along`` [W] and ``up`` [H, W]."""
+        level = up / np.float32(self.floor)
+        storey = np.floor(level)
+        within = level - storey
+        bay = along / np.float32(self.bay)
+        number = np.floor(bay)
+        across = np.abs(bay - number - np.float32(0.5))
+        layer = self._layers(up, storey, within, number, across)
+        rgb = np.array(self.palette, np.float32)[layer]
+        lit = (self._hash(storey, number) * 37 & 255) < 255 * self.lit
+        rgb[(layer >= _GLASS_AT) & (layer < _SIGN) & lit] = (236, 206, 140)
+        solid = (layer < _GLASS_AT) | (layer >= _SIGN)
+        # Panes mirror more sky in their upper part; then curtains and the reveal's shadow.
+        pane = np.float32(0.8) + np.float32(0.6) * within
+        pane -= np.float32(0.35) * self._in_reveal(within)
+        pane = pane + np.float32(0.4) * (across > 0.36 * self.window_width)
+        wall = self._weathering(along, up, within)
+        shade = np.where(solid, wall, pane) * np.float32(self.brightness)
+        return rgb * shade[..., None].astype(np.float32), None
+
+    def _layers(self, up, storey, within, number, across):
+        """Which entry of the palette shows at each place, uint8 [H, W]."""
+        layer = np.zeros(up.shape, np.uint8)
+        layer[(within < 0.05) & (storey >= 1)] = _TRIM
+        layer[up > self.height - 0.5] = _TRIM
+        half = self.window_width / 2
+        glass = (_GLASS_AT + self._hash(storey, number) % 4).astype(np.uint8)
+        tall = (within > self.window_low) & (within < self.window_high)
+        top = self.height // self.floor * self.floor - 0.2
+        upper = (storey >= 1) & (up < top)
+        framed = (within > self.window_low - 0.04) & (within < self.window_high + 0.03) & upper
+        layer[framed & (across < half + 0.035)] = _FRAME
+        pane = tall & upper & (across < half) & (across > 0.02)
+        layer = np.where(pane, glass, layer)
+        if self.balconies:
+            rail = upper & (within < 0.3) & (across < 0.42) & (number % 2 == 0)
+            layer[rail] = _TRIM
+        return self._ground_floor(layer, storey == 0, within, number, across, glass)
+
+    def _ground_floor(self, layer, below, within, number, across, glass):
+        if self.ground == "shop":
+            layer[below & (within > 0.76)] = _SIGN
+            letters = below & (within > 0.83) & (within < 0.93) & (across * 9 % 1 < 0.55)
+            layer[letters & (number % 3 < 2)] = _FRAME
+            window = below & (within < 0.72) & (within > 0.12) & (across < 0.45)
+            return np.where(window, glass, layer)
+        if self.ground == "doors":
+            door = (number % 4 == 1) & (across < 0.2)
+            layer[below & door & (within < 0.7)] = _DOOR
+            window = below & ~door & (within > 0.35) & (within < 0.8)
+            layer[window & (across < self.window_width / 2 + 0.03)] = _FRAME
+            return np.where(window & (across < self.window_width / 2), glass, layer)
+        return layer
+
+    def _hash(self, storey, number):
+        """A number for each window that looks random yet is the same for all its pixels."""
+        mixed = storey.astype(np.int32) * 7919 + number.astype(np.int32) * 104729 + self.seed
+        return (mixed ^ (mixed >> 7)) & 255
+
+    def _in_reveal(self, within):
+        return (within > self.window_high - 0.05) & (within < self.window_high)
+
+    def _weathering(self, along, up, within):
+        """Brightness around 1: stains, darker above the ground and under ledges, bricks."""
+        shade = 1 + 0.05 * sample_noise(1.0, up * 12 + self.seed, along * 12 + self.seed)
+        shade *= np.clip(0.8 + 0.12 * up, 0.6, 1.0)
+        shade -= 0.12 * (within > 0.95)
+        shade -= 0.22 * self._in_reveal(within)
+        shade += 0.25 * (within - np.float32(0.5)) * (np.abs(within - np.float32(0.5)) < 0.3)
+        if self.brick:
+            shade += 0.1 * sample_noise(0.0, up * 13, along * 4 + np.floor(up * 13) % 2 * 0.5)
+        return shade
+
+
+def masonry(colour, brightness, *, courses=3.0, strength=0.12):
+    """A shader of plain wall in courses of stones, ``courses`` to the metre."""
+
+    def shader(along, up):
+        stones = sample_noise(0.2, up * courses, along * courses * 0.5 + np.floor(up * courses) * 7)
+        blotches = sample_noise(1.0, up * 20, along * 20)
+        shade = brightness * (1 + strength * stones + 0.05 * blotches)
+        return np.array(colour, np.float32) * shade[..., None].astype(np.float32), None
+
+    return shader
+
+
+_ROOFS = ((122, 66, 52), (84, 80, 82), (104, 60, 48), (70, 68, 72), (140, 84, 62))
+
+_STONE = ((128, 118, 104), (132, 84, 66), (140, 140, 136))
+
+
+class House(NamedTuple):
+    """A house on the side ``sign`` of the street, from ``near`` to ``far`` along it, in metres."""
+
+    sign: int
+    x: float
+    near: float
+    far: float
+    height: float
+    ground: str
+    odd: bool
+
+
+def paint_house(canvas, rng, house):
+    """One house: roof, gable, facade and what hangs on it."""
+    normal = (-float(house.sign), 0.0, 0.0)
+    facade = Facade.draw(
+        rng, house.height, canvas.light, normal, ground=house.ground, odd=house.odd
+    )
+    light = canvas.light.on((0.0, 0.0, -1.0))
+    gable = replace(facade, ground="plain", brightness=light, bay=facade.bay * 1.7)
+    depth = house.sign * rng.uniform(8, 12)
+    if rng.uniform() < 0.75:
+        _paint_roof(canvas, rng, house, depth, facade.palette)
+    corner = (house.x, house.near)
+    canvas.wall(corner, (house.x + depth, house.near), 0, house.height, gable, "building")
+    canvas.wall(corner, (house.x, house.far), 0, house.height, facade, "building")
+    if house.ground == "shop" and rng.uniform() < 0.4:
+        # Sunblinds over the shop windows, each a slope and a valance.
+        colour, x = draw_any(rng, 60, 220), house.x
+        out = x - house.sign * rng.uniform(0.8, 1.5)
+        for z in positions(rng, house.near + 0.5, house.far - 3, (3.4, 3.5)):
+            far = z + 3
+            slope = [(x, 2.9, z), (x, 2.9, far), (out, 2.35, far), (out, 2.35, z)]
+            canvas.lit(slope, colour, "building")
+            valance = [(out, 2.35, z), (out, 2.35, far), (out, 2.15, far), (out, 2.15, z)]
+            canvas.lit(valance, scaled(colour, 0.85), "building")
+
+
+def _paint_roof(canvas, rng, house, depth, palette):
+    """A pitched roof over a house ``depth`` metres deep, with chimneys and dormers."""
+    _, x, near, far, eaves = house[:5]
+    ridge, top, colour = (
+        x + depth / 2,
+        eaves + rng.uniform(2.5, 5.0),
+        draw_near(rng, pick(rng, _ROOFS)),
+    )
+    end = [(x, eaves, near), (ridge, top, near), (x + depth, eaves, near)]
+    canvas.lit(end, palette[0], "building")
+    edge = x - house.sign * 0.3
+    slope = [(edge, eaves, near), (edge, eaves, far), (ridge, top, far), (ridge, top, near)]
+    canvas.lit(slope, colour, "building")
+    for _ in range(rng.integers(0, 3)):
+        chimney = rectangle(-0.4, top - 0.5, 0.4, top + 1)
+        canvas.lit(upright(ridge, rng.uniform(near, far), chimney), colour, "building")
+    if rng.uniform() < 0.5:
+        at = x + 0.35 * (ridge - x)
+        low, high = eaves + 0.3 * (top - eaves), eaves + 0.8 * (top - eaves)
+        for z in positions(rng, near + rng.uniform(1, 2.5), far - 2, (3.5, 3.7)):
+            for margin, frame in ((0.0, palette[1]), (0.25, palette[3])):
+                window = rectangle(z + margin, low + margin, z + 1.5 - margin, high - margin)
+                canvas.lit([(at, up, along) for along, up in window], frame, "building")
+
+
+def paint_view_end(canvas, rng, left, right, z):
+    """Houses across the end of the street, facing the camera."""
+    at = left
+    while at < right:
+        width, height = rng.uniform(8, 18), rng.uniform(8, 20)
+        facade = Facade.draw(rng, height, canvas.light, (0.0, 0.0, -1.0), ground="doors")
+        roof = draw_near(rng, pick(rng, _ROOFS))
+        rise = rng.uniform(0, 5)
+        brightness = canvas.light.on((0.0, 0.6, -0.8))
+        slope = [(at, height, z), (at + 1, height + rise, z), (at + width - 1, height + rise, z),
+                 (at + width, height, z)]  # fmt: skip
+        canvas.polygon(slope, scaled(roof, brightness), "building")
+        canvas.wall((at, z), (at + width, z), 0, height, facade, "building")
+        at += width
+
+
+def paint_bridge(canvas, rng, span, z, *, train):
+    """A railway bridge across the street whose opening spans (left, right), with a train or not."""
+    light = canvas.light.on((0.0, 0.0, -1.0))
+    stone = masonry(draw_near(rng, pick(rng, _STONE)), light)
+    if train:
+        wagons = Facade.draw(rng, 9.9, canvas.light, (0.0, 0.0, -1.0), ground="plain", odd=True)
+        wagons = replace(wagons, floor=3.2, bay=2.4, window_width=0.8, balconies=False, brick=False)
+        canvas.wall((-70, z + 2), (70, z + 2), 6.0, 9.4, wagons, "train")
+    for pier in ((-80, span[0]), (span[1], 80)):
+        canvas.wall((pier[0], z), (pier[1], z), 0, 4.8, stone, "bridge")
+    canvas.wall((-80, z), (80, z), 4.6, 6.4, stone, "bridge")
+
+
+_STONES = ((150, 142, 128), (128, 122, 114), (136, 88, 70), (168, 160, 148), (120, 116, 112))
+
+
+def paint_wall(canvas, rng, start, end, height):
+    """A garden or retaining wall between two points (x, z), with a coping."""
+    colour = draw_near(rng, pick(rng, _STONES))
+    light = canvas.light.on(_across(start, end))
+    canvas.wall(start, end, 0, height, masonry(colour, light, courses=3.0), "wall")
+    coping = masonry(scaled(colour, 1.12), light, courses=1.0)
+    canvas.wall(start, end, height - 0.12, height, coping, "wall")
+
+
+def paint_fence(canvas, rng, start, end, height):
+    """A railing, a picket or wire fence, or the red and white boards of a building site."""
+    light = canvas.light.on(_across(start, end))
+    kind = pick(rng, ("railing", "railing", "pickets", "wire", "site"))
+    colour, spacing, share = np.array([70, 96, 76], np.float32) * light, 0.0, 0.0
+    if kind == "railing":
+        colour, spacing, share = (rng.uniform(40, 110) * light,) * 3, 0.16, 0.3
+    elif kind == "pickets":
+        colour, spacing, share = scaled((146, 116, 84), rng.uniform(0.7, 1.2) * light), 0.14, 0.78
+
+    def shader(along, up):
+        if kind == "site":
+            red = (along * 1.6 + up).astype(int) % 2 == 0
+            colours = np.array([[226, 222, 218], [196, 44, 40]], np.float32) * light
+            boards = (up > height - 0.3) | (up < 0.35) | (along % 2 < 0.06)
+            return colours[red.astype(np.uint8)], boards
+        rgb = np.broadcast_to(np.array(colour, np.float32), (*up.shape, 3))
+        if kind == "wire":
+            mesh = ((along * 12).astype(int) + (up * 12).astype(int)) % 3 == 0
+            return rgb, mesh | (along % 2.5 < 0.07) | (up > height - 0.05)
+        # Upright bars that fill a share of their spacing in metres, between two rails.
+        bars = (along % spacing < share * spacing) | (along % 2.0 < 0.08)
+        rails = (up > height - 0.07) | ((up > 0.12) & (up < 0.2))
+        return rgb * (1 - 0.15 * rails[..., None]), bars | rails
+
+    canvas.wall(start, end, 0.05, height, shader, "fence")
+
+
+def _across(start, end):
+    """Normal of a barrier that runs along the street, or faces the camera if it runs across."""
+    if abs(start[1] - end[1]) < abs(start[0] - end[0]):
+        return (0.0, 0.0, -1.0)
+    return (-1.0 if start[0] > 0 else 1.0, 0.0, 0.0)

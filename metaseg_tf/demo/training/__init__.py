@@ -1,1 +1,0 @@
-"""How the demo's networks are trained."""

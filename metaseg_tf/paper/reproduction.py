@@ -1,0 +1,240 @@
+"""From a data set and networks to every table and figure, in steps that can be resumed.
+
+Networks are fetched and images measured first. The results that are made of the finished runs are
+noted in ``OUT/steps.json`` with a fingerprint of the runs; a step is skipped if its runs and its
+files are still as they were.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metaseg_tf import __version__
+from metaseg_tf.data.cityscapes import find_pairs
+from metaseg_tf.errors import InputError, MetaSegError, suggest
+from metaseg_tf.networks.checkpoints import Checkpoint, find
+from metaseg_tf.paper import figures
+from metaseg_tf.paper.published import CATALOGUE_NAMES, PUBLISHED, PublishedNumber
+from metaseg_tf.paper.tables import TABLES, make_table, store_table
+from metaseg_tf.runs.run import Run, load_run, parse_json, write_json
+
+if TYPE_CHECKING:
+    from metaseg_tf.runs.work import ImageResult
+
+__all__ = [
+    "PAPER_NETWORKS",
+    "NetworkPlan",
+    "Plan",
+    "StepResult",
+    "checkpoints_of",
+    "choose_networks",
+    "count_images",
+    "is_measured",
+    "make_results",
+    "measure",
+]
+
+_RECORD = "steps.json"
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """A network and its role.
+
+    Attributes
+    ----------
+    role : str
+        The network of the paper that it is, or stands in for: "XC" or "MN".
+    name : str
+        Name of its run folder.
+    source : str
+        As for `metaseg_tf.load_network`: a name in the catalogue or a file.
+    """
+
+    role: str
+    name: str
+    source: str
+
+
+#: The two networks of section 3, in the order of print.
+PAPER_NETWORKS = tuple(NetworkPlan(role, name, name) for name, role in CATALOGUE_NAMES.items())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A reproduction.
+
+    Attributes
+    ----------
+    networks : tuple of NetworkPlan
+    cityscapes : Path
+        Folder with ``leftImg8bit`` and ``gtFine``.
+    out : Path
+        Folder for the runs, one per network.
+    printed : sequence of PublishedNumber
+        What the results are compared with: the paper's numbers, or golden ones.
+    split : str
+    limit : int or None
+        Only the first images; the numbers are then not expected to agree.
+    """
+
+    networks: tuple[NetworkPlan, ...]
+    cityscapes: Path
+    out: Path
+    printed: Sequence[PublishedNumber] = PUBLISHED
+    split: str = "val"
+    limit: int | None = None
+
+    def run_folder(self, network: NetworkPlan) -> Path:
+        """The folder of a network's run."""
+        return self.out / network.name
+
+    def open_runs(self) -> dict[str, Run]:
+        """Role -> run of every network; errors as `Run`."""
+        return {network.role: Run(self.run_folder(network)) for network in self.networks}
+
+
+def choose_networks(names: str) -> tuple[NetworkPlan, ...]:
+    """The paper's networks of those names, separated by commas, in the order of print.
+
+    Raises
+    ------
+    InputError
+        If a name is not one of them, or there is none.
+    """
+    wanted = {name.strip() for name in names.split(",") if name.strip()}
+    known = {network.name for network in PAPER_NETWORKS}
+    if not wanted or not wanted <= known:
+        unknown = min(wanted - known, default="")
+        raise InputError(
+            f"networks: expected some of {', '.join(sorted(known))}, got {names!r}; "
+            + suggest(unknown, known, "separate names by commas")
+        )
+    return tuple(network for network in PAPER_NETWORKS if network.name in wanted)
+
+
+def checkpoints_of(plan: Plan) -> list[Checkpoint]:
+    """The catalogue's entries that the plan needs."""
+    return [find(n.source) for n in plan.networks if n.source in CATALOGUE_NAMES]
+
+
+def count_images(plan: Plan) -> int:
+    """Number of images of the plan; errors as `metaseg_tf.data.cityscapes.find_pairs`."""
+    return len(_image_names(plan))
+
+
+def is_measured(plan: Plan, network: NetworkPlan) -> bool:
+    """Whether a run is finished, so that its network need not be loaded again."""
+    folder = plan.run_folder(network)
+    if not (folder / "run.json").exists():
+        return False
+    run = Run(folder)
+    return (
+        run.manifest.settings.get("network") == Path(network.source).name
+        and "miou" in run.manifest.results
+        and run.done() == _image_names(plan)
+    )
+
+
+def _image_names(plan: Plan) -> set[str]:
+    pairs = find_pairs(plan.cityscapes, split=plan.split, limit=plan.limit)
+    return {pair.name for pair in pairs}
+
+
+def measure(plan: Plan, network: NetworkPlan) -> "Iterator[ImageResult]":
+    """Measure all images that the network's run does not hold yet.
+
+    Yields
+    ------
+    ImageResult
+
+    Raises
+    ------
+    MetaSegError
+        As `metaseg_tf.runs.sources.open_cityscapes`, `metaseg_tf.runs.extraction.open_run` and
+        `extract`.
+    """
+    # Only measuring needs TensorFlow.
+    from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
+    from metaseg_tf.runs.sources import open_cityscapes
+
+    settings = MeasureSettings()
+    source = open_cityscapes(network.source, plan.cityscapes, split=plan.split, limit=plan.limit)
+    run = open_run(plan.run_folder(network), source, settings)
+    yield from extract(source, run, settings)
+
+
+class StepResult(NamedTuple):
+    """Outcome of a step: "made", "kept" from before, or "failed" for a reason.
+
+    A step that fails does not keep others from being taken: a run with one outcome only still has
+    figures.
+    """
+
+    name: str
+    outcome: str
+    paths: tuple[Path, ...] = ()
+    reason: str = ""
+
+
+def make_results(runs: Mapping[str, Run], out: Path) -> Iterator[StepResult]:
+    """Make all tables, figures and diagnostics.
+
+    Parameters
+    ----------
+    runs : mapping
+        Role -> finished run; files of several runs together go to the first.
+    out : Path
+        Folder for the record of what was made.
+
+    Yields
+    ------
+    StepResult
+    """
+    record = _read_record(out)
+    states = [(role, run.fingerprint()) for role, run in runs.items()]
+    state = hashlib.sha256(repr((__version__, states)).encode()).hexdigest()
+    opened = list(runs.values())
+    steps: dict[str, Callable[[], list[Path]]] = {
+        **{f"table {n}": partial(_make_table, n, opened) for n in TABLES},
+        **{f"figure {n}": partial(figures.make_figure, n, opened) for n in figures.FIGURES},
+        **{f"diagnostics {role}": partial(_diagnose, run) for role, run in runs.items()},
+    }
+    for name, make in steps.items():
+        noted = record.get(name, {})
+        if noted.get("state") == state and all((out / path).exists() for path in noted["paths"]):
+            yield StepResult(name, "kept", tuple(out / path for path in noted["paths"]))
+            continue
+        try:
+            paths = tuple(make())
+        except MetaSegError as error:
+            yield StepResult(name, "failed", reason=str(error))
+            continue
+        relative = [str(path.relative_to(out)) for path in paths]
+        record[name] = {"state": state, "paths": relative}
+        write_json(out / _RECORD, record)
+        yield StepResult(name, "made", paths)
+
+
+def _make_table(number: int, runs: list[Run]) -> list[Path]:
+    return store_table(number, make_table(number, runs), runs)
+
+
+def _diagnose(run: Run) -> list[Path]:
+    # Loading statsmodels takes a second, which other steps need not wait for.
+    from metaseg_tf.analysis.diagnostics import diagnose
+
+    return figures.store_diagnostics(diagnose(load_run(run.path)), run)
+
+
+def _read_record(out: Path) -> dict[str, Any]:
+    # If the record cannot be read, everything is made anew.
+    try:
+        record = parse_json((out / _RECORD).read_bytes())
+        paths = [path for noted in record.values() for path in noted["paths"]]
+        return record if all(isinstance(path, str) for path in paths) else {}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}

@@ -1,0 +1,168 @@
+"""Painting: colour scales, class colours, segments by value, segment numbers, PNG and JPEG.
+
+It knows neither tables nor data sets: whoever paints classes passes their colours.
+"""
+
+import io
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+from PIL import Image, ImageColor
+
+from metaseg_tf.errors import InputError
+
+__all__ = [
+    "HEAT_MAP",
+    "QUALITY_COLOURS",
+    "UNKNOWN",
+    "decode_numbers",
+    "encode_numbers",
+    "heat_colours",
+    "interpolate_colours",
+    "overlay_classes",
+    "paint_segments",
+    "read_numbers",
+    "to_jpeg",
+    "to_png",
+]
+
+#: Name -> colours of an IoU, true or predicted, from 0 to 1, evenly spaced. The first are those of
+#: the paper; the second can be told apart without seeing red or green.
+QUALITY_COLOURS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "red-green": ("#be1420", "#f48c3c", "#fae078", "#8cc85a", "#0a7d3c"),
+        "orange-blue": ("#a03c00", "#eb8c32", "#f0ebdc", "#6eaad7", "#084696"),
+    }
+)
+#: Colour of segments without a value.
+UNKNOWN = "#bbbbbb"
+#: Matplotlib's name of the colours of a dispersion in [0, 1].
+HEAT_MAP = "inferno"
+_OPACITY = 0.6
+_CLASS_OPACITY = 0.65
+_BORDER_LIGHTNESS = 0.35
+
+
+def interpolate_colours(values: np.ndarray, colours: str = "red-green") -> np.ndarray:
+    """Colours uint8 [..., 3] of values in [0, 1] on one of the ``QUALITY_COLOURS``; NaN is grey."""
+    if colours not in QUALITY_COLOURS:
+        raise InputError(f"colours: expected one of {', '.join(QUALITY_COLOURS)}, got {colours!r}")
+    values = np.asarray(values, float)
+    anchors = np.array([ImageColor.getrgb(colour) for colour in QUALITY_COLOURS[colours]], float)
+    at = np.linspace(0, 1, len(anchors))
+    painted = np.stack([np.interp(values, at, channel) for channel in anchors.T], -1)
+    painted[np.isnan(values)] = ImageColor.getrgb(UNKNOWN)
+    return np.rint(painted).astype(np.uint8)
+
+
+def heat_colours(steps: int) -> np.ndarray:
+    """Colours uint8 [steps, 3] of dispersions from 0 to 1, evenly spaced."""
+    import matplotlib as mpl  # takes long to import, and judging images needs none of it
+
+    return np.rint(mpl.colormaps[HEAT_MAP](np.linspace(0, 1, steps))[:, :3] * 255).astype(np.uint8)
+
+
+def overlay_classes(
+    classes: np.ndarray, palette: np.ndarray, photograph: np.ndarray | None = None
+) -> np.ndarray:
+    """Class colours, over the photograph in grey if there is one.
+
+    Parameters
+    ----------
+    classes : uint8 [H, W]
+    palette : uint8 [C, 3]
+        Colour of each class. What is no class, such as void, becomes white.
+    photograph : uint8 [H, W, 3], optional
+
+    Returns
+    -------
+    uint8 [H, W, 3]
+    """
+    white = np.full((256 - len(palette), 3), 255, np.uint8)
+    painted = np.concatenate([palette, white])[classes]
+    if photograph is None:
+        return painted
+    grey = photograph.mean(-1, keepdims=True, dtype=np.float32)
+    mixed = _CLASS_OPACITY * painted.astype(np.float32) + (1 - _CLASS_OPACITY) * grey
+    return np.where((classes < len(palette))[..., None], mixed.round(), 255).astype(np.uint8)
+
+
+def paint_segments(
+    segments: np.ndarray,
+    values: np.ndarray,
+    image: np.ndarray | None = None,
+    *,
+    colours: str = "red-green",
+    void: int = 0,
+) -> np.ndarray:
+    """Segments in the colours of their values, over the photograph if there is one.
+
+    Parameters
+    ----------
+    segments : int32 [H, W]
+        Numbers 1..n, 0 for no segment.
+    values : float64 [n]
+        In [0, 1]; NaN for segments without a value, which become grey.
+    image : uint8 [H, W, 3], optional
+    colours : str
+        One of ``QUALITY_COLOURS``.
+    void : int
+        Grey level of pixels that have neither a segment nor an image: black by default.
+
+    Returns
+    -------
+    uint8 [H, W, 3]
+        Borders of segments are dark.
+    """
+    table = np.full((len(values) + 1, 3), void, np.uint8)
+    table[1:] = interpolate_colours(values, colours)
+    painted = table[segments]
+    if image is not None:
+        mixed = _OPACITY * painted + (1 - _OPACITY) * image
+        painted = np.where(segments[..., None] > 0, mixed, image)
+    # A pixel is on the border if its right or lower neighbour belongs to another segment.
+    borders = np.zeros(segments.shape, bool)
+    borders[:, :-1] |= segments[:, :-1] != segments[:, 1:]
+    borders[:-1] |= segments[:-1] != segments[1:]
+    painted = np.where(borders[..., None], _BORDER_LIGHTNESS * painted, painted)
+    return np.rint(painted).astype(np.uint8)
+
+
+def encode_numbers(segments: np.ndarray) -> np.ndarray:
+    """Segment numbers as colours uint8 [H, W, 3]: number = R + 256 G + 65536 B.
+
+    COCO stores panoptic segments in the same way; 16 bits would end at 65535 segments.
+    """
+    return np.stack([(segments >> shift) & 255 for shift in (0, 8, 16)], -1).astype(np.uint8)
+
+
+def decode_numbers(colours: np.ndarray) -> np.ndarray:
+    """The inverse of `encode_numbers`, int32 [H, W]."""
+    return colours[..., :3].astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)
+
+
+def read_numbers(path: str | os.PathLike) -> np.ndarray:
+    """Segment numbers int32 [H, W] of a label PNG that ``metaseg-tf predict`` wrote."""
+    with Image.open(path, formats=["PNG"]) as image:
+        return decode_numbers(np.asarray(image.convert("RGB")))
+
+
+def to_png(pixels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
+    """PNG of colours or grey levels uint8 [H, W, 3] or [H, W], or of places in a palette [C, 3].
+
+    Places beyond the palette, such as void, are black.
+    """
+    picture, content = Image.fromarray(pixels), io.BytesIO()
+    if palette is not None:
+        picture.putpalette(palette.tobytes().ljust(768, b"\0"))
+    picture.save(content, "PNG", optimize=palette is not None)
+    return content.getvalue()
+
+
+def to_jpeg(pixels: np.ndarray, quality: int) -> bytes:
+    """JPEG of a photograph uint8 [H, W, 3]."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "JPEG", quality=quality)
+    return content.getvalue()

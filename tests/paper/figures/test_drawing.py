@@ -1,0 +1,71 @@
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+
+from metaseg_tf.data.classes import CITYSCAPES
+from metaseg_tf.paper.figures import drawing
+from metaseg_tf.pictures import UNKNOWN, interpolate_colours
+
+SEGMENTS = np.kron([[1, 2], [0, 3]], np.ones((6, 6), int)).astype(np.int32)
+
+
+def test_the_style_is_in_force_within_only():
+    mpl.rcParams["font.size"] = 31
+    with drawing.styled():
+        assert mpl.rcParams["font.size"] == 9
+    assert mpl.rcParams["font.size"] == 31
+    mpl.rcParams["font.size"] = mpl.rcParamsDefault["font.size"]
+
+
+def test_line_colours_are_distinct():
+    colours = np.array([to_rgb(colour) for colour in drawing.LINE_COLOURS])
+    distances = np.abs(colours[:, None] - colours).sum(-1)
+    assert (distances[np.triu_indices(len(colours), 1)] > 0.3).all()
+
+
+@pytest.mark.parametrize("n", [0, 1, 100, 45_000, 10**7])
+def test_dots_stay_visible(n):
+    assert 0.08 <= drawing.point_alpha(n) <= 0.7
+    assert 2 <= drawing.point_area(n) <= 10
+
+
+def test_segments_have_the_colours_of_their_values():
+    picture = drawing.paint_ious(SEGMENTS, pd.Series({1: 0.0, 2: 1.0}))
+    expected = interpolate_colours(np.array([0.0, 1.0]), drawing.IOU_COLOURS)
+    np.testing.assert_array_equal(picture[2, [2, 9]], expected)
+    assert mpl.colors.to_hex(picture[9, 9] / 255) == UNKNOWN
+    assert (picture[9, 2] == 255).all()
+
+
+def test_the_colour_bar_has_the_colours_of_the_segments():
+    values = np.linspace(0, 1, 9)
+    bar = drawing.iou_scale().to_rgba(values)[:, :3] * 255
+    assert np.abs(bar - interpolate_colours(values, drawing.IOU_COLOURS)).max() < 2
+
+
+def test_legends_name_the_classes_that_occur():
+    patches = drawing.class_patches(
+        [np.array([[0, 255]], np.uint8), np.array([[13]], np.uint8)], CITYSCAPES
+    )
+    assert [p.get_label() for p in patches] == ["road", "car", "no ground truth"]
+
+
+def test_large_segments_bear_their_names_inside(ax):
+    class_ids = pd.Series({1: 0, 2: 13, 3: 8})
+    texts = drawing.name_segments(ax, SEGMENTS, class_ids, CITYSCAPES.names)
+    assert {t.get_text() for t in texts} == {"road", "car", "vegetation"}
+    for text in texts:
+        column, row = (int(x) for x in text.get_position())
+        assert CITYSCAPES.names[class_ids[SEGMENTS[row, column]]] == text.get_text()
+
+
+def test_names_do_not_overlap(ax):
+    stripes = np.repeat(np.arange(1, 41, dtype=np.int32)[None], 50, axis=0)
+    class_ids = pd.Series(dict.fromkeys(range(1, 41), 0))
+    texts = drawing.name_segments(ax, stripes, class_ids, CITYSCAPES.names)
+    places = np.array([text.get_position() for text in texts])
+    for i, place in enumerate(places):
+        apart = np.abs(places[i + 1 :] - place) >= [0.2 * 40 - 1e-9, 0.08 * 50 - 1e-9]
+        assert apart.any(axis=1).all()

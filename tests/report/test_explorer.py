@@ -1,0 +1,106 @@
+"""What the page's scripts get, read back as they read it."""
+
+import base64
+import io
+import json
+import re
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+from tables import make_table
+
+from metaseg_tf.data.classes import ClassTable
+from metaseg_tf.report import explorer
+from metaseg_tf.report.explorer import pack_array, to_script
+
+DTYPES = {"Uint8Array": "u1", "Uint16Array": "<u2", "Uint32Array": "<u4", "Int16Array": "<i2"}
+
+
+def unpack(packed):
+    return np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), DTYPES[packed["type"]])
+
+
+def arguments(script, function):
+    return json.loads(re.fullmatch(rf"metaseg\.{function}\((.*)\);\n", script, re.S)[1])
+
+
+@given(hnp.arrays(st.sampled_from([np.uint8, np.uint16, np.uint32, np.int16]), hnp.array_shapes()))
+def test_arrays_come_back(array):
+    assert np.array_equal(unpack(pack_array(array)), array.ravel())
+
+
+def test_scripts_hold_plain_data():
+    data = {"name": 'a "b" </script> \u2028 ü', "value": None}
+    assert arguments(to_script("addRun", data), "addRun") == data
+    with pytest.raises(ValueError, match="JSON"):
+        to_script("addRun", float("nan"))
+
+
+def judged_table(n=500, **options):
+    table = make_table(n, n_classes=5, **options)
+    linear = np.where(table["S_in"] > 0, table["iou_adj"] * 1.3 - 0.1, np.nan)
+    scores = {"iou_adj_linear": linear, "iou_adj_predicted": linear.clip(0, 1)}
+    return table.assign(**scores, false_positive_probability=1 - linear.clip(0, 1))
+
+
+def test_points_are_the_judged_segments():
+    table = judged_table()
+    names = list(dict.fromkeys(table["image"]))
+    packed = explorer.pack_points(table, names)
+    judged = table[table["S_in"] > 0]
+    assert packed["total"] == packed["count"] == len(judged)
+    assert np.array_equal(unpack(packed["segment"]), judged["segment"])
+    assert [names[i] for i in unpack(packed["image"])] == judged["image"].tolist()
+    for name, column in (("predicted", "iou_adj_linear"), ("iou_adj", "iou_adj")):
+        assert np.allclose(unpack(packed[name]) * packed["step"], judged[column], atol=6e-5)
+
+
+def test_too_many_points_are_sampled(monkeypatch):
+    monkeypatch.setattr(explorer, "MAX_POINTS", 50)
+    packed = explorer.pack_points(judged_table(), ["town_000000"])
+    assert packed["count"] == len(unpack(packed["S"])) == 50 < packed["total"]
+
+
+def test_rows_say_what_the_table_says():
+    table = judged_table()
+    rows = explorer.list_segments(table)
+    for row, (_, expected) in zip(rows, table.iterrows(), strict=True):
+        for name, value in zip(explorer.ROW_COLUMNS, row, strict=True):
+            assert (value is None) == np.isnan(expected[name])
+            assert value is None or value == pytest.approx(expected[name], rel=1e-4)
+    assert isinstance(rows[0][0], int)
+
+
+@pytest.mark.parametrize("largest", [3, 70_000])
+def test_segment_maps_come_back(largest):
+    segments = np.zeros((5, 7), np.int32)
+    segments[2, 3] = largest
+    packed = explorer.pack_segments(segments)
+    numbers = unpack(packed["numbers"]).reshape(packed["height"], packed["width"])
+    assert np.array_equal(numbers, segments)
+
+
+def test_pictures_show_their_maps(runs):
+    maps = runs[0].load_maps("scene 0 #<b>")
+    pictures = explorer.draw_pictures(maps, ClassTable.numbered(5).palette)
+    assert set(pictures) == {"image.jpg", "truth.png", "entropy.png", "difference.png"}
+    opened = {name: Image.open(io.BytesIO(content)) for name, content in pictures.items()}
+    assert np.array_equal(np.asarray(opened["truth.png"]), maps.gt)
+    levels = np.asarray(opened["entropy.png"]) / 31
+    assert np.abs(levels - maps.entropy).max() <= 0.5 / 31 + 1e-6
+    assert opened["image.jpg"].size == maps.gt.shape[::-1]
+
+
+def test_wide_heat_maps_are_reduced(monkeypatch, runs):
+    maps = runs[0].load_maps("scene 0 #<b>")
+    monkeypatch.setattr(explorer, "_MAX_HEAT_WIDTH", 40)
+    drawn = explorer.draw_pictures(maps, ClassTable.numbered(5).palette)
+    reduced = Image.open(io.BytesIO(drawn["entropy.png"]))
+    assert reduced.size == (30, 20)
+    slow = maps.entropy.reshape(20, 3, 30, 3).mean((1, 3))
+    assert np.abs(np.asarray(reduced) / 31 - slow).max() <= 0.5 / 31 + 1e-6

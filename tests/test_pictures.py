@@ -1,0 +1,132 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image, ImageColor
+
+from metaseg_tf import pictures
+from metaseg_tf.errors import InputError
+
+SEGMENTS = np.array([[1, 1, 2], [1, 1, 2], [0, 3, 3]], np.int32)
+
+
+def lightness(colour):
+    linear = (np.asarray(colour) / 255) ** 2.2
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+@given(hnp.arrays(np.int32, (3, 4), elements=st.integers(0, (1 << 24) - 1)))
+def test_numbers_survive_their_colours(numbers):
+    assert np.array_equal(pictures.decode_numbers(pictures.encode_numbers(numbers)), numbers)
+
+
+def test_numbers_survive_the_file(tmp_path):
+    numbers = np.arange(70_000, dtype=np.int32).reshape(7, -1)
+    (tmp_path / "labels.png").write_bytes(pictures.to_png(pictures.encode_numbers(numbers)))
+    assert np.array_equal(pictures.read_numbers(tmp_path / "labels.png"), numbers)
+
+
+def test_numbers_are_read_from_png_alone(tmp_path, monkeypatch):
+    """Pillow would hand PostScript to Ghostscript, whatever the file is called."""
+    ran = []
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: ran.append("Ghostscript"))
+    path = tmp_path / "labels.png"
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    )
+    with pytest.raises(OSError, match="cannot identify"):
+        pictures.read_numbers(path)
+    assert not ran
+
+
+@pytest.mark.parametrize("colours", pictures.QUALITY_COLOURS)
+def test_bad_is_warm_and_good_is_not(colours):
+    bad, good = pictures.interpolate_colours(np.array([0.0, 1.0]), colours).astype(int)
+    assert bad[0] > bad[2]
+    assert bad[0] > good[0]
+
+
+def test_the_safe_colours_differ_for_the_colour_blind():
+    # What is left to eyes without red or green receptors: lightness, and blue against yellow.
+    bad, middle, good = pictures.interpolate_colours(np.array([0, 0.5, 1]), "orange-blue").astype(
+        int
+    )
+    assert lightness(middle) > 2 * max(lightness(bad), lightness(good))
+    assert good[2] - good[:2].mean() > 80 > -80 > bad[2] - bad[:2].mean()
+
+
+def test_unknown_colours_are_refused():
+    with pytest.raises(InputError, match="orange-blue"):
+        pictures.interpolate_colours(np.zeros(1), "grey")
+
+
+def test_segments_are_painted_by_value_with_dark_borders():
+    painted = pictures.paint_segments(SEGMENTS, np.array([0.0, 1.0, 0.5]))
+    full = pictures.interpolate_colours(np.array([0.0, 1.0, 0.5]))
+    assert np.array_equal(painted[0, 0], full[0])
+    assert np.array_equal(painted[2, 2], full[2])
+    assert painted[0, 1].sum() < full[0].sum()
+    assert not painted[2, 0].any()
+
+
+def test_the_photograph_shows_through_and_where_no_segment_is():
+    image = np.full((3, 3, 3), 200, np.uint8)
+    painted = pictures.paint_segments(SEGMENTS, np.array([0.0, 1.0, 0.5]), image)
+    alone = pictures.paint_segments(SEGMENTS, np.array([0.0, 1.0, 0.5]))
+    assert np.allclose(painted[0, 0], 0.6 * alone[0, 0] + 80, atol=1)
+    assert np.array_equal(
+        pictures.paint_segments(np.zeros_like(SEGMENTS), np.zeros(0), image), image
+    )
+
+
+def test_segments_without_a_value_are_grey_and_void_as_asked():
+    painted = pictures.paint_segments(SEGMENTS, np.array([0.0, np.nan, 1.0]), void=255)
+    grey = np.array(ImageColor.getrgb(pictures.UNKNOWN))
+    assert np.array_equal(painted[0, 2], grey)
+    assert np.array_equal(painted[2, 1], pictures.interpolate_colours(1.0))
+    assert (pictures.paint_segments(np.zeros((2, 2), int), np.zeros(0), void=255) == 255).all()
+
+
+def test_classes_lie_over_the_photograph_and_void_is_white():
+    palette = np.array([[128, 64, 128], [70, 130, 180]], np.uint8)
+    classes = np.array([[0, 1, 2, 255]], np.uint8)
+    alone = pictures.overlay_classes(classes, palette)
+    assert np.array_equal(alone[0], [*palette, [255] * 3, [255] * 3])
+    mixed = pictures.overlay_classes(classes, palette, np.full((1, 4, 3), 100, np.uint8))
+    assert np.array_equal(mixed[0, :2], np.round(0.65 * palette + 35))
+    assert (mixed[0, 2:] == 255).all()
+
+
+def test_heat_colours_go_from_dark_to_light():
+    colours = pictures.heat_colours(9)
+    assert colours.shape == (9, 3)
+    assert (np.diff([lightness(colour) for colour in colours]) > 0).all()
+
+
+def test_pngs_keep_their_pixels(tmp_path):
+    for pixels in (SEGMENTS.astype(np.uint8), pictures.encode_numbers(SEGMENTS)):
+        (tmp_path / "p.png").write_bytes(pictures.to_png(pixels))
+        assert np.array_equal(np.asarray(Image.open(tmp_path / "p.png")), pixels)
+
+
+def test_pngs_with_a_palette_show_its_colours():
+    places, palette = np.array([[0, 1], [2, 1]], np.uint8), pictures.heat_colours(3)
+    opened = Image.open(io.BytesIO(pictures.to_png(places, palette)))
+    assert np.array_equal(np.asarray(opened), places)
+    assert np.array_equal(np.asarray(opened.convert("RGB")), palette[places])
+
+
+def test_jpegs_show_the_photograph():
+    photograph = np.full((8, 8, 3), (200, 100, 50), np.uint8)
+    opened = np.asarray(Image.open(io.BytesIO(pictures.to_jpeg(photograph, 90))))
+    assert np.abs(opened.astype(int) - photograph).max() < 5
+
+
+def test_places_beyond_a_palette_are_black():
+    palette = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)
+    png = pictures.to_png(np.array([[0, 1, 255]], np.uint8), palette)
+    shown = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    assert shown.tolist() == [[[1, 2, 3], [4, 5, 6], [0, 0, 0]]]
