@@ -35,14 +35,7 @@ from metaseg_tf.meta.paint import (
     to_png,
 )
 from metaseg_tf.runs.run import Run, csv_text
-from metaseg_tf.runs.work import (
-    Executor,
-    ImageJob,
-    ImageResult,
-    continued,
-    failed,
-    work_through,
-)
+from metaseg_tf.runs.work import Executor, ImageJob, ImageResult, failed, work_through
 from metaseg_tf.segments.columns import BOX
 
 __all__ = ["PredictSettings", "open_prediction", "predict", "tabulate_judged", "write_judged"]
@@ -107,17 +100,17 @@ def predict(
     Yields
     ------
     ImageResult
-        One an image, once all its files are written; in the order of the source, or on a cluster
+        One per image, once all its files are written; in the order of the source, or on a cluster
         in the order in which they are done.
 
     Raises
     ------
     MetaSegError
-        What is wrong with the first bad image, unless ``skip_errors``; images before it are kept.
-        Always where the run folder cannot be written, or where another process is writing to it.
+        The error of the first bad image, unless ``skip_errors``; images before it are kept. Always
+        if the run folder cannot be written, or another process is writing to it.
     """
     work = partial(judge_job, model=model, run=run, settings=settings)
-    with continued(run):
+    with run.continued():
         yield from work_through(source, run, work, skip_errors=skip_errors, cluster=cluster)
         run.write_manifest()
 
