@@ -184,7 +184,7 @@ def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
     n_classes : int
         Number of classes q of the network, 2 to 254.
     with_gt : bool
-        Whether ground truth was given, that is, whether ``iou`` and ``iou_adj`` are there.
+        Ground truth was given, so that ``iou`` and ``iou_adj`` are there.
     """
     cprobs = [
         Column(
@@ -260,9 +260,9 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
     ----------
     table : DataFrame
     origin : str
-        What errors call it.
+        Its name in errors.
     whole : bool
-        Whether all columns must be there, but for the ground truth's and those of further groups.
+        All columns must be there, except the ground truth's and those of further groups.
 
     Raises
     ------
