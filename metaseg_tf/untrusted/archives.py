@@ -22,7 +22,7 @@ _MAX_NAME = 1000
 #: tarfile reads a long name, or a header of its own, at once: this is their upper bound.
 _MAX_PIECE = 2**20
 _GZIP = b"\x1f\x8b"
-# What tarfile and gzip raise on files that are truncated or something else.
+# Raised by tarfile and gzip on files that are truncated or something else.
 _BROKEN = (
     tarfile.TarError,
     gzip.BadGzipFile,

@@ -40,7 +40,7 @@ _MAX_RATIO = 1032
 #: Up to this size in bytes no ratio is asked for.
 _SMALL = 2**26
 
-#: What h5py, numpy and zipfile raise on files that are truncated or something else.
+#: Raised by h5py, numpy and zipfile on files that are truncated or something else.
 READ_ERRORS = (
     OSError,
     EOFError,
@@ -146,12 +146,12 @@ def check_hdf5(content: bytes, name: str) -> None:
     ----------
     content : bytes
     name : str
-        What errors call the file.
+        Name of the file in errors.
 
     Raises
     ------
     DataFormatError
-        Naming the array or link; also where h5py cannot read the file.
+        Naming the array or link; also if h5py cannot read the file.
     """
     origin = _Origin(name, "HDF5")
     # libhdf5 1.14.6 never returns from a heap of texts whose free space has no size.
@@ -216,7 +216,7 @@ class _HDF5Arrays(NamedTuple):
 
 
 def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
-    """The first text of a data set of texts of any length, which stand in a heap of the file.
+    """The first text of a data set of texts of any length, which are in a heap of the file.
 
     libhdf5 is not asked, see `check_hdf5`, and the whole file, which is large, need not be read.
     """
@@ -267,7 +267,7 @@ def _check_link(origin: _Origin, group: h5py.Group, name: str) -> None:
 def _check_dataset(origin: _Origin, name: str, dataset: h5py.Dataset) -> None:
     if dataset.is_virtual or dataset.external:
         raise origin.refuse(name, "numbers of this file", "numbers of other files")
-    # A chunk is decompressed as a whole, also where it is larger than the array.
+    # A chunk is decompressed as a whole, even if it is larger than the array.
     elements = max(math.prod(dataset.shape or ()), math.prod(dataset.chunks or ()))
     size = elements * dataset.dtype.itemsize
     _check_size(origin, name, size, dataset.id.get_storage_size())

@@ -64,7 +64,7 @@ def check_graph(graph_def, more: Set[str] = frozenset()) -> None:
     graph_def : tf.compat.v1.GraphDef
         All its nodes are read, those of its function library as well.
     more : set of str
-        Ops that are allowed besides.
+        Further ops that are allowed.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """TensorFlow Lite files taken apart and put together again, since the interpreter trusts them.
 
 It follows every offset in a file: a wrong one, or a number of a tensor that is not there, ends the
-process. What Python has read and written anew has offsets of its own. It also runs TensorFlow's own
-ops, of which a file may bring any, in any branch.
+process. A file that Python has read and written anew has offsets of its own. The interpreter also
+runs TensorFlow's own ops, of which a file may bring any, in any branch.
 """
 
 import math
@@ -20,7 +20,7 @@ from metaseg_tf.untrusted.graphs import ALLOWED_OPS
 
 __all__ = ["find_fused", "rebuild"]
 
-# What reading past the end, or a text as a number, comes to.
+# Raised by reading past the end, or a text as a number.
 _BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
 
 #: Prefix of TensorFlow's own ops inside of a TensorFlow Lite file.
@@ -45,7 +45,7 @@ def rebuild(path: Path) -> bytes:
         tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors or []]
         names = [code.customCode or b"" for code in model.operatorCodes or []]
         for name in (*names, *(tensor.name or b"" for tensor in tensors)):
-            name.decode()  # fails here, where TensorFlow would fail later at a message with it
+            name.decode()  # fails here, since TensorFlow would fail later at a message with it
         missing = [
             what
             for what, numbers, count in _references(model)

@@ -205,7 +205,7 @@ def scale_dimension(size: int, scale: float) -> int:
 def resize_bilinear(x: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """Resize [N, H, W, C] to [N, *size, C], float32; the corner pixels keep their values.
 
-    ``tf.image.resize`` places its samples half a pixel in and is no substitute: on logits of
+    ``tf.image.resize`` places its samples half a pixel in and is not a substitute: on logits of
     standard deviation 3 it is off by up to 4.
     """
     return tf.raw_ops.ResizeBilinear(

@@ -15,12 +15,13 @@ from metaseg_tf.data.folders import write_file
 from metaseg_tf.errors import DataFormatError, InputError
 from metaseg_tf.networks.deeplab.backbones import OUTPUT_STRIDES
 from metaseg_tf.networks.deeplab.layers import InferenceLayers, Layers
-from metaseg_tf.networks.deeplab.model import compute_logits, variable_shapes
-from metaseg_tf.networks.deeplab.multiscale import (
+from metaseg_tf.networks.deeplab.model import (
+    compute_logits,
     full_logits,
     mean_softmax,
     pad_to_crop,
     scale_logits,
+    variable_shapes,
 )
 from metaseg_tf.networks.deeplab.weights import check_weights, infer_architecture
 from metaseg_tf.networks.image_network import Network, check_image
