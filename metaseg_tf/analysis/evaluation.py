@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from types import SimpleNamespace
 from typing import Protocol as Interface
 
 import numpy as np
@@ -203,18 +203,6 @@ def _evaluation(address: str, fingerprint: str, engine: str) -> Evaluation:
     return replace(evaluation, kept=KeptFits(Run(address), fingerprint, protocol))
 
 
-class _Sections(NamedTuple):
-    """The sections of a diagnosis, kept as a JSON text in bytes."""
-
-    arrays: Mapping[str, np.ndarray]
-
-    def read(self) -> list[tuple[str, str]]:
-        pairs = json.loads(self.arrays["sections"].astype(np.uint8).tobytes())
-        if not pairs or not all(isinstance(text, str) for pair in pairs for text in pair):
-            raise ValueError("expected texts")
-        return [(title, text) for title, text in pairs]
-
-
 def diagnose_run(run: Run) -> list[tuple[str, str]]:
     """Title and text of each section of a run's diagnosis, made once and kept in its folder.
 
@@ -228,16 +216,17 @@ def diagnose_run(run: Run) -> list[tuple[str, str]]:
         # Loading statsmodels takes a second, which texts that are kept need not wait for.
         from metaseg_tf.analysis.diagnostics import diagnose
 
-        content = json.dumps([*diagnose(load_segments(run)).sections()]).encode()
-        return _Sections({"sections": np.frombuffer(content, np.uint8)})
+        text = json.dumps([*diagnose(load_segments(run)).sections()])
+        return rebuild({"sections": np.frombuffer(text.encode(), np.uint8)})
 
     def rebuild(arrays):
-        _Sections(arrays).read()
-        return _Sections(arrays)
+        sections = json.loads(arrays["sections"].astype(np.uint8).tobytes())
+        if not sections or not all(isinstance(text, str) for pair in sections for text in pair):
+            raise ValueError("expected titles and texts")
+        return SimpleNamespace(arrays=arrays, sections=[(title, text) for title, text in sections])
 
-    return (
-        KeptFits(run, run.fingerprint(), PAPER_PROTOCOL).recall("diagnosis", rebuild, make).read()
-    )
+    kept = KeptFits(run, run.fingerprint(), PAPER_PROTOCOL)
+    return kept.recall("diagnosis", rebuild, make).sections
 
 
 def summarise(tidy: pd.DataFrame) -> pd.DataFrame:

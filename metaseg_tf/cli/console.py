@@ -61,7 +61,7 @@ def start_tensorflow() -> None:
 
 @contextmanager
 def _native_stderr_silenced() -> Iterator[None]:
-    """The first lines of TensorFlow's compiler come before its log level is in force."""
+    """TensorFlow's compiler prints its first lines before its log level is in force."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
@@ -103,7 +103,7 @@ class DownloadBar:
     Parameters
     ----------
     title : str
-        What is being downloaded.
+        Name of the download.
     """
 
     def __init__(self, title: str):
@@ -169,7 +169,7 @@ def long_work(
 
 
 def summarise(out: object, done: str, results: Sequence) -> dict:
-    """Counts of the images of a run by outcome, ``done`` first, and why the others failed."""
+    """Counts of a run's images by outcome, and the reasons of those that failed."""
     outcomes = [result.outcome for result in results]
     return {
         "run": out,
@@ -181,7 +181,7 @@ def summarise(out: object, done: str, results: Sequence) -> dict:
 
 
 def print_outcomes(done: str, summary: dict) -> None:
-    """A line of counts, as `summarise` gives them, and a line for each image that was skipped."""
+    """One line of the counts that `summarise` gives, and one for each skipped image."""
     typer.echo(
         f"{summary['run']}: {summary[done]} images {done} ({summary['segments']} segments), "
         f"{summary['kept']} kept from before, {len(summary['failed'])} failed"

@@ -100,8 +100,8 @@ def _check_source(
         )
     if classes is not None and softmax is None:
         raise InputError(
-            f"extract: expected --classes together with --softmax, got --classes {classes} with a "
-            "network for Cityscapes, whose classes have names; leave it out"
+            f"extract: expected --classes only with --softmax, got --classes {classes} with "
+            "--network; leave it out, because the classes of Cityscapes have names"
         )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from metaseg_tf.data.folders import write_file
 from metaseg_tf.errors import DataFormatError, InputError, suggest
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.untrusted.archives import unpack
@@ -231,9 +232,7 @@ def download(entry: Checkpoint, folder: Path | None = None, *, progress=False) -
             raise
         # Only now is the archive known to be whole.
         known = _read_record(record) | {archive.name: hash_files([archive])}
-        scratch = record.with_suffix(".tmp")
-        scratch.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(scratch, record)
+        write_file(record, (json.dumps(known, indent=2, sort_keys=True) + "\n").encode())
     return unpacked
 
 

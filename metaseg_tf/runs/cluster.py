@@ -50,18 +50,13 @@ class Cluster:
         self._running: dict[Any, Any] = {}
 
     def __len__(self) -> int:
-        """Number of tasks submitted and not yet collected."""
         return len(self._running)
 
     def submit(self, label: Any, function: Callable, *args) -> None:
         """Have a worker call ``function``, again if that worker is lost; it must be idempotent.
 
-        Parameters
-        ----------
-        label : object
-            Given back by `collect` with the result.
-        function, args
-            Sent to the worker. It works on one task at a time, with as many threads as it has.
+        A worker does one task at a time, with as many threads as it has; all arguments but the
+        label are sent to it.
         """
         task = functools.partial(_call, self._prepare, function, *args)
         future = self._client.submit(task, pure=False, resources=self._resources)
@@ -69,14 +64,10 @@ class Cluster:
         self._completed.add(future)
 
     def collect(self) -> tuple[Any, Callable[[], Any]]:
-        """Wait for one task to end; returns its label and a function that gives its result.
+        """Wait for one task to end.
 
-        That function raises what the task raised, or ClusterError if its workers died.
-
-        Raises
-        ------
-        ClusterError
-            If there was no worker for the task for as long as the scheduler waits.
+        The function for its result raises what the task raised, or ClusterError if its workers
+        died; this method does if no worker came within the time that the scheduler waits.
         """
         from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
@@ -84,8 +75,8 @@ class Cluster:
         error = future.exception() if future.status == "error" else None
         if isinstance(error, NoWorkerError | NoValidWorkerError):
             raise ClusterError(
-                f"cluster: no worker in {error.timeout:g} s, as where each is killed while it "
-                "starts; what was finished is kept: free memory and start again"
+                f"cluster: no worker in {error.timeout:g} s, as if each is killed while it starts; "
+                "what was finished is kept: free memory and start again"
             ) from error
         return self._running.pop(future), functools.partial(_result, future)
 

@@ -14,6 +14,7 @@ A file that bears its final name is whole; see metaseg_tf.runs.storage.
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,7 @@ __all__ = [
     "write_json",
 ]
 
+_LOG = logging.getLogger(__name__)
 FORMAT = 1
 #: Beginnings of a formula in a spreadsheet.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -195,13 +197,10 @@ class Run:
         self.write_manifest()
 
     @contextlib.contextmanager
-    def continued(self) -> Iterator[list[str]]:
+    def continued(self) -> Iterator[None]:
         """Keep other processes from writing segments, and clear up what killed ones left.
 
-        Yields
-        ------
-        list of str
-            Segment tables that were cut short and are moved aside, to be made again.
+        Segment tables that were cut short are moved aside, with a warning, to be made again.
 
         Raises
         ------
@@ -210,11 +209,12 @@ class Run:
         """
         with self._folder.locked():
             self._folder.tidy()
-            broken = self._tables.set_aside_broken()
+            for path in self._tables.set_aside_broken():
+                _LOG.warning("%s was cut short; it is moved aside, to be made again", path)
             # A process may have been stopped between its first table and the manifest.
             if self.manifest.n_classes is None:
                 self.manifest.n_classes = self._tables.count_classes()
-            yield broken
+            yield
 
     def done(self) -> set[str]:
         """Names of the images whose segment table is written."""

@@ -246,7 +246,7 @@ def _single(image: str) -> str:
 
 
 def _entry(key: str, image: str) -> str:
-    """Where a pack's metadata holds an image's own entry."""
+    """Name of an image's own entry in a pack's metadata."""
     return f"{key}:{image}"
 
 

@@ -13,7 +13,7 @@ from late_cluster import LateCluster
 from metaseg_tf.data.sample import Source
 from metaseg_tf.errors import InputError
 from metaseg_tf.runs.run import Run
-from metaseg_tf.runs.work import ImageResult, continued, failed, work_through
+from metaseg_tf.runs.work import ImageResult, failed, work_through
 
 
 @dataclass
@@ -55,7 +55,7 @@ def run(tmp_path):
 
 
 def go_through(source, run, work=work, **options):
-    with continued(run):
+    with run.continued():
         return list(work_through(source, run, work, **options))
 
 
@@ -106,7 +106,7 @@ def test_the_first_goes_alone_where_it_tells_the_number_of_classes(run, first_al
 
 
 def test_a_bad_image_stops_and_is_named(run):
-    with continued(run):
+    with run.continued():
         results = work_through(numbers(3, broken=[1]), run, work)
         assert next(results).name == "0"
         with pytest.raises(InputError, match="origin 1: expected a number"):

@@ -1,4 +1,4 @@
-"""What is painted before and after all items: the sky, the ground with its shadows, the own car."""
+"""Sky and ground, which are painted before all items, and the own car, painted after them."""
 
 from math import cos, pi
 
@@ -45,10 +45,10 @@ def paint_sky(canvas, rng):
     canvas.labels.paste(LABEL_IDS["sky"], (0, 0, *size))
 
 
-#: Where strips are cut along z, in metres: finer where the perspective is.
+#: Distances z in metres at which strips have corners: closer together near the camera.
 _STATIONS = (1.0, 1.5, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 110, 150, 200, 280)
 
-#: What lies on the ground: base colour and Cityscapes label.
+#: Kinds of ground: base colour and Cityscapes label.
 KINDS = {
     "asphalt": ((84, 86, 90), "road"),
     "cobbles": ((112, 108, 102), "road"),
@@ -104,7 +104,7 @@ def _paint_patch(canvas, left, right, near, far, *, kind="asphalt", tone=1.0):
 
 
 def finish_ground(canvas, rng, shadows):
-    """Give the ground its grain, the shadows of what stands on it, light and haze.
+    """Give the ground its grain, the shadows of the items, light and haze.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def finish_ground(canvas, rng, shadows):
         With nothing painted but the sky and the ground.
     rng : numpy Generator
     shadows : list of Shadow
-        What throws them.
+        Casters of the shadows.
     """
     image, labels = canvas.arrays()
     first, distances = canvas.camera.ground_rows()
@@ -178,7 +178,7 @@ def _shadow_map(canvas, shadows):
 
 
 def _outline(shadow):
-    """Outline (x, z) of what throws the shadow, as seen from above."""
+    """Outline (x, z) of the caster, as seen from above."""
     x, z, half_width, half_length = shadow[:4]
     if shadow.lift:
         return disc(x, z, half_width, height=half_length)

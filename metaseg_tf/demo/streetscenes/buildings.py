@@ -115,7 +115,7 @@ class Facade:
         return rgb * shade[..., None].astype(np.float32), None
 
     def _layers(self, up, storey, within, number, across):
-        """Which entry of the palette shows at each place, uint8 [H, W]."""
+        """Index of the palette's entry at each place, uint8 [H, W]."""
         layer = np.zeros(up.shape, np.uint8)
         layer[(within < 0.05) & (storey >= 1)] = _TRIM
         layer[up > self.height - 0.5] = _TRIM

@@ -54,13 +54,13 @@ class Side:
     verge: float | None
 
     def at(self, outwards):
-        """Position across the street of what lies ``outwards`` metres from the camera's path."""
+        """Position across the street of a point ``outwards`` metres from the camera's path."""
         return self.sign * outwards
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is fixed about a street before anything stands in it."""
+    """Everything that is fixed about a street before it is populated."""
 
     left_kerb: float
     right_kerb: float

@@ -3,7 +3,6 @@
 It can be frozen into a graph with the interface and the names of upstream's exporter.
 """
 
-import os
 from collections.abc import Mapping
 from functools import partial
 from numbers import Integral
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from metaseg_tf.data.folders import write_file
 from metaseg_tf.errors import DataFormatError, InputError
 from metaseg_tf.networks.deeplab.backbones import OUTPUT_STRIDES
 from metaseg_tf.networks.deeplab.layers import InferenceLayers, Layers
@@ -160,12 +160,9 @@ def export_frozen_graph(network: RebuiltNetwork, path: Path) -> None:
     """
     path = Path(path)
     content = build_frozen_graph(network).SerializeToString(deterministic=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        scratch.write_bytes(content)
-        scratch.replace(path)
+        write_file(path, content)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
         raise DataFormatError(
             f"{path}: cannot be written ({error.strerror}); give a path in a folder that exists "
             "and may be written to"
