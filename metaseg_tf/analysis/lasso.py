@@ -27,7 +27,7 @@ __all__ = [
     "share_duplicates",
 ]
 
-#: A column is active where its coefficient is larger than this (the authors' threshold).
+#: A column is active if its coefficient is larger than this (the authors' threshold).
 ACTIVE = 1e-6
 
 
@@ -35,7 +35,7 @@ class Fit(NamedTuple):
     """Coefficients [p] and intercept of one fit, and how good it is.
 
     ``gap`` is the duality gap relative to the objective (NaN without penalty); ``converged`` is
-    False where an unpenalised fit has no minimum, as on separable outcomes.
+    False if an unpenalised fit has no minimum, as on separable outcomes.
     """
 
     coef: np.ndarray
@@ -58,7 +58,7 @@ class LassoPath:
     gap : float64 array [k]
         Duality gap relative to the objective: no fit can be better by more.
     refit_converged : bool array [k]
-        False where the outcomes are separable, so that the unpenalised fit has no minimum.
+        False if the outcomes are separable, so that the unpenalised fit has no minimum.
     """
 
     C: np.ndarray
@@ -71,12 +71,12 @@ class LassoPath:
 
     @property
     def active(self) -> np.ndarray:
-        """Which columns each penalised fit uses, bool [k, p]."""
+        """True for the columns that each penalised fit uses, bool [k, p]."""
         return np.abs(self.coef) > ACTIVE
 
     @property
     def activation(self) -> np.ndarray:
-        """Index of the C from which on a column stays active, int [p]; k where it does not.
+        """Index of the C from which on a column stays active, int [p]; k if it does not.
 
         "From here on", since a loose solver may let a column in and drop it again.
         """
@@ -147,7 +147,7 @@ class LarsSolver:
 
     def __init__(self, X: np.ndarray, y: np.ndarray):
         self._shares = share_duplicates(X)
-        # The first column of each group stands for it: an l1 penalty cannot tell them apart.
+        # The first column of each group represents it: an l1 penalty cannot tell them apart.
         first = (self._shares != 0).argmax(axis=1)
         self._loss = LogisticLoss(X[:, first], y)
         self._point = self._refit = self._loss.null
@@ -219,7 +219,7 @@ ENGINES = {"lars": LarsSolver, "reference": ReferenceSolver}
 
 
 def share_duplicates(X: np.ndarray) -> np.ndarray:
-    """How the coefficients of distinct columns are shared out to all columns.
+    """Matrix that shares out the coefficients of distinct columns to all columns.
 
     Columns that are equal up to sign (S_rel and S_rel_in after standardisation) get equal parts
     of one coefficient, whatever the solver would have done; constant columns get none.
@@ -231,7 +231,7 @@ def share_duplicates(X: np.ndarray) -> np.ndarray:
     Returns
     -------
     float64 array [m, p]
-        One row a distinct column: sign / size of its group where it has a member, else 0.
+        One row per distinct column: sign / size of its group for its members, else 0.
     """
     constant = X.max(axis=0) == X.min(axis=0)
     products = X.T @ X
