@@ -119,13 +119,10 @@ def fit_path(
     for value in C:
         penalised.append(solver.penalised(value))
         refits.append(solver.unpenalised(np.abs(penalised[-1].coef) > ACTIVE))
-    coef, intercept, gap, _ = (np.array(part) for part in zip(*penalised, strict=True))
-    refit_coef, refit_intercept, _, converged = (
-        np.array(part) for part in zip(*refits, strict=True)
-    )
-    return LassoPath(
-        np.array(C, np.float64), coef, intercept, gap, refit_coef, refit_intercept, converged
-    )
+    coef, intercept, gap, _ = map(np.array, zip(*penalised, strict=True))
+    refit_coef, refit_intercept, _, converged = map(np.array, zip(*refits, strict=True))
+    C = np.array(C, np.float64)
+    return LassoPath(C, coef, intercept, gap, refit_coef, refit_intercept, converged)
 
 
 def make_solver(X: np.ndarray, y: np.ndarray, engine: str) -> "LarsSolver | ReferenceSolver":
@@ -140,7 +137,7 @@ def make_solver(X: np.ndarray, y: np.ndarray, engine: str) -> "LarsSolver | Refe
 
 
 class LarsSolver:
-    """Proximal Newton steps from the last solution of the path, each solved by scikit-learn's LARS.
+    """Proximal Newton steps from the last solution of the path, solved by scikit-learn's LARS.
 
     Made for one set of rows; ``penalised`` expects C to rise from call to call.
     """
@@ -150,7 +147,7 @@ class LarsSolver:
         # The first column of each group represents it: an l1 penalty cannot tell them apart.
         first = (self._shares != 0).argmax(axis=1)
         self._loss = LogisticLoss(X[:, first], y)
-        self._point = self._refit = self._loss.null
+        self._point = self._loss.null
         self._refits = {}
 
     def penalised(self, C: float) -> Fit:
@@ -164,13 +161,10 @@ class LarsSolver:
         key = support.tobytes()
         if key not in self._refits:
             columns = np.flatnonzero((self._shares[:, support] != 0).any(axis=1))
-            outside = np.delete(np.arange(len(self._shares)), columns)
-            # The last refit is nearest, as long as no column has left since.
-            starts = [p for p in (self._refit, self._point) if not p.w[outside].any()]
-            start = min(starts, key=lambda point: point.loss, default=self._loss.null)
-            self._refit, converged = minimise_logistic(self._loss, columns, start)
-            fit = Fit(self._refit.w @ self._shares, self._refit.b, converged=converged)
-            self._refits[key] = fit
+            inside = np.isin(np.arange(len(self._shares)), columns)
+            start = self._loss.at(np.where(inside, self._point.w, 0.0), self._point.b)
+            point, converged = minimise_logistic(self._loss, columns, start)
+            self._refits[key] = Fit(point.w @ self._shares, point.b, converged=converged)
         return self._refits[key]
 
 
