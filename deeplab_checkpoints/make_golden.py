@@ -10,8 +10,7 @@ the diff of demo_golden.json then shows the effect.
 import sys
 from pathlib import Path
 
-from metaseg_tf.demo.golden import golden_text
-from metaseg_tf.demo.plan import DEMO_NETWORKS, draw_scenes
+from metaseg_tf.demo.plan import DEMO_NETWORKS, draw_scenes, golden_text
 from metaseg_tf.paper.reproduction import Plan, measure
 
 GOLDEN = Path(__file__).with_name("demo_golden.json")

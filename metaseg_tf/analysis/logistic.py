@@ -159,8 +159,12 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
     """
     point = start
     for _ in range(_MAX_STEPS):
-        matrix, gradient, intercept_step = _reduced(loss, point, columns)
-        step = -np.linalg.solve(matrix, gradient)
+        try:
+            matrix, gradient, intercept_step = _reduced(loss, point, columns)
+            step = -np.linalg.solve(matrix, gradient)
+        except (np.linalg.LinAlgError, FloatingPointError):
+            # Separated so far, as by a start that has run away, that curvature is rounded away.
+            return point, False
         last = point
         point = _line_search(loss, 0.0, last, columns, step, intercept_step(step))
         moved = (point.w - last.w) @ loss.XT + (point.b - last.b)
@@ -172,6 +176,8 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
 def _reduced(loss, point, columns):
     """Hessian and gradient in the columns, after the intercept has been minimised out."""
     matrix, mixed, curvature = loss.hessian(point, columns)
+    if curvature == 0:
+        raise FloatingPointError("no curvature")
     matrix -= np.outer(mixed, mixed) / curvature
     matrix[np.diag_indices_from(matrix)] *= 1 + _PROXIMAL
     gradient = point.gradient[columns] - mixed * (point.slope / curvature)

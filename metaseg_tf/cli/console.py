@@ -13,7 +13,6 @@ import typer
 from metaseg_tf.cli.streams import spell_out
 from metaseg_tf.errors import in_one_line
 from metaseg_tf.paper.layout import PrintedTable
-from metaseg_tf.runs.memory import keep_freed_memory
 
 __all__ = [
     "DownloadBar",
@@ -47,6 +46,8 @@ def start_tensorflow() -> None:
     A TF_CPP_MIN_LOG_LEVEL below 3, set by the user, shows them. Work on image after image begins
     here, so freed memory is kept in the process from here on.
     """
+    from metaseg_tf.runs.work import keep_freed_memory
+
     keep_freed_memory()
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
@@ -60,7 +61,7 @@ def start_tensorflow() -> None:
 
 @contextmanager
 def _native_stderr_silenced() -> Iterator[None]:
-    """The first lines of TensorFlow's compiler come before its log level is in force."""
+    """TensorFlow's compiler prints its first lines before its log level is in force."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
@@ -102,7 +103,7 @@ class DownloadBar:
     Parameters
     ----------
     title : str
-        What is being downloaded.
+        Name of the download.
     """
 
     def __init__(self, title: str):
@@ -168,7 +169,7 @@ def long_work(
 
 
 def summarise(out: object, done: str, results: Sequence) -> dict:
-    """Counts of the images of a run by outcome, ``done`` first, and why the others failed."""
+    """Counts of a run's images by outcome, and the reasons of those that failed."""
     outcomes = [result.outcome for result in results]
     return {
         "run": out,
@@ -180,7 +181,7 @@ def summarise(out: object, done: str, results: Sequence) -> dict:
 
 
 def print_outcomes(done: str, summary: dict) -> None:
-    """A line of counts, as `summarise` gives them, and a line for each image that was skipped."""
+    """One line of the counts that `summarise` gives, and one for each skipped image."""
     typer.echo(
         f"{summary['run']}: {summary[done]} images {done} ({summary['segments']} segments), "
         f"{summary['kept']} kept from before, {len(summary['failed'])} failed"

@@ -62,5 +62,5 @@ def _try_on_fresh_scenes(plan, images: int, quiet: bool) -> None:
     trial = try_model(plan, model)
     typer.echo(
         f"meta model {path}: AUROC {trial.fresh_auroc:.4f} and R2 {trial.fresh_r2:.4f} on {count} "
-        f"fresh scenes; {trial.held_out_auroc:.4f} and {trial.held_out_r2:.4f} on images held out"
+        f"fresh scenes; {trial.held_out_auroc:.4f} and {trial.held_out_r2:.4f} on held-out images"
     )

@@ -3,9 +3,9 @@
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from importlib import metadata, util
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
@@ -29,21 +29,11 @@ OPTIONAL = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Result of one check.
+class Finding(NamedTuple):
+    """Result of one check; ``needed_for`` and ``remedy`` are empty if all is well.
 
-    Attributes
-    ----------
-    name : str
-    state : str
-        "ok", "missing", or "broken" if metaseg_tf cannot work with what it found.
-    detail : str
-        Version, place or reason.
-    needed_for : str
-        What does not work without it; empty if all is well.
-    remedy : str
-        What to do; empty if all is well.
+    ``state`` is "ok", "missing", or "broken" if metaseg_tf cannot work with what it found, and
+    ``detail`` a version, place or reason.
     """
 
     name: str
@@ -60,7 +50,7 @@ def doctor(as_json: AsJson = False) -> None:
     """
     findings = list(examine())
     if as_json:
-        print_json([asdict(finding) for finding in findings])
+        print_json([finding._asdict() for finding in findings])
     else:
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
@@ -84,18 +74,14 @@ def examine() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    for name in REQUIRED:
+    uses = {**dict.fromkeys(REQUIRED, "everything"), **OPTIONAL}
+    for name, use in uses.items():
         version = _version(name)
-        if version is None:
-            yield Finding(name, "broken", "not installed", "everything", f"pip install {name}")
-        else:
+        if version is not None:
             yield Finding(name, "ok", version)
-    for name, use in OPTIONAL.items():
-        version = _version(name)
-        if version is None:
-            yield Finding(name, "missing", "not installed", use, f"pip install {name}")
         else:
-            yield Finding(name, "ok", version)
+            state = "broken" if name in REQUIRED else "missing"
+            yield Finding(name, state, "not installed", use, f"pip install {name}")
 
 
 def _version(distribution: str) -> str | None:

@@ -22,12 +22,7 @@ def extract(
     logits: options.Logits = False,
     channels_first: options.ChannelsFirst = False,
     keys: options.Keys = None,
-    classes: Annotated[
-        str | None,
-        options.dump_option(
-            help="Names of the dumps' classes: a text, CSV or JSON file, or 'cityscapes'."
-        ),
-    ] = None,
+    classes: options.Classes = None,
     network: options.Network = None,
     cityscapes: options.Cityscapes = None,
     split: Annotated[str, typer.Option(help="Split of the data set.")] = "val",
@@ -36,30 +31,11 @@ def extract(
         int | None, typer.Option(min=1, metavar="N", help="Use only the first N images.")
     ] = None,
     network_options: NetworkOptions = DEFAULTS,
-    convention: Annotated[
-        options.Convention,
-        options.definition_option(
-            help="'reference': as the authors' code computes it; 'paper': as printed."
-        ),
-    ] = options.Convention.reference,
-    connectivity: Annotated[
-        int, options.definition_option(help="Neighbours of a pixel within a segment: 8 or 4.")
-    ] = 8,
-    labeller: Annotated[
-        options.Labeller,
-        options.definition_option(
-            help="Connected-component algorithm; tfa knows 4 neighbours only."
-        ),
-    ] = options.Labeller.skimage,
-    void: Annotated[
-        int, options.definition_option(help="Class id that marks pixels without ground truth.")
-    ] = 255,
-    reduce_zero_label: Annotated[
-        bool,
-        options.dump_option(
-            "--reduce-zero-label", help="In the dumps, 0 is void and 1 is the first class."
-        ),
-    ] = False,
+    convention: options.Convention = options.ConventionChoice.reference,
+    connectivity: options.Connectivity = 8,
+    labeller: options.Labeller = options.LabellerChoice.skimage,
+    void: options.Void = 255,
+    reduce_zero_label: options.ReduceZeroLabel = False,
     on_error: options.OnError = options.OnErrorChoice.stop,
     keep_maps: options.KeepMaps = 20,
     workers: options.Workers = None,
@@ -124,8 +100,8 @@ def _check_source(
         )
     if classes is not None and softmax is None:
         raise InputError(
-            f"extract: expected --classes together with --softmax, got --classes {classes} with a "
-            "network for Cityscapes, whose classes have names; leave it out"
+            f"extract: expected --classes only with --softmax, got --classes {classes} with "
+            "--network; leave it out, because the classes of Cityscapes have names"
         )
 
 

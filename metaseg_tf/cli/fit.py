@@ -35,4 +35,4 @@ def fit(
             f"{facts['images']} images, {facts['false_positives']} of them false positives"
         )
         for score, value in facts["held_out"].items():
-            typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f}) on images held out")
+            typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f}) on held-out images")

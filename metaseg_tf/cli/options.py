@@ -1,11 +1,10 @@
 """Arguments and options that several verbs share."""
 
-import functools
 import inspect
 import sys
 from collections.abc import Callable
 from enum import Enum
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated
 
@@ -17,10 +16,11 @@ from metaseg_tf.networks.formats import list_formats
 from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = [
-    "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Convention", "Engine",
-    "EngineChoice", "KeepMaps", "Keys", "Labeller", "Logits", "Network", "OnError",
-    "OnErrorChoice", "Out", "Quiet", "RunFolder", "RunFolders", "Scheduler", "WorkerResources",
-    "Workers", "definition_option", "dump_option", "dump_settings", "with_network_options",
+    "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Classes", "Connectivity",
+    "Convention", "ConventionChoice", "Engine", "EngineChoice", "KeepMaps", "Keys", "Labeller",
+    "LabellerChoice", "Logits", "Network", "OnError", "OnErrorChoice", "Out", "Quiet",
+    "ReduceZeroLabel", "RunFolder", "RunFolders", "Scheduler", "Void", "WorkerResources",
+    "Workers", "dump_option", "dump_settings", "with_network_options",
 ]  # fmt: skip
 
 #: Environment variables that may name the Cityscapes folder; the first one set counts. The second
@@ -28,14 +28,14 @@ __all__ = [
 DATA_VARIABLES = ("METASEG_TF_CITYSCAPES", "CITYSCAPES_DATASET")
 
 
-class Convention(str, Enum):
+class ConventionChoice(str, Enum):
     """See docs/decisions/0001 to 0003."""
 
     reference = "reference"
     paper = "paper"
 
 
-class Labeller(str, Enum):
+class LabellerChoice(str, Enum):
     """Connected-component algorithm."""
 
     skimage = "skimage"
@@ -59,7 +59,7 @@ class EngineChoice(str, Enum):
 
 #: Options below headings of their own in the help of verbs that have many.
 dump_option = partial(typer.Option, rich_help_panel="From softmax dumps")
-definition_option = partial(typer.Option, rich_help_panel="Definitions")
+_definition_option = partial(typer.Option, rich_help_panel="Definitions")
 _network_option = partial(typer.Option, rich_help_panel="Through a network")
 _spread_option = partial(typer.Option, rich_help_panel="On several cores or machines")
 
@@ -133,6 +133,14 @@ Keys = Annotated[
     str | None,
     dump_option(help="Names of the arrays in the dumps, such as probs=softmax,gt=label."),
 ]
+Classes = Annotated[
+    str | None,
+    dump_option(help="Names of the dumps' classes: a text, CSV or JSON file, or 'cityscapes'."),
+]
+ReduceZeroLabel = Annotated[
+    bool,
+    dump_option("--reduce-zero-label", help="In the dumps, 0 is void and 1 is the first class."),
+]
 Network = Annotated[
     str | None,
     _network_option(
@@ -140,91 +148,104 @@ Network = Annotated[
         f"or a path: {list_formats()}."
     ),
 ]
+Convention = Annotated[
+    ConventionChoice,
+    _definition_option(help="'reference': as the authors' code computes it; 'paper': as printed."),
+]
+Connectivity = Annotated[
+    int, _definition_option(help="Neighbours of a pixel within a segment: 8 or 4.")
+]
+Labeller = Annotated[
+    LabellerChoice,
+    _definition_option(help="Connected-component algorithm; tfa knows 4 neighbours only."),
+]
+Void = Annotated[int, _definition_option(help="Class id that marks pixels without ground truth.")]
 
 
-def _parse_numbers(name: str, text: str, separator: str, kind: type) -> tuple:
-    try:
-        return tuple(kind(part) for part in text.split(separator))
-    except ValueError as error:
-        example = "0.75,1.0,1.25" if name == "scales" else "1025x2049"
-        raise InputError(
-            f"--{name}: expected numbers such as {example}, got {text!r}; write it like that"
-        ) from error
+def _numbers(separator: str, kind: type, example: str) -> Callable:
+    """Parser of numbers with separators between them."""
+
+    def parse(text: str) -> tuple:
+        try:
+            return tuple(kind(part) for part in text.split(separator))
+        except ValueError:
+            said = f"expected numbers such as {example}, got {text!r}"
+            raise typer.BadParameter(said) from None
+
+    return parse
 
 
 def _parse_tile(text: str) -> int | tuple:
-    sides = _parse_numbers("tile", text, "x", int)
+    sides = _numbers("x", int, "513 or 513x1025")(text)
     return sides[0] if len(sides) == 1 else sides
 
 
-#: Field of `NetworkOptions` -> its type on the command line, the parser of its value, its option.
+#: The fields of `NetworkOptions` on the command line.
 _NETWORK_OPTIONS = {
-    "output_stride": (
-        int,
-        None,
-        _network_option(help="8 or 16; rebuilds the network from its weights."),
-    ),
-    "scales": (
-        str,
-        lambda text: _parse_numbers("scales", text, ",", float),
-        _network_option(help="Scales to average over, such as 0.75,1.0,1.25."),
-    ),
-    "flip": (
-        bool,
-        None,
-        _network_option("--flip/--no-flip", help="Also average over the mirrored image."),
-    ),
-    "crop": (
-        str,
-        lambda text: _parse_numbers("crop", text, "x", int),
-        _network_option(help="Size of the largest image, as HEIGHTxWIDTH, such as 1025x2049."),
-    ),
-    "tile": (
-        str,
-        _parse_tile,
+    "output_stride": Annotated[
+        int | None, _network_option(help="8 or 16; rebuilds the network from its weights.")
+    ],
+    "scales": Annotated[
+        str | None,
         _network_option(
-            help="Cut images larger than a fixed-size network into tiles of this size, given as N "
-            "or HEIGHTxWIDTH."
+            parser=_numbers(",", float, "0.75,1.0,1.25"),
+            metavar="NUMBERS",
+            help="Scales to average over, such as 0.75,1.0,1.25.",
         ),
-    ),
-    "overlap": (
-        int,
-        lambda pixels: pixels or None,
-        _network_option(help="Least overlap of the tiles in pixels."),
-    ),
-    "input_range": (
-        str,
-        None,
+    ],
+    "flip": Annotated[
+        bool | None,
+        _network_option("--flip/--no-flip", help="Also average over the mirrored image."),
+    ],
+    "crop": Annotated[
+        str | None,
+        _network_option(
+            parser=_numbers("x", int, "1025x2049"),
+            metavar="HxW",
+            help="Height and width of the largest image, such as 1025x2049.",
+        ),
+    ],
+    "tile": Annotated[
+        str | None,
+        _network_option(
+            parser=_parse_tile,
+            metavar="N|HxW",
+            help="Cut images larger than a fixed-size network into tiles of this size.",
+        ),
+    ],
+    "overlap": Annotated[
+        int | None, _network_option(help="Least overlap of the tiles in pixels; default: 0.")
+    ],
+    "input_range": Annotated[
+        str | None,
         _network_option(
             help="Pixel range that a Keras, SavedModel or TensorFlow Lite network expects: 0..255, "
             "0..1, -1..1, imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1."
         ),
-    ),
+    ],
 }
 
 
 def with_network_options(verb: Callable) -> Callable:
-    """Give a verb all options of `NetworkOptions` in place of its argument ``network_options``."""
+    """Give a verb the options of `NetworkOptions` in place of its argument ``network_options``."""
 
-    @functools.wraps(verb)
+    @wraps(verb)
     def called(**values):
-        given = {}
-        for name, (_, parse, _) in _NETWORK_OPTIONS.items():
-            value = values.pop(name)
-            given[name] = value if value is None or parse is None else parse(value)
+        given = {name: values.pop(name) for name in _NETWORK_OPTIONS}
+        # An overlap of 0 is what networks have anyway.
+        given["overlap"] = given["overlap"] or None
         return verb(**values, network_options=NetworkOptions(**given))
 
-    signature = inspect.signature(verb)
     parameters = []
-    for parameter in signature.parameters.values():
-        if parameter.name != "network_options":
+    for parameter in inspect.signature(verb).parameters.values():
+        if parameter.name == "network_options":
+            parameters += [
+                parameter.replace(name=name, default=None, annotation=option)
+                for name, option in _NETWORK_OPTIONS.items()
+            ]
+        else:
             parameters.append(parameter)
-            continue
-        parameters += [
-            parameter.replace(name=name, default=None, annotation=Annotated[kind | None, option])
-            for name, (kind, _, option) in _NETWORK_OPTIONS.items()
-        ]
-    called.__signature__ = signature.replace(parameters=parameters)
+    called.__signature__ = inspect.Signature(parameters)
     called.__annotations__ = {p.name: p.annotation for p in parameters}
     return called
 

@@ -58,8 +58,11 @@ def predict(
     Repeat an interrupted command to continue.
     """
     if (softmax is None) == (network is None) or (network is None) != (not images):
+        sources = {"--softmax": softmax, "--network": network, "--images": images}
+        given = " and ".join(name for name, value in sources.items() if value) or "none of them"
         raise InputError(
-            "predict: expected either --softmax FOLDER, or --network with --images; give one"
+            f"predict: expected either --softmax, or --network and --images, got {given}; name the "
+            "dumps or the images to judge"
         )
     given = options.dump_settings(softmax, logits, channels_first, keys)
     from metaseg_tf.meta import load_model

@@ -92,7 +92,7 @@ def run_plan(plan, *, quiet: bool = False) -> int:
 
 
 def _print_page(plan, results, verification) -> None:
-    """What was made, and how the headline numbers compare."""
+    """Print how the headline numbers compare, and what was made."""
     print_table(verification.headlines())
     for hint in verification.hints:
         typer.echo(f"- {hint}")

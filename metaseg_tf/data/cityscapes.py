@@ -92,7 +92,7 @@ class Pair(FileItem):
 
     @property
     def has_train_ids(self) -> bool:
-        """Whether the label image holds train ids and not label ids."""
+        """True if the label image holds train ids, False for label ids."""
         return self.labels.name.endswith(_LABEL_SUFFIXES[1])
 
     def read(self) -> Sample:
@@ -227,8 +227,8 @@ def read_ahead(pairs: Sequence[Pair], *, prefetch: int = 2) -> Callable[[Pair], 
     Returns
     -------
     callable
-        Gives any pair as `read_pair` does, and drops those before it that were not asked for. A
-        pair that is broken, dropped, given before or not among ``pairs`` is decoded on its own.
+        Returns any pair as `read_pair` does, and drops the unread ones before it. A pair that is
+        broken, dropped, read before or not among ``pairs`` is decoded on its own.
     """
     elements = iter(_chain(pairs, prefetch))
     # Each element carries the place of its pair, so that pixels and pair cannot part.

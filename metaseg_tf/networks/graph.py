@@ -48,7 +48,7 @@ _SCORE_OPS = re.compile(
 )
 #: Constants from this size on, in bytes, are weights; sizes and axes are far smaller.
 _WEIGHT_BYTES = 4096
-#: Scope of the graph's nodes, apart from those that stand for its weights, whose names might clash.
+#: Scope of the graph's nodes, apart from those of its captured weights, whose names might clash.
 _SCOPE = "graph"
 #: A protocol buffer cannot be larger.
 _MAX_BYTES = 2**31

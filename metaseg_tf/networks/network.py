@@ -20,9 +20,7 @@ from metaseg_tf.networks.tiling import Tiled
 __all__ = ["absolute_source", "describe_network", "load_network", "paper_options"]
 
 
-def load_network(
-    source: str | Path, options: NetworkOptions = DEFAULTS, **keywords
-) -> Network | Tiled:
+def load_network(source: str | Path, options: NetworkOptions = DEFAULTS, **keywords) -> Network:
     """Load a network; any option of DeepLab's, or a checkpoint, rebuilds it from its weights.
 
     Parameters

@@ -5,7 +5,7 @@ from street import FakeNetwork, write_street
 
 from metaseg_tf import load_run
 from metaseg_tf.cli.reproduce import run_plan
-from metaseg_tf.demo.golden import golden_numbers
+from metaseg_tf.demo.plan import golden_numbers
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks import checkpoints
 from metaseg_tf.networks.checkpoints import find
