@@ -13,12 +13,14 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-__all__ = ["MAX_CLASSES", "VOID", "FileItem", "Item", "Sample", "Source"]
+__all__ = ["MAX_CLASSES", "MAX_PIXELS", "VOID", "FileItem", "Item", "Sample", "Source"]
 
 #: Marks pixels outside of every class in the uint8 maps of this package.
 VOID = 255
 #: Class ids are stored in 8 bits, with 255 for void.
 MAX_CLASSES = 254
+#: Upper bound of an image's pixels in files that may be hostile, 32 times those of Cityscapes.
+MAX_PIXELS = 2**26
 
 
 class Sample(NamedTuple):
@@ -67,7 +69,7 @@ class FileItem:
         }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Source:
     """A data set: its images in order.
 
