@@ -190,7 +190,7 @@ def evaluate_run(run: Run, *, engine: str = PAPER_PROTOCOL.engine) -> Evaluation
 @lru_cache(maxsize=_RUNS_IN_MEMORY)
 def _evaluation(address: str, fingerprint: str, engine: str) -> Evaluation:
     protocol = replace(PAPER_PROTOCOL, engine=engine)
-    evaluation = evaluate(load_run(address), protocol)
+    evaluation = evaluate(load_run(address, keep=True), protocol)
     return replace(evaluation, kept=KeptFits(Run(address), fingerprint, protocol))
 
 
