@@ -1,17 +1,16 @@
-"""Write the golden numbers of the demo: those that `metaseg-tf demo` compares itself with.
+"""Write the golden numbers of the demo, with which `metaseg-tf demo` compares its own.
 
     python deeplab_checkpoints/make_golden.py [FOLDER]
 
-Draws the demo's scenes, measures both networks over them, and keeps every number that the paper
-prints of its own two. To be run again when a network, the scenes or a definition changes on
-purpose; the difference in demo_golden.json then shows what it did.
+Draws the demo's scenes, measures both networks over them, and stores every number that the paper
+prints of its own two. Run it again when a network, the scenes or a definition changes on purpose;
+the diff of demo_golden.json then shows the effect.
 """
 
 import sys
 from pathlib import Path
 
-from metaseg_tf.demo.golden import golden_text
-from metaseg_tf.demo.plan import DEMO_NETWORKS, draw_scenes
+from metaseg_tf.demo.plan import DEMO_NETWORKS, draw_scenes, golden_text
 from metaseg_tf.paper.reproduction import Plan, measure
 
 GOLDEN = Path(__file__).with_name("demo_golden.json")

@@ -1,12 +1,13 @@
-"""Trains the demo's two networks on drawn street scenes; writes a frozen graph and a card each.
+"""Train the demo's two networks on drawn street scenes; writes a frozen graph and a card of each.
 
     python deeplab_checkpoints/train_demo.py demo_xception demo_mobilenetv2
 
-A seed gives the same networks wherever TensorFlow rounds the same. Why they are as they are
-stands in DEMO.md beside this file.
+A seed gives the same networks wherever TensorFlow rounds the same. DEMO.md in this folder explains
+the choices.
 """
 
 import argparse
+import math
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +22,7 @@ import tensorflow as tf
 from rich.progress import MofNCompleteColumn, Progress, track
 
 from metaseg_tf.data.cityscapes import LABEL_IDS_TO_TRAIN_IDS
+from metaseg_tf.data.classes import VOID
 from metaseg_tf.demo.streetscenes import TRAINING, VALIDATION, draw_scene
 from metaseg_tf.demo.training import Schedule, Trainer, balance_classes, make_batches
 from metaseg_tf.networks.deeplab.backbones import (
@@ -30,11 +32,9 @@ from metaseg_tf.networks.deeplab.backbones import (
     Decoder,
     Xception,
 )
-from metaseg_tf.networks.deeplab.export import export_frozen_graph
-from metaseg_tf.networks.deeplab.model import count_multiply_adds, count_parameters
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
-from metaseg_tf.networks.options import NetworkSettings
-from metaseg_tf.segments.components import VOID
+from metaseg_tf.networks.deeplab.model import count_multiply_adds, variable_shapes
+from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork, export_frozen_graph
+from metaseg_tf.networks.options import NetworkOptions
 
 #: The least crop of the form k * 16 + 1 that holds a scene of 256x512.
 CROP = (257, 513)
@@ -186,7 +186,7 @@ def describe(recipe: Recipe, n_scenes: int, seed: int, seconds: float) -> dict[s
     multiply_adds = count_multiply_adds(recipe.architecture, CROP, 16, recipe.scales)
     return {
         "output stride, scales": f"16, {recipe.scales}",
-        "parameters": f"{count_parameters(recipe.architecture):,}",
+        "parameters": f"{sum(map(math.prod, variable_shapes(recipe.architecture).values())):,}",
         "multiply-adds of a scene": f"{multiply_adds / 1e9:.2f} G",
         "scenes to train on": f"{n_scenes} of training conditions, seeds from {FIRST_SEED:,}",
         "steps": "; then ".join(stages),
@@ -218,7 +218,7 @@ def main():
         recipe, started = RECIPES[name], time.monotonic()
         weights, lines = train(name, recipe, scenes, arguments.seed)
         seconds = time.monotonic() - started
-        network = RebuiltNetwork(weights, NetworkSettings(16, recipe.scales, crop=CROP))
+        network = RebuiltNetwork(weights, NetworkOptions(16, recipe.scales, crop=CROP))
         export_frozen_graph(network, arguments.folder / f"{name}.pb")
         ious = {part: compute_ious(network, drawn) for part, drawn in held_out.items()}
         facts = describe(recipe, arguments.scenes, arguments.seed, seconds)

@@ -20,16 +20,16 @@ HEADER = ("name", "default", "meaning")
 
 
 def segment_table():
-    """A row for each column of the segment table."""
+    """One row per column of the segment table."""
     rows = [
         [f"`{c.name}`", c.dtype, c.unit, _range(c), c.source, c.meaning]
         for c in columns(CITYSCAPES_CLASSES)
     ]
     return _page(
         "The segment table",
-        "One row a predicted segment k, one Parquet file an image. `metaseg_tf.load_run` puts an "
-        "image's name in front, as the column `image`. `iou` and `iou_adj` are there with ground "
-        "truth only. The names are those of the authors' code; the table is written from "
+        "One row per predicted segment k, one Parquet file per image. `metaseg_tf.load_run` puts "
+        "the image's name in front, as the column `image`. `iou` and `iou_adj` exist only with "
+        "ground truth. The names are those of the authors' code. This page is generated from "
         "`metaseg_tf/segments/columns.py`, which the code itself reads.",
         _table(["column", "dtype", "unit", "range", "source", "meaning"], rows),
         "All analysis uses the rows with interior, `S_in > 0`.",
@@ -49,14 +49,14 @@ def command_line():
     ]
     return _page(
         "The command line",
-        "`metaseg-tf --help` lists the verbs, `metaseg-tf extract --help` the options of one. "
-        "Whatever is refused is one line on stderr and exit code 2, with the nearest name where "
-        "one was misspelt. Exit code 1 says that the work was done and something is not as it "
-        "should be (`verify`, `reproduce`, `doctor`), 130 that it was interrupted: repeat the "
-        "command to go on.",
+        "`metaseg-tf --help` lists the verbs, and `metaseg-tf extract --help` the options of one. "
+        "If something is refused, one line on stderr says why, with the nearest name if one was "
+        "misspelt, and the exit code is 2. Exit code 1 means that the work was done but something "
+        "is not as it should be (`verify`, `reproduce`, `doctor`); 130 means that it was "
+        "interrupted: repeat the command to continue.",
         _table(["verb", "what it does"], index),
-        "Completion of verbs and options in bash, zsh, fish and PowerShell is set up by "
-        "`metaseg-tf --install-completion`, or shown by `metaseg-tf --show-completion`.",
+        "`metaseg-tf --install-completion` sets up completion of verbs and options in bash, zsh, "
+        "fish and PowerShell; `metaseg-tf --show-completion` prints the script.",
         *(_describe(name, verb) for name, verb in verbs.items()),
     )
 
@@ -93,12 +93,12 @@ def _spell(parameter):
 def _default(parameter):
     value = getattr(parameter.default, "value", parameter.default)
     if parameter.required:
-        return "needed"
+        return "required"
     return "" if value is None or value is False else f"`{value}`"
 
 
 def expected_times():
-    """Times of the reproduction: measured an image, and what follows for a whole split."""
+    """Times of the reproduction: measured per image, and what follows for a whole split."""
     known = json.loads((DOCS / "expected_times.json").read_text())
     images, seconds = known["images"], known["seconds_an_image"]
     measuring, speed = seconds["measuring"], known["gpu_multiply_adds_a_second"]
@@ -109,20 +109,20 @@ def expected_times():
         rows.append([f"`{name}`", _time(cpu), _time(cpu * images), _time(gpu * images)])
     return _page(
         "Expected times",
-        f"Measured on {known['machine']}, for images of 1024x2048. Measuring the segments of an "
-        f"image takes {measuring:g} s of it, whatever the network.",
+        f"Measured on {known['machine']}, for images of 1024x2048. Of each time, {measuring:g} s "
+        "is for measuring the segments, whatever the network.",
         _table(
             [
                 "network at the paper's settings",
-                "an image, CPU (measured)",
+                "one image, CPU (measured)",
                 f"{images} images, CPU (from that)",
                 f"{images} images, GPU (estimate)",
             ],
             rows,
         ),
-        "The estimate for a GPU is no measurement. It divides the multiplications of the network's "
-        f"convolutions by {speed / 1e12:g} trillion a second; the next image is in "
-        "the network while one is measured, so an image takes the longer of the two.",
+        "The GPU times are estimated, not measured: the multiplications of the network's "
+        f"convolutions divided by {speed / 1e12:g} trillion per second. While one image is "
+        "measured, the next is in the network, so each takes the longer of the two times.",
     )
 
 
@@ -139,8 +139,8 @@ def decisions():
     rows = [[f"[{path.stem[:4]}]({path.name})", _title(path)] for path in records]
     return _page(
         "Decisions",
-        "Half a page each: one for every place where paper and authors' code disagree, and one for "
-        "each dependency or algorithm that a reader may wonder about.",
+        "Half a page each: one for every point where the paper and the authors' code disagree, and "
+        "one for each dependency or algorithm that a reader may question.",
         _table(["number", "about"], rows),
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from metaseg_tf.meta import MetaModel as MetaModel
     from metaseg_tf.meta import fit_meta_model as fit_meta_model
     from metaseg_tf.meta import load_model as load_model
-    from metaseg_tf.meta.judge import judge_image as judge_image
+    from metaseg_tf.meta.predict import judge_image as judge_image
     from metaseg_tf.networks.network import load_network as load_network
     from metaseg_tf.paper.figures import make_figure as make_figure
     from metaseg_tf.paper.tables import make_table as make_table
@@ -41,7 +41,7 @@ _HOMES = {
     "find_dumps": "metaseg_tf.data.softmax",
     "find_interior": "metaseg_tf.segments.components",
     "fit_meta_model": "metaseg_tf.meta",
-    "judge_image": "metaseg_tf.meta.judge",
+    "judge_image": "metaseg_tf.meta.predict",
     "label_components": "metaseg_tf.segments.components",
     "load_dump": "metaseg_tf.data.softmax",
     "load_model": "metaseg_tf.meta",

@@ -59,9 +59,9 @@ class MissingDependencyError(MetaSegError, ImportError):
     """An optional package or program is needed for this and not installed."""
 
 
-def in_one_line(error: Exception) -> str:
-    """What an error of a library says, short enough to stand within a message of ours."""
-    return " ".join(str(error).split())[:160] or type(error).__name__
+def in_one_line(error: Exception | str, limit: int | None = 160) -> str:
+    """The text of another library's error, short enough to be quoted in a message of ours."""
+    return " ".join(str(error).split())[:limit] or type(error).__name__
 
 
 def suggest(given: str, known: Iterable[str], otherwise: str) -> str:

@@ -158,10 +158,13 @@ def read_numbers(path: str | os.PathLike) -> np.ndarray:
 
 
 def to_png(pixels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
-    """PNG of colours or grey levels uint8 [H, W, 3] or [H, W], or of places in a palette [C, 3]."""
+    """PNG of colours or grey levels uint8 [H, W, 3] or [H, W], or of places in a palette [C, 3].
+
+    Places beyond the palette, such as void, are black.
+    """
     picture, content = Image.fromarray(pixels), io.BytesIO()
     if palette is not None:
-        picture.putpalette(palette.tobytes())
+        picture.putpalette(palette.tobytes().ljust(768, b"\0"))
     picture.save(content, "PNG", optimize=palette is not None)
     return content.getvalue()
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import secrets
 import signal
 
 from metaseg_tf.runs import run, storage
@@ -38,7 +39,7 @@ def kill_at_step(step, dumps, out):
 def compact_until(step, out):
     """Pack by fives, and kill this process at the n-th step of writing or deleting a file."""
     dying = _die_at(step)
-    storage.LocalFolder._delete = dying(storage.LocalFolder._delete)
+    storage.LocalFolder.remove = dying(storage.LocalFolder.remove)
     run.Run(out).compact(5)
 
 
@@ -53,9 +54,9 @@ def _die_at(step):
 
         return call
 
-    storage.secrets.token_hex = dying(storage.secrets.token_hex)
-    storage.os.fsync = dying(storage.os.fsync)
-    storage.os.replace = dying(storage.os.replace)
+    secrets.token_hex = dying(secrets.token_hex)
+    os.fsync = dying(os.fsync)
+    os.replace = dying(os.replace)
     return dying
 
 

@@ -32,7 +32,7 @@ MEASURING = {
     "data": set(),
     "runs": {"cluster", "extraction", "sources", "work"},
     "analysis": set(),
-    "meta": {"judge", "predict"},
+    "meta": {"predict"},
     "paper": set(),
     "report": set(),
 }

@@ -123,3 +123,10 @@ def test_jpegs_show_the_photograph():
     photograph = np.full((8, 8, 3), (200, 100, 50), np.uint8)
     opened = np.asarray(Image.open(io.BytesIO(pictures.to_jpeg(photograph, 90))))
     assert np.abs(opened.astype(int) - photograph).max() < 5
+
+
+def test_places_beyond_a_palette_are_black():
+    palette = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)
+    png = pictures.to_png(np.array([[0, 1, 255]], np.uint8), palette)
+    shown = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    assert shown.tolist() == [[[1, 2, 3], [4, 5, 6], [0, 0, 0]]]

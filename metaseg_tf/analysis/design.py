@@ -14,10 +14,10 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.segments.columns import (
     IOU_COLUMNS,
     METRIC_COLUMNS,
-    check_truth,
     class_columns,
     count_classes,
 )
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
     "CLASS_CHOICES",
@@ -89,8 +89,6 @@ class Design:
 def build_design(
     table: pd.DataFrame,
     *,
-    fit_on: str = "all",
-    train: np.ndarray | None = None,
     classes: str = "all",
     least_scale: float = 0.0,
 ) -> Design:
@@ -101,10 +99,6 @@ def build_design(
     table : DataFrame
         A segment table with ground truth (see ``metaseg_tf.segments.columns``) and a column
         ``image``.
-    fit_on : {"all", "train"}
-        Rows that mean and standard deviation are taken over. The published numbers use all.
-    train : bool array [n], optional
-        With ``fit_on="train"``: which of the n segments with interior are training rows.
     classes : {"all", "predicted"}
         Keep every class's probability, or, as the authors' code, those up to the largest class
         predicted. Over a whole validation set both are the same.
@@ -116,16 +110,24 @@ def build_design(
     InputError
         If columns are missing, no segment has interior, or a value used is NaN or infinite.
     """
-    check_choice("fit_on", fit_on, FIT_CHOICES)
     names = feature_names(table, classes=classes)
-    _check_columns(table, ("image", *names, *IOU_COLUMNS))
+    missing = [name for name in ("image", *names, *IOU_COLUMNS) if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"segment table: expected columns {', '.join(missing)}, got a table without them; "
+            "the analysis needs a run extracted with ground truth"
+        )
     check_truth(table)
-    rows = _rows_with_interior(table)
+    rows = np.flatnonzero(table["S_in"].to_numpy() > 0)
+    if not len(rows):
+        raise InputError(
+            f"segment table: expected segments with interior (S_in > 0), got none among "
+            f"{len(table)}; extract more images, or images of higher resolution"
+        )
     kept = table.iloc[rows]
     check_finite(kept, (*names, *IOU_COLUMNS))
-    X, mean, scale, constant = standardise(
-        kept[list(names)].to_numpy(np.float64), _fit_rows(fit_on, train, len(rows)), least_scale
-    )
+    values = kept[list(names)].to_numpy(np.float64)
+    X, mean, scale, constant = standardise(values, least_scale=least_scale)
     iou_adj, iou = (kept[name].to_numpy(np.float64) for name in ("iou_adj", "iou"))
     image = kept["image"].to_numpy(object)
     targets = iou_adj > 0, iou_adj, iou
@@ -193,33 +195,3 @@ def check_finite(table: pd.DataFrame, names: Iterable[str]) -> None:
                 f"in column {name} (first in image {table['image'].iloc[int(bad.argmax())]!r}); "
                 "extract these images again"
             )
-
-
-def _fit_rows(fit_on: str, train: np.ndarray | None, n: int) -> np.ndarray | slice:
-    if fit_on == "all":
-        return slice(None)
-    if train is None or np.shape(train) != (n,) or not np.any(train):
-        raise InputError(
-            f"train: expected a mask of the {n} segments with interior that holds at least one, "
-            f"got {'none' if train is None else f'shape {np.shape(train)}'}; pass train=mask"
-        )
-    return np.asarray(train, bool)
-
-
-def _check_columns(table: pd.DataFrame, names: tuple[str, ...]) -> None:
-    missing = [name for name in names if name not in table.columns]
-    if missing:
-        raise InputError(
-            f"segment table: expected columns {', '.join(missing)}, got a table without them; "
-            "the analysis needs a run extracted with ground truth"
-        )
-
-
-def _rows_with_interior(table: pd.DataFrame) -> np.ndarray:
-    rows = np.flatnonzero(table["S_in"].to_numpy() > 0)
-    if not len(rows):
-        raise InputError(
-            f"segment table: expected segments with interior (S_in > 0), got none among "
-            f"{len(table)}; extract more images, or images of higher resolution"
-        )
-    return rows

@@ -82,9 +82,11 @@ def _outranking_share(logits, y):
     # Looking the fewer up among the others takes half the time that the other way would.
     fewer, others = sorted((y, ~y), key=np.count_nonzero)
     sought, ranked = np.sort(logits[fewer]), np.sort(logits[others])
-    below, up_to = (np.searchsorted(ranked, sought, side).sum() for side in ("left", "right"))
-    pairs = 2 * len(sought) * len(ranked)
-    return (below + up_to if fewer is y else pairs - below - up_to) / pairs
+    below = up_to = np.searchsorted(ranked, sought)
+    if np.any(ranked.take(below, mode="clip") == sought):
+        up_to = np.searchsorted(ranked, sought, side="right")
+    won, pairs = below.sum() + up_to.sum(), 2 * len(sought) * len(ranked)
+    return (won if fewer is y else pairs - won) / pairs
 
 
 def _check_rows(predicted, true, dtype):

@@ -1,6 +1,6 @@
-"""The command line: one file a verb, nothing but argument handling and printing.
+"""The command line: one file per verb, nothing but argument handling and printing.
 
-Heavy imports stand inside the verbs, so that ``metaseg-tf --help`` answers at once.
+Heavy imports are inside the verbs, so that ``metaseg-tf --help`` answers at once.
 """
 
 import logging
@@ -27,58 +27,65 @@ from metaseg_tf.cli.console import print_error
 from metaseg_tf.cli.streams import open_streams
 from metaseg_tf.errors import MetaSegError
 
-__all__ = ["app", "main"]
+__all__ = ["VERBS", "app", "main"]
 
-app = typer.Typer(
-    name="metaseg-tf",
-    help="Which segments of a semantic segmentation can be trusted (Rottmann et al., 2018).",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.command("compact")(compact.compact)
-app.command("extract")(extract.extract)
-app.add_typer(checkpoints.app, name="checkpoints")
-app.command("figure")(figure.figure)
-app.command("fit")(fit.fit)
-app.command("predict")(predict.predict)
-app.command("report")(report.report)
-app.command("table")(table.table)
-app.command("verify")(verify.verify)
-app.command("reproduce")(reproduce.reproduce)
-app.command("demo")(demo.demo)
-app.command("diagnose")(diagnose.diagnose)
-app.command("doctor")(doctor.doctor)
+#: The verbs below the headings of ``metaseg-tf --help``: modules with a function of their own name
+#: or, for a group of verbs, with a Typer called ``app``.
+VERBS = {
+    "Start": (demo, doctor, checkpoints),
+    "Measure segments": (extract, compact),
+    "Results": (table, figure, report, diagnose, verify, reproduce),
+    "Judge without ground truth": (fit, predict),
+}
 
 
-@app.callback(invoke_without_command=True)
-def show_version(
-    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
-) -> None:
-    if version:
-        from metaseg_tf import __version__
+def make_app() -> typer.Typer:
+    """The command line with all of its verbs."""
+    app = typer.Typer(
+        name="metaseg-tf",
+        help="Find out which segments of a semantic segmentation can be trusted "
+        "(Rottmann et al., 2018).",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
 
-        typer.echo(__version__)
-        raise typer.Exit
+    @app.callback(invoke_without_command=True)
+    def show_version(
+        version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+    ) -> None:
+        if version:
+            from metaseg_tf import __version__
+
+            typer.echo(__version__)
+            raise typer.Exit
+
+    for heading, modules in VERBS.items():
+        for module in modules:
+            name = module.__name__.rpartition(".")[2]
+            if hasattr(module, "app"):
+                app.add_typer(module.app, name=name, rich_help_panel=heading)
+            else:
+                app.command(name, rich_help_panel=heading)(getattr(module, name))
+    return app
+
+
+app = make_app()
 
 
 def main() -> None:
-    """Run the command line; whatever is refused is one line on stderr and exit code 2."""
+    """Run the command line; anything that is refused is one line on stderr and exit code 2."""
     open_streams()
-    # What the library warns of looks like what it refuses.
+    # The library's warnings look like its refusals.
     logging.lastResort.setFormatter(logging.Formatter("metaseg-tf: %(message)s"))
     try:
         sys.exit(app(prog_name=app.info.name, standalone_mode=False))
     except (MetaSegError, OSError) as error:
-        # What the system says of a path, such as that its name is too long, is a line as well.
+        # What the system says about a path, such as that its name is too long, is one line, too.
         print_error(error)
     except typer.TyperException as error:
-        _print_misuse(error)
+        # An unknown verb, option or value; no message if help was shown because no verb was given.
+        message = error.format_message().rstrip(".").replace("Value error, ", "")
+        context = getattr(error, "ctx", None)
+        if message:
+            print_error(f"{message}; see {context.command_path} --help" if context else message)
     sys.exit(2)
-
-
-def _print_misuse(error: typer.TyperException) -> None:
-    """An unknown verb, option or value; nothing where help was shown in place of a verb."""
-    message = error.format_message().rstrip(".").replace("Value error, ", "")
-    context = getattr(error, "ctx", None)
-    if message:
-        print_error(f"{message}; see {context.command_path} --help" if context else message)

@@ -1,4 +1,4 @@
-"""``metaseg-tf compact``: pack the many small files of a run into few large ones."""
+"""``metaseg-tf compact``: pack the many small files of a run into a few large ones."""
 
 from typing import Annotated
 
@@ -8,10 +8,13 @@ __all__ = ["compact"]
 
 
 def compact(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, made by extract.")],
-    images: Annotated[int, typer.Option(min=1, help="Images per file.")] = 1000,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder written by extract.")],
+    images: Annotated[int, typer.Option(min=1, help="Images per packed file.")] = 1000,
 ) -> None:
-    """Pack the tables of single images into larger files; extract can still continue the run."""
+    """Pack a run's many small files into a few large ones.
+
+    The run can still be read and continued.
+    """
     from metaseg_tf.runs.run import Run
 
     opened = Run(run)

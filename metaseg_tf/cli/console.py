@@ -1,24 +1,32 @@
-"""What all verbs print alike: errors, progress, tables."""
+"""What verbs have in common: errors, progress, tables, and work that can be interrupted."""
 
-import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import typer
+
 from metaseg_tf.cli.streams import spell_out
+from metaseg_tf.errors import in_one_line
 from metaseg_tf.paper.layout import PrintedTable
-from metaseg_tf.runs.memory import keep_freed_memory
 
 __all__ = [
+    "DownloadBar",
+    "interruptible",
+    "long_work",
     "print_error",
     "print_json",
+    "print_outcomes",
     "print_paths",
+    "print_rows",
     "print_table",
     "show_progress",
     "start_tensorflow",
+    "summarise",
 ]
 
 T = TypeVar("T")
@@ -27,17 +35,19 @@ _ANY_WIDTH = 10_000
 
 
 def print_error(error: Exception | str) -> None:
-    """One line on stderr, without markup or wrapping; names in it cannot steer the terminal."""
-    line = " ".join(str(error).split())
+    """One line on stderr, without markup or wrapping; names in it cannot control the terminal."""
+    line = in_one_line(error, limit=None)
     sys.stderr.write(f"metaseg-tf: {''.join(c if c.isprintable() else '?' for c in line)}\n")
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow and start its compiler without what they say to stderr on every start.
+    """Import TensorFlow and start its compiler without the messages that they print each time.
 
-    TF_CPP_MIN_LOG_LEVEL below 3, set by the user, shows it again. What measures image after image
-    begins here, and so the process keeps its memory from here on.
+    A TF_CPP_MIN_LOG_LEVEL below 3, set by the user, shows them. Work on image after image begins
+    here, so freed memory is kept in the process from here on.
     """
+    from metaseg_tf.runs.work import keep_freed_memory
+
     keep_freed_memory()
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
@@ -49,9 +59,9 @@ def start_tensorflow() -> None:
         compute_heat_maps(np.full((1, 1, 2), 0.5, np.float32))
 
 
-@contextlib.contextmanager
+@contextmanager
 def _native_stderr_silenced() -> Iterator[None]:
-    """The first lines of TensorFlow's compiler come before its log level is in force."""
+    """TensorFlow's compiler prints its first lines before its log level is in force."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
@@ -64,25 +74,18 @@ def _native_stderr_silenced() -> Iterator[None]:
 
 
 def show_progress(items: Iterable[T], *, total: int, what: str, quiet: bool = False) -> Iterator[T]:
-    """Pass items on under a bar with rate and remaining time; no bar where no terminal is."""
+    """Pass items on under a bar with rate and remaining time; without a terminal, no bar."""
+    from rich import progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
     console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+    bar = progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[rate]}"),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
         console=console,
         disable=quiet or not console.is_terminal,
     )
@@ -94,8 +97,101 @@ def show_progress(items: Iterable[T], *, total: int, what: str, quiet: bool = Fa
             yield item
 
 
+class DownloadBar:
+    """A bar on stderr that pooch can drive: ``total``, ``update``, ``reset`` and ``close``.
+
+    Parameters
+    ----------
+    title : str
+        Name of the download.
+    """
+
+    def __init__(self, title: str):
+        from rich import progress
+        from rich.console import Console
+
+        self._progress = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.DownloadColumn(),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._title = title
+        self._task = None
+        self.total = 0
+
+    def __enter__(self) -> "DownloadBar":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def update(self, count: int) -> None:
+        """Advance by ``count`` bytes; the bar appears with the first of them."""
+        if self._task is None:
+            self._progress.start()
+            self._task = self._progress.add_task(self._title, total=self.total or None)
+        self._progress.advance(self._task, count)
+
+    def reset(self) -> None:
+        """Go back to the start: pooch fills the bar once more, to be sure that it ends full."""
+        if self._task is not None:
+            self._progress.reset(self._task)
+
+    def close(self) -> None:
+        """Leave the bar as it is; there is none if nothing was downloaded."""
+        if self._task is not None:
+            self._progress.stop()
+
+
+@contextmanager
+def interruptible(out: object = "") -> Iterator[None]:
+    """On Ctrl-C, say that nothing is lost and exit with code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        place = f" ({out})" if out else ""
+        typer.echo(f"stopped; finished work is kept: repeat the command to continue{place}")
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def long_work(
+    out: object, scheduler: str | None, workers: int | None, resources: str | None
+) -> Iterator[object]:
+    """Interruptible work on the cluster that the options ask for, or on None."""
+    from metaseg_tf.runs.cluster import connect, parse_resources
+
+    needs = resources and parse_resources(resources)
+    with interruptible(out), connect(scheduler, workers, needs, start_tensorflow) as cluster:
+        yield cluster
+
+
+def summarise(out: object, done: str, results: Sequence) -> dict:
+    """Counts of a run's images by outcome, and the reasons of those that failed."""
+    outcomes = [result.outcome for result in results]
+    return {
+        "run": out,
+        done: outcomes.count(done),
+        "segments": sum(result.segments for result in results),
+        "kept": outcomes.count("kept"),
+        "failed": [result.reason for result in results if result.outcome == "failed"],
+    }
+
+
+def print_outcomes(done: str, summary: dict) -> None:
+    """One line of the counts that `summarise` gives, and one for each skipped image."""
+    typer.echo(
+        f"{summary['run']}: {summary[done]} images {done} ({summary['segments']} segments), "
+        f"{summary['kept']} kept from before, {len(summary['failed'])} failed"
+    )
+    for reason in summary["failed"]:
+        typer.echo(f"skipped {reason}")
+
+
 def print_json(content: object) -> None:
-    """Indented JSON; characters that standard output cannot show are escaped, so none is lost."""
+    """Indented JSON; characters that standard output cannot show are escaped."""
     text = json.dumps(content, indent=2, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
@@ -105,13 +201,13 @@ def print_json(content: object) -> None:
 
 
 def print_paths(paths: Iterable[Path]) -> None:
-    """One line for each file that was written."""
+    """One line for each file written."""
     for path in paths:
         sys.stdout.write(f"wrote {path}\n")
 
 
 def print_table(table: PrintedTable) -> None:
-    """A printed table on the screen, with its caption below; numbers are never cut off."""
+    """A table of the paper with its caption below; numbers are never cut off."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -125,3 +221,15 @@ def print_table(table: PrintedTable) -> None:
     needed = Console(width=_ANY_WIDTH).measure(grid).maximum
     Console(width=max(console.width, needed)).print(grid)
     console.print(table.caption, highlight=False)
+
+
+def print_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A plain table on the screen."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*header, box=box.SIMPLE)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

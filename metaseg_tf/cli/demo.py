@@ -1,11 +1,13 @@
-"""``metaseg-tf demo``: the whole job on drawn street scenes, offline and in minutes."""
+"""``metaseg-tf demo``: the whole job on drawn street scenes, offline."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from metaseg_tf.cli.console import interruptible, print_table, show_progress, start_tensorflow
 from metaseg_tf.cli.options import Quiet
+from metaseg_tf.cli.reproduce import run_plan
 
 __all__ = ["demo"]
 
@@ -15,17 +17,22 @@ def demo(
         "runs/demo"
     ),
     limit: Annotated[
-        int | None, typer.Option(min=2, help="Number of scenes: a trial, not compared.")
+        int | None,
+        typer.Option(
+            min=2, metavar="N", help="Draw only N scenes: a trial whose numbers may be off."
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw street scenes, run both demo networks over them, and make everything of the paper."""
-    from metaseg_tf.cli.console import show_progress, start_tensorflow
-    from metaseg_tf.cli.long_work import interruptible
-    from metaseg_tf.cli.stages import run_plan
+    """Do the whole job offline, on drawn street scenes with two small networks.
 
+    Makes every table, figure and diagnosis of the paper, and compares the numbers with recorded
+    ones.
+    """
     start_tensorflow()
     from metaseg_tf.demo.plan import DEMO_IMAGES, demo_plan, draw_scenes, keep_softmax
+    from metaseg_tf.paper.tables import make_table
+    from metaseg_tf.report.page import write_report
 
     images = limit or DEMO_IMAGES
     plan = demo_plan(out, images=images)
@@ -36,34 +43,24 @@ def demo(
         code = run_plan(plan, quiet=quiet)
         keep_softmax(plan)
         _try_on_fresh_scenes(plan, images, quiet)
-        _finish(plan)
+        runs = list(plan.open_runs().values())
+        print_table(make_table(1, runs))
+        typer.echo(f"everything is in {plan.out}; open {write_report(runs)} in a browser")
     raise typer.Exit(code)
 
 
 def _try_on_fresh_scenes(plan, images: int, quiet: bool) -> None:
-    """Keep a meta model, and say how it does where it has never been."""
-    from metaseg_tf.cli.console import show_progress
-    from metaseg_tf.demo import fresh
+    """Save a meta model, and print how well it judges scenes that it has never seen."""
+    from metaseg_tf.demo.plan import FRESH_IMAGES, fit_demo_model, measure_fresh, try_model
 
     path = plan.run_folder(plan.networks[0]) / "meta_model.json"
-    model = fresh.fit_demo_model(plan, path)
-    count = min(images, fresh.FRESH_IMAGES)
-    results = fresh.measure_fresh(plan, images=count)
+    model = fit_demo_model(plan, path)
+    count = min(images, FRESH_IMAGES)
+    results = measure_fresh(plan, images=count)
     for _ in show_progress(results, total=count, what="fresh scenes", quiet=quiet):
         pass
-    trial = fresh.try_model(plan, model)
+    trial = try_model(plan, model)
     typer.echo(
         f"meta model {path}: AUROC {trial.fresh_auroc:.4f} and R2 {trial.fresh_r2:.4f} on {count} "
-        f"fresh scenes; {trial.held_out_auroc:.4f} and {trial.held_out_r2:.4f} on images held out"
+        f"fresh scenes; {trial.held_out_auroc:.4f} and {trial.held_out_r2:.4f} on held-out images"
     )
-
-
-def _finish(plan) -> None:
-    """Table 1 of both networks side by side, and the page to open."""
-    from metaseg_tf.cli.console import print_table
-    from metaseg_tf.paper.tables import make_table
-    from metaseg_tf.report.page import write_report
-
-    runs = list(plan.open_runs().values())
-    print_table(make_table(1, runs))
-    typer.echo(f"everything lies in {plan.out}; open {write_report(runs)} in a browser")

@@ -1,4 +1,4 @@
-"""``metaseg-tf diagnose``: what may and may not be read from the regressions of a run."""
+"""``metaseg-tf diagnose``: what may be concluded from the regressions of a run."""
 
 import typer
 
@@ -9,12 +9,16 @@ __all__ = ["diagnose"]
 
 
 def diagnose(run: RunFolder, engine: Engine = None) -> None:
-    """Test the assumptions behind the fits; texts, CSV and pictures go to RUN/diagnostics/."""
-    from metaseg_tf.paper.diagnosis import diagnose_run, store_diagnostics
-    from metaseg_tf.runs.run import Run
+    """Test the assumptions behind the fits of a run.
 
-    opened = Run(run)
-    found = diagnose_run(opened, **({} if engine is None else {"engine": engine.value}))
-    paths = store_diagnostics(found, opened)
+    Texts, CSV files and plots are written to RUN/diagnostics/.
+    """
+    from metaseg_tf.analysis import diagnostics
+    from metaseg_tf.paper.figures import store_diagnostics
+    from metaseg_tf.runs.run import Run, load_run
+
+    options = {} if engine is None else {"engine": engine.value}
+    found = diagnostics.diagnose(load_run(run), **options)
+    paths = store_diagnostics(found, Run(run))
     typer.echo(f"{found}\n")
     print_paths(paths)

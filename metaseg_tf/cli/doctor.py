@@ -1,33 +1,171 @@
 """``metaseg-tf doctor``: what is installed and found here, and what is missing for what."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import os
+import platform
+from collections.abc import Iterator
+from importlib import metadata, util
+from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
-from metaseg_tf.cli.checkup import Finding, examine
-from metaseg_tf.cli.console import print_json
-from metaseg_tf.cli.options import AsJson
+from metaseg_tf.cli.console import print_json, start_tensorflow
+from metaseg_tf.cli.options import DATA_VARIABLES, AsJson
+from metaseg_tf.errors import MetaSegError
 
-__all__ = ["doctor"]
+__all__ = ["OPTIONAL", "REQUIRED", "Finding", "doctor", "examine"]
+
+#: Packages that come with metaseg_tf, TensorFlow apart.
+REQUIRED = (
+    *("numpy", "scipy", "pandas", "pyarrow", "scikit-image", "scikit-learn", "statsmodels"),
+    *("matplotlib", "h5py", "pillow", "pooch", "jinja2", "typer", "rich"),
+)
+#: Distribution -> what needs it.
+OPTIONAL = {
+    "tensorflow-addons": "extract --labeller tfa (Python 3.10 and 3.11 only)",
+    "distributed": "extract --workers and --scheduler",
+    "cryptography": "extract --workers",
+    "fsspec": "run folders at an address such as s3://bucket/XC",
+}
+
+
+class Finding(NamedTuple):
+    """Result of one check; ``needed_for`` and ``remedy`` are empty if all is well.
+
+    ``state`` is "ok", "missing", or "broken" if metaseg_tf cannot work with what it found, and
+    ``detail`` a version, place or reason.
+    """
+
+    name: str
+    state: str
+    detail: str
+    needed_for: str = ""
+    remedy: str = ""
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Look at packages, devices, networks and data; exit code 1 if something needed is broken."""
+    """Check packages, devices, networks and data.
+
+    Exit code 1 if something required is broken.
+    """
     findings = list(examine())
     if as_json:
-        print_json([asdict(finding) for finding in findings])
+        print_json([finding._asdict() for finding in findings])
     else:
-        _print_findings(findings)
+        width = max(len(finding.name) for finding in findings)
+        for finding in findings:
+            typer.echo(f"{finding.state:8} {finding.name:{width}}  {finding.detail}")
+        lacking = [finding for finding in findings if finding.state != "ok"]
+        typer.echo("\nwhat is missing for what:" if lacking else "\nnothing is missing")
+        for finding in lacking:
+            typer.echo(f"- {finding.name}: for {finding.needed_for}; {finding.remedy}")
     if any(finding.state == "broken" for finding in findings):
         raise typer.Exit(1)
 
 
-def _print_findings(findings: Sequence[Finding]) -> None:
-    width = max(len(finding.name) for finding in findings)
-    for finding in findings:
-        typer.echo(f"{finding.state:8} {finding.name:{width}}  {finding.detail}")
-    lacking = [finding for finding in findings if finding.state != "ok"]
-    typer.echo("\nwhat is missing for what:" if lacking else "\nnothing is missing")
-    for finding in lacking:
-        typer.echo(f"- {finding.name}: for {finding.needed_for}; {finding.remedy}")
+def examine() -> Iterator[Finding]:
+    """Examine everything, quick things first."""
+    yield Finding("Python", "ok", f"{platform.python_version()} on {platform.platform()}")
+    yield from _packages()
+    yield from _tensorflow()
+    yield from _checkpoints()
+    yield from _demo_networks()
+    yield _data_set()
+
+
+def _packages() -> Iterator[Finding]:
+    uses = {**dict.fromkeys(REQUIRED, "everything"), **OPTIONAL}
+    for name, use in uses.items():
+        version = _version(name)
+        if version is not None:
+            yield Finding(name, "ok", version)
+        else:
+            state = "broken" if name in REQUIRED else "missing"
+            yield Finding(name, state, "not installed", use, f"pip install {name}")
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _tensorflow() -> Iterator[Finding]:
+    """TensorFlow, the devices that it sees, and whether its compiler works."""
+    if util.find_spec("tensorflow") is None:
+        yield Finding(
+            "tensorflow", "broken", "not installed", "extract, demo", "pip install tensorflow"
+        )
+        return
+    start_tensorflow()
+    import tensorflow as tf
+
+    yield Finding("tensorflow", "ok", tf.__version__)
+    yield _gpus(tf)
+    yield _compiler(tf)
+
+
+def _gpus(tf) -> Finding:
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return Finding("GPU", "ok", ", ".join(gpu.name for gpu in gpus))
+    return Finding(
+        "GPU",
+        "missing",
+        "TensorFlow sees none",
+        "speed only: networks run on the CPU",
+        "with an NVIDIA card on Linux: pip install 'tensorflow[and-cuda]' of the same version",
+    )
+
+
+def _compiler(tf) -> Finding:
+    try:
+        tf.function(lambda x: x + x, jit_compile=True)(tf.constant(1.0))
+    except tf.errors.OpError as error:
+        reason = " ".join(str(error).split())[:120]
+        use = "speed only: heat maps are computed uncompiled"
+        return Finding("XLA", "missing", reason, use, "install a TensorFlow with XLA")
+    return Finding("XLA", "ok", "compiles")
+
+
+def _checkpoints() -> Iterator[Finding]:
+    from metaseg_tf.networks.checkpoints import CATALOGUE, checkpoint_path
+
+    for entry in CATALOGUE:
+        try:
+            yield Finding(entry.name, "ok", str(checkpoint_path(entry)))
+        except MetaSegError:
+            yield Finding(
+                entry.name,
+                "missing",
+                f"not downloaded (about {entry.size} MB)",
+                f"reproduce, extract --network {entry.name}",
+                f"metaseg-tf checkpoints download {entry.name}",
+            )
+
+
+def _demo_networks() -> Iterator[Finding]:
+    from metaseg_tf.networks.checkpoints import BUNDLED, bundled_path
+
+    for name in BUNDLED:
+        try:
+            yield Finding(name, "ok", str(bundled_path(f"{name}.pb")))
+        except MetaSegError as error:
+            yield Finding(name, "missing", str(error), "demo", "install metaseg-tf again")
+
+
+def _data_set() -> Finding:
+    from metaseg_tf.data.cityscapes import find_pairs
+
+    root = next((os.environ[name] for name in DATA_VARIABLES if os.environ.get(name)), None)
+    remedy = f"see the page on reproduction; set {DATA_VARIABLES[0]} to the folder"
+    use = "reproduce, extract --network"
+    if root is None:
+        unset = f"neither {' nor '.join(DATA_VARIABLES)} is set"
+        return Finding("Cityscapes", "missing", unset, use, remedy)
+    try:
+        pairs = find_pairs(Path(root))
+    except MetaSegError as error:
+        return Finding("Cityscapes", "missing", str(error), use, remedy)
+    return Finding("Cityscapes", "ok", f"{len(pairs)} images with labels in the split val, {root}")

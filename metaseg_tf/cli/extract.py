@@ -1,95 +1,56 @@
-"""``metaseg-tf extract``: measure the segments of a data set into a run folder."""
+"""``metaseg-tf extract``: measure the segments of a data set."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import print_json, show_progress, start_tensorflow
-from metaseg_tf.cli.long_work import interruptible, print_failed, spread
-from metaseg_tf.cli.options import (
-    AsJson,
-    ChannelsFirst,
-    Cityscapes,
-    Convention,
-    Crop,
-    Flip,
-    InputRange,
-    KeepMaps,
-    Keys,
-    Labeller,
-    Logits,
-    Network,
-    OnError,
-    OnErrorChoice,
-    Out,
-    OutputStride,
-    Overlap,
-    Quiet,
-    Scales,
-    Scheduler,
-    Tile,
-    WorkerResources,
-    Workers,
-    dump_settings,
-    network_settings,
-)
+from metaseg_tf.cli import console, options
 from metaseg_tf.errors import InputError
+from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 __all__ = ["extract"]
 
 
+@options.with_network_options
 def extract(
-    out: Out,
+    out: options.Out,
     softmax: Annotated[
-        Path | None, typer.Option(help="Folder with softmax dumps: MetaSeg's HDF5, npz or npy.")
+        Path | None,
+        options.dump_option(help="Folder of softmax dumps: MetaSeg's HDF5, .npz or .npy."),
     ] = None,
-    logits: Logits = False,
-    channels_first: ChannelsFirst = False,
-    keys: Keys = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            help="Names of the dumps' classes: a file (text, CSV or JSON), or cityscapes."
-        ),
-    ] = None,
-    network: Network = None,
-    cityscapes: Cityscapes = None,
+    logits: options.Logits = False,
+    channels_first: options.ChannelsFirst = False,
+    keys: options.Keys = None,
+    classes: options.Classes = None,
+    network: options.Network = None,
+    cityscapes: options.Cityscapes = None,
     split: Annotated[str, typer.Option(help="Split of the data set.")] = "val",
-    city: Annotated[str | None, typer.Option(help="Only this city.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first images.")] = None,
-    output_stride: OutputStride = None,
-    scales: Scales = None,
-    flip: Flip = None,
-    crop: Crop = None,
-    tile: Tile = None,
-    overlap: Overlap = 0,
-    input_range: InputRange = None,
-    convention: Annotated[
-        Convention,
-        typer.Option(help="What made the published numbers, or the printed definitions."),
-    ] = Convention.reference,
-    connectivity: Annotated[int, typer.Option(help="Neighbours of a pixel: 8 or 4.")] = 8,
-    labeller: Annotated[
-        Labeller, typer.Option(help="What numbers the components; tfa knows 4 neighbours only.")
-    ] = Labeller.skimage,
-    void: Annotated[int, typer.Option(help="The id of pixels without ground truth.")] = 255,
-    reduce_zero_label: Annotated[
-        bool, typer.Option("--reduce-zero-label", help="In the dumps 0 is void, 1 the first class.")
-    ] = False,
-    on_error: OnError = OnErrorChoice.stop,
-    keep_maps: KeepMaps = 20,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    worker_resources: WorkerResources = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    city: Annotated[str | None, typer.Option(help="Use only this city.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Use only the first N images.")
+    ] = None,
+    network_options: NetworkOptions = DEFAULTS,
+    convention: options.Convention = options.ConventionChoice.reference,
+    connectivity: options.Connectivity = 8,
+    labeller: options.Labeller = options.LabellerChoice.skimage,
+    void: options.Void = 255,
+    reduce_zero_label: options.ReduceZeroLabel = False,
+    on_error: options.OnError = options.OnErrorChoice.stop,
+    keep_maps: options.KeepMaps = 20,
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
+    worker_resources: options.WorkerResources = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Measure the segments of every image into a run folder; continues where it stopped."""
+    """Measure the segments of every image and store them in a run folder.
+
+    Repeat an interrupted command to continue.
+    """
     _check_source(softmax, network, cityscapes, classes)
-    options = dump_settings(softmax, logits, channels_first, keys, reduce_zero_label)
-    start_tensorflow()
+    given = options.dump_settings(softmax, logits, channels_first, keys, reduce_zero_label)
+    console.start_tensorflow()
     from metaseg_tf.data.classes import load_classes
     from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs import extraction, sources
@@ -99,35 +60,28 @@ def extract(
     )
     if softmax is not None:
         table = None if classes is None else load_classes(classes)
-        source = open_dumps(softmax, limit=limit, classes=table, **options)
+        source = open_dumps(softmax, limit=limit, classes=table, **given)
     else:
         source = sources.open_cityscapes(
-            network,
-            cityscapes,
-            split=split,
-            city=city,
-            limit=limit,
-            **network_settings(output_stride, scales, flip, crop, tile, overlap, input_range),
+            network, cityscapes, network_options, split=split, city=city, limit=limit
         )
     run = extraction.open_run(out, source, settings)
-    measure = partial(
-        extraction.extract,
-        source,
-        run,
-        settings,
-        skip_errors=on_error is OnErrorChoice.skip,
-        keep_maps=keep_maps,
-    )
-    with interruptible(out), spread(scheduler, workers, worker_resources) as cluster:
-        shown = show_progress(
-            measure(cluster=cluster), total=len(source), what="measuring", quiet=quiet
+    with console.long_work(out, scheduler, workers, worker_resources) as cluster:
+        results = extraction.extract(
+            source,
+            run,
+            settings,
+            skip_errors=on_error is options.OnErrorChoice.skip,
+            keep_maps=keep_maps,
+            cluster=cluster,
         )
-        finished = list(shown)
-    summary = _summarise(out, finished, run.manifest)
+        bar = console.show_progress(results, total=len(source), what="measuring", quiet=quiet)
+        finished = list(bar)
+    summary = console.summarise(out, "measured", finished)
     if as_json:
-        print_json(summary)
+        console.print_json(summary | {"results": run.manifest.results})
     else:
-        _print_summary(summary)
+        console.print_outcomes("measured", summary)
         _print_miou(run, network)
 
 
@@ -136,43 +90,23 @@ def _check_source(
 ) -> None:
     if (softmax is None) == (network is None):
         raise InputError(
-            "extract: expected either --softmax DIR or --network NAME with --cityscapes ROOT, got "
-            f"{'both' if softmax else 'neither'}; give one of them"
+            "extract: expected either --softmax FOLDER or --network NAME with --cityscapes ROOT, "
+            f"got {'both' if softmax else 'neither'}; give one of them"
         )
     if network is not None and cityscapes is None:
         raise InputError(
-            "extract: expected --cityscapes ROOT beside --network, got none; name the folder that "
+            "extract: expected --cityscapes ROOT with --network, got none; name the folder that "
             "holds leftImg8bit and gtFine, or set METASEG_TF_CITYSCAPES"
         )
     if classes is not None and softmax is None:
         raise InputError(
-            f"extract: expected --classes together with --softmax, got --classes {classes} with a "
-            "network for Cityscapes, whose classes have names; leave it out"
+            f"extract: expected --classes only with --softmax, got --classes {classes} with "
+            "--network; leave it out, because the classes of Cityscapes have names"
         )
 
 
-def _summarise(out: str, results: list, manifest) -> dict:
-    outcomes = [result.outcome for result in results]
-    return {
-        "run": out,
-        "measured": outcomes.count("measured"),
-        "segments": sum(result.segments for result in results),
-        "kept": outcomes.count("kept"),
-        "failed": [result.reason for result in results if result.outcome == "failed"],
-        "results": manifest.results,
-    }
-
-
-def _print_summary(summary: dict) -> None:
-    typer.echo(
-        f"{summary['run']}: {summary['measured']} images measured ({summary['segments']} "
-        f"segments), {summary['kept']} kept from before, {len(summary['failed'])} failed"
-    )
-    print_failed(summary["failed"])
-
-
 def _print_miou(run, network: str | None) -> None:
-    """Class-wise IoU and mIoU over the run, beside the published one where there is one."""
+    """Class-wise IoU and mIoU over the run, and the published mIoU if there is one."""
     from metaseg_tf.paper.published import CATALOGUE_NAMES, find_published
 
     results = run.manifest.results

@@ -10,15 +10,18 @@ __all__ = ["figure"]
 
 
 def figure(
-    number: Annotated[int, typer.Argument(help="The figure's number in the paper.")],
+    number: Annotated[int, typer.Argument(help="Number of the figure in the paper.")],
     runs: RunFolders,
     image: Annotated[
         str | None,
-        typer.Option(help="The image for figures 2, 5 and 7; default: the most informative one."),
+        typer.Option(help="Image for figures 2, 5 and 7; default: the most informative one."),
     ] = None,
     engine: Engine = None,
 ) -> None:
-    """Make a figure of the paper: PNG, PDF and the data as CSV in RUN/figures/ of the first run."""
+    """Make a figure of the paper.
+
+    PNG, PDF and the data as CSV are written to RUN/figures/ of the first run.
+    """
     from metaseg_tf.paper.figures import make_figure
     from metaseg_tf.runs.run import Run
 

@@ -1,4 +1,4 @@
-"""``metaseg-tf fit``: keep a meta model that judges segments without ground truth."""
+"""``metaseg-tf fit``: fit and save a meta model that judges segments without ground truth."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +13,13 @@ __all__ = ["fit"]
 
 def fit(
     run: RunFolder,
-    out: Annotated[Path, typer.Option("--out", help="The model file to write (JSON).")],
+    out: Annotated[Path, typer.Option("--out", help="Model file to write (JSON).")],
     as_json: AsJson = False,
 ) -> None:
-    """Fit a meta classifier and a meta regressor on a run and keep them in one JSON file."""
+    """Fit a meta model on a run with ground truth and save it.
+
+    It gives the probability that a segment is a false positive and predicts its adjusted IoU.
+    """
     from metaseg_tf.meta import fit_meta_model, save_model
     from metaseg_tf.runs.run import Run, load_run
 
@@ -26,13 +29,10 @@ def fit(
     if as_json:
         print_json(model.provenance)
     else:
-        _print_provenance(out, model.provenance)
-
-
-def _print_provenance(out: Path, provenance: dict) -> None:
-    typer.echo(
-        f"wrote {out}, fitted on {provenance['with_interior']} segments with interior of "
-        f"{provenance['images']} images, {provenance['false_positives']} of them false positives"
-    )
-    for score, value in provenance["held_out"].items():
-        typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f}) on images held out")
+        facts = model.provenance
+        typer.echo(
+            f"wrote {out}, fitted on {facts['with_interior']} segments with interior of "
+            f"{facts['images']} images, {facts['false_positives']} of them false positives"
+        )
+        for score, value in facts["held_out"].items():
+            typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f}) on held-out images")

@@ -1,61 +1,42 @@
 """Arguments and options that several verbs share."""
 
+import inspect
 import sys
+from collections.abc import Callable
 from enum import Enum
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from metaseg_tf.errors import InputError
+from metaseg_tf.networks.checkpoints import CATALOGUE
+from metaseg_tf.networks.formats import list_formats
+from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = [
-    "DATA_VARIABLES",
-    "AsJson",
-    "ChannelsFirst",
-    "Cityscapes",
-    "Convention",
-    "Crop",
-    "Engine",
-    "EngineChoice",
-    "Flip",
-    "InputRange",
-    "KeepMaps",
-    "Keys",
-    "Labeller",
-    "Logits",
-    "Network",
-    "OnError",
-    "OnErrorChoice",
-    "Out",
-    "OutputStride",
-    "Overlap",
-    "Quiet",
-    "RunFolder",
-    "RunFolders",
-    "Scales",
-    "Scheduler",
-    "Tile",
-    "WorkerResources",
-    "Workers",
-    "dump_settings",
-    "network_settings",
-]
+    "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Classes", "Connectivity",
+    "Convention", "ConventionChoice", "Engine", "EngineChoice", "KeepMaps", "Keys", "Labeller",
+    "LabellerChoice", "Logits", "Network", "OnError", "OnErrorChoice", "Out", "Quiet",
+    "ReduceZeroLabel", "RunFolder", "RunFolders", "Scheduler", "Void", "WorkerResources",
+    "Workers", "dump_option", "dump_settings", "with_network_options",
+]  # fmt: skip
 
-#: Environment variables that may name the Cityscapes folder; the first that is set counts. The
-#: second is that of the data set's own scripts.
+#: Environment variables that may name the Cityscapes folder; the first one set counts. The second
+#: is used by the data set's own scripts.
 DATA_VARIABLES = ("METASEG_TF_CITYSCAPES", "CITYSCAPES_DATASET")
 
 
-class Convention(str, Enum):
+class ConventionChoice(str, Enum):
     """See docs/decisions/0001 to 0003."""
 
     reference = "reference"
     paper = "paper"
 
 
-class Labeller(str, Enum):
-    """What numbers the components."""
+class LabellerChoice(str, Enum):
+    """Connected-component algorithm."""
 
     skimage = "skimage"
     runs = "runs"
@@ -63,7 +44,7 @@ class Labeller(str, Enum):
 
 
 class OnErrorChoice(str, Enum):
-    """What to do with a bad image."""
+    """How to treat a bad image."""
 
     stop = "stop"
     skip = "skip"
@@ -76,6 +57,13 @@ class EngineChoice(str, Enum):
     reference = "reference"
 
 
+#: Options below headings of their own in the help of verbs that have many.
+dump_option = partial(typer.Option, rich_help_panel="From softmax dumps")
+_definition_option = partial(typer.Option, rich_help_panel="Definitions")
+_network_option = partial(typer.Option, rich_help_panel="Through a network")
+_spread_option = partial(typer.Option, rich_help_panel="On several cores or machines")
+
+
 def parse_keep_maps(text: str | int) -> int:
     """A number of images; "all" is more than any run has."""
     if text == "all":
@@ -86,44 +74,44 @@ def parse_keep_maps(text: str | int) -> int:
 
 
 RunFolders = Annotated[
-    list[str], typer.Argument(metavar="RUN [RUN]", help="Run folders, made by extract.")
+    list[str], typer.Argument(metavar="RUN [RUN]", help="Run folders written by extract.")
 ]
-RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, made by extract.")]
+RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="Run folder written by extract.")]
 Engine = Annotated[
     EngineChoice | None,
     typer.Option(
         help="Solver of the logistic fits. 'lars' (the default): exact, by scikit-learn's LARS "
-        "path; 'reference': the authors' own scikit-learn calls, which take some 100 times longer.",
+        "path; 'reference': the authors' own scikit-learn calls, which are far slower.",
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Out = Annotated[
     str,
     typer.Option(
-        "--out", help="The run folder to make or to continue; also an address like s3://bucket/XC."
+        "--out", help="Run folder to create or continue; may be an address such as s3://bucket/XC."
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Number of worker processes, which share the cores.")
+    int | None, _spread_option(min=1, help="Number of worker processes; they share the cores.")
 ]
 Scheduler = Annotated[
-    str | None, typer.Option(help="Work on the workers of the Dask scheduler at this address.")
+    str | None, _spread_option(help="Address of a Dask scheduler whose workers do the work.")
 ]
 WorkerResources = Annotated[
     str | None,
-    typer.Option(help="What an image occupies of what Dask workers declare, such as GPU=1."),
+    _spread_option(help="Resources of a Dask worker that each image needs, such as GPU=1."),
 ]
 OnError = Annotated[
     OnErrorChoice, typer.Option(help="Stop at a bad image, or skip it and list it at the end.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 KeepMaps = Annotated[
     int,
     typer.Option(
         parser=parse_keep_maps,
         metavar="N|all",
-        help="Keep the maps of the first N images, for figures and the report.",
+        help="Keep the pixel maps of the first N images, for figures and the report.",
     ),
 ]
 
@@ -132,47 +120,134 @@ Cityscapes = Annotated[
     typer.Option(
         "--cityscapes",
         envvar=list(DATA_VARIABLES),
-        help="Cityscapes folder with leftImg8bit and gtFine; without it that of "
+        show_envvar=False,
+        help="Cityscapes folder with leftImg8bit and gtFine; default: the environment variable "
         f"{' or '.join(DATA_VARIABLES)}.",
     ),
 ]
-Logits = Annotated[bool, typer.Option("--logits", help="The dumps hold logits, not softmax.")]
-ChannelsFirst = Annotated[bool, typer.Option("--channels-first", help="Dumps hold [C, H, W].")]
+Logits = Annotated[bool, dump_option("--logits", help="Dumps hold logits, not probabilities.")]
+ChannelsFirst = Annotated[
+    bool, dump_option("--channels-first", help="Dumps hold [C, H, W] arrays.")
+]
 Keys = Annotated[
-    str | None, typer.Option(help="What dumps call their parts, such as probs=softmax,gt=label.")
+    str | None,
+    dump_option(help="Names of the arrays in the dumps, such as probs=softmax,gt=label."),
+]
+Classes = Annotated[
+    str | None,
+    dump_option(help="Names of the dumps' classes: a text, CSV or JSON file, or 'cityscapes'."),
+]
+ReduceZeroLabel = Annotated[
+    bool,
+    dump_option("--reduce-zero-label", help="In the dumps, 0 is void and 1 is the first class."),
 ]
 Network = Annotated[
     str | None,
-    typer.Option(
-        help="A name in the catalogue (mobilenetv2, xception65), a frozen graph, an archive or "
-        "checkpoint of DeepLab, a SavedModel, a Keras or a TensorFlow Lite file."
+    _network_option(
+        help=f"Name of a published network ({', '.join(entry.name for entry in CATALOGUE)}), "
+        f"or a path: {list_formats()}."
     ),
 ]
-OutputStride = Annotated[
-    int | None, typer.Option(help="8 or 16; rebuilds the network from its weights.")
+Convention = Annotated[
+    ConventionChoice,
+    _definition_option(help="'reference': as the authors' code computes it; 'paper': as printed."),
 ]
-Scales = Annotated[str | None, typer.Option(help="Scales to average over, such as 0.75,1.0,1.25.")]
-Flip = Annotated[
-    bool | None, typer.Option("--flip/--no-flip", help="Average over the mirrored image, too.")
+Connectivity = Annotated[
+    int, _definition_option(help="Neighbours of a pixel within a segment: 8 or 4.")
 ]
-Crop = Annotated[
-    str | None, typer.Option(help="The largest image, as HEIGHTxWIDTH, such as 1025x2049.")
+Labeller = Annotated[
+    LabellerChoice,
+    _definition_option(help="Connected-component algorithm; tfa knows 4 neighbours only."),
 ]
-Tile = Annotated[
-    str | None,
-    typer.Option(
-        help="Run a fixed-size network over larger images in tiles of this size, as N or "
-        "HEIGHTxWIDTH."
-    ),
-]
-Overlap = Annotated[int, typer.Option(help="By how many pixels tiles overlap.")]
-InputRange = Annotated[
-    str | None,
-    typer.Option(
-        help="The range of pixels that a Keras, SavedModel or TensorFlow Lite network expects: "
-        "0..255, 0..1, -1..1, imagenet, or mean=R,G,B,std=R,G,B of pixels in 0..1."
-    ),
-]
+Void = Annotated[int, _definition_option(help="Class id that marks pixels without ground truth.")]
+
+
+def _numbers(separator: str, kind: type, example: str) -> Callable:
+    """Parser of numbers with separators between them."""
+
+    def parse(text: str) -> tuple:
+        try:
+            return tuple(kind(part) for part in text.split(separator))
+        except ValueError:
+            said = f"expected numbers such as {example}, got {text!r}"
+            raise typer.BadParameter(said) from None
+
+    return parse
+
+
+def _parse_tile(text: str) -> int | tuple:
+    sides = _numbers("x", int, "513 or 513x1025")(text)
+    return sides[0] if len(sides) == 1 else sides
+
+
+#: The fields of `NetworkOptions` on the command line.
+_NETWORK_OPTIONS = {
+    "output_stride": Annotated[
+        int | None, _network_option(help="8 or 16; rebuilds the network from its weights.")
+    ],
+    "scales": Annotated[
+        str | None,
+        _network_option(
+            parser=_numbers(",", float, "0.75,1.0,1.25"),
+            metavar="NUMBERS",
+            help="Scales to average over, such as 0.75,1.0,1.25.",
+        ),
+    ],
+    "flip": Annotated[
+        bool | None,
+        _network_option("--flip/--no-flip", help="Also average over the mirrored image."),
+    ],
+    "crop": Annotated[
+        str | None,
+        _network_option(
+            parser=_numbers("x", int, "1025x2049"),
+            metavar="HxW",
+            help="Height and width of the largest image, such as 1025x2049.",
+        ),
+    ],
+    "tile": Annotated[
+        str | None,
+        _network_option(
+            parser=_parse_tile,
+            metavar="N|HxW",
+            help="Cut images larger than a fixed-size network into tiles of this size.",
+        ),
+    ],
+    "overlap": Annotated[
+        int | None, _network_option(help="Least overlap of the tiles in pixels; default: 0.")
+    ],
+    "input_range": Annotated[
+        str | None,
+        _network_option(
+            help="Pixel range that a Keras, SavedModel or TensorFlow Lite network expects: 0..255, "
+            "0..1, -1..1, imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1."
+        ),
+    ],
+}
+
+
+def with_network_options(verb: Callable) -> Callable:
+    """Give a verb the options of `NetworkOptions` in place of its argument ``network_options``."""
+
+    @wraps(verb)
+    def called(**values):
+        given = {name: values.pop(name) for name in _NETWORK_OPTIONS}
+        # An overlap of 0 is what networks have anyway.
+        given["overlap"] = given["overlap"] or None
+        return verb(**values, network_options=NetworkOptions(**given))
+
+    parameters = []
+    for parameter in inspect.signature(verb).parameters.values():
+        if parameter.name == "network_options":
+            parameters += [
+                parameter.replace(name=name, default=None, annotation=option)
+                for name, option in _NETWORK_OPTIONS.items()
+            ]
+        else:
+            parameters.append(parameter)
+    called.__signature__ = inspect.Signature(parameters)
+    called.__annotations__ = {p.name: p.annotation for p in parameters}
+    return called
 
 
 def dump_settings(
@@ -182,9 +257,9 @@ def dump_settings(
     keys: str | None,
     reduce_zero_label: bool = False,
 ) -> dict:
-    """Keyword arguments of `metaseg_tf.data.softmax.load_dump` for the options that were given.
+    """Keyword arguments of `metaseg_tf.data.softmax.load_dump` for the options given.
 
-    Raises an InputError where they, or ``reduce_zero_label``, are given without dumps.
+    Raises InputError if they, or ``reduce_zero_label``, are given without dumps.
     """
     given = {"logits": logits, "channels_first": channels_first, "keys": keys}
     given = {name: value for name, value in given.items() if value}
@@ -198,40 +273,3 @@ def dump_settings(
                 f"--keys: expected PART=KEY, got {keys!r}; write probs=softmax,gt=label"
             )
     return given
-
-
-def network_settings(
-    output_stride: int | None,
-    scales: str | None,
-    flip: bool | None,
-    crop: str | None,
-    tile: str | None,
-    overlap: int,
-    input_range: str | None,
-) -> dict:
-    """Keyword arguments of `metaseg_tf.load_network` for the options that were given."""
-    given = {
-        "output_stride": output_stride,
-        "scales": None if scales is None else _parse("scales", scales, ",", float),
-        "flip": flip,
-        "crop": None if crop is None else _parse("crop", crop, "x", int),
-        "tile": None if tile is None else _parse_tile(tile),
-        "overlap": overlap or None,
-        "input_range": input_range,
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _parse_tile(text: str) -> int | tuple:
-    sides = _parse("tile", text, "x", int)
-    return sides[0] if len(sides) == 1 else sides
-
-
-def _parse(name: str, text: str, separator: str, kind: type) -> tuple:
-    try:
-        return tuple(kind(part) for part in text.split(separator))
-    except ValueError as error:
-        example = "0.75,1.0,1.25" if name == "scales" else "1025x2049"
-        raise InputError(
-            f"--{name}: expected numbers such as {example}, got {text!r}; write it like that"
-        ) from error

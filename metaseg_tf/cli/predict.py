@@ -1,4 +1,4 @@
-"""``metaseg-tf predict``: judge the segments of images that nobody has labelled."""
+"""``metaseg-tf predict``: judge the segments of images without ground truth."""
 
 from enum import Enum
 from pathlib import Path
@@ -6,126 +6,92 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import show_progress, start_tensorflow
-from metaseg_tf.cli.long_work import interruptible, print_failed, spread
-from metaseg_tf.cli.options import (
-    ChannelsFirst,
-    Crop,
-    Flip,
-    InputRange,
-    Keys,
-    Logits,
-    Network,
-    OnError,
-    OnErrorChoice,
-    Out,
-    OutputStride,
-    Overlap,
-    Quiet,
-    Scales,
-    Scheduler,
-    Tile,
-    WorkerResources,
-    Workers,
-    dump_settings,
-    network_settings,
-)
+from metaseg_tf.cli import console, options
 from metaseg_tf.errors import InputError
+from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 __all__ = ["predict"]
 
 
 class Colours(str, Enum):
-    """From low to high predicted quality."""
+    """Colours from low to high predicted quality."""
 
     red_green = "red-green"
     orange_blue = "orange-blue"
 
 
+@options.with_network_options
 def predict(
-    model: Annotated[Path, typer.Argument(help="A meta model, made by fit.")],
-    out: Out,
+    model: Annotated[Path, typer.Argument(help="Meta model written by fit.")],
+    out: options.Out,
     images: Annotated[
-        list[Path] | None, typer.Option(help="An image or a folder with images; can be repeated.")
+        list[Path] | None,
+        typer.Option(help="Image or folder of images; may be repeated."),
     ] = None,
-    network: Network = None,
+    network: options.Network = None,
     softmax: Annotated[
-        Path | None, typer.Option(help="Folder with softmax dumps, in place of images.")
+        Path | None,
+        options.dump_option(help="Folder of softmax dumps, instead of images and a network."),
     ] = None,
-    logits: Logits = False,
-    channels_first: ChannelsFirst = False,
-    keys: Keys = None,
-    output_stride: OutputStride = None,
-    scales: Scales = None,
-    flip: Flip = None,
-    crop: Crop = None,
-    tile: Tile = None,
-    overlap: Overlap = 0,
-    input_range: InputRange = None,
+    logits: options.Logits = False,
+    channels_first: options.ChannelsFirst = False,
+    keys: options.Keys = None,
+    network_options: NetworkOptions = DEFAULTS,
     reject_below: Annotated[
         float | None,
-        typer.Option(help="Write the prediction with segments of less predicted IoU_adj as void."),
+        typer.Option(
+            help="Also write the prediction with segments below this predicted IoU_adj set to void."
+        ),
     ] = None,
     colours: Annotated[
-        Colours, typer.Option(help="Of the overlays; orange-blue is safe for the colour-blind.")
+        Colours,
+        typer.Option(help="Colours of the overlays; orange-blue is safe for colour-blind readers."),
     ] = Colours.red_green,
-    on_error: OnError = OnErrorChoice.stop,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    worker_resources: WorkerResources = None,
-    quiet: Quiet = False,
+    on_error: options.OnError = options.OnErrorChoice.stop,
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
+    worker_resources: options.WorkerResources = None,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Judge every segment without ground truth; continues where it stopped."""
-    _check_source(softmax, network, images)
-    options = dump_settings(softmax, logits, channels_first, keys)
+    """Judge every segment of images without ground truth.
+
+    Repeat an interrupted command to continue.
+    """
+    if (softmax is None) == (network is None) or (network is None) != (not images):
+        sources = {"--softmax": softmax, "--network": network, "--images": images}
+        given = " and ".join(name for name, value in sources.items() if value) or "none of them"
+        raise InputError(
+            f"predict: expected either --softmax, or --network and --images, got {given}; name the "
+            "dumps or the images to judge"
+        )
+    given = options.dump_settings(softmax, logits, channels_first, keys)
     from metaseg_tf.meta import load_model
 
     judge = load_model(model)
-    start_tensorflow()
+    console.start_tensorflow()
     from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.meta import predict as prediction
     from metaseg_tf.runs.sources import open_photographs
 
     settings = prediction.PredictSettings(reject_below, colours.value)
     if softmax is not None:
-        source = open_dumps(softmax, **options)
+        source = open_dumps(softmax, **given)
     else:
-        options = network_settings(output_stride, scales, flip, crop, tile, overlap, input_range)
-        source = open_photographs(network, images, **options)
-    _warn_of_other_network(judge.other_settings(source.settings))
+        source = open_photographs(network, images, network_options)
+    if differing := judge.other_settings(source.settings):
+        typer.echo(
+            "note: the model was fitted on a network with other settings "
+            f"({'; '.join(differing)}): its held-out scores do not apply here",
+            err=True,
+        )
     run = prediction.open_prediction(out, source, judge, settings)
-    skip = on_error is OnErrorChoice.skip
-    with interruptible(out), spread(scheduler, workers, worker_resources) as cluster:
+    skip = on_error is options.OnErrorChoice.skip
+    with console.long_work(out, scheduler, workers, worker_resources) as cluster:
         results = prediction.predict(
             source, judge, run, settings, skip_errors=skip, cluster=cluster
         )
-        finished = list(show_progress(results, total=len(source), what="judging", quiet=quiet))
-    _print_summary(out, finished, prediction.write_judged(run))
-
-
-def _check_source(softmax: Path | None, network: str | None, images: list[Path] | None) -> None:
-    if (softmax is None) == (network is None) or (network is None) != (not images):
-        raise InputError(
-            "predict: expected either --softmax FOLDER, or --network with --images; give one"
-        )
-
-
-def _warn_of_other_network(differing: list[str]) -> None:
-    if differing:
-        typer.echo(
-            f"note: the model was fitted on a network set up otherwise ({'; '.join(differing)}): "
-            "its held-out scores do not hold here",
-            err=True,
-        )
-
-
-def _print_summary(out: Path, finished: list, written: list[Path]) -> None:
-    outcomes = [result.outcome for result in finished]
-    segments = sum(result.segments for result in finished)
-    typer.echo(
-        f"{out}: {outcomes.count('judged')} images judged ({segments} segments), "
-        f"{outcomes.count('kept')} kept from before, {outcomes.count('failed')} failed"
-    )
-    print_failed(result.reason for result in finished if result.outcome == "failed")
-    for path in written:
-        typer.echo(f"wrote {path}")
+        bar = console.show_progress(results, total=len(source), what="judging", quiet=quiet)
+        finished = list(bar)
+    written = prediction.write_judged(run)
+    console.print_outcomes("judged", console.summarise(out, "judged", finished))
+    console.print_paths(written)

@@ -1,4 +1,4 @@
-"""``metaseg-tf report``: a page to look at."""
+"""``metaseg-tf report``: a web page of one or two runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +14,16 @@ __all__ = ["report"]
 def report(
     runs: RunFolders,
     model: Annotated[
-        Path | None, typer.Option(help="A meta model whose verdicts are shown, made by fit.")
+        Path | None, typer.Option(help="Meta model, written by fit, whose verdicts are shown.")
     ] = None,
     images: Annotated[
-        int, typer.Option(min=0, help="Images of each run that can be explored.")
+        int, typer.Option(min=0, help="Number of images per run that can be explored.")
     ] = 12,
 ) -> None:
-    """Make a page of one or two runs: overview, segment explorer, scatter; opens from disk."""
+    """Make a web page of one or two runs: overview, segment explorer and scatter plot.
+
+    It opens from disk, without a server.
+    """
     if len(runs) > 2:
         raise InputError(f"report: expected one or two runs, got {len(runs)}; name two of them")
     from metaseg_tf.meta import load_model
@@ -32,6 +35,6 @@ def report(
     typer.echo(f"wrote {write_report(opened, judge, images=images)}: open it in a browser")
     if not any(run.with_maps() for run in opened):
         typer.echo(
-            "no image can be explored, since the runs keep no maps: run extract again with "
+            "no image can be explored, because the runs keep no pixel maps: extract again with "
             "--keep-maps 20"
         )

@@ -5,29 +5,103 @@ from typing import Annotated
 
 import typer
 
+from metaseg_tf.cli.console import (
+    DownloadBar,
+    interruptible,
+    print_table,
+    show_progress,
+    start_tensorflow,
+)
 from metaseg_tf.cli.options import Cityscapes, Quiet
 
-__all__ = ["reproduce"]
+__all__ = ["reproduce", "run_plan"]
 
 
 def reproduce(
     cityscapes: Cityscapes,
-    out: Annotated[Path, typer.Option(help="Folder for the runs, one a network.")],
+    out: Annotated[Path, typer.Option(help="Folder for the runs, one per network.")],
     networks: Annotated[
-        str, typer.Option(help="Which of the paper's networks, separated by commas.")
+        str, typer.Option(help="Which of the paper's networks to use, separated by commas.")
     ] = "mobilenetv2,xception65",
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first images: a trial, not compared.")
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Use only N images: a trial whose numbers may be off."
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Download, measure, and make all tables, figures, diagnostics and the comparison with print.
+    """Reproduce the whole paper on Cityscapes.
 
-    Every stage is taken up where it was left. Exit code 1 if a result could not be made or a
-    number is off.
+    Downloads the networks, measures the images, makes all tables, figures and diagnostics, and
+    compares every number with the printed one. Repeat an interrupted command to continue. Exit
+    code 1 if a result could not be made or a number is off.
     """
-    from metaseg_tf.cli.stages import run_plan
     from metaseg_tf.paper.reproduction import Plan, choose_networks
 
     plan = Plan(choose_networks(networks), cityscapes, out, limit=limit)
     raise typer.Exit(run_plan(plan, quiet=quiet))
+
+
+def run_plan(plan, *, quiet: bool = False) -> int:
+    """Go through all stages of a `metaseg_tf.paper.reproduction.Plan`; finished ones are skipped.
+
+    Returns
+    -------
+    int
+        Exit code: 1 if a result could not be made, or if a number is off and the plan is not
+        limited to some images; else 0.
+
+    Raises
+    ------
+    typer.Exit
+        130 if interrupted.
+    """
+    start_tensorflow()
+    from metaseg_tf.networks.checkpoints import download
+    from metaseg_tf.paper.reproduction import (
+        checkpoints_of,
+        count_images,
+        is_measured,
+        make_results,
+        measure,
+    )
+    from metaseg_tf.paper.tables import store_printed
+    from metaseg_tf.paper.verify import verify
+
+    total, results = count_images(plan), []
+    with interruptible():
+        for entry in checkpoints_of(plan):
+            with DownloadBar(f"{entry.name}, about {entry.size} MB") as bar:
+                download(entry, progress=bar)
+        for network in plan.networks:
+            if not is_measured(plan, network):
+                measured = measure(plan, network)
+                for _ in show_progress(measured, total=total, what=network.name, quiet=quiet):
+                    pass
+        runs = plan.open_runs()
+        for result in make_results(runs, plan.out):
+            results.append(result)
+            if not quiet:
+                typer.echo(f"{result.name}: {result.outcome}", err=True)
+        verification = verify(runs, plan.printed)
+        store_printed(verification.table(), next(iter(runs.values())))
+    _print_page(plan, results, verification)
+    failed = any(result.outcome == "failed" for result in results)
+    return int(failed or not (verification.passed or plan.limit))
+
+
+def _print_page(plan, results, verification) -> None:
+    """Print how the headline numbers compare, and what was made."""
+    print_table(verification.headlines())
+    for hint in verification.hints:
+        typer.echo(f"- {hint}")
+    made = sum(result.outcome != "failed" for result in results)
+    typer.echo(f"\n{made} of {len(results)} results made:")
+    for folder in sorted({path.parent for result in results for path in result.paths}):
+        typer.echo(f"  {folder}")
+    for result in results:
+        if result.outcome == "failed":
+            typer.echo(f"  not made: {result.name}: {result.reason}")
+    first = plan.run_folder(plan.networks[0])
+    typer.echo(f"  every number: {first / 'tables' / 'verify.md'}")

@@ -1,7 +1,7 @@
-"""Standard streams that take whatever is written, so that no work ends because of its output.
+"""Standard streams that accept anything, so that no work fails because of its output.
 
-Signs that the encoding lacks are spelt out, and nobody need listen: streams may be closed from
-the start (``>&-``), or later, as by ``| head -1``.
+Characters that the encoding lacks are spelt out. Streams may be closed from the start (``>&-``) or
+later, as by ``| head -1``.
 """
 
 import codecs
@@ -11,7 +11,7 @@ import sys
 
 __all__ = ["SPELLING", "open_streams", "spell_out"]
 
-#: Error handler of codecs that spells signs out.
+#: Codec error handler that spells characters out.
 SPELLING = "metaseg_tf.spell_out"
 _SIGNS = {
     "σ": "sigma",
@@ -34,7 +34,7 @@ class _Descriptor(io.FileIO):
         try:
             return super().write(data)
         except OSError as error:
-            # That nobody reads is no reason to give up the work; a full disk is said once.
+            # Work goes on if nobody reads its output; a full disk is reported once.
             if isinstance(error, BrokenPipeError) or self._failed:
                 return len(data)
             self._failed = True
@@ -47,10 +47,10 @@ class _Text(io.TextIOWrapper):
 
 
 def open_streams() -> None:
-    """Put such streams in the place of this process's own; streams that a caller set stay."""
+    """Replace the standard streams of this process, but not streams that a caller has set."""
     for name in ("stdin", "stdout", "stderr"):
         stream = getattr(sys, name)
-        # A stream that is closed leaves its number to the next file that is opened.
+        # The next file opened would get the descriptor of a closed stream.
         number = os.open(os.devnull, os.O_RDWR) if stream is None else None
         if name != "stdin" and stream is getattr(sys, f"__{name}__"):
             raw = _Descriptor(stream.fileno() if number is None else number, "w", closefd=False)
@@ -60,7 +60,7 @@ def open_streams() -> None:
 
 
 def spell_out(text: str) -> str:
-    """Text as standard output will show it, such as "sigma" where its encoding has no sigma."""
+    """Text as standard output will show it, such as "sigma" if its encoding has no sigma."""
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, SPELLING).decode(encoding, "surrogateescape")
 

@@ -11,12 +11,15 @@ __all__ = ["table"]
 
 
 def table(
-    number: Annotated[int, typer.Argument(min=1, max=3, help="The table's number in the paper.")],
+    number: Annotated[int, typer.Argument(min=1, max=3, help="Number of the table in the paper.")],
     runs: RunFolders,
     engine: Engine = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a table of the paper: on the screen, and as CSV, Markdown and LaTeX in RUN/tables/."""
+    """Make a table of the paper.
+
+    It is printed, and written to RUN/tables/ of the first run as CSV, Markdown and LaTeX.
+    """
     from metaseg_tf.paper.tables import make_table, store_table
     from metaseg_tf.runs.run import Run
 

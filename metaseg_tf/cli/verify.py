@@ -1,4 +1,4 @@
-"""``metaseg-tf verify``: every number that the paper prints beside that of two runs."""
+"""``metaseg-tf verify``: every number that the paper prints, next to that of two runs."""
 
 from typing import Annotated
 
@@ -14,14 +14,17 @@ _ABSENT = "-"
 
 def verify(
     xception65: Annotated[
-        str, typer.Argument(metavar="XC_RUN", help="Run of Xception65; - where there is none.")
+        str, typer.Argument(metavar="XC_RUN", help="Run of Xception65, or - for none.")
     ],
     mobilenetv2: Annotated[
-        str, typer.Argument(metavar="MN_RUN", help="Run of MobileNetV2; - where there is none.")
+        str, typer.Argument(metavar="MN_RUN", help="Run of MobileNetV2, or - for none.")
     ] = _ABSENT,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two runs with every printed number; exit code 1 if one is off."""
+    """Compare two runs with every number printed in the paper.
+
+    Exit code 1 if a number is off.
+    """
     from metaseg_tf.paper.tables import store_printed
     from metaseg_tf.paper.verify import verify as compare_runs
     from metaseg_tf.runs.run import Run

@@ -21,15 +21,12 @@ from metaseg_tf.data.sample import FileItem, Sample, Source
 from metaseg_tf.errors import DataFormatError, InputError, in_one_line
 
 __all__ = [
-    "CLASSES",
     "LABELS",
     "LABEL_IDS_TO_TRAIN_IDS",
-    "PALETTE",
     "Label",
     "Pair",
     "PairSource",
     "find_pairs",
-    "name_classes",
     "read_ahead",
     "read_pair",
     "read_pairs",
@@ -69,18 +66,6 @@ LABELS = tuple(
     for label_id, name in enumerate(_NAMES.split(", "))
 )
 
-#: Names of the 19 classes by train id.
-CLASSES = CITYSCAPES.names
-PALETTE = CITYSCAPES.palette
-
-
-def name_classes(n_classes: int) -> tuple[str, ...]:
-    """Names of a network's classes: those of Cityscapes if it has as many, else numbers."""
-    if n_classes == len(CLASSES):
-        return CLASSES
-    return tuple(f"class {j}" for j in range(n_classes))
-
-
 #: Train id of each label id, uint8 [256]; 255 for void, 254 for ids that do not exist. The licence
 #: plate has the label id -1, which a PNG of bytes holds as 255.
 LABEL_IDS_TO_TRAIN_IDS = np.full(256, _UNKNOWN, np.uint8)
@@ -107,7 +92,7 @@ class Pair(FileItem):
 
     @property
     def has_train_ids(self) -> bool:
-        """Whether the label image holds train ids and not label ids."""
+        """True if the label image holds train ids, False for label ids."""
         return self.labels.name.endswith(_LABEL_SUFFIXES[1])
 
     def read(self) -> Sample:
@@ -242,8 +227,8 @@ def read_ahead(pairs: Sequence[Pair], *, prefetch: int = 2) -> Callable[[Pair], 
     Returns
     -------
     callable
-        Gives any pair as `read_pair` does, and drops those before it that were not asked for. A
-        pair that is broken, dropped, given before or not among ``pairs`` is decoded on its own.
+        Returns any pair as `read_pair` does, and drops the unread ones before it. A pair that is
+        broken, dropped, read before or not among ``pairs`` is decoded on its own.
     """
     elements = iter(_chain(pairs, prefetch))
     # Each element carries the place of its pair, so that pixels and pair cannot part.

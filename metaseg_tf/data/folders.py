@@ -1,14 +1,15 @@
-"""Files of one kind in a folder, and a word on what else it holds."""
+"""Files: those of one kind in a folder, and how one is written whole."""
 
 import logging
 import os
+import secrets
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
 from metaseg_tf.errors import DataFormatError, in_one_line
 
-__all__ = ["check_file", "find_files"]
+__all__ = ["check_file", "find_files", "write_file"]
 
 _LOG = logging.getLogger(__name__)
 #: What Windows puts into folders; what other systems put there begins with a dot.
@@ -74,3 +75,19 @@ def find_files(folder: str | os.PathLike, suffixes: Collection[str], what: str) 
             *(folder, len(found), what, others.total(), rest, ", ".join(suffixes)),
         )
     return sorted(found)
+
+
+def write_file(target: Path, content: bytes) -> None:
+    """Write a file whole or not at all: it is written aside, flushed and renamed.
+
+    A process that is killed meanwhile leaves ``.<name>.<8 hexadecimal digits>.tmp``.
+    """
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(aside, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,35 +1,69 @@
-"""The embedded default: drawn street scenes and two small networks in the places of the paper's."""
+"""The embedded default: drawn street scenes and two small networks in the places of the paper's.
 
+The networks and scenes are the same everywhere, so their golden numbers, stored once, play the part
+that the printed numbers play for Cityscapes. A meta model fitted on the stronger network is tried
+on scenes that it has never seen.
+"""
+
+import json
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+from metaseg_tf.analysis.design import build_design
+from metaseg_tf.analysis.scores import auroc, r2
 from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
-from metaseg_tf.demo.golden import load_golden
 from metaseg_tf.demo.streetscenes import VALIDATION, write_dataset
+from metaseg_tf.errors import DataFormatError
+from metaseg_tf.meta import MetaModel, fit_meta_model, save_model
 from metaseg_tf.networks.checkpoints import bundled_path
 from metaseg_tf.networks.network import load_network
-from metaseg_tf.paper.reproduction import NetworkPlan, Plan
+from metaseg_tf.paper.measured import collect
+from metaseg_tf.paper.published import PUBLISHED, PublishedNumber
+from metaseg_tf.paper.quantities import MIOU
+from metaseg_tf.paper.reproduction import NetworkPlan, Plan, measure
+from metaseg_tf.paper.verify import compare
+from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.runs.storage import LocalFolder
+from metaseg_tf.runs.work import ImageResult
 
 __all__ = [
     "DEMO_IMAGES",
     "DEMO_NETWORKS",
     "DEMO_SEED",
+    "FRESH_IMAGES",
+    "FRESH_SEED",
+    "Trial",
     "demo_plan",
     "draw_scenes",
+    "fit_demo_model",
+    "golden_numbers",
+    "golden_text",
     "keep_softmax",
+    "load_golden",
+    "measure_fresh",
+    "try_model",
 ]
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
 DEMO_IMAGES = 60
 DEMO_SEED = 0
+#: Scenes on which the demo's meta model is tried.
+FRESH_IMAGES = 30
+FRESH_SEED = DEMO_SEED + 1_000_000
 
 DEMO_NETWORKS = (
     NetworkPlan("XC", "demo_xception", "demo_xception"),
     NetworkPlan("MN", "demo_mobilenetv2", "demo_mobilenetv2"),
 )
+
+
+# Fewer than in print where versions of TensorFlow differ by more, docs/decisions/0023-verdicts.md.
+_DECIMALS = {MIOU: 3}
 
 
 def demo_plan(out: Path, *, images: int = DEMO_IMAGES) -> Plan:
@@ -64,3 +98,92 @@ def keep_softmax(plan: Plan) -> Path:
             save_dump(whole, SoftmaxDump(probs, sample.gt, pair.name))
             LocalFolder(plan.out).write(f"softmax/{target.name}", whole.read_bytes())
     return target
+
+
+def golden_numbers(runs: Mapping[str, Run]) -> list[PublishedNumber]:
+    """The runs' own value of each number that the paper prints, by role.
+
+    They have as many decimals as in print, except the mIoU; deviations are our own, over splits.
+    """
+    measured = {role: collect(run) for role, run in runs.items()}
+    numbers = []
+    for published, value in ((c.published, c.value) for c in compare(PUBLISHED, measured)):
+        if value is not None:
+            decimals = _DECIMALS.get(published.quantity, published.decimals)
+            mean = round(float(value.mean), decimals)
+            std = None if value.std is None else round(value.std, decimals)
+            numbers.append(replace(published, value=mean, decimals=decimals, deviation=std))
+    return numbers
+
+
+def golden_text(runs: Mapping[str, Run]) -> str:
+    """Content of a golden file: JSON, one number per line."""
+    lines = (json.dumps(number.to_json()) for number in golden_numbers(runs))
+    return "[\n" + ",\n".join(lines) + "\n]\n"
+
+
+def load_golden(path: str | os.PathLike) -> tuple[PublishedNumber, ...]:
+    """The numbers of a golden file.
+
+    Raises
+    ------
+    DataFormatError
+        If the file is missing or has other contents.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        return tuple(PublishedNumber.from_json(entry) for entry in content)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataFormatError(
+            f"{path}: expected a file of golden numbers, got something else ({error}); "
+            "restore it from the repository"
+        ) from error
+
+
+class Trial(NamedTuple):
+    """Scores of a meta model: on images held out of its own run, and on fresh scenes.
+
+    The model sees the metrics of the fresh segments only; their labels serve to score it.
+    """
+
+    held_out_auroc: float
+    fresh_auroc: float
+    held_out_r2: float
+    fresh_r2: float
+
+
+def fit_demo_model(plan: Plan, path: Path) -> MetaModel:
+    """Fit a model on the run of the plan's first network and store it."""
+    run = Run(plan.run_folder(plan.networks[0]))
+    model = fit_meta_model(load_run(run.path), manifest=run.manifest, name=run.name)
+    save_model(model, path)
+    return model
+
+
+def measure_fresh(plan: Plan, *, images: int = FRESH_IMAGES) -> Iterator[ImageResult]:
+    """Draw scenes of other seeds and measure them through the plan's first network."""
+    fresh, network = _fresh(plan)
+    for _ in draw_scenes(fresh.cityscapes, images=images, seed=FRESH_SEED, city="freshtown"):
+        pass
+    yield from measure(replace(fresh, limit=images), network)
+
+
+def try_model(plan: Plan, model: MetaModel) -> Trial:
+    """Score the model on the fresh scenes, over segments with interior."""
+    fresh, network = _fresh(plan)
+    table = load_run(fresh.run_folder(network))
+    design = build_design(table)
+    verdicts = model.score(table.iloc[design.rows])
+    held_out = model.provenance["held_out"]
+    return Trial(
+        held_out["auroc"]["mean"],
+        float(auroc(1 - verdicts["false_positive_probability"].to_numpy(), design.y)),
+        held_out["r2"]["mean"],
+        float(r2(verdicts["iou_adj_linear"].to_numpy(), design.iou_adj)),
+    )
+
+
+def _fresh(plan: Plan) -> tuple[Plan, NetworkPlan]:
+    """The same network over another folder of scenes, with a run of its own."""
+    network = replace(plan.networks[0], name=f"{plan.networks[0].name}_fresh")
+    return replace(plan, cityscapes=plan.out / "fresh_scenes"), network

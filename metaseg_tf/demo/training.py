@@ -9,9 +9,8 @@ import tensorflow as tf
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks.deeplab.backbones import Architecture
-from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers, resize_bilinear
-from metaseg_tf.networks.deeplab.model import compute_logits, normalise, variable_shapes
-from metaseg_tf.networks.deeplab.multiscale import MEAN_PIXEL
+from metaseg_tf.networks.deeplab.layers import TrainingLayers, resize_bilinear
+from metaseg_tf.networks.deeplab.model import MEAN_PIXEL, compute_logits, normalise, variable_shapes
 
 __all__ = [
     "Schedule",
@@ -22,11 +21,8 @@ __all__ = [
     "initial_weights",
     "make_batches",
     "make_variables",
-    "random_weights",
 ]
 
-#: Standard deviation of the logits of `random_weights` on small images; on large ones it is more.
-LOGITS_STD = 2.5
 #: Largest shift of brightness, in grey values.
 BRIGHTNESS = 40.0
 #: Largest relative change of each colour channel's contrast.
@@ -61,36 +57,6 @@ def make_variables(weights: Mapping[str, np.ndarray]) -> dict[str, tf.Variable]:
         name: tf.Variable(value, trainable="/moving_" not in name)
         for name, value in weights.items()
     }
-
-
-def random_weights(architecture: Architecture, seed: int) -> dict[str, np.ndarray]:
-    """Random weights whose statistics are those of a trained network.
-
-    Gamma and beta scatter around the identity, the moving statistics are those that random images
-    have in each layer, and the logits have a standard deviation of a few units.
-
-    Returns
-    -------
-    dict of str to float32 array
-        One for each of `variable_shapes`, the same for the same seed.
-    """
-    rng = np.random.default_rng(seed)
-    weights = initial_weights(architecture, seed)
-    for name, value in weights.items():
-        if name.endswith(("/gamma", "/beta", "/biases")):
-            weights[name] = value + rng.normal(0, 0.1, value.shape).astype(np.float32)
-    # Eight images in [-1, 1]: smooth coloured patterns under more and more noise.
-    patterns = resize_bilinear(rng.normal(0, 0.5, (8, 5, 5, 3)).astype(np.float32), (65, 65))
-    levels = np.linspace(0, 0.5, 8, dtype=np.float32).reshape(8, 1, 1, 1)
-    noise = rng.normal(0, 1, patterns.shape).astype(np.float32)
-    images = tf.clip_by_value(patterns + levels * noise, -1.0, 1.0)
-    variables = make_variables(weights)
-    # Some of the initial variance 1 stays, so that channels without signal are not blown up.
-    compute_logits(architecture, TrainingLayers(variables, momentum=0.1), images, 16)
-    weights = {name: variable.numpy() for name, variable in variables.items()}
-    logits = compute_logits(architecture, InferenceLayers(weights), images, 16)
-    weights["logits/semantic/weights"] *= LOGITS_STD / np.std(logits)
-    return weights
 
 
 def make_batches(

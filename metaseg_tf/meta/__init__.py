@@ -1,4 +1,4 @@
-"""Which segments to trust where nobody has labels: a meta model that is kept, and its verdicts."""
+"""Meta models that are kept: which segments to trust without ground truth."""
 
 from metaseg_tf.meta.file import load_model, save_model
 from metaseg_tf.meta.fit import fit_meta_model

@@ -10,7 +10,7 @@ from metaseg_tf.analysis.design import feature_names
 from metaseg_tf.analysis.estimators import ESTIMATORS, Pair
 from metaseg_tf.data.classes import MAX_CLASSES
 from metaseg_tf.data.folders import check_file
-from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError
+from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
 from metaseg_tf.meta.model import MetaModel, Verdict
 from metaseg_tf.runs.run import parse_json, write_json
 from metaseg_tf.segments.columns import CONVENTIONS, empty_table
@@ -158,5 +158,5 @@ def _check(path: Path, model: MetaModel) -> None:
 def _not_a_model(path: Path, reason: str) -> DataFormatError:
     return DataFormatError(
         f"{path}: expected a meta model, got a file that is truncated or something else "
-        f"({' '.join(reason.split())[:120]}); make one with metaseg-tf fit"
+        f"({in_one_line(reason)}); make one with metaseg-tf fit"
     )

@@ -14,7 +14,7 @@ from metaseg_tf.segments.columns import count_classes
 
 __all__ = ["SCORE_COLUMNS", "MetaModel", "Verdict"]
 
-#: What a model says of each segment, in this order.
+#: Verdicts on each segment, in this order.
 SCORE_COLUMNS = ("iou_adj_predicted", "iou_adj_linear", "false_positive_probability")
 
 _OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
@@ -37,7 +37,7 @@ class MetaModel:
     columns : tuple of str, length p
         Features in the order in which the estimators take them.
     mean, scale : float64 arrays [p]
-        Subtracted from a feature, and what the rest is divided by.
+        What is subtracted from each feature, and what the rest is divided by.
     classifier : Classifier
         Of IoU_adj > 0, that is, of segments that are not false positives, from standardised
         features; see `metaseg_tf.analysis.base`.
@@ -117,7 +117,7 @@ class MetaModel:
         Parameters
         ----------
         settings : dict
-            Of a run; what it does not name is not compared.
+            Of a run; settings that it does not name are not compared.
         """
         own = {"convention": self.convention, "connectivity": self.connectivity}
         differing = [

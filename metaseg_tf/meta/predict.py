@@ -1,4 +1,4 @@
-"""Judge many images into a run folder: tables, and pictures of what to trust.
+"""Judge the segments of one image, or of many into a run folder.
 
 ::
 
@@ -6,7 +6,7 @@
     OUT/segments/<image>.parquet the judged segment table of one image
     OUT/overlays/<image>.png     segments painted by predicted IoU_adj
     OUT/labels/<image>.png       segment numbers, R + 256 G + 65536 B
-    OUT/trusted/<image>.png      train ids with void for doubtful segments, where asked for
+    OUT/trusted/<image>.png      train ids with void for doubtful segments, if asked for
     OUT/judged.{parquet,csv,jsonl}  all segments
 """
 
@@ -18,36 +18,91 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.data.cityscapes import name_classes
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.data.sample import Source
 from metaseg_tf.errors import InputError, MetaSegError
 from metaseg_tf.meta.file import to_json
-from metaseg_tf.meta.judge import Judgement, judge_image
 from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel
 from metaseg_tf.pictures import encode_numbers, paint_segments, to_png
 from metaseg_tf.runs.run import Run, csv_text
-from metaseg_tf.runs.work import (
-    Executor,
-    ImageJob,
-    ImageResult,
-    continued,
-    failed,
-    work_through,
-)
+from metaseg_tf.runs.work import Executor, ImageJob, ImageResult, failed, work_through
 from metaseg_tf.segments.columns import BOX
+from metaseg_tf.segments.dispersion import channels_first
+from metaseg_tf.segments.table import measure_image
 
-__all__ = ["PredictSettings", "open_prediction", "predict", "tabulate_judged", "write_judged"]
+__all__ = [
+    "Judgement",
+    "PredictSettings",
+    "judge_image",
+    "open_prediction",
+    "predict",
+    "tabulate_judged",
+    "write_judged",
+]
+
+
+class Judgement(NamedTuple):
+    """The judged segments of one image, and where they are.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A segment table without ground truth, with the columns of ``MetaModel.score``.
+    segments : int32 [H, W]
+        Number of the segment that each pixel belongs to.
+    pred : uint8 [H, W]
+        Predicted class.
+    """
+
+    table: pd.DataFrame
+    segments: np.ndarray
+    pred: np.ndarray
+
+
+def judge_image(model: MetaModel, probs: np.ndarray, threads: int | None = None) -> Judgement:
+    """Measure the segments of one image as the model needs it, and judge each.
+
+    No ground truth is needed; nothing is masked.
+
+    Parameters
+    ----------
+    model : MetaModel
+    probs : float16, float32 or float64 array [H, W, C]
+        Class probabilities, as for `metaseg_tf.segment_metrics`.
+    threads : int, optional
+        As for `metaseg_tf.segments.table.measure_image`.
+
+    Returns
+    -------
+    Judgement
+
+    Raises
+    ------
+    SettingsMismatchError
+        If the model is for another number of classes.
+    ShapeError, InputError
+        If ``probs`` holds no distributions [H, W, C].
+    """
+    probs = np.asarray(probs)
+    if probs.ndim == 3 and probs.shape[0] == model.n_classes != probs.shape[-1]:
+        raise channels_first(probs.shape)
+    if probs.ndim == 3:
+        model.check_classes(probs.shape[-1])
+    measured = measure_image(
+        probs, convention=model.convention, connectivity=model.connectivity, threads=threads
+    )
+    table = pd.concat([measured.table, model.score(measured.table)], axis=1)
+    return Judgement(table, measured.segments, measured.heat.pred)
 
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """What is made of each judged image.
+    """Pictures to draw of each judged image.
 
     Attributes
     ----------
@@ -71,7 +126,7 @@ class PredictSettings:
 def open_prediction(
     path: str | os.PathLike, source, model: MetaModel, settings: PredictSettings
 ) -> Run:
-    """Make the folder of a prediction, or open it to be continued; errors as ``Run.create``."""
+    """Make the folder of a prediction, or open it to continue; errors as ``Run.create``."""
     digest = hashlib.sha256(json.dumps(to_json(model), sort_keys=True).encode()).hexdigest()
     measured = {"convention": model.convention, "connectivity": model.connectivity}
     run = Run.create(path, {**source.settings, **measured, "model": digest[:16], **vars(settings)})
@@ -104,17 +159,17 @@ def predict(
     Yields
     ------
     ImageResult
-        One an image, once all its files are written; in the order of the source, or on a cluster
+        One per image, once all its files are written; in the order of the source, or on a cluster
         in the order in which they are done.
 
     Raises
     ------
     MetaSegError
-        What is wrong with the first bad image, unless ``skip_errors``; images before it are kept.
-        Always where the run folder cannot be written, or where another process is writing to it.
+        The error of the first bad image, unless ``skip_errors``; images before it are kept. Always
+        if the run folder cannot be written, or another process is writing to it.
     """
     work = partial(judge_job, model=model, run=run, settings=settings)
-    with continued(run):
+    with run.continued():
         yield from work_through(source, run, work, skip_errors=skip_errors, cluster=cluster)
         run.write_manifest()
 
@@ -136,13 +191,13 @@ def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettin
 def tabulate_judged(run: Run) -> pd.DataFrame:
     """All judged segments: image, segment, class name, box, area in pixels, and the verdicts."""
     table = run.load(["image", "segment", "class_id", *BOX, "S", *SCORE_COLUMNS])
-    names = dict(enumerate(name_classes(run.manifest.n_classes)))
+    names = dict(enumerate(run.classes.names))
     table.insert(2, "class_name", table.pop("class_id").map(names))
     return table.rename(columns={"S": "area"})
 
 
 def write_judged(run: Run) -> list[Path]:
-    """Write what `tabulate_judged` gives as Parquet, CSV and JSON lines."""
+    """Write the table of `tabulate_judged` as Parquet, CSV and JSON lines."""
     table, packed = tabulate_judged(run), io.BytesIO()
     table.to_parquet(packed, index=False)
     contents: dict[str, Any] = {

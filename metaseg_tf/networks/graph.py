@@ -20,7 +20,6 @@ from metaseg_tf.untrusted.archives import read_members
 from metaseg_tf.untrusted.graphs import check_graph
 
 __all__ = [
-    "CONVOLUTIONS",
     "Branch",
     "Graph",
     "GraphFunctions",
@@ -31,13 +30,14 @@ __all__ = [
     "find_output_stride",
     "find_padding",
     "find_tail",
+    "graph_multiply_adds",
     "import_graph",
     "load_graph_def",
     "node_name",
 ]
 
-CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
-_STRIDED = (*CONVOLUTIONS, "MaxPool")
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
+_STRIDED = (*_CONVOLUTIONS, "MaxPool")
 #: Ops between ArgMax and the output, which move labels about but do not change them.
 _LABEL_OPS = re.compile(
     "Cast|Identity|Slice|StridedSlice|ExpandDims|Squeeze|Reshape|ResizeNearestNeighbor"
@@ -48,7 +48,7 @@ _SCORE_OPS = re.compile(
 )
 #: Constants from this size on, in bytes, are weights; sizes and axes are far smaller.
 _WEIGHT_BYTES = 4096
-#: Scope of the graph's nodes, apart from those that stand for its weights, whose names might clash.
+#: Scope of the graph's nodes, apart from those of its captured weights, whose names might clash.
 _SCOPE = "graph"
 #: A protocol buffer cannot be larger.
 _MAX_BYTES = 2**31
@@ -212,7 +212,7 @@ def find_output_stride(graph: Graph) -> int:
         own = max(node.attr["strides"].list.i, default=1) if node.op in _STRIDED else 1
         before = max((strides[source.name] for source in graph.inputs(node)), default=1)
         strides[node.name] = own * before
-    return max((strides[node.name] for node in graph.of(*CONVOLUTIONS)), default=1)
+    return max((strides[node.name] for node in graph.of(*_CONVOLUTIONS)), default=1)
 
 
 def find_backbone(graph: Graph) -> str:
@@ -245,9 +245,9 @@ def _first_convolutions(graph: Graph) -> list:
     first = []
     for node in graph.order:
         behind = any(source.name in reached for source in graph.inputs(node))
-        if node.op in CONVOLUTIONS and not behind:
+        if node.op in _CONVOLUTIONS and not behind:
             first.append(node)
-        if node.op in CONVOLUTIONS or behind:
+        if node.op in _CONVOLUTIONS or behind:
             reached.add(node.name)
     return first
 
@@ -335,6 +335,26 @@ def _split(graph_def: tf.compat.v1.GraphDef, weight_bytes: float):
     for node in skeleton.node:
         node.input[:] = [source for source in node.input if source not in gone]
     return skeleton, weights
+
+
+def graph_multiply_adds(graph: tf.Graph) -> int | None:
+    """Multiply-adds of all convolutions of a graph by its static shapes; None if one is unknown.
+
+    A dilated convolution counts for the pixels of its result, even if the graph spreads it over
+    smaller images (space-to-batch), which computes some more at their edges.
+    """
+    total = 0
+    for op in graph.get_operations():
+        if op.type not in _CONVOLUTIONS:
+            continue
+        spread = (c for c in op.outputs[0].consumers() if c.type == "BatchToSpaceND")
+        output, kernel = next(spread, op).outputs[0].shape, op.inputs[1].shape
+        if not (output.is_fully_defined() and kernel.is_fully_defined()):
+            return None
+        height, width, channels, _ = kernel.as_list()
+        each = height * width * (channels if op.type == "Conv2D" else 1)
+        total += math.prod(output.as_list()) * each
+    return total
 
 
 def load_graph_def(path: Path) -> tf.compat.v1.GraphDef:

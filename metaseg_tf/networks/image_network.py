@@ -1,4 +1,4 @@
-"""What networks other than DeepLab's frozen graphs have in common: an image in, scores out."""
+"""What all networks have in common: an image in, class probabilities out."""
 
 import logging
 import re
@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from metaseg_tf.errors import InputError, NetworkError, ShapeError
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.scores import Ending
 
-__all__ = ["ImageNetwork", "NetworkInput", "check_image", "pad_image"]
+__all__ = ["ImageNetwork", "Network", "NetworkInput", "check_image", "pad_image"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -23,24 +23,118 @@ _NAMED = {
 }
 
 
+class Network(ABC):
+    """A network for semantic segmentation, of any format.
+
+    Attributes
+    ----------
+    ending : Ending
+        The kind of its scores.
+    crop : (int, int) or None
+        Height and width in pixels of the largest image; None if any size is taken.
+    settings : NetworkOptions
+        The options that it runs with.
+    """
+
+    ending: Ending
+    crop: tuple[int, int] | None
+    settings: NetworkOptions
+
+    @property
+    def classes(self) -> int:
+        """Number of classes C."""
+        return self.ending.classes
+
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        """Class probabilities of each pixel, f_z(y|x, w) of section 2.
+
+        Parameters
+        ----------
+        image : uint8 array [H, W, 3]
+            RGB in 0..255, not larger than the crop.
+
+        Returns
+        -------
+        float32 array [H, W, C]
+            In [0, 1]; the last axis sums to 1.
+
+        Raises
+        ------
+        ShapeError, InputError
+            If the image is not one RGB image of a size that the network takes.
+        NetworkError
+            If the network fails, or its scores are not what they should be.
+        """
+        return self.ending.probabilities(self.scores(image))
+
+    def logits(self, image: np.ndarray) -> np.ndarray:
+        """Logits of each pixel, float32 [H, W, C]; arguments and errors as in `probabilities`."""
+        return self.ending.logits(self.scores(image))
+
+    @abstractmethod
+    def scores(self, image: np.ndarray) -> np.ndarray:
+        """The output as it is, float32 [H, W, channels], of the kind that ``ending`` names.
+
+        Tiles are averaged in it. Arguments and errors as in `probabilities`.
+        """
+
+
+class ImageNetwork(Network):
+    """A network that takes images as they are, without padding; a new format derives from it.
+
+    Parameters
+    ----------
+    ending : Ending
+    size : (int, int) or None
+        The one size in pixels that the network takes, to which smaller images are padded; None if
+        it takes any.
+    pixels : NetworkInput
+        The input that it takes for an image.
+    """
+
+    def __init__(self, ending: Ending, size: tuple[int, int] | None, pixels: "NetworkInput"):
+        self.ending, self.crop, self.fixed_size = ending, size, size
+        self.settings = NetworkOptions(scales=1.0, flip=False, crop=size, input_range=pixels.range)
+        self._pixels = pixels
+
+    @abstractmethod
+    def run(self, pixels: np.ndarray) -> np.ndarray:
+        """Scores, float32 [H, W, channels], of a batch of one input [1, H, W, 3]."""
+
+    def scores(self, image: np.ndarray) -> np.ndarray:
+        """As in `Network.scores`."""
+        check_image(image, self.crop, fixed=True)
+        padded = pad_image(image, self.crop or (0, 0))
+        scores = self.run(self._pixels.prepare(padded)[np.newaxis])
+        expected = (*padded.shape[:2], self.ending.channels)
+        if scores.shape != expected:
+            raise NetworkError(
+                f"network: expected scores [H, W, C] = {list(expected)}, got {list(scores.shape)}; "
+                "end it with a resize to the image's size, or run it in tiles (--tile HxW) of a "
+                "size that its strides divide"
+            )
+        return scores[: image.shape[0], : image.shape[1]]
+
+
 class NetworkInput:
-    """What a network takes in place of pixels x in 0..255: (x / 255 - mean) / std, or x itself.
+    """The input of a network for pixels x in 0..255: (x / 255 - mean) / std, or x itself.
 
     Parameters
     ----------
     dtype : numpy dtype
         8-bit integers are fed pixels as they are unless a range is given, others 0..255.
     input_range : str, optional
-        "0..255", "0..1", "-1..1", "imagenet", or "mean=R,G,B,std=R,G,B" of pixels in 0..1.
+        As in `NetworkOptions`.
     rescales : bool
-        Whether the network brings 0..255 to its own range. If not, that it is assumed is noted.
+        Whether the network brings 0..255 to its own range. If not, a note says that 0..255 is
+        assumed.
     scale, zero_point : float, int
         Of a quantised input; ``scale`` is 0 for others.
 
     Attributes
     ----------
     range : str or None
-        One name for each range; None where pixels are fed as they are unasked.
+        One name for each range; None if pixels are fed as they are without being asked for.
 
     Raises
     ------
@@ -48,7 +142,7 @@ class NetworkInput:
         If the range is not one of these, or not one for this input.
     """
 
-    def __init__(self, dtype, input_range, rescales=False, scale=0.0, zero_point=0):
+    def __init__(self, dtype, input_range=None, rescales=False, scale=0.0, zero_point=0):
         self._dtype, self._scale, self.range = np.dtype(dtype), scale, None
         self._as_it_is = self._dtype.itemsize == 1
         if self._as_it_is and input_range is not None and not scale:
@@ -62,8 +156,8 @@ class NetworkInput:
             rescales = not scale or any(np.allclose(ends, r, atol=0.02 * r[1]) for r in usual)
         if input_range is None and not rescales:
             _LOG.warning(
-                "note: the network does not tell the range of pixels that it expects, and gets "
-                "them in 0..255; if it was trained on another, say so by --input-range"
+                "note: the network does not say which range of pixels it expects, and gets them "
+                "in 0..255; if it was trained on another, name it by --input-range"
             )
         if input_range is not None or not self._as_it_is:
             self._set_range("0..255" if input_range is None else input_range, zero_point)
@@ -73,16 +167,14 @@ class NetworkInput:
         self._factor, self._offset = np.float32(1 / (255 * std)), np.float32(-mean / std)
         if not self._scale:
             return
-        self._factor, self._offset = (
-            self._factor / self._scale,
-            self._offset / self._scale + zero_point,
-        )
+        self._factor = self._factor / self._scale
+        self._offset = self._offset / self._scale + zero_point
         ends = np.array([[0], [255]]) * self._factor + self._offset
         limits = np.iinfo(self._dtype)
         if not 0.25 <= np.ptp(ends, axis=0).min() / (limits.max - limits.min) <= 4:
             low, high = (self._scale * (end - zero_point) for end in (limits.min, limits.max))
             raise InputError(
-                f"input_range: expected what the network's input is quantised for, about "
+                f"input_range: expected the one that the network's input is quantised for, about "
                 f"{low:.3g}..{high:.3g}, got {self.range!r}; give that range, or none"
             )
         # A step is nothing next to what the pixels themselves are rounded to.
@@ -119,63 +211,8 @@ def _parse(text: str) -> tuple[str, np.ndarray, np.ndarray]:
     return name, *map(np.array, pair)
 
 
-class ImageNetwork(ABC):
-    """Class probabilities from a network that takes images as they are, without padding.
-
-    Parameters
-    ----------
-    ending : Ending
-        What its scores are.
-    crop : (int, int) or None
-        The one size in pixels that the network takes, to which smaller images are padded; None if
-        it takes any.
-    pixels : NetworkInput
-        What it takes in place of an image.
-    """
-
-    def __init__(self, ending: Ending, crop: tuple[int, int] | None, pixels: NetworkInput):
-        self.ending, self.classes, self.crop = ending, ending.classes, crop
-        self.fixed_size = crop
-        self.settings = NetworkSettings(crop=crop, input_range=pixels.range)
-        self._pixels = pixels
-
-    def probabilities(self, image: np.ndarray) -> np.ndarray:
-        """Class probabilities, float32 [H, W, C], of a uint8 RGB image [H, W, 3].
-
-        Raises
-        ------
-        ShapeError, InputError
-            If the image is not one RGB image of the network's size.
-        NetworkError
-            If the network fails, or its scores are not of the image's size.
-        """
-        return self.ending.probabilities(self.scores(image))
-
-    def logits(self, image: np.ndarray) -> np.ndarray:
-        """Logits, float32 [H, W, C]; the logarithm where the network gives probabilities."""
-        return self.ending.logits(self.scores(image))
-
-    @abstractmethod
-    def _scores(self, pixels: np.ndarray) -> np.ndarray:
-        """What `scores` gives, before the check of its size, for a batch of one [1, H, W, 3]."""
-
-    def scores(self, image: np.ndarray) -> np.ndarray:
-        """What the network gives, float32 [H, W, channels]; ``ending`` tells what that is."""
-        check_image(image, self.crop, fixed=True)
-        padded = pad_image(image, self.crop or (0, 0))
-        scores = self._scores(self._pixels.prepare(padded)[np.newaxis])
-        expected = (*padded.shape[:2], self.ending.channels)
-        if scores.shape != expected:
-            raise NetworkError(
-                f"network: expected scores [H, W, C] = {list(expected)}, got {list(scores.shape)}; "
-                "end it with a resize to the image's size, or run it in tiles (--tile HxW) of a "
-                "size that its strides divide"
-            )
-        return scores[: image.shape[0], : image.shape[1]]
-
-
 def pad_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """An image of at least ``size`` pixels, whose last row and column are repeated if need be.
+    """An image of at least ``size`` pixels; its last row and column are repeated if need be.
 
     A constant colour would be an edge that is not in the image.
     """
@@ -184,7 +221,7 @@ def pad_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def check_image(image: np.ndarray, crop: tuple[int, int] | None, *, fixed: bool = False) -> None:
-    """Refuse what is not one RGB image that the network can take.
+    """Refuse anything but one RGB image that the network can take.
 
     Parameters
     ----------
@@ -204,29 +241,21 @@ def check_image(image: np.ndarray, crop: tuple[int, int] | None, *, fixed: bool 
     """
     shape = tuple(np.shape(image))
     if len(shape) != 3 or shape[2] != 3 or 0 in shape:
-        raise ShapeError(f"image: expected [H, W, 3], got {list(shape)}; {_remedy(shape)}")
+        remedy = "pass one non-empty RGB image"
+        if len(shape) == 4:
+            remedy = "pass one image without a batch axis"
+        elif len(shape) == 3 and shape[0] == 3:
+            remedy = "transpose to channels last"
+        elif len(shape) == 3 and shape[2] == 4:
+            remedy = "drop the alpha channel"
+        raise ShapeError(f"image: expected [H, W, 3], got {list(shape)}; {remedy}")
     dtype = getattr(image, "dtype", None)
     if dtype != np.uint8:
         raise InputError(
             f"image: expected uint8 in 0..255, got {dtype}; pass the pixels as they were decoded"
         )
-    if crop is not None:
-        _check_size(shape[:2], crop, fixed)
-
-
-def _remedy(shape: tuple[int, ...]) -> str:
-    if len(shape) == 4:
-        return "pass one image without a batch axis"
-    if len(shape) == 3 and shape[0] == 3:
-        return "transpose to channels last"
-    if len(shape) == 3 and shape[2] == 4:
-        return "drop the alpha channel"
-    return "pass one non-empty RGB image"
-
-
-def _check_size(size: tuple[int, int], crop: tuple[int, int], fixed: bool) -> None:
-    if size[0] > crop[0] or size[1] > crop[1]:
-        given, expected = (f"{height}x{width}" for height, width in (size, crop))
+    if crop is not None and (shape[0] > crop[0] or shape[1] > crop[1]):
+        given, expected = (f"{size[0]}x{size[1]}" for size in (shape, crop))
         remedy = "scale it down, cut it, or rebuild the network with a larger crop"
         if fixed:
             remedy = (

@@ -5,25 +5,24 @@ from dataclasses import replace
 import numpy as np
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.networks.image_network import check_image, pad_image
+from metaseg_tf.networks.image_network import Network, check_image, pad_image
 
 __all__ = ["Tiled"]
 
 
-class Tiled:
+class Tiled(Network):
     """Class probabilities of images larger than a network takes.
 
     The network's scores, logits or probabilities, are averaged where tiles overlap, with weights
-    that fall towards the edge of a tile, where a network sees least; a softmax comes after.
+    that fall towards the edge of a tile, where a network sees least; the softmax comes after.
 
     Parameters
     ----------
-    network : object
-        With ``scores(image)``, ``ending``, ``classes`` and ``settings``.
+    network : Network
     tile : int or (int, int)
         Height and width of a tile in pixels; images smaller than that are padded.
     overlap : int
-        By how many pixels neighbouring tiles overlap at least, 0 <= overlap < tile.
+        The least overlap of neighbouring tiles in pixels, 0 <= overlap < tile.
 
     Raises
     ------
@@ -32,7 +31,7 @@ class Tiled:
         network takes.
     """
 
-    def __init__(self, network, tile: int | tuple[int, int], overlap: int = 0):
+    def __init__(self, network: Network, tile: int | tuple[int, int], overlap: int = 0):
         self._tile = (tile, tile) if np.ndim(tile) == 0 else tuple(tile)
         if len(self._tile) != 2 or min(self._tile) < 1 or not 0 <= overlap < min(self._tile):
             raise InputError(
@@ -46,31 +45,17 @@ class Tiled:
                 f"tile: expected {expected}, the one size that the network takes, got {given}; "
                 f"give --tile {expected}"
             )
-        self.classes = network.classes
-        self.crop = None
-        self.ending = network.ending
+        self.ending, self.crop = network.ending, None
         self.settings = replace(network.settings, crop=None)
         self._network = network
         self._overlap = overlap
-        rising = [_ramp(side, overlap) for side in self._tile]
+        # Along one side of a tile weights are in (0, 1] and rise over the overlap.
+        sides = [np.minimum(np.arange(side), np.arange(side)[::-1]) + 1 for side in self._tile]
+        rising = [np.minimum(side / (overlap + 1), 1).astype(np.float32) for side in sides]
         self._weights = np.outer(*rising)[..., np.newaxis]
 
-    def probabilities(self, image: np.ndarray) -> np.ndarray:
-        """Class probabilities, float32 [H, W, C], of a uint8 RGB image [H, W, 3].
-
-        Raises
-        ------
-        ShapeError
-            If a tile is not what the network takes.
-        """
-        return self.ending.probabilities(self.scores(image))
-
-    def logits(self, image: np.ndarray) -> np.ndarray:
-        """Blended logits, float32 [H, W, C]; arguments and errors as in `probabilities`."""
-        return self.ending.logits(self.scores(image))
-
     def scores(self, image: np.ndarray) -> np.ndarray:
-        """Blended scores, float32 [H, W, channels]; ``ending`` tells what they are."""
+        """Scores, blended where tiles overlap; as in `Network.scores`."""
         check_image(image, None)
         size = image.shape[:2]
         image = pad_image(image, self._tile)
@@ -88,9 +73,3 @@ class Tiled:
         """First pixels of the fewest tiles that cover ``side``, evenly spread."""
         steps = -(-(side - tile) // (tile - self._overlap))
         return np.linspace(0, side - tile, steps + 1).round().astype(int).tolist()
-
-
-def _ramp(tile: int, overlap: int) -> np.ndarray:
-    """Weights along one side of a tile, float32 [tile] in (0, 1]: rising over the overlap."""
-    distance = np.minimum(np.arange(tile), np.arange(tile)[::-1]) + 1
-    return np.minimum(distance / (overlap + 1), 1).astype(np.float32)

@@ -45,7 +45,7 @@ _CLASSIFICATIONS = {
 }
 _REGRESSIONS = {"all": "all metrics", "entropy": "entropy baseline"}
 _PART_NAMES = {"train": "training", "validation": "validation"}
-_MEANS = f"Means over {PAPER_PROTOCOL.n_splits} runs, standard deviations in brackets."
+_MEANS = f"Means over {PAPER_PROTOCOL.n_splits} splits, standard deviations in brackets."
 
 
 def lay_out_table1(measured: Mapping[str, Measured]) -> PrintedTable:

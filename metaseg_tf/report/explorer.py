@@ -12,27 +12,25 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.evaluation import evaluate_run
-from metaseg_tf.data.cityscapes import PALETTE, name_classes
+from metaseg_tf.analysis.evaluation import evaluate_run, load_segments
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.model import SCORE_COLUMNS
 from metaseg_tf.paper.figures.subject import count_false_positives
 from metaseg_tf.pictures import heat_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
-from metaseg_tf.runs.run import Run, load_run
-from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS, check_truth
+from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
     "MAX_POINTS",
     "ROW_COLUMNS",
     "JudgedRun",
     "choose_images",
-    "class_colours",
     "draw_pictures",
     "judge_run",
     "list_segments",
@@ -90,7 +88,7 @@ def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
     SettingsMismatchError
         If the model is for another number of classes, or other settings of measuring.
     """
-    table = load_run(run.path)
+    table = load_segments(run)
     check_truth(table, str(run.path))
     if model is None:
         scores, origin = _score_by_first_split(run, table)
@@ -153,7 +151,7 @@ def list_segments(table: pd.DataFrame) -> list[list[float | int | None]]:
     return [[shorten(value) for value in row] for row in zip(*columns, strict=True)]
 
 
-def draw_pictures(maps: ImageMaps) -> dict[str, bytes]:
+def draw_pictures(maps: ImageMaps, palette: np.ndarray) -> dict[str, bytes]:
     """File name -> content of the layers that are pictures; missing layers are left out.
 
     Heat maps are reduced to about 1024 columns and 32 levels: they are looked at, not read off.
@@ -163,7 +161,7 @@ def draw_pictures(maps: ImageMaps) -> dict[str, bytes]:
         "difference.png": _heat_to_png(maps.difference),
     }
     if maps.gt is not None:
-        pictures["truth.png"] = to_png(maps.gt, PALETTE)
+        pictures["truth.png"] = to_png(maps.gt, palette)
     if maps.image is not None:
         pictures["image.jpg"] = to_jpeg(maps.image, _JPEG_QUALITY)
     return pictures
@@ -177,18 +175,6 @@ def _heat_to_png(heat: np.ndarray) -> bytes:
     reduced = blocks.reshape(height, blocks.shape[0] // height, width, -1).mean((1, 3))
     levels = np.rint(reduced * (_HEAT_LEVELS - 1)).astype(np.uint8)
     return to_png(levels, heat_colours(_HEAT_LEVELS))
-
-
-def class_colours(n_classes: int) -> list[dict[str, str]]:
-    """Name and colour of each class, in CSS notation."""
-    colours = PALETTE[:n_classes].copy()
-    if n_classes != len(name_classes(n_classes)) or not colours[-1].any():
-        wheel = mpl.colormaps["turbo"](np.linspace(0.05, 0.95, n_classes))[:, :3]
-        colours = np.rint(wheel * 255).astype(np.uint8)
-    return [
-        {"name": name, "colour": "#" + bytes(colour).hex()}
-        for name, colour in zip(name_classes(n_classes), colours, strict=True)
-    ]
 
 
 def pack_segments(segments: np.ndarray) -> dict[str, Any]:

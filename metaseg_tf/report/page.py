@@ -14,7 +14,6 @@ from metaseg_tf.report.explorer import (
     ROW_COLUMNS,
     JudgedRun,
     choose_images,
-    class_colours,
     draw_pictures,
     judge_run,
     list_segments,
@@ -23,7 +22,6 @@ from metaseg_tf.report.explorer import (
     to_script,
 )
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import count_classes
 
 __all__ = ["IMAGES", "write_report"]
 
@@ -102,7 +100,7 @@ def _write_run(home: Run, position: int, judged: JudgedRun, names: Sequence[str]
     every = list(dict.fromkeys([*names, *judged.table["image"]]))
     content = {
         "name": judged.run.name,
-        "classes": class_colours(count_classes(judged.table)),
+        "classes": judged.run.classes.to_json(),
         "columns": ROW_COLUMNS,
         "images": images,
         "names": every,
@@ -118,7 +116,7 @@ def _write_image(
 ) -> dict[str, Any]:
     """Write pictures and segment map of one image; returns what ``run.js`` holds of it."""
     maps = judged.run.load_maps(name)
-    pictures = draw_pictures(maps)
+    pictures = draw_pictures(maps, judged.run.classes.palette)
     for file, content in pictures.items():
         home.write_bytes(f"{folder}/{file}", content)
     home.write_text(

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from metaseg_tf.networks.network import (
     load_network,
     paper_options,
 )
+from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.segments.dispersion import count_threads
 
 __all__ = ["NetworkSource", "ProcessNetwork", "open_cityscapes", "open_photographs"]
@@ -84,23 +85,24 @@ class ProcessNetwork:
     Parameters
     ----------
     source : str
-        As in `metaseg_tf.load_network`, which takes ``options``.
+    options : NetworkOptions, optional
+        As in `metaseg_tf.load_network`.
     """
 
-    def __init__(self, source: str, **options):
+    def __init__(self, source: str, options: NetworkOptions = DEFAULTS):
         self._source, self._options = source, options
 
     def __reduce__(self):
-        options = dict(self._options)
+        options = self._options
         if "loaded" in vars(self):
             # What was assumed here need not be noted there.
-            options["input_range"] = self.loaded.settings.input_range
-        return _network_of_process, (absolute_source(self._source), tuple(options.items()))
+            options = replace(options, input_range=self.loaded.settings.input_range)
+        return _network_of_process, (absolute_source(self._source), options)
 
     @cached_property
     def loaded(self):
         """The network itself."""
-        return load_network(self._source, **self._options)
+        return load_network(self._source, self._options)
 
     @property
     def classes(self) -> int:
@@ -113,26 +115,28 @@ class ProcessNetwork:
 
 
 @lru_cache(maxsize=1)
-def _network_of_process(source: str, options: tuple) -> ProcessNetwork:
-    return ProcessNetwork(source, **dict(options))
+def _network_of_process(source: str, options: NetworkOptions) -> ProcessNetwork:
+    return ProcessNetwork(source, options)
 
 
 def open_cityscapes(
     network: str,
     root: str | os.PathLike,
+    options: NetworkOptions = DEFAULTS,
     *,
     split: str = "val",
     city: str | None = None,
     limit: int | None = None,
-    **options,
 ) -> NetworkSource:
     """Cityscapes images seen through a network.
 
     Parameters
     ----------
     network : str
-        As in `metaseg_tf.load_network`, which takes ``options``.
+        As in `metaseg_tf.load_network`.
     root : path
+    options : NetworkOptions, optional
+        The network's.
     split, city, limit
         As in `metaseg_tf.data.cityscapes.find_pairs`.
     """
@@ -146,21 +150,25 @@ def open_cityscapes(
     return source
 
 
-def open_photographs(network: str, paths: Iterable[str | os.PathLike], **options) -> NetworkSource:
+def open_photographs(
+    network: str, paths: Iterable[str | os.PathLike], options: NetworkOptions = DEFAULTS
+) -> NetworkSource:
     """Photographs seen through a network.
 
     Parameters
     ----------
     network : str
-        As in `metaseg_tf.load_network`, which takes ``options``.
+        As in `metaseg_tf.load_network`.
     paths : iterable of path
         Files, and folders whose image files are taken.
+    options : NetworkOptions, optional
+        The network's.
     """
     photographs = [Photograph(path) for path in find_photographs(paths)]
     return _see(network, Source(photographs, {"source": "photographs"}), options)
 
 
-def _see(network: str, images: Source, options: Mapping[str, Any]) -> NetworkSource:
+def _see(network: str, images: Source, options: NetworkOptions) -> NetworkSource:
     options = paper_options(network, options)
-    shared = ProcessNetwork(network, **options)
-    return NetworkSource(shared, images, describe_network(network, shared.loaded, **options))
+    shared = ProcessNetwork(network, options)
+    return NetworkSource(shared, images, describe_network(network, shared.loaded, options))

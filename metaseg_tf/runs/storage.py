@@ -1,4 +1,4 @@
-"""Where a run lies: a local folder, or any place that fsspec reaches, such as an object store.
+"""The place of a run: a local folder, or one that fsspec reaches, such as an object store.
 
 A file that bears its name is whole: a local one is written aside, flushed and renamed; elsewhere
 it is put in one piece, which object stores do whole or not at all.
@@ -14,25 +14,32 @@ import itertools
 import logging
 import os
 import re
-import secrets
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from metaseg_tf.errors import InputError, MetaSegError, MissingDependencyError, RunError
+from metaseg_tf.data.folders import write_file
+from metaseg_tf.errors import (
+    InputError,
+    MetaSegError,
+    MissingDependencyError,
+    RunError,
+    in_one_line,
+)
 
 __all__ = ["Folder", "LocalFolder", "RemoteFolder", "open_folder"]
 
 _LOCK = ".lock"
+#: What `write_file` leaves if its process is killed.
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
-#: How a lock begins that tells who holds it.
+#: How a lock begins that says who holds it.
 _OWNER = b"process "
 _LOG = logging.getLogger(__name__)
 
 
 class Folder(abc.ABC):
-    """What a run needs of its place; ``relative`` is a path below it, with slashes.
+    """The place of a run; ``relative`` is a path below it, with slashes.
 
     Attributes
     ----------
@@ -41,7 +48,7 @@ class Folder(abc.ABC):
     """
 
     path: Path | str
-    #: What the system, or a driver, raises where a file cannot be written.
+    #: What the system, or a driver, raises if a file cannot be written.
     _errors: tuple[type[Exception], ...] = (OSError,)
 
     @property
@@ -55,11 +62,11 @@ class Folder(abc.ABC):
 
     @abc.abstractmethod
     def exists(self, relative: str = "") -> bool:
-        """Whether there is such a file, or the folder itself."""
+        """True if there is such a file, or the folder itself."""
 
     @abc.abstractmethod
     def is_empty(self) -> bool:
-        """Whether there is nothing, but for what a process that was killed may have left."""
+        """True if there is nothing, except what a process that was killed may have left."""
 
     @abc.abstractmethod
     def names(self, relative: str, suffix: str) -> list[str]:
@@ -70,33 +77,34 @@ class Folder(abc.ABC):
         """A file to read from; OSError if there is none."""
 
     def read(self, relative: str) -> bytes:
-        """All of a file; OSError if there is none."""
+        """The content of a file; OSError if there is none."""
         with self.open(relative) as file:
             return file.read()
 
     @abc.abstractmethod
     def state(self, relative: str) -> str:
-        """What changes when the content of a file does, without reading it."""
+        """A text that changes when the content of a file does; found without reading it."""
 
     @abc.abstractmethod
     def tails(self, relatives: Sequence[str], count: int) -> list[bytes]:
         """The last bytes of each file, or all of a shorter one."""
 
+    @abc.abstractmethod
     def write(self, relative: str, content: bytes) -> None:
         """Store a file, whole or not at all; RunError if it cannot be."""
-        with self._translated(relative):
-            self._put(relative, content)
 
+    @abc.abstractmethod
     def remove(self, relative: str) -> None:
         """Delete a file, which may be gone already; RunError if it cannot be."""
-        with self._translated(relative), contextlib.suppress(FileNotFoundError):
-            self._delete(relative)
+
+    @abc.abstractmethod
+    def rename(self, relative: str, other: str) -> None:
+        """Rename a file; RunError if it cannot be."""
 
     def set_aside(self, relative: str) -> None:
         """Rename a file to ``<name>.broken``, or ``.broken1`` ...; RunError if it cannot be."""
         names = (f"{relative}.broken{number or ''}" for number in itertools.count())
-        with self._translated(relative):
-            self._move(relative, next(name for name in names if not self.exists(name)))
+        self.rename(relative, next(name for name in names if not self.exists(name)))
 
     @abc.abstractmethod
     def flush(self, relative: str) -> None:
@@ -111,30 +119,18 @@ class Folder(abc.ABC):
         """Delete what processes that were killed had written aside; call it while locked."""
 
     @contextlib.contextmanager
-    def _translated(self, relative: str) -> Iterator[None]:
+    def _writing(self, relative: str) -> Iterator[None]:
         """Turn what the system says about a file into one line with a remedy."""
         try:
             yield
         except MetaSegError:
             raise
         except self._errors as error:
-            reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
+            reason = getattr(error, "strerror", None) or in_one_line(error)
             raise RunError(
                 f"{self.where(relative)}: cannot be written ({reason}); "
                 "what was finished is kept: make room or choose another --out, and start again"
             ) from error
-
-    @abc.abstractmethod
-    def _put(self, relative: str, content: bytes) -> None:
-        """Write a file, whole or not at all."""
-
-    @abc.abstractmethod
-    def _delete(self, relative: str) -> None:
-        """Delete a file; FileNotFoundError if there is none."""
-
-    @abc.abstractmethod
-    def _move(self, relative: str, other: str) -> None:
-        """Rename a file."""
 
 
 class LocalFolder(Folder):
@@ -161,7 +157,7 @@ class LocalFolder(Folder):
     def is_empty(self) -> bool:
         if not os.path.isdir(self.path):
             return not self.exists()
-        with self._translated(""):
+        with self._writing(""):
             return all(e.name == _LOCK or _is_temporary(e) for e in self.path.iterdir())
 
     def names(self, relative: str, suffix: str) -> list[str]:
@@ -176,36 +172,36 @@ class LocalFolder(Folder):
         return f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
 
     def tails(self, relatives: Sequence[str], count: int) -> list[bytes]:
-        return [_tail(self.path / relative, count) for relative in relatives]
+        found = []
+        for relative in relatives:
+            with self.open(relative) as file:
+                file.seek(max(os.fstat(file.fileno()).st_size - count, 0))
+                found.append(file.read())
+        return found
 
-    def _put(self, relative: str, content: bytes) -> None:
-        target = self._own(relative)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-        try:
-            with open(aside, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, target)
-        finally:
-            aside.unlink(missing_ok=True)
+    def write(self, relative: str, content: bytes) -> None:
+        with self._writing(relative):
+            target = self._own(relative)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_file(target, content)
 
-    def _delete(self, relative: str) -> None:
-        self._own(relative).unlink()
+    def remove(self, relative: str) -> None:
+        with self._writing(relative):
+            self._own(relative).unlink(missing_ok=True)
 
-    def _move(self, relative: str, other: str) -> None:
-        self._own(relative).rename(self.path / other)
+    def rename(self, relative: str, other: str) -> None:
+        with self._writing(relative):
+            self._own(relative).rename(self.path / other)
 
     def _own(self, relative: str) -> Path:
-        """The path of a file to write or delete; RunError where that would go through a link."""
+        """The path of a file to write or delete; RunError if that would go through a link."""
         target = self.path / relative
         for folder in target.parents[: relative.count("/")]:
             _refuse_link(folder)
         return target
 
     def flush(self, relative: str) -> None:
-        with self._translated(relative):
+        with self._writing(relative):
             folder = os.open(self.path / relative, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(folder)
@@ -219,34 +215,30 @@ class LocalFolder(Folder):
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         # The lock is the open file's: it goes with its process, however that one ends.
-        with self._open_lock() as file:
-            self._lock(file)
+        with contextlib.ExitStack() as opened:
+            with self._writing(_LOCK):
+                self.path.mkdir(parents=True, exist_ok=True)
+                _refuse_link(self.path / _LOCK)
+                file = opened.enter_context(open(self.path / _LOCK, "a+b", buffering=0))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                owner = " ".join(os.pread(file.fileno(), 200, 0).decode(errors="replace").split())
+                raise RunError(
+                    f"{self.path}: another process is writing here "
+                    f"({owner or 'it has just begun'}); "
+                    "wait until it has ended, or stop it, and start again"
+                ) from error
+            except OSError as error:
+                _LOG.warning("%s: this file system has no locks (%s)", self.path, error.strerror)
+            # A full disk need not hold the name of the owner.
+            with contextlib.suppress(OSError):
+                # A file with another name or other content is not this program's.
+                known = os.pread(file.fileno(), len(_OWNER), 0) in (b"", _OWNER)
+                if known and os.fstat(file.fileno()).st_nlink == 1:
+                    file.truncate(0)
+                    file.write(_OWNER + f"{os.getpid()} on {socket.gethostname()}".encode())
             yield
-
-    def _open_lock(self) -> BinaryIO:
-        with self._translated(_LOCK):
-            self.path.mkdir(parents=True, exist_ok=True)
-            _refuse_link(self.path / _LOCK)
-            return open(self.path / _LOCK, "a+b", buffering=0)
-
-    def _lock(self, file: BinaryIO) -> None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            owner = " ".join(os.pread(file.fileno(), 200, 0).decode(errors="replace").split())
-            raise RunError(
-                f"{self.path}: another process is writing here ({owner or 'it has just begun'}); "
-                "wait until it has ended, or stop it, and start again"
-            ) from error
-        except OSError as error:
-            _LOG.warning("%s: this file system has no locks (%s)", self.path, error.strerror)
-        # On a full disk it goes without saying who holds the lock.
-        with contextlib.suppress(OSError):
-            # What another name leads to as well, or holds anything else, is not this program's.
-            known = os.pread(file.fileno(), len(_OWNER), 0) in (b"", _OWNER)
-            if known and os.fstat(file.fileno()).st_nlink == 1:
-                file.truncate(0)
-                file.write(_OWNER + f"{os.getpid()} on {socket.gethostname()}".encode())
 
     def tidy(self) -> None:
         for path in filter(_is_temporary, self.path.rglob(".*.tmp")):
@@ -254,7 +246,7 @@ class LocalFolder(Folder):
 
 
 class RemoteFolder(Folder):
-    """A place that fsspec reaches. Nothing there can be locked: start one extraction a run.
+    """A place that fsspec reaches. Nothing there can be locked: start one extraction per run.
 
     Parameters
     ----------
@@ -267,22 +259,23 @@ class RemoteFolder(Folder):
     _errors = (Exception,)
 
     def __init__(self, filesystem, root: str):
-        self._filesystem = filesystem
-        self._root = root.rstrip("/")
-        self.path = filesystem.unstrip_protocol(self._root)
+        from fsspec.implementations.dirfs import DirFileSystem
+
+        self._files = DirFileSystem(root.rstrip("/"), filesystem)
+        self.path = filesystem.unstrip_protocol(root.rstrip("/"))
 
     @property
     def name(self) -> str:
-        return self._root.rpartition("/")[2]
+        return self.path.rpartition("/")[2]
 
     def exists(self, relative: str = "") -> bool:
-        return self._filesystem.exists(self._at(relative))
+        return self._files.exists(relative)
 
     def is_empty(self) -> bool:
-        return not self.exists() or not self._filesystem.ls(self._root, detail=False)
+        return not self.exists() or not self._files.ls("", detail=False)
 
     def names(self, relative: str, suffix: str) -> list[str]:
-        found = (path.rpartition("/")[2] for path in self._filesystem.find(self._at(relative)))
+        found = (path.rpartition("/")[2] for path in self._files.find(relative))
         return sorted(
             name.removesuffix(suffix)
             for name in found
@@ -290,37 +283,35 @@ class RemoteFolder(Folder):
         )
 
     def open(self, relative: str) -> BinaryIO:
-        return self._filesystem.open(self._at(relative), "rb")
+        return self._files.open(relative, "rb")
 
     def state(self, relative: str) -> str:
-        return str(self._filesystem.ukey(self._at(relative)))
+        return str(self._files.ukey(relative))
 
     def tails(self, relatives: Sequence[str], count: int) -> list[bytes]:
-        paths = [self._at(relative) for relative in relatives]
-        return self._filesystem.cat_ranges(
-            paths, [-count] * len(paths), [None] * len(paths), on_error="raise"
-        )
+        n = len(relatives)
+        return self._files.cat_ranges(list(relatives), [-count] * n, [None] * n, on_error="raise")
 
-    def _put(self, relative: str, content: bytes) -> None:
-        self._filesystem.pipe_file(self._at(relative), content)
+    def write(self, relative: str, content: bytes) -> None:
+        with self._writing(relative):
+            self._files.pipe_file(relative, content)
 
-    def _delete(self, relative: str) -> None:
-        self._filesystem.rm_file(self._at(relative))
+    def remove(self, relative: str) -> None:
+        with self._writing(relative), contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(relative)
 
-    def _move(self, relative: str, other: str) -> None:
-        self._filesystem.mv(self._at(relative), self._at(other))
+    def rename(self, relative: str, other: str) -> None:
+        with self._writing(relative):
+            self._files.mv(relative, other)
 
     def flush(self, relative: str) -> None:
-        """What a store has taken it keeps."""
+        """A store keeps what it has taken."""
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
     def tidy(self) -> None:
         """Nothing is written aside here."""
-
-    def _at(self, relative: str) -> str:
-        return f"{self._root}/{relative}" if relative else self._root
 
 
 def open_folder(path: str | os.PathLike) -> Folder:
@@ -332,6 +323,8 @@ def open_folder(path: str | os.PathLike) -> Folder:
         If fsspec, or its driver for the address, is not installed.
     InputError
         If the address is of no kind that fsspec knows.
+    RunError
+        If the place cannot be reached.
     """
     address = os.fspath(path)
     if address.startswith(("file://", "local://")):
@@ -342,7 +335,7 @@ def open_folder(path: str | os.PathLike) -> Folder:
         from fsspec.core import url_to_fs
 
         # Others write here, too: what was listed once must be listed again.
-        return _reached(RemoteFolder(*url_to_fs(address, use_listings_cache=False)))
+        folder = RemoteFolder(*url_to_fs(address, use_listings_cache=False))
     except ImportError as error:
         raise MissingDependencyError(
             f"{address}: expected fsspec with a driver for it ({error}); "
@@ -353,14 +346,11 @@ def open_folder(path: str | os.PathLike) -> Folder:
             f"{address}: expected a path or an address that fsspec knows ({error}); "
             "write it like s3://bucket/folder"
         ) from error
-
-
-def _reached(folder: RemoteFolder) -> RemoteFolder:
     try:
         folder.exists()
-    except Exception as error:  # as above
+    except Exception as error:  # see RemoteFolder._errors
         raise RunError(
-            f"{folder.path}: cannot be reached ({' '.join(str(error).split())[:120]}); "
+            f"{folder.path}: cannot be reached ({in_one_line(error)}); "
             "check the address and the credentials of its store"
         ) from error
     return folder
@@ -376,9 +366,3 @@ def _refuse_link(path: Path) -> None:
             f"{path}: expected the run's own, got a link, through which nothing is written or "
             "deleted; delete it, or put what it leads to in its place"
         )
-
-
-def _tail(path: Path, count: int) -> bytes:
-    with open(path, "rb") as file:
-        file.seek(max(os.fstat(file.fileno()).st_size - count, 0))
-        return file.read()

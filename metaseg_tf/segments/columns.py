@@ -29,7 +29,6 @@ __all__ = [
     "check_convention",
     "check_image_name",
     "check_table",
-    "check_truth",
     "class_columns",
     "columns",
     "count_classes",
@@ -185,7 +184,7 @@ def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
     n_classes : int
         Number of classes q of the network, 2 to 254.
     with_gt : bool
-        Whether ground truth was given, that is, whether ``iou`` and ``iou_adj`` are there.
+        Ground truth was given, so that ``iou`` and ``iou_adj`` are there.
     """
     cprobs = [
         Column(
@@ -221,21 +220,6 @@ def count_classes(table: pd.DataFrame) -> int:
 def empty_table(n_classes: int, *, with_gt: bool = True) -> pd.DataFrame:
     """A segment table without rows, with all columns and dtypes."""
     return pd.DataFrame({c.name: np.empty(0, c.dtype) for c in columns(n_classes, with_gt=with_gt)})
-
-
-def check_truth(table: pd.DataFrame, origin: str = "segment table") -> None:
-    """Raise an InputError unless a table, called ``origin``, holds segments with ground truth."""
-    if "iou_adj" not in table:
-        raise InputError(
-            f"{origin}: expected segments with ground truth, got a table without iou_adj; extract "
-            "with ground truth first"
-        )
-    if table.empty:
-        raise InputError(
-            f"{origin}: expected segments with ground truth, got none: no pixel of any image has "
-            "ground truth, as in Cityscapes' split test, or no image is measured; extract images "
-            "with labels"
-        )
 
 
 def check_convention(convention: str) -> str:
@@ -276,9 +260,9 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
     ----------
     table : DataFrame
     origin : str
-        What errors call it.
+        Its name in errors.
     whole : bool
-        Whether all columns must be there, but for the ground truth's and those of further groups.
+        All columns must be there, except the ground truth's and those of further groups.
 
     Raises
     ------

@@ -12,17 +12,15 @@ from metaseg_tf.errors import InputError, MissingDependencyError, ShapeError
 from metaseg_tf.segments.columns import check_convention
 
 __all__ = [
-    "CONNECTIVITIES",
-    "LABELLERS",
-    "RunSpans",
-    "connect_runs",
+    "Spans",
+    "check_labelling",
+    "connect_spans",
     "find_interior",
     "label_components",
-    "run_starts",
+    "span_starts",
 ]
 
-CONNECTIVITIES = (8, 4)
-LABELLERS = ("skimage", "runs", "tfa")
+_LABELLERS = ("skimage", "runs", "tfa")
 
 
 def label_components(
@@ -37,8 +35,8 @@ def label_components(
     connectivity : {8, 4}
         Neighbours of a pixel: with or without its diagonals.
     labeller : {"skimage", "runs", "tfa"}
-        scikit-image; our own over runs of pixels, the fastest where segments are large; or
-        tensorflow-addons in the graph, which knows 4 neighbours only.
+        scikit-image; our own over spans (runs) of pixels, the fastest if segments are large; or
+        tensorflow-addons in the graph, for 4 neighbours only.
 
     Returns
     -------
@@ -54,44 +52,45 @@ def label_components(
     """
     if classes.ndim != 2:
         raise ShapeError(f"classes: expected [H, W], got {list(classes.shape)}; pass one image")
-    if connectivity not in CONNECTIVITIES:
-        raise InputError(f"connectivity: expected 8 or 4, got {connectivity!r}; the paper uses 8")
+    check_labelling(connectivity, labeller)
     if labeller == "skimage":
         neighbours = 2 if connectivity == 8 else 1
         labels = measure.label(classes, background=VOID, connectivity=neighbours)
         return labels.astype(np.int32, copy=False)
     if labeller == "runs":
-        return _label_runs(classes, connectivity)
-    if labeller == "tfa":
-        return _label_with_tfa(classes, connectivity)
-    raise InputError(f"labeller: expected one of {', '.join(LABELLERS)}, got {labeller!r}")
+        spans = Spans.of(classes)
+        labels = connect_spans(spans, classes.ravel()[spans.starts], connectivity)
+        return np.repeat(labels, spans.lengths).reshape(classes.shape)
+    return _label_with_tfa(classes, connectivity)
 
 
-def _label_runs(classes: np.ndarray, connectivity: int) -> np.ndarray:
-    starts = run_starts(classes)
-    lengths = np.diff(starts, append=classes.size)
-    spans = RunSpans.of(starts, lengths, classes.shape[1])
-    labels = connect_runs(spans, classes.ravel()[starts], connectivity)
-    return np.repeat(labels, lengths).reshape(classes.shape)
+def check_labelling(connectivity: int, labeller: str) -> None:
+    """Raise an InputError for options that `label_components` does not know."""
+    if connectivity not in (8, 4):
+        raise InputError(f"connectivity: expected 8 or 4, got {connectivity!r}; the paper uses 8")
+    if labeller not in _LABELLERS:
+        raise InputError(
+            f"labeller: expected one of {', '.join(_LABELLERS)}, got {labeller!r}; use skimage"
+        )
 
 
-def connect_runs(spans: "RunSpans", kinds: np.ndarray, connectivity: int) -> np.ndarray:
-    """Number the connected components of runs of equal kind.
+def connect_spans(spans: "Spans", kinds: np.ndarray, connectivity: int) -> np.ndarray:
+    """Number the connected components of spans of equal kind.
 
     Parameters
     ----------
-    spans : RunSpans
-        Runs in raster order.
-    kinds : uint8 array [R]
-        Class id of each run; 255 (void) belongs to no component.
+    spans : Spans
+        In raster order.
+    kinds : uint8 array [N]
+        Class id of each span; 255 (void) belongs to no component.
     connectivity : {8, 4}
 
     Returns
     -------
-    int32 array [R]
+    int32 array [N]
         0 for void, else 1, 2, ... in raster order of a component's first pixel.
     """
-    n_runs, inside = len(kinds), np.flatnonzero(kinds != VOID)
+    labels, inside = np.zeros(len(kinds), np.int32), np.flatnonzero(kinds != VOID)
     spans, kinds = spans.take(inside), kinds[inside]
     first, second = np.concatenate(
         [spans.touching(spans, down=down, connectivity=connectivity) for down in (0, 1)], axis=1
@@ -99,40 +98,46 @@ def connect_runs(spans: "RunSpans", kinds: np.ndarray, connectivity: int) -> np.
     equal = kinds[first] == kinds[second]
     joined = (np.ones(np.count_nonzero(equal), bool), (first[equal], second[equal]))
     graph = sparse.coo_matrix(joined, shape=(len(inside),) * 2)
-    # Numbers rise with a component's first run, which holds its first pixel.
-    labels = np.zeros(n_runs, np.int32)
+    # Numbers rise with a component's first span, which holds its first pixel.
     labels[inside] = connected_components(graph, directed=False)[1] + 1
     return labels
 
 
-class RunSpans(NamedTuple):
-    """Where runs of pixels lie, in an image with two columns of padding behind each row.
+class Spans(NamedTuple):
+    """Horizontal strips of pixels, each within one row of an image.
 
-    The padding keeps a diagonal step from reaching around the image's edge.
+    Attributes
+    ----------
+    starts, lengths : int64 arrays [N]
+        Flat position of the first pixel, and number of pixels.
+    width : int
+        Of the image.
     """
 
-    begin: np.ndarray
-    end: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
     width: int
 
     @classmethod
-    def of(cls, starts: np.ndarray, lengths: np.ndarray, width: int) -> "RunSpans":
-        """Spans of the runs of an image of that width, from flat positions and lengths."""
-        begin = starts + 2 * (starts // width)
-        return cls(begin, begin + lengths, width + 2)
+    def of(cls, *maps: np.ndarray, every: int | None = None) -> "Spans":
+        """The spans of an image, as `span_starts`."""
+        starts = span_starts(*maps, every=every)
+        return cls(starts, np.diff(starts, append=maps[0].size), maps[0].shape[1])
 
-    def take(self, indices: np.ndarray) -> "RunSpans":
-        """Some of the runs."""
-        return RunSpans(self.begin[indices], self.end[indices], self.width)
+    def take(self, indices: np.ndarray) -> "Spans":
+        """Some of the spans."""
+        return Spans(self.starts[indices], self.lengths[indices], self.width)
 
     def touching(
-        self, other: "RunSpans", *, down: int, connectivity: int
+        self, other: "Spans", *, down: int, connectivity: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Indices (own, other) of the runs that touch, ``down`` rows further, -1, 0 or 1."""
+        """Indices (own, other) of the spans that touch, ``down`` rows further, -1, 0 or 1."""
         reach = 1 if connectivity == 8 or down == 0 else 0
-        shift = down * self.width
-        first = np.searchsorted(other.end, self.begin + shift - reach, side="right")
-        last = np.searchsorted(other.begin, self.end + shift + reach, side="left")
+        # Two columns of padding keep a diagonal step from reaching around the image's edge.
+        begin, theirs = (s.starts + 2 * (s.starts // s.width) for s in (self, other))
+        begin = begin + down * (self.width + 2)
+        first = np.searchsorted(theirs + other.lengths, begin - reach, side="right")
+        last = np.searchsorted(theirs, begin + self.lengths + reach, side="left")
         count = np.maximum(last - first, 0)
         own = np.repeat(np.arange(len(count)), count)
         offset = np.arange(len(own)) - np.repeat(np.cumsum(count) - count, count)
@@ -154,18 +159,12 @@ def _label_with_tfa(classes: np.ndarray, connectivity: int) -> np.ndarray:
         ) from error
     # Zero is the background of tensorflow-addons and a class of ours, so ids move up by one.
     shifted = np.where(classes == VOID, 0, classes.astype(np.int32) + 1)
-    return _renumber(image.connected_components(shifted).numpy())
-
-
-def _renumber(labels: np.ndarray) -> np.ndarray:
-    """Number components in raster order of their first pixel, whatever their numbers were."""
+    labels = image.connected_components(shifted).numpy()
+    # Its numbers have another order than that of first pixels.
     ids, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    foreground = ids != 0
-    rank = np.zeros(len(ids), np.int32)
-    rank[np.flatnonzero(foreground)[first[foreground].argsort()]] = np.arange(
-        1, foreground.sum() + 1
-    )
-    return rank[inverse].reshape(labels.shape)
+    rank, order = np.zeros(len(ids), np.int32), first.argsort()
+    rank[order] = np.cumsum(ids[order] != 0)
+    return np.where(ids == 0, 0, rank)[inverse].astype(np.int32).reshape(labels.shape)
 
 
 def find_interior(classes: np.ndarray, *, convention: str = "reference") -> np.ndarray:
@@ -176,8 +175,8 @@ def find_interior(classes: np.ndarray, *, convention: str = "reference") -> np.n
     classes : integer array [H, W]
         Predicted classes with void, or the component numbers.
     convention : {"reference", "paper"}
-        Whether neighbours outside the image are passed over, so that a pixel on the image's edge
-        can be interior ("reference"), or count as another segment ("paper");
+        Neighbours outside the image are passed over, so that a pixel on its edge can be interior
+        ("reference"), or count as another segment ("paper");
         docs/decisions/0002-edge-pixels.md.
 
     Returns
@@ -199,21 +198,21 @@ def find_interior(classes: np.ndarray, *, convention: str = "reference") -> np.n
     return interior
 
 
-def run_starts(*maps: np.ndarray, every: int | None = None) -> np.ndarray:
-    """Flat positions at which a run of pixels begins that are equal in all maps.
+def span_starts(*maps: np.ndarray, every: int | None = None) -> np.ndarray:
+    """Flat positions at which a span of pixels begins that are equal in all maps.
 
-    A run stays within one row of the image. Sums over segments become sums over runs, of which an
+    A span stays within one row of the image. Sums over segments become sums over spans, of which an
     image has a hundred times fewer than pixels.
 
     Parameters
     ----------
     maps : arrays [H, W]
     every : int, optional
-        Begin a new run at each multiple of this flat position, too.
+        Begin a new span at each multiple of this flat position, too.
 
     Returns
     -------
-    int64 array [R], rising, beginning with 0
+    int64 array [N], rising, beginning with 0
     """
     begins = np.zeros(maps[0].shape, bool)
     begins[:, 0] = True

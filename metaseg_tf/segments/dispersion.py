@@ -99,22 +99,19 @@ def difference(probs: tf.Tensor) -> tf.Tensor:
     return dispersion(probs)[2]
 
 
-def _plogp(probs: tf.Tensor, convention: str) -> tf.Tensor:
-    """The summands of eq. (2), element-wise: NaN where a probability is negative or NaN."""
-    inside = np.finfo(np.float32).eps if convention == "reference" else np.finfo(np.float32).tiny
-    return probs * tf.math.log(probs + inside)
-
-
 def _reduce(planes: tf.Tensor, convention: str) -> tuple[tf.Tensor, ...]:
     """Over the first axis, the classes: uint8 class, E_z, D_z; and whether all are distributions.
 
     With a plane for each class every op is element-wise, which XLA fuses into vectorised loops.
     """
     pred, gap = _two_largest(planes)
-    total = tf.reduce_sum(_plogp(planes, convention), axis=0)
+    inside = np.finfo(np.float32).eps if convention == "reference" else np.finfo(np.float32).tiny
+    # A summand of eq. (2) is NaN if its probability is negative or NaN.
+    total = tf.reduce_sum(planes * tf.math.log(planes + inside), axis=0)
+    spread = -total / np.float32(np.log(planes.shape[0]))
     normalised = tf.abs(tf.reduce_sum(planes, axis=0) - 1.0) <= SUM_TOLERANCE
     fine = tf.reduce_all(normalised & tf.math.is_finite(total))
-    return pred, _clip(-total / np.float32(np.log(planes.shape[0]))), _clip(gap), fine
+    return pred, tf.clip_by_value(spread, 0.0, 1.0), tf.clip_by_value(gap, 0.0, 1.0), fine
 
 
 def _two_largest(planes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -128,13 +125,9 @@ def _two_largest(planes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.cast(pred, tf.uint8), 1.0 - largest + second
 
 
-def _clip(values: tf.Tensor) -> tf.Tensor:
-    return tf.clip_by_value(values, 0.0, 1.0)
-
-
 def _check_classes(n_classes: int | None) -> int:
     if n_classes is None or not 2 <= n_classes <= MAX_CLASSES:
-        advice = "transpose to channels last if the classes stand first"
+        advice = "transpose to channels last if the classes come first"
         raise ShapeError(
             f"probs: expected 2 to {MAX_CLASSES} classes in the last axis, got {n_classes}; "
             f"{'pass [1-p, p] for one channel p' if n_classes == 1 else advice}"
@@ -153,7 +146,7 @@ def channels_first(shape: tuple[int, ...]) -> ShapeError:
 
 @functools.lru_cache(maxsize=32)
 def _block_function(rows: int, n_classes: int, dtype: str, convention: str, xla: bool):
-    """`_reduce` of a block [rows, C], compiled by XLA, or uncompiled where XLA is missing."""
+    """`_reduce` of a block [rows, C], compiled by XLA if it is available."""
     if xla and not _has_xla():
         return _block_function(rows, n_classes, dtype, convention, False)
     reduce = tf.function(functools.partial(_reduce, convention=convention), jit_compile=xla)
@@ -177,7 +170,7 @@ def _has_xla() -> bool:
 
 
 def count_threads() -> int:
-    """Threads that image kernels use: TensorFlow's intra-op setting, else the cores at hand."""
+    """Threads that image kernels use: TensorFlow's intra-op setting, else the available cores."""
     return tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))
 
 
@@ -198,11 +191,11 @@ def compute_heat_maps(
     convention : {"reference", "paper"}
         As in `dispersion`.
     void : bool array [H, W], optional
-        Pixels that need no distribution. If one of them has none, E_z and D_z are 0 at all of them.
+        Pixels that need no distribution. If any of them has none, E_z and D_z are 0 at all of them.
     xla : bool
-        Compile with XLA where it is available; the plain ops agree within 1e-6.
+        Compile with XLA if it is available; the plain ops agree within 1e-6.
     threads : int, optional
-        How many blocks are worked on at once; `count_threads` by default.
+        Number of blocks to work on at once; `count_threads` by default.
 
     Raises
     ------
@@ -216,16 +209,26 @@ def compute_heat_maps(
     probs = check_probabilities(probs)
     height, width, n_classes = probs.shape
     pixels = probs.reshape(-1, n_classes)
-    rows = _block_rows(len(pixels), n_classes)
+    # A power of two: few shapes to compile, whatever the image sizes.
+    largest = 1 << (_BLOCK_ELEMENTS // n_classes).bit_length()
+    rows = min(largest, 1 << max(len(pixels) - 1, 0).bit_length())
     function = _block_function(rows, n_classes, probs.dtype.name, convention, xla)
     maps = HeatMaps(*(np.empty(len(pixels), t) for t in (np.uint8, np.float32, np.float32)))
 
     def run(start: int) -> bool:
         block = pixels[start : start + rows]
-        inside = slice(start, start + len(block))
-        *results, fine = function(_as_tensor(_filled(block, rows)))
+        inside, missing = slice(start, start + len(block)), rows - len(block)
+        if missing:
+            block = np.pad(block, [(0, missing), (0, 0)], mode="edge")
+        # Its own memory as a tensor, if TensorFlow can use that.
+        shared = block.flags.writeable and _is_aligned(block, 0)
+        *results, fine = function(
+            tf.experimental.dlpack.from_dlpack(block.__dlpack__())
+            if shared
+            else tf.convert_to_tensor(block)
+        )
         for target, result in zip(maps, results, strict=True):
-            target[inside] = np.asarray(result)[: len(block)]
+            target[inside] = np.asarray(result)[: rows - missing]
         return bool(fine)
 
     with ThreadPoolExecutor(threads or count_threads()) as pool:
@@ -240,7 +243,7 @@ def compute_heat_maps(
 
 
 def _block_starts(pixels: np.ndarray, rows: int) -> list[int]:
-    """First pixels of blocks that cover all, overlapping where that aligns them or fills one."""
+    """First pixels of blocks that cover all, and overlap to be aligned or filled."""
     if len(pixels) <= rows:
         return [0]
     near = range(rows, max(rows - _ALIGNMENT, 0), -1)
@@ -252,32 +255,13 @@ def _is_aligned(pixels: np.ndarray, row: int) -> bool:
     return (pixels.ctypes.data + row * pixels.strides[0]) % _ALIGNMENT == 0
 
 
-def _filled(block: np.ndarray, rows: int) -> np.ndarray:
-    """A block of as many rows as asked for, the last one repeated where there are fewer."""
-    missing = rows - len(block)
-    return np.pad(block, [(0, missing), (0, 0)], mode="edge") if missing else block
-
-
-def _as_tensor(block: np.ndarray) -> tf.Tensor:
-    """The array's own memory as a tensor where TensorFlow can use it, else a copy."""
-    if block.flags.writeable and _is_aligned(block, 0):
-        return tf.experimental.dlpack.from_dlpack(block.__dlpack__())
-    return tf.convert_to_tensor(block)
-
-
-def _block_rows(n_pixels: int, n_classes: int) -> int:
-    """A power of two: few shapes to compile, whatever the image sizes."""
-    largest = 1 << (_BLOCK_ELEMENTS // n_classes).bit_length()
-    return min(largest, 1 << max(n_pixels - 1, 0).bit_length())
-
-
 def check_probabilities(probs: np.ndarray) -> np.ndarray:
     """Probabilities [H, W, C] of one image, contiguous and in the byte order of this machine.
 
     Raises
     ------
     ShapeError, InputError
-        If dimensions or dtype do not fit; the values are not looked at.
+        If dimensions or dtype do not fit; the values are not checked.
     """
     probs = np.asarray(probs)
     native = probs.dtype.newbyteorder("=")

@@ -1,7 +1,7 @@
 """IoU and adjusted IoU of each predicted segment (section 2 and appendix), in both conventions.
 
-An image is reduced to runs: horizontal stretches in which prediction and ground truth are constant.
-All areas and intersections are sums over runs.
+An image is reduced to spans: horizontal strips in which prediction and ground truth are constant.
+All areas and intersections are sums over spans.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.segments.columns import check_convention
-from metaseg_tf.segments.components import RunSpans, connect_runs, run_starts
+from metaseg_tf.segments.components import Spans, connect_spans
 
 __all__ = ["compute_class_iou", "compute_iou", "count_confusions"]
 
@@ -44,7 +44,7 @@ def compute_iou(
         True class ids, 255 for void.
     convention : {"reference", "paper"}
     connectivity : {8, 4}
-        What it means to touch.
+        Neighbours of a pixel that it touches.
 
     Returns
     -------
@@ -52,16 +52,18 @@ def compute_iou(
         Unitless, in [0, 1].
     """
     check_convention(convention)
-    runs = _Runs.of(pred, segments, gt, connectivity)
-    touching = runs.touching(connectivity) if convention == "reference" else np.empty((3, 0), int)
-    area, shared, pairs = runs.areas(), runs.intersections(), runs.pairs()
-    grown = _grow_by_components(runs, pairs, touching)
-    grown_adj = (
-        _grow_by_missed(runs, touching)
-        if convention == "reference"
-        else _grow_by_missed_parts(runs, pairs)
-    )
-    return _ratio(shared, area + grown), _ratio(shared, area + grown_adj)
+    overlay = _Overlay.of(pred, segments, gt, connectivity)
+    pairs = overlay.pairs()
+    if convention == "reference":
+        segment, component, missed = overlay.touching(connectivity)
+        pairs = _distinct(*np.concatenate([pairs, [segment, component]], axis=1))
+        lost = overlay.sum_over(_distinct(segment, missed), overlay.missed)
+    else:
+        lost = overlay.sum_over(pairs, overlay.component, overlay.missed > 0)
+    area, shared = overlay.areas(), overlay.areas(overlay.hit)
+    # The components that a segment reaches, without what it shares with them.
+    grown = overlay.sum_over(pairs, overlay.component) - shared
+    return _ratio(shared, area + grown), _ratio(shared, area + lost)
 
 
 def count_confusions(pred: np.ndarray, gt: np.ndarray, n_classes: int) -> np.ndarray:
@@ -78,12 +80,10 @@ def count_confusions(pred: np.ndarray, gt: np.ndarray, n_classes: int) -> np.nda
     int64 array [C + 1, C]
         The last row counts the pixels that are void in ``gt``.
     """
-    starts = run_starts(pred, gt)
-    true, predicted = (m.ravel()[starts].astype(np.int64) for m in (gt, pred))
+    spans = Spans.of(pred, gt)
+    true, predicted = (m.ravel()[spans.starts].astype(np.int64) for m in (gt, pred))
     cells = np.where(true == VOID, n_classes, true) * n_classes + predicted
-    counts = np.bincount(
-        cells, np.diff(starts, append=pred.size), minlength=(n_classes + 1) * n_classes
-    )
+    counts = np.bincount(cells, spans.lengths, minlength=(n_classes + 1) * n_classes)
     return counts.astype(np.int64).reshape(-1, n_classes)
 
 
@@ -106,11 +106,11 @@ def compute_class_iou(confusions: np.ndarray) -> np.ndarray:
     return np.divide(shared, union, out=np.full(len(shared), np.nan), where=union > 0)
 
 
-class _Runs(NamedTuple):
-    """One entry a run: where it lies, its segment k, its component g of the ground truth, and the
-    component m of missed pixels (``gt != pred``) that it belongs to; 0 for none."""
+class _Overlay(NamedTuple):
+    """Prediction over ground truth, an entry for each span: its segment k, its component g of the
+    ground truth, and its component m of missed pixels (``gt != pred``); 0 for none."""
 
-    spans: RunSpans
+    spans: Spans
     n_segments: int
     pred: np.ndarray
     gt: np.ndarray
@@ -120,32 +120,25 @@ class _Runs(NamedTuple):
     hit: np.ndarray
 
     @classmethod
-    def of(cls, pred, segments, gt, connectivity: int) -> "_Runs":
-        starts = run_starts(pred, gt)
-        spans = RunSpans.of(starts, np.diff(starts, append=pred.size), pred.shape[1])
-        predicted, true, segment = (m.ravel()[starts] for m in (pred, gt, segments))
-        component = connect_runs(spans, true, connectivity)
+    def of(cls, pred, segments, gt, connectivity: int) -> "_Overlay":
+        spans = Spans.of(pred, gt)
+        predicted, true, segment = (m.ravel()[spans.starts] for m in (pred, gt, segments))
+        component = connect_spans(spans, true, connectivity)
         lost = np.where(predicted == true, np.uint8(VOID), true)
-        missed = connect_runs(spans, lost, connectivity)
+        missed = connect_spans(spans, lost, connectivity)
         hit = (predicted == true) & (segment > 0)
         return cls(spans, int(segments.max()), predicted, true, segment, component, missed, hit)
 
-    @property
-    def length(self) -> np.ndarray:
-        return self.spans.end - self.spans.begin
-
-    def areas(self) -> np.ndarray:
-        return _sum_by(self.segment, self.length, self.n_segments)
-
-    def intersections(self) -> np.ndarray:
-        return _sum_by(self.segment[self.hit], self.length[self.hit], self.n_segments)
+    def areas(self, chosen: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Pixels of each segment in the chosen spans."""
+        return self._by_segment(self.segment[chosen], self.spans.lengths[chosen])
 
     def pairs(self) -> np.ndarray:
         """Pairs (k, g) that share pixels, int [2, P]."""
         return _distinct(self.segment[self.hit], self.component[self.hit])
 
     def touching(self, connectivity: int) -> np.ndarray:
-        """Triples (k, g, m) of a segment and a run of missed pixels of its class beside it."""
+        """Triples (k, g, m) of a segment and a span of missed pixels of its class next to it."""
         lost = np.flatnonzero(self.missed)
         spans = self.spans.take(lost)
         found = []
@@ -157,10 +150,19 @@ class _Runs(NamedTuple):
             found.append(np.stack([self.segment[other], self.component[own], self.missed[own]]))
         return np.concatenate(found, axis=1)
 
+    def sum_over(
+        self, pairs: np.ndarray, owner: np.ndarray, chosen: np.ndarray | slice = slice(None)
+    ) -> np.ndarray:
+        """For each k, the pixels in the chosen spans of the owners that it is paired with."""
+        segment, paired = pairs
+        sizes = np.bincount(
+            owner[chosen], self.spans.lengths[chosen], minlength=int(owner.max()) + 1
+        )
+        return self._by_segment(segment, sizes[paired])
 
-def _sum_by(ids: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
-    """Sum of the values of each id 1..n; whole numbers below 2**53 are exact."""
-    return np.bincount(ids, values, minlength=n + 1)[1:]
+    def _by_segment(self, segment: np.ndarray, values: np.ndarray) -> np.ndarray:
+        # Sums of whole numbers below 2**53 are exact.
+        return np.bincount(segment, values, minlength=self.n_segments + 1)[1:]
 
 
 def _distinct(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -169,32 +171,6 @@ def _distinct(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     keys = first.astype(np.int64) * base + second
     keys = keys[np.flatnonzero(np.diff(keys, prepend=-1))]
     return np.stack(np.divmod(np.unique(keys), base))
-
-
-def _grow_by_components(runs: _Runs, pairs, touching) -> np.ndarray:
-    """For each k, the sum of |g \\ k| over the components g that it shares or touches."""
-    reached = np.concatenate([pairs, touching[:2]], axis=1)
-    segment, component = _distinct(*reached)
-    sizes = np.bincount(runs.component, runs.length)
-    everything = _sum_by(segment, sizes[component], runs.n_segments)
-    return everything - runs.intersections()
-
-
-def _grow_by_missed(runs: _Runs, touching) -> np.ndarray:
-    """For each k, the sum of |m| over the missed components m of its class that touch it."""
-    segment, missed = _distinct(touching[0], touching[2])
-    sizes = np.bincount(runs.missed, runs.length)
-    return _sum_by(segment, sizes[missed], runs.n_segments)
-
-
-def _grow_by_missed_parts(runs: _Runs, pairs) -> np.ndarray:
-    """For each k, the pixels of its components g that are not predicted as its class."""
-    lost = runs.missed > 0
-    sizes = np.bincount(
-        runs.component[lost], runs.length[lost], minlength=int(runs.component.max()) + 1
-    )
-    segment, component = pairs
-    return _sum_by(segment, sizes[component], runs.n_segments)
 
 
 def _ratio(shared: np.ndarray, union: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy import sparse
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.segments.columns import check_convention, class_columns, columns
-from metaseg_tf.segments.components import find_interior, label_components, run_starts
+from metaseg_tf.segments.components import Spans, find_interior, label_components
 from metaseg_tf.segments.dispersion import (
     HeatMaps,
     channels_first,
@@ -25,9 +25,9 @@ from metaseg_tf.segments.truth import doubt_truth, find_classes_in_void
 __all__ = ["Measurement", "check_ground_truth", "measure_image", "segment_metrics"]
 
 # A float32 sum of this many probabilities is exact to 1e-6; longer sums are taken in float64.
-_FLOAT32_RUN = 16
+_FLOAT32_SPAN = 16
 _BLOCK_PIXELS = 1 << 16
-_BLOCK_RUNS = 1 << 14
+_BLOCK_SPANS = 1 << 14
 
 
 def segment_metrics(
@@ -35,12 +35,12 @@ def segment_metrics(
     gt: np.ndarray | None = None,
     *,
     convention: str = "reference",
-    void: int = 255,
+    void: int = VOID,
     reduce_zero_label: bool = False,
     connectivity: int = 8,
     labeller: str = "skimage",
 ) -> pd.DataFrame:
-    """The segment table of one image (section 2): a row for each predicted segment.
+    """The segment table of one image (section 2): one row per predicted segment.
 
     Parameters
     ----------
@@ -51,15 +51,15 @@ def segment_metrics(
         True class ids 0..C-1, or ``void``. Void pixels belong to no segment and cut segments.
         Without ground truth nothing is masked and the columns ``iou`` and ``iou_adj`` are absent.
     convention : {"reference", "paper"}
-        What made the published numbers, or the printed definitions, of interior and IoU.
+        Interior and IoU as the authors' code computes them, or as printed.
     void : int
         The id in ``gt`` of pixels without ground truth.
     reduce_zero_label : bool
-        Whether ``gt`` counts the classes from 1 and 0 is void as well, as in ADE20K.
+        ``gt`` counts the classes from 1, and 0 is void as well, as in ADE20K.
     connectivity : {8, 4}
         Neighbours of a pixel in a segment.
     labeller : {"skimage", "runs", "tfa"}
-        What numbers the components, as in `metaseg_tf.segments.components.label_components`.
+        Connected-component algorithm, as in `metaseg_tf.segments.components.label_components`.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def measure_image(
     gt: np.ndarray | None = None,
     *,
     convention: str = "reference",
-    void: int = 255,
+    void: int = VOID,
     reduce_zero_label: bool = False,
     connectivity: int = 8,
     labeller: str = "skimage",
@@ -149,16 +149,17 @@ def measure_image(
         gt = check_ground_truth(gt, probs.shape, void, reduce_zero_label)
         is_void = gt == VOID
     heat = compute_heat_maps(probs, convention=convention, void=is_void, threads=threads)
-    confusions = None if gt is None else count_confusions(heat.pred, gt, probs.shape[-1])
+    predicted, n_classes = heat.pred, probs.shape[-1]
     if gt is not None:
-        heat = heat._replace(pred=np.where(is_void, gt, heat.pred))
+        heat = heat._replace(pred=np.where(is_void, gt, predicted))
     with ThreadPoolExecutor(threads) as pool:
         labelled = pool.submit(
             label_components, heat.pred, connectivity=connectivity, labeller=labeller
         )
+        counted = gt is not None and pool.submit(count_confusions, predicted, gt, n_classes)
         # With 4 neighbours a diagonal neighbour of the same class can be another segment.
         same = heat.pred if connectivity == 8 else labelled.result()
-        sums = _sum_runs(pool, probs, heat, same, convention)
+        sums = _sum_spans(pool, probs, heat, same, convention)
         segments = labelled.result()
         measured = pool.submit(_measure, heat.pred, segments, sums)
         compared = gt is not None and pool.submit(
@@ -167,13 +168,13 @@ def measure_image(
         table = measured.result()
         if compared:
             table["iou"], table["iou_adj"] = compared.result()
-    order = columns(probs.shape[-1], with_gt=gt is not None)
+    order = columns(n_classes, with_gt=gt is not None)
     frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
-    return Measurement(frame, segments, heat, gt, confusions)
+    return Measurement(frame, segments, heat, gt, counted.result() if counted else None)
 
 
 def check_ground_truth(
-    gt: np.ndarray, shape: tuple[int, ...], void: int = 255, reduce_zero_label: bool = False
+    gt: np.ndarray, shape: tuple[int, ...], void: int = VOID, reduce_zero_label: bool = False
 ) -> np.ndarray:
     """Ground truth as uint8 class ids with 255 for void.
 
@@ -231,79 +232,81 @@ def check_ground_truth(
     return np.where(is_void, np.uint8(VOID), gt).astype(np.uint8, copy=False)
 
 
-class _RunSums(NamedTuple):
-    """Sums over short runs of pixels of one row, segment, and side of it: interior or boundary.
+class _SpanSums(NamedTuple):
+    """Sums over short spans of one segment, and of one side of it: interior or boundary.
 
     Attributes
     ----------
-    starts, lengths : int64 [R]
-    interior : bool [R]
-    entropy, difference : float32 [R]
-    probs : float32 [R, C]
+    spans : Spans
+    interior : bool [N]
+    entropy, difference : float32 [N]
+    probs : float32 [N, C]
     """
 
-    starts: np.ndarray
-    lengths: np.ndarray
+    spans: Spans
     interior: np.ndarray
     entropy: np.ndarray
     difference: np.ndarray
     probs: np.ndarray
 
 
-def _sum_runs(
+def _sum_spans(
     pool: Executor, probs: np.ndarray, heat: HeatMaps, same: np.ndarray, convention: str
-) -> _RunSums:
+) -> _SpanSums:
     """Everything that is summed over pixels; ``same`` [H, W] is constant within a segment only."""
     interior = find_interior(same, convention=convention)
-    starts = run_starts(same, interior, every=_FLOAT32_RUN)
+    spans = Spans.of(same, interior, every=_FLOAT32_SPAN)
     pixels = probs.reshape(-1, probs.shape[-1])
-    sums = _RunSums(
-        starts,
-        np.diff(starts, append=same.size),
-        interior.ravel()[starts],
-        *(np.empty(len(starts), np.float32) for _ in range(2)),
-        np.empty((len(starts), pixels.shape[1]), np.float32),
+    sums = _SpanSums(
+        spans,
+        interior.ravel()[spans.starts],
+        *(np.empty(len(spans.starts), np.float32) for _ in range(2)),
+        np.empty((len(spans.starts), pixels.shape[1]), np.float32),
     )
 
     def sum_block(begin: int) -> None:
         block = slice(begin, min(begin + _BLOCK_PIXELS, len(pixels)))
-        runs = slice(*np.searchsorted(starts, (block.start, block.stop)))
-        rows = _sum_of_rows(np.append(starts[runs], block.stop) - begin)
-        sums.probs[runs] = rows @ pixels[block].astype(np.float32, copy=False)
-        sums.entropy[runs] = rows @ heat.entropy.ravel()[block]
-        sums.difference[runs] = rows @ heat.difference.ravel()[block]
+        inside = slice(*np.searchsorted(spans.starts, (block.start, block.stop)))
+        bounds, n = np.append(spans.starts[inside], block.stop) - begin, block.stop - begin
+        # The matrix of ones that sums the pixels of each span.
+        ones = sparse.csr_matrix(
+            (np.ones(n, np.float32), np.arange(n), bounds), shape=(len(bounds) - 1, n)
+        )
+        sums.probs[inside] = ones @ pixels[block].astype(np.float32, copy=False)
+        sums.entropy[inside] = ones @ heat.entropy.ravel()[block]
+        sums.difference[inside] = ones @ heat.difference.ravel()[block]
 
     list(pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)))
     return sums
 
 
-def _sum_of_rows(bounds: np.ndarray) -> sparse.csr_matrix:
-    """The matrix of ones that sums the rows bounds[i]..bounds[i + 1] of what it multiplies."""
-    n = bounds[-1]
-    entries = (np.ones(n, np.float32), np.arange(n), bounds)
-    return sparse.csr_matrix(entries, shape=(len(bounds) - 1, n))
-
-
-def _measure(pred: np.ndarray, segments: np.ndarray, sums: _RunSums) -> dict[str, np.ndarray]:
+def _measure(pred: np.ndarray, segments: np.ndarray, sums: _SpanSums) -> dict[str, np.ndarray]:
     """All columns of the table that need no ground truth."""
-    segment = segments.ravel()[sums.starts]
-    n = int(segments.max())
+    spans, n = sums.spans, int(segments.max())
+    segment = segments.ravel()[spans.starts]
     first = np.flatnonzero(np.diff(np.maximum.accumulate(segment), prepend=0))
-    inner, boundary = _sum_sides(segment, sums, sums.lengths, n)
+
+    def sum_sides(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sums over the interior and over the boundary of each segment, float64 [n] each."""
+        side = 2 * segment + sums.interior
+        both = np.bincount(side, values, minlength=2 * n + 2).reshape(-1, 2)[1:]
+        return both[:, 1], both[:, 0]
+
+    inner, boundary = sum_sides(spans.lengths)
     # A segment that fills the image has no boundary in convention "reference".
     rel, rel_in = (area / np.maximum(boundary, 1) for area in (inner + boundary, inner))
     table = {
         "segment": np.arange(1, n + 1),
-        "class_id": pred.ravel()[sums.starts[first]],
+        "class_id": pred.ravel()[spans.starts[first]],
         "S": inner + boundary,
         "S_in": inner,
         "S_bd": boundary,
         "S_rel": rel,
         "S_rel_in": rel_in,
-        **_boxes(segment, sums, segments.shape, n),
+        **_boxes(segment, spans, segments.shape[0], n),
     }
     for name, values in (("E", sums.entropy), ("D", sums.difference)):
-        heat_in, heat_bd = _sum_sides(segment, sums, values, n)
+        heat_in, heat_bd = sum_sides(values)
         mean, mean_in = (heat_in + heat_bd) / table["S"], heat_in / np.maximum(inner, 1)
         table |= {
             name: mean,
@@ -312,23 +315,15 @@ def _measure(pred: np.ndarray, segments: np.ndarray, sums: _RunSums) -> dict[str
             f"{name}_rel": mean * rel,
             f"{name}_rel_in": mean_in * rel_in,
         }
-    means = _sum_by_segment(segment, sums.probs, n)
-    means /= table["S"][:, None]
+    means = _sum_by_segment(segment, sums.probs, n) / table["S"][:, None]
     return table | dict(zip(class_columns(means.shape[1]), means.T, strict=True))
 
 
-def _sum_sides(segment: np.ndarray, sums: _RunSums, values: np.ndarray, n: int):
-    """Sums over the interior and over the boundary of each segment, float64 [n] each."""
-    side = 2 * segment + sums.interior
-    both = np.bincount(side, values, minlength=2 * n + 2).reshape(-1, 2)[1:]
-    return both[:, 1], both[:, 0]
-
-
 def _sum_by_segment(owner: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
-    """Sum of the rows [Q, C] of each owner 1..n in float64; a block at a time for memory's sake."""
+    """Sum of the rows [Q, C] of each owner 1..n in float64; by blocks, which take less memory."""
     totals = np.zeros((n + 1, values.shape[1]))
-    for begin in range(0, len(owner), _BLOCK_RUNS):
-        block = values[begin : begin + _BLOCK_RUNS]
+    for begin in range(0, len(owner), _BLOCK_SPANS):
+        block = values[begin : begin + _BLOCK_SPANS]
         owners = owner[begin : begin + len(block)]
         present = np.zeros(n + 1, bool)
         present[owners] = True
@@ -338,9 +333,9 @@ def _sum_by_segment(owner: np.ndarray, values: np.ndarray, n: int) -> np.ndarray
     return totals[1:]
 
 
-def _boxes(segment: np.ndarray, sums: _RunSums, shape: tuple[int, int], n: int):
-    """Half-open bounding boxes; a run lies within one row."""
-    row, left = np.divmod(sums.starts, shape[1])
+def _boxes(segment: np.ndarray, spans: Spans, height: int, n: int) -> dict[str, np.ndarray]:
+    """Half-open bounding boxes; a span lies within one row."""
+    row, left = np.divmod(spans.starts, spans.width)
 
     def extreme(ufunc: np.ufunc, values: np.ndarray, initial: int) -> np.ndarray:
         result = np.full(n + 1, initial, np.int32)
@@ -348,8 +343,8 @@ def _boxes(segment: np.ndarray, sums: _RunSums, shape: tuple[int, int], n: int):
         return result[1:]
 
     return {
-        "top": extreme(np.minimum, row, shape[0]),
-        "left": extreme(np.minimum, left, shape[1]),
+        "top": extreme(np.minimum, row, height),
+        "left": extreme(np.minimum, left, spans.width),
         "bottom": extreme(np.maximum, row + 1, 0),
-        "right": extreme(np.maximum, left + sums.lengths, 0),
+        "right": extreme(np.maximum, left + spans.lengths, 0),
     }

@@ -1,16 +1,35 @@
-"""What seems wrong with ground truth, told by its confusions with the prediction."""
+"""Is there ground truth, and does it seem right by its confusions with the prediction?"""
 
 import numpy as np
+import pandas as pd
 
-__all__ = ["doubt_truth", "find_classes_in_void"]
+from metaseg_tf.data.classes import VOID
+from metaseg_tf.errors import InputError
+
+__all__ = ["check_truth", "doubt_truth", "find_classes_in_void"]
+
+
+def check_truth(table: pd.DataFrame, origin: str = "segment table") -> None:
+    """Raise an InputError unless a table, called ``origin``, holds segments with ground truth."""
+    if "iou_adj" not in table:
+        raise InputError(
+            f"{origin}: expected segments with ground truth, got a table without iou_adj; extract "
+            "with ground truth first"
+        )
+    if table.empty:
+        raise InputError(
+            f"{origin}: expected segments with ground truth, got none: no pixel of any image has "
+            "ground truth, as in Cityscapes' split test, or no image is measured; extract images "
+            "with labels"
+        )
 
 
 def find_classes_in_void(confusions: np.ndarray) -> np.ndarray:
-    """Classes whose pixels the ground truth holds as void, by all appearance.
+    """Classes whose pixels the ground truth seems to mark as void.
 
     Of two classes that is the one that never occurs, if void does. Of more it is those that never
     occur and are predicted in void more than elsewhere, if they are most of what is predicted
-    there: in an ordinary data set void is predicted as classes that occur beside it.
+    there: in an ordinary data set void is predicted as classes that occur next to it.
 
     Parameters
     ----------
@@ -20,7 +39,7 @@ def find_classes_in_void(confusions: np.ndarray) -> np.ndarray:
     Returns
     -------
     int64 array
-        Class ids; none where no pixel is void, or all are.
+        Class ids; empty if no pixel is void, or all are.
     """
     in_void = confusions[-1]
     lacking = confusions[:-1].sum(1) == 0
@@ -32,8 +51,8 @@ def find_classes_in_void(confusions: np.ndarray) -> np.ndarray:
     return np.flatnonzero(found & ~lacking.all())
 
 
-def doubt_truth(confusions: np.ndarray, void: int = 255) -> str | None:
-    """One line on what seems wrong with ground truth, and what to do; None where nothing does.
+def doubt_truth(confusions: np.ndarray, void: int = VOID) -> str | None:
+    """One line on what seems wrong with ground truth, and what to do; None if nothing does.
 
     Parameters
     ----------

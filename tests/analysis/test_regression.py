@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from protocol_twin import fit_linear_slowly
 from sklearn.metrics import r2_score
+from statsmodels.regression.linear_model import OLS
 from tables import make_table
 
 from metaseg_tf.analysis.design import build_design
@@ -59,6 +60,20 @@ def test_halves_are_swapped(design):
         row = scores.query(f"model == 'all' and score == 'r2' and part == '{part}'")
         expected = r2_score(design.iou_adj[half], predict(design.X[half]))
         assert row["value"].item() == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize("noise", ["float64", "float32", "float16"])
+def test_figure_3_is_fitted_by_statsmodels_on_the_same_rows(table, noise, monkeypatch):
+    fitted = []
+    fit = OLS.fit
+    monkeypatch.setattr(OLS, "fit", lambda model: fitted.append(model) or fit(model))
+    names = [name for name in table if name.startswith("cprob")]
+    design = build_design(table.assign(**table[names].astype(noise).astype("float64")))
+    found = fit_regression(design)
+    train = Protocol().draw_splits(design)[0]
+    np.testing.assert_array_equal(fitted[0].endog, design.iou_adj[train])
+    expected = design.X @ found.coef[0] + found.intercept[0]
+    np.testing.assert_allclose(found.predicted, expected, atol=1e-9)
 
 
 def test_a_constant_target_is_told(table):

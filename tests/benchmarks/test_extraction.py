@@ -6,18 +6,18 @@ from functools import partial
 
 import numpy as np
 import pytest
+from deeplab_samples import random_weights
 from PIL import Image
 from test_segment_metrics import make_street
 
 from metaseg_tf.data.cityscapes import PairSource, find_pairs
-from metaseg_tf.demo.training import random_weights
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.runs.extraction import MeasureSettings, extract
-from metaseg_tf.runs.memory import keep_freed_memory
 from metaseg_tf.runs.run import Run
 from metaseg_tf.runs.sources import NetworkSource
+from metaseg_tf.runs.work import keep_freed_memory
 from metaseg_tf.segments.table import measure_image
 
 #: So many rounds, in each of which network, measuring and run do so many images.
@@ -66,7 +66,7 @@ class IdleNetwork:
 
 @pytest.fixture(scope="module")
 def mobilenet():
-    settings = NetworkSettings(output_stride=16, crop=(1025, 2049))
+    settings = NetworkOptions(output_stride=16, crop=(1025, 2049))
     return RebuiltNetwork(random_weights(MOBILENETV2, seed=0), settings)
 
 

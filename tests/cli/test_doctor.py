@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import metaseg_tf
-from metaseg_tf.cli import checkup
+from metaseg_tf.cli import doctor
 from metaseg_tf.cli.options import DATA_VARIABLES
 
 SETUP = Path(metaseg_tf.__file__).parents[1] / "setup.py"
@@ -16,7 +16,7 @@ SETUP = Path(metaseg_tf.__file__).parents[1] / "setup.py"
 @pytest.fixture
 def quick(monkeypatch):
     """A doctor that leaves TensorFlow alone."""
-    monkeypatch.setattr(checkup, "_tensorflow", lambda: iter(()))
+    monkeypatch.setattr(doctor, "_tensorflow", lambda: iter(()))
     for name in DATA_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
@@ -47,13 +47,13 @@ def test_every_required_package_is_looked_at():
     )
     (needs,) = (ast.literal_eval(k.value) for k in call.keywords if k.arg == "install_requires")
     names = {need.split(">=")[0] for need in needs} - {"tensorflow", "tensorflow-addons"}
-    assert names == set(checkup.REQUIRED)
+    assert names == set(doctor.REQUIRED)
 
 
 def test_missing_package_is_broken_and_optional_one_is_not(find, monkeypatch):
-    version = checkup._version
+    version = doctor._version
     gone = {"scipy", "tensorflow-addons"}
-    monkeypatch.setattr(checkup, "_version", lambda name: None if name in gone else version(name))
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name in gone else version(name))
     code, found = find()
     assert code == 1
     assert found["scipy"]["state"] == "broken"
@@ -101,7 +101,7 @@ def test_screen_names_what_is_missing_for_what(metaseg, quick):
 
 
 def test_tensorflow_and_its_compiler_are_tried():
-    found = {finding.name: finding for finding in checkup._tensorflow()}
+    found = {finding.name: finding for finding in doctor._tensorflow()}
     assert found["tensorflow"].state == "ok"
     assert found["XLA"].state == "ok"
     assert found["GPU"].state in ("ok", "missing")

@@ -202,4 +202,4 @@ def test_names_belong_to_dumps(metaseg, tmp_path):
     words = ("--network", "demo_xception", "--cityscapes", tmp_path, "--out", tmp_path / "XC")
     code, _, message = metaseg("extract", *words, "--classes", "cityscapes")
     assert code == 2
-    assert "expected --classes together with --softmax" in message
+    assert "expected --classes only with --softmax" in message

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from deeplab_samples import SMALL, write_checkpoint
+from deeplab_samples import SMALL, random_weights, write_checkpoint
 from PIL import Image
 from street import write_pair
 
 from metaseg_tf import load_network, load_run, segment_metrics
-from metaseg_tf.data.cityscapes import CLASSES, find_pairs
-from metaseg_tf.demo.training import random_weights
-from metaseg_tf.networks.deeplab.export import export_frozen_graph
+from metaseg_tf.data.cityscapes import find_pairs
+from metaseg_tf.data.classes import CITYSCAPES
+from metaseg_tf.networks.deeplab.rebuilt import export_frozen_graph
 from metaseg_tf.runs.run import Run
 
 SETTINGS = ("--output-stride", 16, "--crop", "33x49")
@@ -53,7 +53,7 @@ def test_a_checkpoint_over_cityscapes(metaseg, checkpoint, cityscapes, tmp_path)
     assert code == 0
     assert "3 images measured" in output
     assert "mIoU" in output
-    assert all(name in output for name in CLASSES)
+    assert all(name in output for name in CITYSCAPES.names)
     network = load_network(checkpoint, output_stride=16, crop=(33, 49))
     first = find_pairs(cityscapes)[0].read()
     expected = segment_metrics(network.probabilities(first.image), first.gt)
@@ -114,7 +114,7 @@ def test_a_split_without_labels_is_told(metaseg, refused, checkpoint, tmp_path, 
     ("words", "said"),
     [
         (("--network", "mobilenetv2"), "--cityscapes ROOT"),
-        ((), "either --softmax DIR or --network NAME"),
+        ((), "either --softmax FOLDER or --network NAME"),
         (("--network", "x.pb", "--softmax", "y"), "got both"),
         (("--network", "mobilnetv2", "--cityscapes", "{root}"), "did you mean mobilenetv2"),
         (("--network", "no/such.pb", "--cityscapes", "{root}"), "no/such.pb"),
@@ -130,7 +130,7 @@ def test_a_split_without_labels_is_told(metaseg, refused, checkpoint, tmp_path, 
         (("--network", "{checkpoint}", "--cityscapes", "{root}", "--crop", ""), "1025x2049"),
         (("--network", "{checkpoint}", "--cityscapes", "{root}", "--scales", "nan"), "(0, 8]"),
         (("--network", "{checkpoint}", "--cityscapes", "{root}", "--city", "*"), "there is ulm"),
-        (("--network", "/", "--cityscapes", "{root}"), "common prefix"),
+        (("--network", "/", "--cityscapes", "{root}"), "got another file or folder"),
     ],
 )
 def test_what_cannot_be_run_is_refused(refused, checkpoint, cityscapes, tmp_path, words, said):

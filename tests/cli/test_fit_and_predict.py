@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from metaseg_tf import judge_image, load_model
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.pictures import read_numbers
 from metaseg_tf.runs import run
 
@@ -42,7 +42,7 @@ def made(tmp_path_factory):
 class FakeNetwork:
     """Sees classes in colours."""
 
-    settings, classes = NetworkSettings(output_stride=16), 5
+    settings, classes = NetworkOptions(16, scales=1.0, flip=False), 5
 
     def probabilities(self, image):
         return softmax(np.repeat(image, 2, -1)[..., :5] / 20.0, axis=-1).astype(np.float32)

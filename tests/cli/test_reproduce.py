@@ -4,8 +4,8 @@ import pytest
 from street import FakeNetwork, write_street
 
 from metaseg_tf import load_run
-from metaseg_tf.cli import stages
-from metaseg_tf.demo.golden import golden_numbers
+from metaseg_tf.cli.reproduce import run_plan
+from metaseg_tf.demo.plan import golden_numbers
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks import checkpoints
 from metaseg_tf.networks.checkpoints import find
@@ -26,10 +26,10 @@ def networks(monkeypatch):
     """Networks that need no download, by name, once they are loaded."""
     loaded = {}
 
-    def load(source, **_):
+    def load(source, _):
         return loaded.setdefault(str(source), FakeNetwork())
 
-    def describe(source, network, **_):
+    def describe(source, network, _):
         return {"network": source.rsplit("/", 1)[-1]}
 
     monkeypatch.setattr(sources, "load_network", load)
@@ -52,7 +52,7 @@ def drawn(monkeypatch):
 
     monkeypatch.setattr(figures, "FIGURES", {1: None, 7: None}, raising=False)
     monkeypatch.setattr(figures, "make_figure", draw, raising=False)
-    monkeypatch.setattr(figures, "make_diagnostic_figures", lambda *_: [], raising=False)
+    monkeypatch.setattr(figures.diagnostics, "draw_diagnostics", lambda found: [])
     return asked
 
 
@@ -135,11 +135,11 @@ def test_a_plan_of_ones_own_hits_its_golden_numbers(
     monkeypatch.setattr(figures, "FIGURES", {1: None}, raising=False)
     chosen = (NetworkPlan("XC", "strong", "a/strong.pb"), NetworkPlan("MN", "weak", "a/weak.pb"))
     plan = Plan(chosen, street, tmp_path)
-    assert stages.run_plan(plan, quiet=True) == 1
+    assert run_plan(plan, quiet=True) == 1
     golden = golden_numbers(plan.open_runs())
     assert len(golden) == len(PUBLISHED)
     capsys.readouterr()
-    assert stages.run_plan(replace(plan, printed=golden), quiet=True) == 0
+    assert run_plan(replace(plan, printed=golden), quiet=True) == 0
     output = capsys.readouterr().out
     assert "112 match, 0 near, 0 off, 0 missing" in output
     assert "6 of 6 results made" in output

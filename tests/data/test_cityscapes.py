@@ -11,11 +11,9 @@ from street import write_pair
 
 from metaseg_tf.data import cityscapes
 from metaseg_tf.data.cityscapes import (
-    CLASSES,
     LABEL_IDS_TO_TRAIN_IDS,
     LABELS,
     find_pairs,
-    name_classes,
     read_ahead,
     read_pairs,
 )
@@ -29,18 +27,9 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_the_nineteen_classes_in_the_order_of_train_ids():
-    assert CLASSES[0] == "road"
-    assert CLASSES[10] == "sky"
-    assert CLASSES[18] == "bicycle"
-    assert len(CLASSES) == 19
+def test_label_ids_become_train_ids():
     assert [label.label_id for label in LABELS] == list(range(34))
     assert LABEL_IDS_TO_TRAIN_IDS[[7, 33, 0, 29, 255]].tolist() == [0, 18, 255, 255, 255]
-
-
-def test_other_sets_of_classes_go_by_numbers():
-    assert name_classes(19) == CLASSES
-    assert name_classes(2) == ("class 0", "class 1")
 
 
 def test_pairs_are_found_in_the_order_of_names(root):

@@ -10,8 +10,7 @@ from street import FakeNetwork, write_street
 
 from metaseg_tf.data.softmax import load_dump
 from metaseg_tf.demo import plan as demo
-from metaseg_tf.demo.golden import load_golden
-from metaseg_tf.demo.plan import DEMO_NETWORKS, keep_softmax
+from metaseg_tf.demo.plan import DEMO_NETWORKS, keep_softmax, load_golden
 from metaseg_tf.paper.reproduction import Plan
 from metaseg_tf.paper.verify import verify
 from metaseg_tf.runs import sources

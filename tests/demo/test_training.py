@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from deeplab_samples import CROP as SAMPLE_CROP
-from deeplab_samples import SMALL, small_weights, smooth_image
+from deeplab_samples import SMALL, random_weights, small_weights, smooth_image
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,16 +23,14 @@ from metaseg_tf.demo.training import (
     initial_weights,
     make_batches,
     make_variables,
-    random_weights,
 )
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65, Decoder
-from metaseg_tf.networks.deeplab.export import export_frozen_graph
 from metaseg_tf.networks.deeplab.layers import InferenceLayers
 from metaseg_tf.networks.deeplab.model import compute_logits, normalise, variable_shapes
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork, export_frozen_graph
 from metaseg_tf.networks.network import load_network
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 
 
 @pytest.mark.parametrize("make", [initial_weights, random_weights])
@@ -179,7 +177,7 @@ trained = cache(train)
 def test_training_learns_and_its_export_runs(name, tmp_path):
     weights, losses = trained(name)
     assert losses[-1] < 0.6 * losses[0]
-    network = RebuiltNetwork(weights, NetworkSettings(16, crop=CROP))
+    network = RebuiltNetwork(weights, NetworkOptions(16, crop=CROP))
     export_frozen_graph(network, tmp_path / "tiny.pb")
     image = striped_batch()[0][0].astype(np.uint8)
     probs = load_network(tmp_path / "tiny.pb").probabilities(image)

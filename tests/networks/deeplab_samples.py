@@ -7,8 +7,10 @@ import numpy as np
 import slow_deeplab
 import tensorflow as tf
 
-from metaseg_tf.demo.training import random_weights
+from metaseg_tf.demo.training import initial_weights, make_variables
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65, Decoder
+from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers, resize_bilinear
+from metaseg_tf.networks.deeplab.model import compute_logits
 
 SMALL = {
     "mobilenetv2": replace(
@@ -23,6 +25,31 @@ SMALL = {
     ),
 }
 CROP = (65, 97)
+
+
+def random_weights(architecture, seed):
+    """Random weights whose statistics are those of a trained network.
+
+    Gamma and beta scatter around the identity, the moving statistics are those that random images
+    have in each layer, and the logits of small images have a standard deviation of 2.5.
+    """
+    rng = np.random.default_rng(seed)
+    weights = initial_weights(architecture, seed)
+    for name, value in weights.items():
+        if name.endswith(("/gamma", "/beta", "/biases")):
+            weights[name] = value + rng.normal(0, 0.1, value.shape).astype(np.float32)
+    # Eight images in [-1, 1]: smooth coloured patterns under more and more noise.
+    patterns = resize_bilinear(rng.normal(0, 0.5, (8, 5, 5, 3)).astype(np.float32), (65, 65))
+    levels = np.linspace(0, 0.5, 8, dtype=np.float32).reshape(8, 1, 1, 1)
+    noise = rng.normal(0, 1, patterns.shape).astype(np.float32)
+    images = tf.clip_by_value(patterns + levels * noise, -1.0, 1.0)
+    variables = make_variables(weights)
+    # Some of the initial variance 1 stays, so that channels without signal are not blown up.
+    compute_logits(architecture, TrainingLayers(variables, momentum=0.1), images, 16)
+    weights = {name: variable.numpy() for name, variable in variables.items()}
+    logits = compute_logits(architecture, InferenceLayers(weights), images, 16)
+    weights["logits/semantic/weights"] *= 2.5 / np.std(logits)
+    return weights
 
 
 @cache

@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_networks import draw
 
+from metaseg_tf import load_network
 from metaseg_tf.errors import DataFormatError, InputError, NetworkError, ShapeError
-from metaseg_tf.networks.formats import open_network
 from metaseg_tf.networks.image_network import NetworkInput
-from metaseg_tf.networks.network import load_network
 
 NAMED = ("0..255", "0..1", "-1..1", "imagenet")
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -211,7 +210,7 @@ def run(model, image):
 
 def test_a_converter_may_leave_the_size_open(tmp_path):
     model = make(softmax, (None, None))
-    network = open_network(save_tflite(model, tmp_path))
+    network = load_network(save_tflite(model, tmp_path))
     assert network.crop is None
     for size in ((32, 48), (21, 13), (32, 48)):
         pixels = draw(*size)
@@ -235,7 +234,7 @@ def test_a_name_of_the_catalogue_stays_one(tmp_path, monkeypatch):
 @pytest.mark.parametrize("size", [(20, 48), (32, 30), (7, 9)])
 def test_smaller_images_are_padded_and_cut_back(tmp_path, size):
     model, small = make(plain), draw(*size)
-    network = open_network(save_keras(model, tmp_path))
+    network = load_network(save_keras(model, tmp_path))
     whole = np.pad(small, ((0, SIZE[0] - size[0]), (0, SIZE[1] - size[1]), (0, 0)), mode="edge")
     expected = run(model, whole)[: size[0], : size[1]]
     np.testing.assert_allclose(network.probabilities(small), expected, atol=1e-5)

@@ -10,14 +10,17 @@ from deeplab_samples import CROP, SMALL, small_weights, smooth_image, write_chec
 
 from metaseg_tf.errors import DataFormatError, InputError, NetworkError
 from metaseg_tf.networks.checkpoints import CITYSCAPES_CROP
-from metaseg_tf.networks.deeplab.export import build_frozen_graph, export_frozen_graph
 from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.deeplab.rebuilt import (
+    RebuiltNetwork,
+    build_frozen_graph,
+    export_frozen_graph,
+)
 from metaseg_tf.networks.network import load_network
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.tiling import Tiled
 
-OWN = NetworkSettings(8, (1.0,), False, CROP)
+OWN = NetworkOptions(8, (1.0,), False, CROP)
 
 
 @pytest.fixture(params=SMALL)
@@ -49,7 +52,7 @@ class TestFrozenGraph:
     def test_is_rebuilt_with_any_setting(self, graph_file):
         network = load_network(graph_file, flip=True)
         assert isinstance(network, RebuiltNetwork)
-        assert network.settings == NetworkSettings(8, (1.0,), True, CROP)
+        assert network.settings == NetworkOptions(8, (1.0,), True, CROP)
 
     def test_equals_its_rebuilt_self(self, graph_file):
         image = smooth_image(60, 97)
@@ -79,7 +82,7 @@ class TestCheckpoint:
     def test_takes_the_papers_output_stride_and_the_crop_of_cityscapes(self, checkpoint, name):
         network = load_network(checkpoint)
         stride = {"mobilenetv2": 16, "xception65": 8}[name]
-        assert network.settings == NetworkSettings(stride, (1.0,), False, CITYSCAPES_CROP)
+        assert network.settings == NetworkOptions(stride, (1.0,), False, CITYSCAPES_CROP)
 
     def test_equals_the_frozen_graph(self, checkpoint, graph_file):
         image = smooth_image(*CROP)
@@ -90,23 +93,23 @@ class TestCheckpoint:
 
     def test_settings(self, checkpoint):
         network = load_network(checkpoint, output_stride=16, scales=[0.75, 1], crop=[33, 49])
-        assert network.settings == NetworkSettings(16, (0.75, 1.0), False, (33, 49))
+        assert network.settings == NetworkOptions(16, (0.75, 1.0), False, (33, 49))
 
 
 class TestCatalogue:
     @pytest.fixture(autouse=True)
     def catalogue(self, monkeypatch, checkpoint):
-        entry = SimpleNamespace(settings=NetworkSettings(16, (0.75, 1.0), True, CROP))
+        entry = SimpleNamespace(settings=NetworkOptions(16, (0.75, 1.0), True, CROP))
         door = "metaseg_tf.networks.network"
         monkeypatch.setattr(f"{door}.find", {"published": entry}.__getitem__)
         monkeypatch.setattr(f"{door}.checkpoint_path", lambda entry: checkpoint)
 
     def test_without_settings_the_papers_are_taken(self):
-        assert load_network("published").settings == NetworkSettings(16, (0.75, 1.0), True, CROP)
+        assert load_network("published").settings == NetworkOptions(16, (0.75, 1.0), True, CROP)
 
     def test_any_setting_replaces_all_of_them(self):
         settings = load_network("published", output_stride=8, crop=CROP).settings
-        assert settings == NetworkSettings(8, (1.0,), False, CROP)
+        assert settings == NetworkOptions(8, (1.0,), False, CROP)
 
 
 def test_a_prefix_in_the_working_folder_is_no_catalogue_name(tmp_path, monkeypatch):

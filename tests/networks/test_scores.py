@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from small_networks import CLASSES, Segmenter, draw, logits, probabilities
 
+from metaseg_tf import load_network
 from metaseg_tf.errors import NetworkError
-from metaseg_tf.networks.formats import open_network
 from metaseg_tf.networks.graph import Graph
 from metaseg_tf.networks.scores import Ending, find_kind, flow_of_graph, rescales_pixels
 
@@ -264,9 +264,9 @@ def test_every_format_tells_the_same(tmp_path, caplog, save, name):
     end, kind = ENDS[name]
     if kind == "sigmoid":
         with pytest.raises(NetworkError, match="got 4 sigmoid channels"):
-            open_network(save(tmp_path, end))
+            load_network(save(tmp_path, end))
         return
-    network, image = open_network(save(tmp_path, end)), draw(*SIZE)
+    network, image = load_network(save(tmp_path, end)), draw(*SIZE)
     assert not caplog.records
     if name != "softmax by hand":  # which TensorFlow Lite recognises
         assert network.ending.kind == kind
@@ -275,7 +275,7 @@ def test_every_format_tells_the_same(tmp_path, caplog, save, name):
 
 @pytest.mark.parametrize(("end", "kind"), KERAS_ENDS.values(), ids=KERAS_ENDS)
 def test_keras_models_tell_it(tmp_path, end, kind):
-    network, image = open_network(save_keras(tmp_path, end)), draw(*SIZE)
+    network, image = load_network(save_keras(tmp_path, end)), draw(*SIZE)
     assert network.ending.kind == kind
     np.testing.assert_allclose(network.probabilities(image), probabilities(image), atol=1e-5)
 
@@ -283,7 +283,7 @@ def test_keras_models_tell_it(tmp_path, end, kind):
 @pytest.mark.parametrize("save", FORMATS.values(), ids=FORMATS)
 @pytest.mark.parametrize("move", [lambda x: x, lambda x: tf.image.resize(x, SIZE)])
 def test_one_sigmoid_channel_is_two_classes_in_every_format(tmp_path, save, move):
-    network = open_network(save(tmp_path, lambda x: move(tf.sigmoid(x[..., :1]))), tile=None)
+    network = load_network(save(tmp_path, lambda x: move(tf.sigmoid(x[..., :1]))), tile=None)
     image = draw(*SIZE)
     p = 1 / (1 + np.exp(-logits(image)[..., :1].astype(np.float64)))
     assert network.classes == 2
@@ -295,7 +295,7 @@ def test_one_sigmoid_channel_is_two_classes_in_every_format(tmp_path, save, move
 @pytest.mark.parametrize("save", FORMATS.values(), ids=FORMATS)
 def test_one_channel_without_a_sigmoid_is_refused(tmp_path, save):
     with pytest.raises(NetworkError, match="one channel that ends in a sigmoid, got 1 without"):
-        open_network(save(tmp_path, lambda x: x[..., :1]))
+        load_network(save(tmp_path, lambda x: x[..., :1]))
 
 
 BOUNDED = {
@@ -309,6 +309,6 @@ BOUNDED = {
 @pytest.mark.parametrize("save", FORMATS.values(), ids=FORMATS)
 @pytest.mark.parametrize("end", BOUNDED.values(), ids=BOUNDED)
 def test_values_in_0_and_1_of_unknown_ops_never_go_through_a_softmax(tmp_path, save, end):
-    network = open_network(save(tmp_path, end))
+    network = load_network(save(tmp_path, end))
     with pytest.raises(NetworkError, match="rows summing to 1"):
         network.probabilities(draw(*SIZE))

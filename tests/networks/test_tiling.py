@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from small_networks import CLASSES, draw, logits, probabilities
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.scores import Ending
 from metaseg_tf.networks.tiling import Tiled
 
@@ -16,7 +16,7 @@ class Network:
     """Any function from an image to scores, by default logits, as a network."""
 
     classes = CLASSES
-    settings = NetworkSettings(crop=(8, 8))
+    settings = NetworkOptions(crop=(8, 8))
 
     def __init__(self, call=logits, kind="logits"):
         self.scores, self.ending = call, Ending(kind, CLASSES)
@@ -127,6 +127,6 @@ def test_overlaps_that_never_end_are_refused(tile, overlap):
 
 def test_the_settings_are_the_network_s_without_its_crop():
     network = Network()
-    network.settings = NetworkSettings(16, (0.5, 1.0), True, (8, 8), "0..1")
-    expected = NetworkSettings(16, (0.5, 1.0), True, None, "0..1")
+    network.settings = NetworkOptions(16, (0.5, 1.0), True, (8, 8), "0..1")
+    expected = NetworkOptions(16, (0.5, 1.0), True, None, "0..1")
     assert Tiled(network, 8).settings == expected

@@ -8,7 +8,7 @@ from street import write_pair
 from metaseg_tf.data.cityscapes import PairSource, find_pairs
 from metaseg_tf.data.photographs import Photograph, find_photographs
 from metaseg_tf.data.sample import Source
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.runs import sources
 from metaseg_tf.runs.sources import NetworkSource, ProcessNetwork
 
@@ -17,7 +17,7 @@ class RedNetwork:
     """Predicts the class that the red channel names."""
 
     classes = 19
-    settings = NetworkSettings(input_range="0..255")
+    settings = NetworkOptions(input_range="0..255")
 
     def probabilities(self, image):
         return np.eye(self.classes, dtype=np.float32)[image[..., 0] % self.classes]
@@ -28,7 +28,7 @@ def loads(monkeypatch):
     """What was asked of `load_network`."""
     asked = []
 
-    def load(source, **options):
+    def load(source, options):
         asked.append((source, options))
         return RedNetwork()
 
@@ -39,11 +39,11 @@ def loads(monkeypatch):
 
 
 def test_a_process_loads_the_network_once_and_late(loads):
-    sent = pickle.dumps(ProcessNetwork("xception65", flip=True))
+    sent = pickle.dumps(ProcessNetwork("xception65", NetworkOptions(flip=True)))
     assert loads == []
     for _ in range(3):
         pickle.loads(sent).probabilities(np.zeros((2, 2, 3), np.uint8))
-    assert loads == [("xception65", {"flip": True})]
+    assert loads == [("xception65", NetworkOptions(flip=True))]
 
 
 def test_a_network_file_is_found_from_elsewhere(loads, tmp_path, monkeypatch):
@@ -56,11 +56,11 @@ def test_a_network_file_is_found_from_elsewhere(loads, tmp_path, monkeypatch):
 
 
 def test_what_was_assumed_of_pixels_is_not_asked_again_elsewhere(loads):
-    network = ProcessNetwork("any", tile=9)
-    assert "input_range" not in pickle.loads(pickle.dumps(network))._options
+    network = ProcessNetwork("any", NetworkOptions(tile=9))
+    assert pickle.loads(pickle.dumps(network))._options == NetworkOptions(tile=9)
     assert network.classes == 19
     elsewhere = pickle.loads(pickle.dumps(network))
-    assert elsewhere._options == {"tile": 9, "input_range": "0..255"}
+    assert elsewhere._options == NetworkOptions(tile=9, input_range="0..255")
 
 
 @pytest.fixture

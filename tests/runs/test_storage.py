@@ -225,10 +225,10 @@ def test_what_a_store_says_becomes_one_line(monkeypatch):
     def refuse(*args):
         raise RuntimeError("AccessDenied:\nno credentials")
 
-    monkeypatch.setattr(type(folder._filesystem), "pipe_file", refuse)
+    monkeypatch.setattr(type(folder._files.fs), "pipe_file", refuse)
     with pytest.raises(RunError, match=r"memory:/.*/run/x: cannot be written \(AccessDenied: no"):
         folder.write("x", b"")
-    monkeypatch.setattr(type(folder._filesystem), "exists", refuse)
+    monkeypatch.setattr(type(folder._files.fs), "exists", refuse)
     with pytest.raises(RunError, match="cannot be reached"):
         open_folder("memory://bucket/run")
 
@@ -252,7 +252,7 @@ def test_files_that_other_processes_wrote_are_seen_at_once(tmp_path):
     folder = open_folder(f"listing://{tmp_path.name}")
     folder.write("files/a.x", b"")
     assert folder.names("files", ".x") == ["a"]
-    MemoryFileSystem().pipe_file(f"{folder._root}/files/b.x", b"")
+    MemoryFileSystem().pipe_file(f"{folder._files.path}/files/b.x", b"")
     assert folder.names("files", ".x") == ["a", "b"]
 
 

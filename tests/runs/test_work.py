@@ -1,5 +1,9 @@
 """The loop over images, with work that is none."""
 
+import os
+import platform
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 
@@ -9,7 +13,7 @@ from late_cluster import LateCluster
 from metaseg_tf.data.sample import Source
 from metaseg_tf.errors import InputError
 from metaseg_tf.runs.run import Run
-from metaseg_tf.runs.work import ImageResult, continued, failed, work_through
+from metaseg_tf.runs.work import ImageResult, failed, work_through
 
 
 @dataclass
@@ -51,7 +55,7 @@ def run(tmp_path):
 
 
 def go_through(source, run, work=work, **options):
-    with continued(run):
+    with run.continued():
         return list(work_through(source, run, work, **options))
 
 
@@ -102,7 +106,7 @@ def test_the_first_goes_alone_where_it_tells_the_number_of_classes(run, first_al
 
 
 def test_a_bad_image_stops_and_is_named(run):
-    with continued(run):
+    with run.continued():
         results = work_through(numbers(3, broken=[1]), run, work)
         assert next(results).name == "0"
         with pytest.raises(InputError, match="origin 1: expected a number"):
@@ -126,3 +130,42 @@ def test_only_the_first_jobs_keep_their_maps(run):
 
     go_through(numbers(4), run, note, keep_maps=2)
     assert marked == [True, True, False, False]
+
+
+#: Frees and asks for the memory of an image, of other sizes in another order, in two threads.
+SCRIPT = """
+import resource
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from metaseg_tf.runs.work import keep_freed_memory
+
+def work(seed):
+    kept = [np.ones(size) for size in np.random.default_rng(seed).permutation([1, 5, 9, 17]) << 17]
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+for _ in range(5):
+    before = faults()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(4)))
+print(faults() - before)
+"""
+
+
+def count_faults(way):
+    # As Dask starts its workers.
+    environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
+    command = [sys.executable, "-c", SCRIPT, way]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has this setting")
+def test_what_was_freed_is_used_again():
+    assert count_faults("keep") < count_faults("leave") / 4

@@ -1,5 +1,228 @@
 """Regression diagnostics: what may and may not be read from the fits of a run."""
 
-from metaseg_tf.analysis.diagnostics.report import Diagnostics, diagnose, summary_text
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
 
-__all__ = ["Diagnostics", "diagnose", "summary_text"]
+import numpy as np
+import pandas as pd
+
+from metaseg_tf.analysis.design import Design, build_design
+from metaseg_tf.analysis.diagnostics import assumptions
+from metaseg_tf.analysis.diagnostics.assumptions import HypothesisTest, tabulate_tests
+from metaseg_tf.analysis.diagnostics.linear import (
+    Aliases,
+    LinearFit,
+    find_aliases,
+    fit_linear,
+    most_influential,
+    variance_inflation,
+)
+from metaseg_tf.analysis.diagnostics.logit import Calibration, LogitFit, calibrate, fit_logit
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
+from metaseg_tf.errors import InputError
+
+__all__ = ["Diagnostics", "diagnose"]
+
+Part = TypeVar("Part")
+
+_TESTS = (
+    assumptions.breusch_pagan,
+    assumptions.white,
+    assumptions.jarque_bera_test,
+    assumptions.omnibus,
+    assumptions.reset,
+)
+#: Consequences, each with the tests of which one rejected hypothesis is enough for it.
+_CONSEQUENCES = (
+    (
+        "Plain standard errors and p-values are not valid: read the clustered ones.",
+        {"Breusch-Pagan", "White"},
+    ),
+    (
+        "Intervals that take residuals for normal are off; coefficients are not affected.",
+        {"Jarque-Bera", "Omnibus"},
+    ),
+    (
+        "A straight line misses some curvature, as for any target that is bound to [0, 1]: "
+        "coefficients are average slopes.",
+        {"RESET"},
+    ),
+    (
+        "Probabilities rank segments; as frequencies they are good to about the error given "
+        "under Calibration.",
+        {"Hosmer-Lemeshow"},
+    ),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnostics:
+    """The findings of ``diagnose``; as a string, one page in words.
+
+    Attributes
+    ----------
+    design : Design
+    aliases : Aliases
+        Columns dropped before anything is interpreted.
+    linear : LinearFit
+        Least squares of the target on the kept columns; its ``partial_regression(column)`` is the
+        frame behind one plot.
+    points : DataFrame
+        Fitted value, residual, leverage, ... of each segment, behind the residual plots.
+    coefficients : DataFrame
+        With plain, heteroscedasticity-robust and image-clustered standard errors.
+    vif : DataFrame
+    tests : tuple of HypothesisTest
+        Of the linear model's assumptions.
+    influential : DataFrame
+        The 20 segments with the largest Cook's distance, with image and box.
+    logit : LogitFit or None
+    calibration : Calibration or None
+    missing : tuple of str
+        Why a test, the logit or the calibration could not be made, if so.
+    """
+
+    design: Design
+    aliases: Aliases
+    linear: LinearFit
+    points: pd.DataFrame
+    coefficients: pd.DataFrame
+    vif: pd.DataFrame
+    tests: tuple[HypothesisTest, ...]
+    influential: pd.DataFrame
+    logit: LogitFit | None
+    calibration: Calibration | None
+    missing: tuple[str, ...]
+
+    def all_tests(self) -> tuple[HypothesisTest, ...]:
+        """The tests of the linear model, of the metric groups and of the calibration."""
+        groups = self.logit.group_tests if self.logit else ()
+        return (*self.tests, *groups, *([self.calibration.test] if self.calibration else ()))
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Tables to be stored as CSV, by name."""
+        frames = {
+            "coefficients": self.coefficients.reset_index(),
+            "aliases": self.aliases.frame(),
+            "vif": self.vif,
+            "tests": tabulate_tests(self.all_tests()),
+            "influential": self.influential,
+        }
+        return frames | ({"reliability": self.calibration.table} if self.calibration else {})
+
+    def texts(self) -> dict[str, str]:
+        """Texts to be stored, by name: the page in words and the summaries of statsmodels."""
+        texts = {"summary": str(self), "ols": self.linear.results.summary().as_text()}
+        return texts | ({"logit": self.logit.results.summary().as_text()} if self.logit else {})
+
+    def sections(self) -> Iterator[tuple[str, str]]:
+        """Title and text of each section of the page, in reading order."""
+        results, n_images = self.linear.results, len(set(self.design.image))
+        yield (
+            "Data and fit",
+            f"{len(self.design)} segments with interior from {n_images} images, "
+            f"{np.mean(~self.design.y):.1%} of them false positives.\n"
+            f"{results.model.endog_names} on {len(self.linear.columns)} columns: "
+            f"R2 {results.rsquared:.2%}, sigma {np.sqrt(results.mse_resid):.3f}.",
+        )
+        worst = ", ".join(f"{row.column} {row.vif:.0f}" for row in self.vif.head(5).itertuples())
+        yield (
+            "Columns",
+            f"{self.aliases}\n{int((self.vif['vif'] > 10).sum())} of the kept columns have a "
+            f"variance inflation factor above 10 (largest: {worst}): their single coefficients are "
+            "poorly determined, sums of them and predictions are not.",
+        )
+        if self.tests:
+            yield "Assumptions of the linear model", "\n".join(map(str, self.tests))
+        yield "Standard errors", self._standard_errors(n_images)
+        first, cook = self.influential.iloc[0], self.points["cook"]
+        place = ", ".join(f"{name} {first[name]}" for name in ("image", "segment") if name in first)
+        yield (
+            "Influence",
+            f"{np.mean(cook > 4 / len(cook)):.1%} of the segments have a Cook's distance above "
+            f"4/n; the largest is {first['cook']:.3g} ({place}); above 1 a single segment moves "
+            "the fit.",
+        )
+        if self.logit:
+            tests = "\n".join(map(str, self.logit.group_tests))
+            explained = f"McFadden's R2 {self.logit.results.prsquared:.2%}."
+            yield "Metric groups in the logistic model", f"{explained}\n{tests}"
+        if self.calibration:
+            yield "Calibration", f"{self.calibration}.\n{self.calibration.test}"
+        rejected = {test.name for test in self.all_tests() if test.rejected}
+        follows = [text for text, tests in _CONSEQUENCES if rejected & tests]
+        if self.aliases.equations:
+            follows.append(
+                "Coefficients hold for the kept columns; another choice gives other ones."
+            )
+        if follows:
+            yield "What follows", "\n".join(f"- {line}" for line in follows)
+        if self.missing:
+            yield "Not made", "\n".join(self.missing)
+
+    def _standard_errors(self, n_images: int) -> str:
+        frame = self.coefficients
+        if frame["se_cluster"].isna().all():
+            return "All segments are of one image: errors clustered by image cannot be computed."
+        ratio = frame["se_cluster"] / frame["se_plain"]
+        lost = frame.index[(frame["p_plain"] < 0.01) & (frame["p_cluster"] >= 0.01)]
+        few = f" With {n_images} images only they are rough." if n_images < 50 else ""
+        return (
+            f"Clustered by image, standard errors are {ratio.median():.2f} times the plain ones in "
+            f"the median and {ratio.max():.2f} times at most ({ratio.idxmax()}).{few}\n"
+            f"Significant at 1% by plain errors only: {', '.join(lost) or 'none'}."
+        )
+
+    def __str__(self) -> str:
+        return "\n\n".join(
+            f"{title}\n{'-' * len(title)}\n{text}" for title, text in self.sections()
+        )
+
+
+def diagnose(
+    table: pd.DataFrame, *, target: str = "iou_adj", engine: str = PAPER_PROTOCOL.engine
+) -> Diagnostics:
+    """Diagnose the regression of a target and the classification of IoU_adj > 0.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Segment table with ground truth.
+    target : {"iou_adj", "iou"}
+    engine : {"lars", "reference"}
+        Solver of the cross-fitted logistic models behind the calibration.
+
+    Raises
+    ------
+    InputError
+        If the table cannot carry a regression. What else cannot be made is named in ``missing``.
+    """
+    design = build_design(table)
+    aliases = find_aliases(design)
+    linear = fit_linear(design, aliases.kept, target)
+    points = linear.points()
+    missing: list[str] = []
+    tests = [_attempt(missing, lambda test=test: test(linear)) for test in _TESTS]
+    return Diagnostics(
+        design,
+        aliases,
+        linear,
+        points,
+        linear.coefficients(design.image),
+        variance_inflation(linear.X, linear.columns),
+        tuple(test for test in tests if test),
+        most_influential(points, design, table),
+        _attempt(missing, lambda: fit_logit(design, aliases.kept)),
+        _attempt(missing, lambda: calibrate(design, aliases.kept, engine=engine)),
+        tuple(missing),
+    )
+
+
+def _attempt(missing: list[str], make: Callable[[], Part]) -> Part | None:
+    """Make one part, or note why the table does not allow it."""
+    try:
+        return make()
+    except InputError as error:
+        missing.append(str(error))
+        return None

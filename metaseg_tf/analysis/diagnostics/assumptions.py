@@ -1,24 +1,78 @@
-"""Do the assumptions of least squares hold? Variance, normality and functional form."""
+"""Tests that say in words what they found: do the assumptions of least squares hold?"""
+
+from dataclasses import asdict, dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 from statsmodels.stats.diagnostic import het_breuschpagan, linear_reset
 from statsmodels.stats.stattools import jarque_bera, omni_normtest
 
-from metaseg_tf.analysis.diagnostics.hypothesis import HypothesisTest
 from metaseg_tf.analysis.diagnostics.linear import LinearFit
 from metaseg_tf.errors import InputError
 
 __all__ = [
+    "LEVEL",
+    "HypothesisTest",
     "breusch_pagan",
     "jarque_bera_test",
     "omnibus",
     "reset",
+    "tabulate_tests",
     "white",
 ]
 
+#: Level of all verdicts. With tens of thousands of segments small effects are significant, which
+#: is why every test also states the size of the effect.
+LEVEL = 0.01
+
+
 #: Rows whose products are formed at a time in White's test.
 _BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class HypothesisTest:
+    """Result of one test.
+
+    Attributes
+    ----------
+    name : str
+    null : str
+        The hypothesis under test, as a sentence.
+    statistic : float
+    distribution : str
+        Of the statistic under the hypothesis, such as ``chi2(29)``.
+    pvalue : float
+        In [0, 1].
+    effect : str
+        How large the departure is, in words and numbers.
+    """
+
+    name: str
+    null: str
+    statistic: float
+    distribution: str
+    pvalue: float
+    effect: str
+
+    @property
+    def rejected(self) -> bool:
+        """True if the hypothesis is rejected at ``LEVEL``."""
+        return self.pvalue < LEVEL
+
+    def __str__(self) -> str:
+        verdict = "rejected" if self.rejected else "not rejected"
+        p = f"p = {self.pvalue:.2g}" if self.pvalue >= 1e-16 else "p < 1e-16"
+        return (
+            f"{self.name}: '{self.null}' is {verdict} ({self.distribution} = "
+            f"{self.statistic:.4g}, {p}); {self.effect}."
+        )
+
+
+def tabulate_tests(tests: tuple[HypothesisTest, ...]) -> pd.DataFrame:
+    """One row per test, with its attributes and ``rejected`` as columns."""
+    return pd.DataFrame([asdict(test) | {"rejected": test.rejected} for test in tests])
 
 
 def breusch_pagan(fit: LinearFit) -> HypothesisTest:
@@ -38,7 +92,7 @@ def white(fit: LinearFit) -> HypothesisTest:
     """Does the size of the residuals follow the columns, their squares and products? (White)
 
     Some 30 columns make some 500 products. Their Gram matrix is summed over blocks of rows, so
-    that they never stand in memory together; dependent products are not counted as degrees of
+    that they are never all in memory; dependent products are not counted as degrees of
     freedom.
 
     Raises
@@ -107,7 +161,7 @@ def reset(fit: LinearFit) -> HypothesisTest:
 
 
 def _explain_by_products(X, target):
-    """R2 of the target on the columns, their squares and products, and their rank."""
+    """R2 of the target on the columns, their squares and products, and the rank of these."""
     first, second = np.triu_indices(X.shape[1])
     gram = 0.0
     for start in range(0, len(X), _BLOCK):
@@ -116,12 +170,7 @@ def _explain_by_products(X, target):
             [np.ones(len(X[rows])), X[rows], X[rows][:, first] * X[rows][:, second], target[rows]]
         )
         gram = gram + block.T @ block
-    centred = gram[1:, 1:] - np.outer(gram[1:, 0], gram[0, 1:]) / gram[0, 0]
-    return _explain(centred)
-
-
-def _explain(scatter):
-    """R2 of the last variable on the others, and the rank of these, from their scatter matrix."""
+    scatter = gram[1:, 1:] - np.outer(gram[1:, 0], gram[0, 1:]) / gram[0, 0]
     spread = np.sqrt(np.maximum(np.diag(scatter), np.finfo(float).tiny))
     correlation = scatter / np.outer(spread, spread)
     values, vectors = np.linalg.eigh(correlation[:-1, :-1])

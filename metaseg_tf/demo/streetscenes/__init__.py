@@ -5,7 +5,6 @@ from metaseg_tf.demo.streetscenes.scene import (
     MIN_SIZE,
     Scene,
     draw_scene,
-    draw_scenes,
     write_dataset,
 )
 
@@ -16,6 +15,5 @@ __all__ = [
     "Conditions",
     "Scene",
     "draw_scene",
-    "draw_scenes",
     "write_dataset",
 ]

@@ -1,4 +1,4 @@
-"""What is painted before and after all items: the sky, the ground with its shadows, the own car."""
+"""Sky and ground, which are painted before all items, and the own car, painted after them."""
 
 from math import cos, pi
 
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from metaseg_tf.demo.streetscenes.layout import draw_marks
 from metaseg_tf.demo.streetscenes.primitives import LABEL_IDS, disc, rectangle, sample_noise
 
-__all__ = ["finish_ground", "paint_ground", "paint_own_car", "paint_patch", "paint_sky"]
+__all__ = ["finish_ground", "paint_ground", "paint_own_car", "paint_sky"]
 
 #: The sky is soft: it is computed at this fraction of the canvas and enlarged.
 _COARSENESS = 4
@@ -45,10 +45,10 @@ def paint_sky(canvas, rng):
     canvas.labels.paste(LABEL_IDS["sky"], (0, 0, *size))
 
 
-#: Where strips are cut along z, in metres: finer where the perspective is.
+#: Distances z in metres at which strips have corners: closer together near the camera.
 _STATIONS = (1.0, 1.5, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 110, 150, 200, 280)
 
-#: What lies on the ground: base colour and Cityscapes label.
+#: Kinds of ground: base colour and Cityscapes label.
 KINDS = {
     "asphalt": ((84, 86, 90), "road"),
     "cobbles": ((112, 108, 102), "road"),
@@ -86,8 +86,8 @@ def paint_ground(canvas, rng, plan):
         canvas.flat(canvas.camera.project(outline), _scaled(colour, tone), label)
     for street in plan.side_streets:
         edges = sorted((street.kerb, street.end))
-        paint_patch(canvas, *edges, street.near - 2, street.far + 2, kind="slabs")
-        paint_patch(canvas, *edges, street.near, street.far, tone=tone)
+        _paint_patch(canvas, *edges, street.near - 2, street.far + 2, kind="slabs")
+        _paint_patch(canvas, *edges, street.near, street.far, tone=tone)
     _paint_wear(canvas, rng, plan, tone)
     for mark in draw_marks(rng, plan):
         worn = rng.uniform(0.75, 1.0)
@@ -96,7 +96,7 @@ def paint_ground(canvas, rng, plan):
         canvas.flat(canvas.camera.project(points), (grey, grey, grey), "road")
 
 
-def paint_patch(canvas, left, right, near, far, *, kind="asphalt", tone=1.0):
+def _paint_patch(canvas, left, right, near, far, *, kind="asphalt", tone=1.0):
     """Lay a rectangle of the given kind."""
     colour, label = KINDS[kind]
     corners = [(left, 0, near), (left, 0, far), (right, 0, far), (right, 0, near)]
@@ -104,7 +104,7 @@ def paint_patch(canvas, left, right, near, far, *, kind="asphalt", tone=1.0):
 
 
 def finish_ground(canvas, rng, shadows):
-    """Give the ground its grain, the shadows of what stands on it, light and haze.
+    """Give the ground its grain, the shadows of the items, light and haze.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def finish_ground(canvas, rng, shadows):
         With nothing painted but the sky and the ground.
     rng : numpy Generator
     shadows : list of Shadow
-        What throws them.
+        Casters of the shadows.
     """
     image, labels = canvas.arrays()
     first, distances = canvas.camera.ground_rows()
@@ -141,7 +141,7 @@ def _paint_wear(canvas, rng, plan, tone):
     for _ in range(rng.integers(0, 5)):
         x, z = rng.uniform(-plan.lane / 2, plan.right_kerb - 2), rng.uniform(5, 30)
         width, length = rng.uniform(0.5, 2.0), rng.uniform(1, 6)
-        paint_patch(canvas, x, x + width, z, z + length, tone=tone * rng.uniform(0.8, 1.0))
+        _paint_patch(canvas, x, x + width, z, z + length, tone=tone * rng.uniform(0.8, 1.0))
     for _ in range(rng.integers(0, 4)):
         x, z = rng.uniform(plan.left_kerb + 1, plan.right_kerb - 1), rng.uniform(4, 30)
         outline = [(a, 0, b) for a, b in disc(x, z, 0.35)]
@@ -150,7 +150,7 @@ def _paint_wear(canvas, rng, plan, tone):
     for _ in range(rng.integers(0, 120) * (rng.uniform() < 0.3)):
         kerb = plan.left_kerb if rng.uniform() < 0.5 else plan.right_kerb
         x, z = kerb - np.sign(kerb) * rng.exponential(0.5), 3 + rng.exponential(8)
-        paint_patch(canvas, x, x + 0.1, z, z + 0.12, kind="leaf", tone=rng.uniform(0.7, 1.3))
+        _paint_patch(canvas, x, x + 0.1, z, z + 0.12, kind="leaf", tone=rng.uniform(0.7, 1.3))
 
 
 def _shadow_map(canvas, shadows):
@@ -178,7 +178,7 @@ def _shadow_map(canvas, shadows):
 
 
 def _outline(shadow):
-    """Outline (x, z) of what throws the shadow, as seen from above."""
+    """Outline (x, z) of the caster, as seen from above."""
     x, z, half_width, half_length = shadow[:4]
     if shadow.lift:
         return disc(x, z, half_width, height=half_length)

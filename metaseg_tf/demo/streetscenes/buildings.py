@@ -115,7 +115,7 @@ class Facade:
         return rgb * shade[..., None].astype(np.float32), None
 
     def _layers(self, up, storey, within, number, across):
-        """Which entry of the palette shows at each place, uint8 [H, W]."""
+        """Index of the palette's entry at each place, uint8 [H, W]."""
         layer = np.zeros(up.shape, np.uint8)
         layer[(within < 0.05) & (storey >= 1)] = _TRIM
         layer[up > self.height - 0.5] = _TRIM
@@ -290,9 +290,30 @@ def paint_wall(canvas, rng, start, end, height):
 
 
 def paint_fence(canvas, rng, start, end, height):
-    """A railing, a picket or wire fence or a red and white barrier, as one of four kinds."""
+    """A railing, a picket or wire fence, or the red and white boards of a building site."""
     light = canvas.light.on(_across(start, end))
-    shader = pick(rng, _FENCES)(rng, height, light)
+    kind = pick(rng, ("railing", "railing", "pickets", "wire", "site"))
+    colour, spacing, share = np.array([70, 96, 76], np.float32) * light, 0.0, 0.0
+    if kind == "railing":
+        colour, spacing, share = (rng.uniform(40, 110) * light,) * 3, 0.16, 0.3
+    elif kind == "pickets":
+        colour, spacing, share = scaled((146, 116, 84), rng.uniform(0.7, 1.2) * light), 0.14, 0.78
+
+    def shader(along, up):
+        if kind == "site":
+            red = (along * 1.6 + up).astype(int) % 2 == 0
+            colours = np.array([[226, 222, 218], [196, 44, 40]], np.float32) * light
+            boards = (up > height - 0.3) | (up < 0.35) | (along % 2 < 0.06)
+            return colours[red.astype(np.uint8)], boards
+        rgb = np.broadcast_to(np.array(colour, np.float32), (*up.shape, 3))
+        if kind == "wire":
+            mesh = ((along * 12).astype(int) + (up * 12).astype(int)) % 3 == 0
+            return rgb, mesh | (along % 2.5 < 0.07) | (up > height - 0.05)
+        # Upright bars that fill a share of their spacing in metres, between two rails.
+        bars = (along % spacing < share * spacing) | (along % 2.0 < 0.08)
+        rails = (up > height - 0.07) | ((up > 0.12) & (up < 0.2))
+        return rgb * (1 - 0.15 * rails[..., None]), bars | rails
+
     canvas.wall(start, end, 0.05, height, shader, "fence")
 
 
@@ -301,53 +322,3 @@ def _across(start, end):
     if abs(start[1] - end[1]) < abs(start[0] - end[0]):
         return (0.0, 0.0, -1.0)
     return (-1.0 if start[0] > 0 else 1.0, 0.0, 0.0)
-
-
-def _railing(rng, height, light):
-    """Thin bars between two rails."""
-    return _bars(tuple((rng.uniform(40, 110) * light,) * 3), height, 0.16, 0.3)
-
-
-def _pickets(rng, height, light):
-    """Broad boards, nearly closed."""
-    tone = rng.uniform(0.7, 1.2) * light
-    return _bars(scaled((146, 116, 84), tone), height, 0.14, 0.78)
-
-
-def _bars(colour, height, spacing, share):
-    """A shader of upright bars that fill ``share`` of their ``spacing`` in metres."""
-
-    def shader(along, up):
-        bars = (along % spacing < share * spacing) | (along % 2.0 < 0.08)
-        rails = (up > height - 0.07) | ((up > 0.12) & (up < 0.2))
-        rgb = np.broadcast_to(np.array(colour, np.float32), (*up.shape, 3))
-        return rgb * (1 - 0.15 * rails[..., None]), bars | rails
-
-    return shader
-
-
-def _wire(rng, height, light):
-    """Posts and a mesh, of which every fourth pixel stands for the wires."""
-    green = np.array([70, 96, 76], np.float32) * light
-
-    def shader(along, up):
-        mesh = ((along * 12).astype(int) + (up * 12).astype(int)) % 3 == 0
-        solid = (along % 2.5 < 0.07) | (up > height - 0.05)
-        return np.broadcast_to(green, (*up.shape, 3)), mesh | solid
-
-    return shader
-
-
-def _site(rng, height, light):
-    """Red and white boards of a building site, one above the other."""
-
-    def shader(along, up):
-        red = (along * 1.6 + up).astype(int) % 2 == 0
-        colours = np.array([[226, 222, 218], [196, 44, 40]], np.float32) * light
-        boards = (up > height - 0.3) | (up < 0.35) | (along % 2 < 0.06)
-        return colours[red.astype(np.uint8)], boards
-
-    return shader
-
-
-_FENCES = (_railing, _railing, _pickets, _wire, _site)

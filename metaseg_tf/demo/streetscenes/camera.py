@@ -106,7 +106,7 @@ def reduce(image, factor):
 
 
 def take_photograph(image, rng, conditions):
-    """What a camera makes of a scene.
+    """The photograph that a camera takes of a scene.
 
     Parameters
     ----------

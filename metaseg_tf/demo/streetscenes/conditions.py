@@ -1,4 +1,4 @@
-"""How hard a set of scenes is: light, air, lens and how much stands in the street."""
+"""Conditions that make scenes easy or hard to read: light, air, lens and how full streets are."""
 
 from dataclasses import dataclass
 
@@ -54,7 +54,7 @@ class Conditions:
     oddity: float = 0.03
 
 
-#: What the demo's networks are trained on.
+#: Conditions of the scenes that the demo's networks are trained on.
 TRAINING = Conditions()
 
 #: Harder: thicker air, darker, less sharp, noisier, fuller streets, unusual colours.

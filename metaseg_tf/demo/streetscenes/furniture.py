@@ -12,20 +12,12 @@ from metaseg_tf.demo.streetscenes.primitives import (
     upright,
 )
 
-__all__ = [
-    "STEEL",
-    "paint_bollard",
-    "paint_clutter",
-    "paint_lamp",
-    "paint_post",
-    "paint_sign",
-    "paint_traffic_light",
-]
+__all__ = ["paint_bollard", "paint_clutter", "paint_lamp", "paint_sign", "paint_traffic_light"]
 
-STEEL = (112, 114, 112)
+_STEEL = (112, 114, 112)
 
 
-def paint_post(canvas, x, z, height, thick, colour=STEEL):
+def _paint_post(canvas, x, z, height, thick, colour=_STEEL):
     """An upright post with a brighter and a darker half, as round ones have."""
     half = thick / 2
     canvas.polygon(upright(x, z, rectangle(-half, 0, half, height)), colour, "pole")
@@ -36,8 +28,8 @@ def paint_post(canvas, x, z, height, thick, colour=STEEL):
 def paint_lamp(canvas, rng, x, z, towards):
     """A street lamp whose arm reaches to the side given by the sign of ``towards``."""
     height, reach = rng.uniform(5.5, 9.5), towards * rng.uniform(0.0, 2.2)
-    colour = draw_near(rng, STEEL, 0.4)
-    paint_post(canvas, x, z, height, 0.15, colour)
+    colour = draw_near(rng, _STEEL, 0.4)
+    _paint_post(canvas, x, z, height, 0.15, colour)
     arm = [(0, height - 0.1), (0, height), (reach, height + 0.35), (reach, height + 0.25)]
     canvas.polygon(upright(x, z, arm), colour, "pole")
     shine = (250, 232, 180) if canvas.light.dusk else (168, 170, 168)
@@ -48,7 +40,7 @@ def paint_lamp(canvas, rng, x, z, towards):
 def paint_bollard(canvas, rng, x, z):
     """A low post with a white band."""
     height = rng.uniform(0.7, 1.1)
-    paint_post(canvas, x, z, height, 0.12, (86, 60, 54) if rng.uniform() < 0.3 else (74, 76, 80))
+    _paint_post(canvas, x, z, height, 0.12, (86, 60, 54) if rng.uniform() < 0.3 else (74, 76, 80))
     band = rectangle(-0.06, height * 0.75, 0.06, height * 0.88)
     canvas.polygon(upright(x, z, band), (232, 232, 228), "pole")
 
@@ -58,73 +50,64 @@ _WHITE, _BLACK = (232, 232, 228), (28, 28, 28)
 _PHASES = ((240, 50, 40), (244, 190, 50), (60, 220, 130))
 
 
+_SMALL_SIGNS = (
+    "warning", "limit", "no stopping", "mandatory", "parking", "priority", "no entry",
+)  # fmt: skip
+_SIGNS = (*_SMALL_SIGNS, *_SMALL_SIGNS, "direction")
+
+
+def _sign(kind, up, r):
+    """Pieces (outline, colour) of a sign of radius ``r`` with its centre at the height ``up``."""
+    match kind:
+        case "warning":
+            yield _triangle(r, up), _RED
+            yield _triangle(r * 0.68, up - 0.01), _WHITE
+            yield rectangle(-0.03, up - 0.12, 0.03, up + 0.12), _BLACK
+        case "limit":
+            yield disc(0, up, r), _RED
+            yield disc(0, up, r * 0.74), _WHITE
+            yield rectangle(-r * 0.4, up - r * 0.35, -r * 0.1, up + r * 0.35), _BLACK
+            yield rectangle(r * 0.1, up - r * 0.35, r * 0.4, up + r * 0.35), _BLACK
+        case "no stopping":
+            yield disc(0, up, r), _RED
+            yield disc(0, up, r * 0.78), _BLUE
+            a, b = r * 0.6, r * 0.45
+            yield [(-a, up + b), (-b, up + a), (a, up - b), (b, up - a)], _RED
+        case "mandatory":
+            yield disc(0, up, r), _BLUE
+            yield [(0, up + r * 0.7), (-r * 0.45, up), (r * 0.45, up)], _WHITE
+            yield rectangle(-r * 0.15, up - r * 0.65, r * 0.15, up + 0.05), _WHITE
+        case "parking":
+            yield rectangle(-r, up - r, r, up + r), _BLUE
+            yield rectangle(-r * 0.45, up - r * 0.65, -r * 0.15, up + r * 0.65), _WHITE
+            yield disc(0, up + r * 0.25, r * 0.42), _WHITE
+            yield disc(0, up + r * 0.25, r * 0.2), _BLUE
+        case "priority":
+            yield disc(0, up, r * 1.25, corners=4), _WHITE
+            yield disc(0, up, r, corners=4), _YELLOW
+        case "no entry":
+            yield disc(0, up, r * 1.05), _RED
+            yield rectangle(-r * 0.75, up - r * 0.18, r * 0.75, up + r * 0.18), _WHITE
+        case "direction":
+            yield rectangle(-1.1, up - 0.35, 1.1, up + 0.35), _BLACK
+            yield rectangle(-1.07, up - 0.32, 1.07, up + 0.32), _YELLOW
+            yield rectangle(-0.8, up + 0.08, 0.55, up + 0.18), _BLACK
+            yield rectangle(-0.8, up - 0.18, 0.3, up - 0.08), _BLACK
+
+
 def _triangle(radius, up):
     corners = (pi / 2 + 2 * pi * k / 3 for k in range(3))
     return [(1.1 * radius * cos(a), up + 1.1 * radius * sin(a)) for a in corners]
 
 
-def _warning(up, r):
-    yield _triangle(r, up), _RED
-    yield _triangle(r * 0.68, up - 0.01), _WHITE
-    yield rectangle(-0.03, up - 0.12, 0.03, up + 0.12), _BLACK
-
-
-def _limit(up, r):
-    yield disc(0, up, r), _RED
-    yield disc(0, up, r * 0.74), _WHITE
-    yield rectangle(-r * 0.4, up - r * 0.35, -r * 0.1, up + r * 0.35), _BLACK
-    yield rectangle(r * 0.1, up - r * 0.35, r * 0.4, up + r * 0.35), _BLACK
-
-
-def _no_stopping(up, r):
-    yield disc(0, up, r), _RED
-    yield disc(0, up, r * 0.78), _BLUE
-    a, b = r * 0.6, r * 0.45
-    yield [(-a, up + b), (-b, up + a), (a, up - b), (b, up - a)], _RED
-
-
-def _mandatory(up, r):
-    yield disc(0, up, r), _BLUE
-    yield [(0, up + r * 0.7), (-r * 0.45, up), (r * 0.45, up)], _WHITE
-    yield rectangle(-r * 0.15, up - r * 0.65, r * 0.15, up + 0.05), _WHITE
-
-
-def _parking(up, r):
-    yield rectangle(-r, up - r, r, up + r), _BLUE
-    yield rectangle(-r * 0.45, up - r * 0.65, -r * 0.15, up + r * 0.65), _WHITE
-    yield disc(0, up + r * 0.25, r * 0.42), _WHITE
-    yield disc(0, up + r * 0.25, r * 0.2), _BLUE
-
-
-def _priority(up, r):
-    yield disc(0, up, r * 1.25, corners=4), _WHITE
-    yield disc(0, up, r, corners=4), _YELLOW
-
-
-def _no_entry(up, r):
-    yield disc(0, up, r * 1.05), _RED
-    yield rectangle(-r * 0.75, up - r * 0.18, r * 0.75, up + r * 0.18), _WHITE
-
-
-def _direction(up, _r):
-    yield rectangle(-1.1, up - 0.35, 1.1, up + 0.35), _BLACK
-    yield rectangle(-1.07, up - 0.32, 1.07, up + 0.32), _YELLOW
-    yield rectangle(-0.8, up + 0.08, 0.55, up + 0.18), _BLACK
-    yield rectangle(-0.8, up - 0.18, 0.3, up - 0.08), _BLACK
-
-
-_SMALL_SIGNS = (_warning, _limit, _no_stopping, _mandatory, _parking, _priority, _no_entry)
-_SIGNS = (*_SMALL_SIGNS, *_SMALL_SIGNS, _direction)
-
-
 def paint_sign(canvas, rng, x, z):
     """One or two signs on a post, seen from the front or, more rarely, from behind."""
     height = rng.uniform(2.1, 2.9)
-    paint_post(canvas, x, z, height + 0.35, 0.07)
+    _paint_post(canvas, x, z, height + 0.35, 0.07)
     behind = rng.uniform() < 0.2
     for _ in range(1 + (rng.uniform() < 0.3)):
         kind, radius = pick(rng, _SIGNS), rng.uniform(0.28, 0.4)
-        for points, colour in kind(height, radius):
+        for points, colour in _sign(kind, height, radius):
             seen = (128, 130, 130) if behind else colour
             canvas.polygon(upright(x, z, points), seen, "traffic sign")
         height -= 0.8
@@ -137,11 +120,11 @@ def paint_traffic_light(canvas, rng, x, z, towards):
     """
     arm, phase = rng.uniform() < 0.35, rng.integers(3)
     reach, low = towards * rng.uniform(2.5, 4.5), rng.uniform(2.6, 3.2)
-    paint_post(canvas, x, z, 5.6 if arm else low, 0.14)
+    _paint_post(canvas, x, z, 5.6 if arm else low, 0.14)
     _paint_signal(canvas, x + 0.2, z, 2.7, phase)
     if arm:
         beam = [(0, 5.4), (0, 5.55), (reach, 5.65), (reach, 5.55)]
-        canvas.polygon(upright(x, z, beam), STEEL, "pole")
+        canvas.polygon(upright(x, z, beam), _STEEL, "pole")
         _paint_signal(canvas, x + reach, z, 5.3, phase)
 
 
@@ -157,61 +140,53 @@ def _paint_signal(canvas, x, z, up, phase):
 _BINS = ((60, 80, 56), (200, 120, 40), (70, 70, 74), (60, 84, 120))
 
 
-def _bin(rng):
-    colour = pick(rng, _BINS)
-    yield [(-0.26, 0), (-0.32, 1.0), (0.32, 1.0), (0.26, 0)], colour, "static"
-    yield rectangle(-0.34, 1.0, 0.34, 1.08), scaled(colour, 0.7), "static"
-
-
-def _bench(rng):
-    wood = draw_near(rng, (120, 90, 58))
-    for across in (-0.75, 0.7):
-        yield rectangle(across, 0, across + 0.08, 0.45), (50, 50, 52), "static"
-    for low in (0.4, 0.55, 0.72):
-        yield rectangle(-0.85, low, 0.85, low + 0.1), wood, "static"
-
-
-def _cabinet(rng):
-    colour = draw_near(rng, (146, 146, 138))
-    wide, high = rng.uniform(0.4, 0.8), rng.uniform(0.9, 1.4)
-    yield rectangle(-wide, 0, wide, high), colour, "static"
-    yield rectangle(-0.02, 0.1, 0.02, high), scaled(colour, 0.6), "static"
-
-
-def _advertising_column(rng):
-    yield rectangle(-0.6, 0, 0.6, 2.9), (150, 146, 136), "static"
-    for low in (0.5, 1.3, 2.0):
-        left = rng.uniform(-0.55, 0.0)
-        yield rectangle(left, low, left + 0.5, low + 0.6), draw_any(rng, 60, 230), "static"
-    yield [(-0.7, 2.9), (0, 3.3), (0.7, 2.9)], (70, 84, 70), "static"
-
-
-def _shelter(rng):
-    yield rectangle(-1.8, 0.1, 1.8, 2.3), (120, 136, 142), "static"
-    yield rectangle(-1.7, 0.5, -0.7, 2.1), draw_any(rng, 60, 230), "static"
-    yield rectangle(-0.4, 0.4, 1.6, 0.55), (90, 80, 70), "static"
-    yield rectangle(-2.0, 2.3, 2.0, 2.5), (70, 74, 76), "static"
-
-
-def _parasol(rng):
-    yield rectangle(-0.03, 0, 0.03, 2.2), (112, 114, 112), "static"
-    yield [(-1.4, 2.1), (0, 2.8), (1.4, 2.1)], draw_any(rng, 90, 240), "static"
-    for left in (-0.9, 0.4):
-        yield rectangle(left, 0.7, left + 0.6, 0.76), (150, 140, 130), "dynamic"
-        yield rectangle(left + 0.27, 0, left + 0.33, 0.7), (90, 88, 86), "dynamic"
-
-
-def _pushchair(rng):
-    for across in (-0.25, 0.3):
-        yield disc(across, 0.14, 0.14, corners=8), (28, 28, 28), "dynamic"
-    colour = draw_any(rng, 30, 150)
-    yield [(-0.35, 0.35), (-0.4, 0.9), (0.2, 1.0), (0.4, 0.35)], colour, "dynamic"
-
-
-_KINDS = (_bin, _bin, _bench, _cabinet, _advertising_column, _shelter, _parasol, _pushchair)
+_CLUTTER = ("bin", "bin", "bench", "cabinet", "column", "shelter", "parasol", "pushchair")
 
 
 def paint_clutter(canvas, rng, x, z):
-    """Paint one of the kinds, each of which yields its pieces (outline, colour, label)."""
-    for points, colour, label in pick(rng, _KINDS)(rng):
+    """A bin, bench, switch box, advertising column, bus shelter, parasol with table or pram."""
+    for points, colour, label in _clutter(pick(rng, _CLUTTER), rng):
         canvas.polygon(upright(x, z, points), colour, label)
+
+
+def _clutter(kind, rng):
+    """Pieces (outline, colour, label)."""
+    match kind:
+        case "bin":
+            colour = pick(rng, _BINS)
+            yield [(-0.26, 0), (-0.32, 1.0), (0.32, 1.0), (0.26, 0)], colour, "static"
+            yield rectangle(-0.34, 1.0, 0.34, 1.08), scaled(colour, 0.7), "static"
+        case "bench":
+            wood = draw_near(rng, (120, 90, 58))
+            for across in (-0.75, 0.7):
+                yield rectangle(across, 0, across + 0.08, 0.45), (50, 50, 52), "static"
+            for low in (0.4, 0.55, 0.72):
+                yield rectangle(-0.85, low, 0.85, low + 0.1), wood, "static"
+        case "cabinet":
+            colour = draw_near(rng, (146, 146, 138))
+            wide, high = rng.uniform(0.4, 0.8), rng.uniform(0.9, 1.4)
+            yield rectangle(-wide, 0, wide, high), colour, "static"
+            yield rectangle(-0.02, 0.1, 0.02, high), scaled(colour, 0.6), "static"
+        case "column":
+            yield rectangle(-0.6, 0, 0.6, 2.9), (150, 146, 136), "static"
+            for low in (0.5, 1.3, 2.0):
+                left = rng.uniform(-0.55, 0.0)
+                poster = rectangle(left, low, left + 0.5, low + 0.6)
+                yield poster, draw_any(rng, 60, 230), "static"
+            yield [(-0.7, 2.9), (0, 3.3), (0.7, 2.9)], (70, 84, 70), "static"
+        case "shelter":
+            yield rectangle(-1.8, 0.1, 1.8, 2.3), (120, 136, 142), "static"
+            yield rectangle(-1.7, 0.5, -0.7, 2.1), draw_any(rng, 60, 230), "static"
+            yield rectangle(-0.4, 0.4, 1.6, 0.55), (90, 80, 70), "static"
+            yield rectangle(-2.0, 2.3, 2.0, 2.5), (70, 74, 76), "static"
+        case "parasol":
+            yield rectangle(-0.03, 0, 0.03, 2.2), (112, 114, 112), "static"
+            yield [(-1.4, 2.1), (0, 2.8), (1.4, 2.1)], draw_any(rng, 90, 240), "static"
+            for left in (-0.9, 0.4):
+                yield rectangle(left, 0.7, left + 0.6, 0.76), (150, 140, 130), "dynamic"
+                yield rectangle(left + 0.27, 0, left + 0.33, 0.7), (90, 88, 86), "dynamic"
+        case "pushchair":
+            for across in (-0.25, 0.3):
+                yield disc(across, 0.14, 0.14, corners=8), (28, 28, 28), "dynamic"
+            colour = draw_any(rng, 30, 150)
+            yield [(-0.35, 0.35), (-0.4, 0.9), (0.2, 1.0), (0.4, 0.35)], colour, "dynamic"

@@ -54,13 +54,13 @@ class Side:
     verge: float | None
 
     def at(self, outwards):
-        """Position across the street of what lies ``outwards`` metres from the camera's path."""
+        """Position across the street of a point ``outwards`` metres from the camera's path."""
         return self.sign * outwards
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is fixed about a street before anything stands in it."""
+    """Everything that is fixed about a street before it is populated."""
 
     left_kerb: float
     right_kerb: float
@@ -100,20 +100,25 @@ def draw_plan(rng):
         rails = "rails" if own_bed else "rail"
         strips += [Strip(tram + at - 0.05, tram + at + 0.05, rails) for at in (-0.72, 0.72)]
     end = rng.uniform(70, 170) if rng.uniform() < 0.75 else rng.uniform(28, 60)
-    streets = tuple(s for side in sides for s in _draw_side_streets(rng, side, end))
+    streets = []
+    for side in sides:
+        near = rng.uniform(12, 60)
+        while near < end - 25:
+            if rng.uniform() < 0.75:
+                far, outer = near + rng.uniform(6, 10), side.at(side.facade + 40)
+                streets.append(SideStreet(near, far, side.at(side.kerb), outer, side.sign))
+            near += rng.uniform(30, 70)
     # The street that runs across the end of this one, an arm to each side.
-    streets += tuple(
-        SideStreet(end, end + 9, 0.0, side.at(90.0), side.sign)
-        for side in sides
-        if rng.uniform() < 0.8
-    )
+    for side in sides:
+        if rng.uniform() < 0.8:
+            streets.append(SideStreet(end, end + 9, 0.0, side.at(90.0), side.sign))
     crossing = streets[0].near - 2.5 if streets and rng.uniform() < 0.8 else None
     return Plan(
         left_kerb=left_kerb,
         right_kerb=right_kerb,
         strips=tuple(strips),
         sides=tuple(sides),
-        side_streets=streets,
+        side_streets=tuple(streets),
         end=end,
         lane=lane,
         crossing=crossing,
@@ -147,18 +152,6 @@ def _draw_side(rng, sign, kerb):
     facade = at + rng.uniform(*_SETBACKS.get(character, (0.0, 0.4)))
     lay(60, "grass" if character in ("suburb", "park") else rng.choice(["slabs", "plaza", "soil"]))
     return Side(sign, character, kerb, parking, pavement, facade, verge), strips
-
-
-def _draw_side_streets(rng, side, end):
-    """Side streets of one side, from near to far."""
-    near = rng.uniform(12, 60)
-    while near < end - 25:
-        if rng.uniform() < 0.75:
-            yield SideStreet(
-                near, near + rng.uniform(6, 10), side.at(side.kerb), side.at(side.facade + 40),
-                side.sign,
-            )  # fmt: skip
-        near += rng.uniform(30, 70)
 
 
 #: Length and spacing of dashes in metres; the last is a line without gaps.

@@ -21,13 +21,13 @@ _HABITS = {
     "square": ((11, 22), 0.6),
 }
 
-#: What moves on the road, by frequency.
+#: Vehicles on the road, and how frequent they are.
 _FLEET = (vehicles.CARS, (vehicles.VAN,), vehicles.TRUCKS, (vehicles.BUS,))
 _FLEET_SHARES = (0.78, 0.07, 0.06, 0.09)
 
 
 class Setting(NamedTuple):
-    """What all items of a scene have in common.
+    """Values that all items of a scene share.
 
     ``season`` in [0, 1] runs from spring over summer to autumn.
     """
@@ -38,7 +38,7 @@ class Setting(NamedTuple):
 
 
 class Shadow(NamedTuple):
-    """What throws a shadow, in metres: a box on the ground or, with ``lift``, a disc above it."""
+    """Caster of a shadow, in metres: a box on the ground or, with ``lift``, a disc above it."""
 
     x: float
     z: float
@@ -277,7 +277,7 @@ def _traffic(setting, rng):
 
 
 def _junction(setting, rng):
-    """Signals, people who cross and what passes in front, where the plan has a crossing."""
+    """Signals, people who cross and cross traffic, if the plan has a crossing."""
     plan, z = setting.plan, setting.plan.crossing
     if z is None:
         return

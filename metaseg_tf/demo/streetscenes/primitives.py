@@ -1,4 +1,4 @@
-"""What painters paint with: labels, colours, flat pieces placed in the world, and noise."""
+"""Tools of all painters: labels, colours, flat pieces placed in the world, and noise."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -81,7 +81,7 @@ def positions(rng, start, stop, gap):
 
 @dataclass(frozen=True)
 class Frame:
-    """The place of a body: centre (x, z) on the ground in metres, heading ``yaw`` in radians.
+    """Place of a body: centre (x, z) on the ground in metres, heading ``yaw`` in radians.
 
     A body's own coordinates are (across, up, along); with ``yaw`` 0 it heads away from the camera.
     """
@@ -96,7 +96,7 @@ class Frame:
         return [(self.x + a * c + m * s, up, self.z + m * c - a * s) for a, up, m in points]
 
     def faces(self, camera, across, along, offset):
-        """Whether a face with the outward direction (across, along) is turned to the camera.
+        """True if a face with the outward direction (across, along) is turned to the camera.
 
         ``offset`` is the distance in metres of the face from the body's centre.
         """
@@ -119,7 +119,7 @@ def noise_tile(slope, seed=0):
     slope : float
         0 is white noise, 1 is mottled, 2 is soft as clouds.
     seed : int
-        Which of the tiles.
+        Selects one of several tiles.
 
     Returns
     -------

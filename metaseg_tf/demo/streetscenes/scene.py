@@ -20,7 +20,7 @@ from metaseg_tf.demo.streetscenes.populate import populate
 from metaseg_tf.errors import InputError
 from metaseg_tf.runs.storage import LocalFolder
 
-__all__ = ["MIN_SIZE", "Scene", "draw_scene", "draw_scenes", "write_dataset"]
+__all__ = ["MIN_SIZE", "Scene", "draw_scene", "write_dataset"]
 
 #: Smallest height and width of a scene in pixels.
 MIN_SIZE = (32, 32)
@@ -77,12 +77,6 @@ def draw_scene(seed, *, size=(256, 512), conditions=TRAINING):
     image, labels = canvas.arrays()
     photograph = take_photograph(reduce(image, SUPERSAMPLING), rng, conditions)
     return Scene(photograph, np.ascontiguousarray(labels[::SUPERSAMPLING, ::SUPERSAMPLING]))
-
-
-def draw_scenes(seeds, *, size=(256, 512), conditions=TRAINING):
-    """Yield the scene of each seed; see ``draw_scene``."""
-    for seed in seeds:
-        yield draw_scene(seed, size=size, conditions=conditions)
 
 
 def write_dataset(

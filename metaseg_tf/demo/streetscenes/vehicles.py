@@ -279,15 +279,26 @@ def paint_vehicle(canvas, shape, frame, paint, *, braking=False):
         colours["red"], colours["lamp"] = (216, 40, 34), (255, 250, 226)
     camera, half, end = canvas.camera, shape.half_width, shape.half_length
     _paint_tyres(canvas, shape, frame)
-    _paint_mirrors(canvas, shape, frame, paint)
+    if shape.mirrors is not None:
+        up = shape.height * 0.69
+        for side in (-1, 1):
+            inner, outer = side * half * 0.98, side * (half + 0.2)
+            mirror = (inner, up - 0.08), (inner, up + 0.06), (outer, up + 0.08), (outer, up - 0.06)
+            quad = frame.place([(across, y, shape.mirrors) for across, y in mirror])
+            canvas.polygon(quad, scaled(paint, 0.7), shape.label)
     _paint_panels(canvas, shape, frame, colours)
     for side in (-1, 1):
         if frame.faces(camera, side, 0, half):
             _paint_side(canvas, shape, frame, side, colours)
     for direction, marks in ((-1, shape.rear), (1, shape.front)):
-        if frame.faces(camera, 0, direction, end):
-            for mark in marks:
-                _paint_mark(canvas, shape, frame, mark, direction, colours[mark.material])
+        if not frame.faces(camera, 0, direction, end):
+            continue
+        for mark in marks:
+            low, high = mark.up - mark.half_height, mark.up + mark.half_height
+            for centre in {mark.across, -mark.across}:
+                corners = rectangle(centre - mark.half_width, low, centre + mark.half_width, high)
+                outline = frame.place([(a, up, direction * (end + 0.01)) for a, up in corners])
+                canvas.polygon(outline, colours[mark.material], shape.label)
 
 
 def _paint_tyres(canvas, shape, frame):
@@ -370,17 +381,6 @@ def _paint_side(canvas, shape, frame, side, colours):
             canvas.lit(_on_side(shape, frame, side, rim), colours[material], shape.label)
 
 
-def _paint_mirrors(canvas, shape, frame, paint):
-    if shape.mirrors is None:
-        return
-    up = shape.height * 0.69
-    for side in (-1, 1):
-        inner, outer = side * shape.half_width * 0.98, side * (shape.half_width + 0.2)
-        corners = [(inner, up - 0.08), (inner, up + 0.06), (outer, up + 0.08), (outer, up - 0.06)]
-        quad = frame.place([(across, y, shape.mirrors) for across, y in corners])
-        canvas.polygon(quad, scaled(paint, 0.7), shape.label)
-
-
 def _on_side(shape, frame, side, points):
     return frame.place([(side * shape.half_width, max(up, 0.0), along) for along, up in points])
 
@@ -391,12 +391,3 @@ def _half_at(shape, up):
         if a.up <= up <= b.up and b.up > a.up:
             return a.half_width + (b.half_width - a.half_width) * (up - a.up) / (b.up - a.up)
     return shape.half_width
-
-
-def _paint_mark(canvas, shape, frame, mark, direction, colour):
-    """A lamp, plate or board on the end that looks in ``direction``."""
-    along = direction * (shape.half_length + 0.01)
-    low, high = mark.up - mark.half_height, mark.up + mark.half_height
-    for centre in {mark.across, -mark.across}:
-        corners = rectangle(centre - mark.half_width, low, centre + mark.half_width, high)
-        canvas.polygon(frame.place([(a, up, along) for a, up in corners]), colour, shape.label)

@@ -1,4 +1,4 @@
-"""The two backbones, MobileNetV2 and Xception65, described as data and built from that."""
+"""The published networks and their backbones, MobileNetV2 and Xception65, described as data."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +22,11 @@ __all__ = [
     "XceptionUnit",
     "atrous_schedule",
 ]
+
+#: Strides of the backbone's features that the published networks can be run at.
+OUTPUT_STRIDES = (8, 16)
+#: Stride of the decoder's logits.
+DECODER_STRIDE = 4
 
 
 def atrous_schedule(strides: list[int], output_stride: int) -> list[tuple[int, int]]:
@@ -94,26 +99,24 @@ class MobileNetV2:
         for index, (block, (stride, rate)) in enumerate(
             zip(self.blocks, schedule[1:], strict=True)
         ):
-            x = _bottleneck(layers, x, self.block_scope(index), block, stride, rate)
+            scope, y = self.block_scope(index), x
+            if block.expansion > 1:
+                depth = x.shape[-1] * block.expansion
+                y = layers.conv(y, f"{scope}/expand", depth, activation=tf.nn.relu6)
+            y = layers.depthwise(
+                y, f"{scope}/depthwise", stride=stride, rate=rate, activation=tf.nn.relu6
+            )
+            y = layers.conv(y, f"{scope}/project", block.depth)
+            x = x + y if stride == 1 and x.shape[-1] == block.depth else y
         return x, None
-
-
-def _bottleneck(layers, x, scope, block, stride, rate):
-    y = x
-    if block.expansion > 1:
-        depth = x.shape[-1] * block.expansion
-        y = layers.conv(y, f"{scope}/expand", depth, activation=tf.nn.relu6)
-    y = layers.depthwise(y, f"{scope}/depthwise", stride=stride, rate=rate, activation=tf.nn.relu6)
-    y = layers.conv(y, f"{scope}/project", block.depth)
-    return x + y if stride == 1 and x.shape[-1] == block.depth else y
 
 
 @dataclass(frozen=True)
 class XceptionUnit:
     """Three separable convolutions; the last one has the stride.
 
-    ``shortcut`` is "conv" or "sum" (a ReLU stands before each separable convolution), or "none"
-    (a ReLU stands after each normalisation instead).
+    ``shortcut`` is "conv" or "sum" (a ReLU precedes each separable convolution), or "none" (a ReLU
+    follows each normalisation instead).
     """
 
     scope: str
@@ -216,7 +219,7 @@ def _xception_module(layers, x, scope, unit, stride, rate):
 
 
 def _separable_conv(layers, x, scope, depth, stride, rate, *, inside):
-    """ReLU in front, or with ``inside`` after each of the two normalisations."""
+    """A ReLU comes first, or with ``inside`` after each of the two normalisations."""
     activation = tf.nn.relu if inside else None
     x = x if inside else tf.nn.relu(x)
     padding = "SAME"
@@ -231,12 +234,6 @@ def _separable_conv(layers, x, scope, depth, stride, rate, *, inside):
 
 def _pad_edges(x):
     return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
-
-
-#: Strides of the backbone's features that the published networks can be run at.
-OUTPUT_STRIDES = (8, 16)
-#: Stride of the decoder's logits.
-DECODER_STRIDE = 4
 
 
 @dataclass(frozen=True)
@@ -263,7 +260,7 @@ class Architecture:
     atrous_branches : bool
         Whether the pyramid pooling has its three atrous branches.
     decoder : Decoder or None
-        None where the logits come straight from the pyramid pooling.
+        None if the logits come straight from the pyramid pooling.
     """
 
     backbone: MobileNetV2 | Xception

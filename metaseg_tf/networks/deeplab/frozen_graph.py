@@ -1,37 +1,44 @@
 """A DeepLab frozen graph as it is: an image in, class probabilities out (eq. 1, section 3).
 
-Upstream's graphs give labels only. The probabilities stand one step before: at the tensor that
-feeds ArgMax, still padded to the crop. It is found by structure, see `graph_structure`.
+Upstream's graphs give labels only. The probabilities are one step before: in the tensor that feeds
+ArgMax, still padded to the crop. It is found by structure, see `metaseg_tf.networks.graph`.
 """
 
+import math
+import re
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.errors import NetworkError
-from metaseg_tf.networks.deeplab.multiscale import mean_softmax
+from metaseg_tf.networks.deeplab.model import mean_softmax
 from metaseg_tf.networks.graph import (
     Graph,
     GraphFunctions,
+    find_backbone,
     find_branches,
     find_image,
     find_output_stride,
     find_padding,
     find_tail,
-    load_graph_def,
+    graph_multiply_adds,
     node_name,
 )
-from metaseg_tf.networks.image_network import check_image
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.image_network import Network, check_image
+from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.scores import Ending, find_kind, flow_of_graph
 from metaseg_tf.untrusted.graphs import check_graph
 
-__all__ = ["FrozenGraph", "load_graph_def"]
+__all__ = ["FrozenGraph", "GraphReport", "inspect_graph"]
+
+#: Ops that read weights, directly or by way of an Identity.
+_WEIGHTED = re.compile("Conv2D|DepthwiseConv2dNative|BiasAdd|Identity|FusedBatchNorm(V[23])?")
 
 
-class FrozenGraph:
-    """Class probabilities from a DeepLab frozen graph, run with the settings it was exported at.
+class FrozenGraph(Network):
+    """Class probabilities from a DeepLab frozen graph, run with the settings it was exported with.
 
     Parameters
     ----------
@@ -40,21 +47,15 @@ class FrozenGraph:
 
     Attributes
     ----------
-    classes : int
-        Number of classes C.
-    crop : (int, int)
-        Height and width in pixels of the largest image that the graph takes.
-    ending : Ending
-        What its scores are.
-    settings : NetworkSettings
-        What the graph was exported at, read from its structure.
+    settings : NetworkOptions
+        Those that the graph was exported with, read from its structure.
 
     Raises
     ------
     UnsafeGraphError
         If the graph holds ops which inference does not need.
     NetworkError
-        If the graph has not the structure of a DeepLab export.
+        If the graph does not have the structure of a DeepLab export.
     """
 
     def __init__(self, graph_def: tf.compat.v1.GraphDef):
@@ -71,44 +72,25 @@ class FrozenGraph:
         channels = shape[-1] if shape.rank == 4 else None
         kind = find_kind(flow_of_graph(graph), node_name(self._tail.scores))
         self.ending = Ending(kind, channels or 0)
-        self.classes = self.ending.classes
         self.crop = self._fixed_size(self._tail.resize)
-        self._check_crop(find_padding(graph))
+        padding = find_padding(graph)
+        size = tuple(self._function([padding])(_black(1))[0].shape[-3:-1]) if padding else self.crop
+        if size != self.crop:
+            raise NetworkError(
+                f"graph: expected scores of the crop's size {size} in front of ArgMax, got "
+                f"{self.crop}; export it with prediction_with_upsampled_logits"
+            )
         self.settings = self._read_settings(graph)
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
-        """Class probabilities of each pixel, f_z(y|x, w) of section 2.
-
-        Parameters
-        ----------
-        image : uint8 array [H, W, 3]
-            RGB in 0..255, not larger than the crop.
-
-        Returns
-        -------
-        float32 array [H, W, C]
-            In [0, 1]; the last axis sums to 1.
-
-        Raises
-        ------
-        ShapeError, InputError
-            If the image is not one RGB image within the crop.
-        NetworkError
-            If the graph fails, or its labels are not those of its scores.
-        """
+        """As in `Network.probabilities`; also refused if the graph's labels are not its scores'."""
         scores = self.scores(image)
         if self.ending.kind == "logits":
             return mean_softmax([scores[np.newaxis]], image.shape[:2])
         return self.ending.probabilities(scores)
 
     def logits(self, image: np.ndarray) -> np.ndarray:
-        """Logits of each pixel, float32 [H, W, C]; arguments and errors as in `probabilities`.
-
-        Raises
-        ------
-        NetworkError
-            If the graph averages probabilities over scales, so that there are no logits.
-        """
+        """As in `Network.logits`; refused if the graph averages probabilities over scales."""
         if self.ending.kind == "probabilities":
             raise NetworkError(
                 "graph: expected logits in front of ArgMax, got probabilities averaged over "
@@ -117,7 +99,7 @@ class FrozenGraph:
         return self.ending.logits(self.scores(image))
 
     def scores(self, image: np.ndarray) -> np.ndarray:
-        """What feeds ArgMax, float32 [H, W, C]; ``ending`` tells what that is."""
+        """The input of ArgMax; as in `Network.scores`."""
         check_image(image, self.crop)
         scores, labels = self._run(tf.constant(image[np.newaxis]))
         if tuple(scores.shape[1:3]) != self.crop:
@@ -127,31 +109,27 @@ class FrozenGraph:
             )
         height, width = image.shape[:2]
         scores = tf.cast(scores[0, :height, :width], tf.float32)
-        _check_labels(scores, labels)
-        return scores.numpy()
+        # The graph's own labels prove that the scores are cut at the right place.
+        if labels.shape == [1, height, width]:
+            chosen = tf.gather(scores, tf.cast(labels[0], tf.int32), batch_dims=2)
+            if tf.reduce_all(chosen == tf.reduce_max(scores, axis=-1)):
+                return scores.numpy()
+        raise NetworkError(
+            "graph: its labels are not the ArgMax of its scores at the image's size; "
+            "it resizes or moves them on the way, so its probabilities cannot be cut out"
+        )
 
-    def _read_settings(self, graph: Graph) -> NetworkSettings:
+    def _read_settings(self, graph: Graph) -> NetworkOptions:
         branches = find_branches(graph)
         sizes = [self._fixed_size(b.resize) if b.resize else self.crop for b in branches]
         # The sizes are truncated to whole pixels; the wider side gives the scale more exactly.
         scales = {round((width - 1) / max(self.crop[1] - 1, 1), 2) for _, width in sizes}
-        return NetworkSettings(
+        return NetworkOptions(
             output_stride=find_output_stride(graph),
             scales=tuple(sorted(scales)),
             flip=any(branch.flipped for branch in branches),
             crop=self.crop,
         )
-
-    def _check_crop(self, padding: str | None) -> None:
-        if padding is None:
-            return
-        padded, *_ = self._function([padding])(_black(1))
-        size = tuple(padded.shape[-3:-1])
-        if size != self.crop:
-            raise NetworkError(
-                f"graph: expected scores of the crop's size {size} in front of ArgMax, got "
-                f"{self.crop}; export it with prediction_with_upsampled_logits"
-            )
 
     def _fixed_size(self, tensor: str) -> tuple[int, int]:
         """The height and width in ``tensor``; they must not depend on the image's size."""
@@ -179,17 +157,83 @@ def _check_interface(image, tail) -> None:
         )
 
 
-def _check_labels(scores: tf.Tensor, labels: tf.Tensor) -> None:
-    """The graph's own labels prove that the scores are cut at the right place."""
-    if labels.shape == [1, *scores.shape[:2]]:
-        chosen = tf.gather(scores, tf.cast(labels[0], tf.int32), batch_dims=2)
-        if tf.reduce_all(chosen == tf.reduce_max(scores, axis=-1)):
-            return
-    raise NetworkError(
-        "graph: its labels are not the ArgMax of its scores at the image's size; "
-        "it resizes or moves them on the way, so its probabilities cannot be cut out"
+def _black(side: int) -> tf.Tensor:
+    return tf.zeros([1, side, side, 3], tf.uint8)
+
+
+@dataclass(frozen=True)
+class GraphReport:
+    """The findings of `inspect_graph`.
+
+    ``scores`` is the tensor that feeds ArgMax and ``kind`` its content, "logits" or
+    "probabilities". ``parameters`` counts all weights with the moving statistics of batch norm.
+    ``multiply_adds`` are those of all convolutions for one image of the crop's size, all scales
+    and mirrorings included; None if a shape is not known.
+    """
+
+    backbone: str
+    classes: int
+    scores: str
+    kind: str
+    settings: NetworkOptions
+    parameters: int
+    multiply_adds: int | None
+
+    def rows(self) -> dict[str, str]:
+        """Each finding in words, by its title."""
+        settings = self.settings
+        work = self.multiply_adds
+        return {
+            "backbone": self.backbone,
+            "crop": "{} x {} pixels".format(*settings.crop),
+            "classes": str(self.classes),
+            "feeds ArgMax": f"{self.scores} ({self.kind})",
+            "output stride": str(settings.output_stride),
+            "scales": ", ".join(f"{scale:g}" for scale in settings.scales),
+            "flip": "yes" if settings.flip else "no",
+            "parameters": f"{self.parameters:,}",
+            "multiply-adds": "unknown" if work is None else f"{work / 1e9:.4g} G per image",
+        }
+
+
+def inspect_graph(graph_def: tf.compat.v1.GraphDef) -> GraphReport:
+    """Find out what a DeepLab frozen graph computes and at which cost.
+
+    Parameters
+    ----------
+    graph_def : tf.compat.v1.GraphDef
+
+    Raises
+    ------
+    UnsafeGraphError
+        If the graph holds ops which inference does not need.
+    NetworkError
+        If the graph does not have the structure of a DeepLab export.
+    """
+    network, graph = FrozenGraph(graph_def), Graph(graph_def)
+    tail = find_tail(graph)
+    image = find_image(graph, tail)
+    with tf.Graph().as_default() as fixed:
+        pixels = tf.compat.v1.placeholder(tf.uint8, [1, *network.crop, 3])
+        tf.graph_util.import_graph_def(graph_def, name="", input_map={f"{image.name}:0": pixels})
+    return GraphReport(
+        backbone=find_backbone(graph),
+        classes=network.classes,
+        scores=tail.scores,
+        kind=network.ending.kind or "unknown",
+        settings=network.settings,
+        parameters=count_parameters(graph),
+        multiply_adds=graph_multiply_adds(fixed),
     )
 
 
-def _black(side: int) -> tf.Tensor:
-    return tf.zeros([1, side, side, 3], tf.uint8)
+def count_parameters(graph: Graph) -> int:
+    """Number of weights: the floats of all constants that layers read, each constant once."""
+    total = 0
+    for node in graph.of("Const"):
+        shape = [dim.size for dim in node.attr["value"].tensor.tensor_shape.dim]
+        floating = tf.as_dtype(node.attr["dtype"].type).is_floating
+        readers = graph.consumers[node.name]
+        if shape and floating and any(_WEIGHTED.fullmatch(reader.op) for reader in readers):
+            total += math.prod(shape)
+    return total

@@ -1,12 +1,12 @@
 """Convolutions with batch normalisation over named variables: to run, to train, to count.
 
 A network is written once, as a function of a `Layers` object. Which object it is given decides
-what a layer is: batch normalisation folded into the kernel, batch statistics, or names and shapes.
+what a layer does: normalise by moving statistics folded into the kernel, normalise by those of
+the batch, or record names and shapes. Resizing is upstream's, with aligned corners.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from math import prod
 
 import numpy as np
 import tensorflow as tf
@@ -99,11 +99,15 @@ class Layers(ABC):
     def _variable(self, name: str, shape: tuple[int, ...]) -> tf.Tensor:
         """The variable ``name``, which the network expects to be of ``shape``."""
 
-    @abstractmethod
     def _normalised(
         self, scope: str, kind: str, shape: tuple[int, ...], convolve: Convolution, epsilon: float
     ) -> tf.Tensor:
         """``convolve`` with the kernel ``scope/kind`` of ``shape``, followed by its BatchNorm."""
+        y = convolve(self._variable(f"{scope}/{kind}", shape))
+        statistics = (self._variable(name, y.shape[-1:]) for name in batch_norm_names(scope))
+        return tf.compat.v1.nn.fused_batch_norm(
+            y, *statistics, epsilon, is_training=False, name="BatchNorm/FusedBatchNorm"
+        )[0]
 
 
 class InferenceLayers(Layers):
@@ -127,19 +131,15 @@ class InferenceLayers(Layers):
 
     def _normalised(self, scope, kind, shape, convolve, epsilon):
         if scope not in self._folded:
-            folded = self._fold(scope, kind, epsilon)
+            names = batch_norm_names(scope)
+            gamma, beta, mean, variance = (self._weights[name] for name in names)
+            scale = gamma / np.sqrt(variance.astype(np.float64) + epsilon)
+            # The normalised channel is the last axis, or for a depthwise kernel the last but one.
+            per_channel = scale if kind == "weights" else scale[:, np.newaxis]
+            folded = self._weights[f"{scope}/{kind}"] * per_channel, beta - mean * scale
             self._folded[scope] = tuple(map(_held_once, folded))
         kernel, offset = self._folded[scope]
         return tf.nn.bias_add(convolve(kernel), offset)
-
-    def _fold(self, scope, kind, epsilon):
-        """Kernel and offset that do the work of the convolution and its normalisation."""
-        kernel = self._weights[f"{scope}/{kind}"]
-        gamma, beta, mean, variance = (self._weights[name] for name in batch_norm_names(scope))
-        scale = gamma / np.sqrt(variance.astype(np.float64) + epsilon)
-        # The normalised channel is the last axis, or for a depthwise kernel the last but one.
-        per_channel = scale if kind == "weights" else scale[:, np.newaxis]
-        return kernel * per_channel, beta - mean * scale
 
 
 def _held_once(value):
@@ -177,36 +177,20 @@ class TrainingLayers(Layers):
 
 
 class RecordingLayers(Layers):
-    """Layers that compute nothing and note what a network needs; to be used inside a tf.Graph.
+    """Layers that compute nothing and note which variables they need, inside a tf.Graph.
 
     Attributes
     ----------
     shapes : dict of str to tuple of int
         Shape of every variable, in the order in which the network meets them.
-    multiply_adds : int
-        Multiplications of all convolutions for one image, those with padding included.
     """
 
     def __init__(self):
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self.multiply_adds = 0
-
-    def classify(self, x, scope, n_classes):
-        """As in `Layers.classify`."""
-        y = super().classify(x, scope, n_classes)
-        self.multiply_adds += prod(y.shape[1:]) * x.shape[-1]
-        return y
 
     def _variable(self, name, shape):
-        self.shapes[name] = shape
+        self.shapes[name] = tuple(shape)
         return tf.compat.v1.placeholder(tf.float32, shape)
-
-    def _normalised(self, scope, kind, shape, convolve, epsilon):
-        y = convolve(self._variable(f"{scope}/{kind}", shape))
-        for name in batch_norm_names(scope):
-            self.shapes[name] = (y.shape[-1],)
-        self.multiply_adds += prod(y.shape[1:3]) * prod(shape)
-        return y
 
 
 def scale_dimension(size: int, scale: float) -> int:
@@ -221,7 +205,7 @@ def scale_dimension(size: int, scale: float) -> int:
 def resize_bilinear(x: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """Resize [N, H, W, C] to [N, *size, C], float32; the corner pixels keep their values.
 
-    ``tf.image.resize`` places its samples half a pixel in and is no substitute: on logits of
+    ``tf.image.resize`` places its samples half a pixel in and is not a substitute: on logits of
     standard deviation 3 it is off by up to 4.
     """
     return tf.raw_ops.ResizeBilinear(

@@ -1,107 +1,88 @@
-"""A network rebuilt from its weights, at any output stride, crop, scales and flip."""
+"""A network rebuilt from its weights, at any output stride, crop, scales and flip.
+
+It can be frozen into a graph with the interface and the names of upstream's exporter.
+"""
 
 from collections.abc import Mapping
+from functools import partial
 from numbers import Integral
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.errors import InputError
+from metaseg_tf.data.folders import write_file
+from metaseg_tf.errors import DataFormatError, InputError
 from metaseg_tf.networks.deeplab.backbones import OUTPUT_STRIDES
-from metaseg_tf.networks.deeplab.layers import InferenceLayers
-from metaseg_tf.networks.deeplab.model import compute_logits, variable_shapes
-from metaseg_tf.networks.deeplab.multiscale import (
+from metaseg_tf.networks.deeplab.layers import InferenceLayers, Layers
+from metaseg_tf.networks.deeplab.model import (
+    compute_logits,
     full_logits,
     mean_softmax,
     pad_to_crop,
     scale_logits,
+    variable_shapes,
 )
 from metaseg_tf.networks.deeplab.weights import check_weights, infer_architecture
-from metaseg_tf.networks.image_network import check_image
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.image_network import Network, check_image
+from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.scores import Ending
 
-__all__ = ["RebuiltNetwork", "check_settings"]
+__all__ = ["RebuiltNetwork", "build_frozen_graph", "check_settings", "export_frozen_graph"]
 
 
-class RebuiltNetwork:
+class RebuiltNetwork(Network):
     """A DeepLabv3+ network with given weights and settings.
 
     Parameters
     ----------
     weights : mapping of str to float32 array
         Every variable under upstream's name; the architecture is read from names and shapes.
-    settings : NetworkSettings
-        Output stride and crop must be given.
+    settings : NetworkOptions
+        Output stride and crop must be given; scale 1 and no flip are the defaults.
 
     Attributes
     ----------
     architecture : Architecture
-    classes : int
-        Number of classes C.
-    crop : (int, int)
-        Height and width in pixels to which every image is padded.
-    ending : Ending
-        What `scores` are.
-    settings : NetworkSettings
     weights : mapping of str to float32 array
         As given.
 
     Raises
     ------
     InputError
-        If the settings are not such that a network can be built.
+        If no network can be built with these settings.
     NetworkError
         If weights are missing, left over or of the wrong shape.
     """
 
-    def __init__(self, weights: Mapping[str, np.ndarray], settings: NetworkSettings):
+    def __init__(self, weights: Mapping[str, np.ndarray], settings: NetworkOptions):
+        settings = settings.completed(NetworkOptions(scales=1.0, flip=False))
         check_settings(settings)
         self.architecture = infer_architecture({name: w.shape for name, w in weights.items()})
         check_weights(variable_shapes(self.architecture), weights)
         self.weights = weights
         self.settings = settings
-        self.classes = self.architecture.n_classes
         self.crop = settings.crop
         averages = settings.flip or settings.scales != (1.0,)
-        self.ending = Ending("probabilities" if averages else "logits", self.classes)
+        self.ending = Ending("probabilities" if averages else "logits", self.architecture.n_classes)
         self._stride = self.architecture.logits_stride(settings.output_stride)
         self._layers = InferenceLayers(weights)
         self._functions: dict[tuple[int, ...], tf.types.experimental.ConcreteFunction] = {}
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
-        """Class probabilities of each pixel, f_z(y|x, w) of section 2, averaged over all scales.
-
-        Parameters
-        ----------
-        image : uint8 array [H, W, 3]
-            RGB in 0..255, not larger than the crop.
-
-        Returns
-        -------
-        float32 array [H, W, C]
-            In [0, 1]; the last axis sums to 1.
-
-        Raises
-        ------
-        ShapeError, InputError
-            If the image is not one RGB image within the crop.
-        """
+        """As in `Network.probabilities`, averaged over all scales and flips."""
         padded = self._pad(image)
         logits = scale_logits(self._network, padded, self._stride, self.settings)
         return mean_softmax(logits, image.shape[:2])
 
     def logits(self, image: np.ndarray) -> np.ndarray:
-        """Logits of each pixel at scale 1 without flip, whatever the settings, [H, W, C].
-
-        Arguments and errors as in `probabilities`.
-        """
+        """As in `Network.logits`, at scale 1 without flip in any case."""
         height, width = image.shape[:2]
         logits = full_logits(self._network, self._pad(image), self._stride)
         return np.array(logits[0, :height, :width])
 
     def scores(self, image: np.ndarray) -> np.ndarray:
-        """What tiles are averaged in: logits at scale 1 alone, else the mean of probabilities."""
+        """As in `Network.scores`: logits at scale 1 alone, else the mean of probabilities."""
         return self.logits(image) if self.ending.kind == "logits" else self.probabilities(image)
 
     def _pad(self, image):
@@ -113,17 +94,15 @@ class RebuiltNetwork:
         size = tuple(images.shape)
         if size not in self._functions:
             signature = tf.TensorSpec(size, tf.float32)
-            traced = tf.function(self._trace, autograph=False)
+            stride = self.settings.output_stride
+            network = partial(compute_logits, self.architecture, self._layers, output_stride=stride)
+            traced = tf.function(network, autograph=False)
             self._functions[size] = traced.get_concrete_function(signature)
         return self._functions[size](images)
 
-    def _trace(self, images):
-        output_stride = self.settings.output_stride
-        return compute_logits(self.architecture, self._layers, images, output_stride)
 
-
-def check_settings(settings: NetworkSettings) -> None:
-    """Raise an InputError that names the setting at which no network can be built."""
+def check_settings(settings: NetworkOptions) -> None:
+    """Raise an InputError that names a setting with which no network can be built."""
     if settings.output_stride not in OUTPUT_STRIDES:
         raise InputError(
             f"output_stride: expected one of {OUTPUT_STRIDES}, got {settings.output_stride!r}; "
@@ -134,10 +113,7 @@ def check_settings(settings: NetworkSettings) -> None:
             f"scales: expected one or more factors in (0, 8], got {settings.scales!r}; "
             "the paper uses (1.0,) and (0.75, 1.0, 1.25)"
         )
-    _check_crop(settings.crop, settings.output_stride)
-
-
-def _check_crop(crop, stride):
+    crop, stride = settings.crop, settings.output_stride
     is_pair = isinstance(crop, tuple) and len(crop) == 2
     if not is_pair or not all(isinstance(side, Integral) and side > stride for side in crop):
         raise InputError(
@@ -150,3 +126,70 @@ def _check_crop(crop, stride):
             f"crop: expected sides k * {stride} + 1 at output stride {stride}, got {crop}; "
             f"use {nearest}"
         )
+
+
+class ConstantLayers(Layers):
+    """Layers whose variables are Const nodes under upstream's names, with unfolded BatchNorm."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray]):
+        self._weights = weights
+        self._nodes: dict[str, tf.Tensor] = {}
+
+    def _variable(self, name, shape):
+        if name not in self._nodes:
+            with tf.compat.v1.name_scope(None):
+                constant = tf.constant(self._weights[name], tf.float32, shape, name=name)
+                self._nodes[name] = tf.identity(constant, name=f"{name}/read")
+        return self._nodes[name]
+
+
+def export_frozen_graph(network: RebuiltNetwork, path: Path) -> None:
+    """Write a frozen graph that tools made for upstream's graphs can read.
+
+    Parameters
+    ----------
+    network : RebuiltNetwork
+        Its weights become constants, each held once, and its settings are fixed in the graph.
+    path : Path
+        Where the ``.pb`` goes; an existing file is replaced in one step.
+
+    Raises
+    ------
+    DataFormatError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    content = build_frozen_graph(network).SerializeToString(deterministic=True)
+    try:
+        write_file(path, content)
+    except OSError as error:
+        raise DataFormatError(
+            f"{path}: cannot be written ({error.strerror}); give a path in a folder that exists "
+            "and may be written to"
+        ) from error
+
+
+def build_frozen_graph(network: RebuiltNetwork) -> tf.compat.v1.GraphDef:
+    """The graph of `export_frozen_graph`.
+
+    ``ImageTensor:0`` uint8 [1, ?, ?, 3], RGB, not larger than the crop; ``SemanticPredictions:0``
+    int64 [1, h, w], the class of each pixel. ArgMax is fed by resized logits if there is one
+    scale and no flip, else by the mean of the probabilities.
+    """
+    architecture, settings = network.architecture, network.settings
+    layers = ConstantLayers(network.weights)
+    run = partial(compute_logits, architecture, layers, output_stride=settings.output_stride)
+    stride = architecture.logits_stride(settings.output_stride)
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.uint8, (1, None, None, 3), name="ImageTensor")
+        _, height, width, _ = tf.unstack(tf.shape(image))
+        padded = pad_to_crop(image, network.crop)
+        if network.ending.kind == "logits":
+            scores = full_logits(run, padded, stride)
+        else:
+            logits = scale_logits(run, padded, stride, settings)
+            probs = [tf.nn.softmax(scale)[..., None] for scale in logits]
+            scores = tf.reduce_mean(tf.concat(probs, 4), 4, name="Mean")
+        classes = tf.argmax(scores, 3, name="ArgMax")
+        tf.slice(classes, [0, 0, 0], [1, height, width], name="SemanticPredictions")
+    return graph.as_graph_def(add_shapes=True)

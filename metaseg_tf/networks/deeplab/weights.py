@@ -1,10 +1,14 @@
-"""Named weights of a network, read from a checkpoint or from the constants of a frozen graph."""
+"""Named weights of a network, from a checkpoint or the constants of a frozen graph.
+
+The network is recognised by the names and shapes of its variables.
+"""
 
 import glob
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,41 +22,42 @@ from metaseg_tf.networks.deeplab.backbones import (
     Architecture,
     Decoder,
     MobileNetV2,
-    Xception,
 )
 
 __all__ = [
     "check_weights",
     "infer_architecture",
-    "is_graph_file",
     "load_weights",
     "recognise_backbone",
     "weights_from_graph_def",
 ]
 
-#: Last part of a variable's name, by which it is told from optimiser slots and graph constants.
+#: Last part of a variable's name; those of optimiser slots and graph constants have others.
 KINDS = frozenset(
     {"weights", "depthwise_weights", "biases", "gamma", "beta", "moving_mean", "moving_variance"}
 )
-#: What the names of a DeepLab network's variables begin with.
+#: Prefixes of the names of a DeepLab network's variables.
 SCOPES = (
     *("MobilenetV2/", "xception_65/", "image_pooling/", "aspp", "concat_projection/"),
     *("decoder/", "logits/"),
 )
-# What TensorFlow raises on files that are truncated or something else.
+# Raised by TensorFlow on files that are truncated or something else.
 _BROKEN = (tf.errors.OpError, IndexError, MemoryError, RuntimeError, TypeError, ValueError)
 #: Number of weights that an error message names before it only counts.
 NAMED_AT_MOST = 3
+_PUBLISHED = {network.backbone.scope: network for network in (MOBILENETV2, XCEPTION65)}
+_MIDDLE_UNIT = re.compile(r"xception_65/middle_flow/block1/unit_(\d+)/")
+
+Shapes = Mapping[str, tuple[int, ...]]
 
 
-def load_weights(source: Path) -> dict[str, np.ndarray]:
-    """All weights in a file.
+def load_weights(prefix: Path) -> dict[str, np.ndarray]:
+    """All weights of a checkpoint.
 
     Parameters
     ----------
-    source : Path
-        A checkpoint's prefix (``model.ckpt`` for ``model.ckpt.index``), a frozen graph ``.pb``, or
-        a ``.tar.gz`` that holds one.
+    prefix : Path
+        Its prefix: ``model.ckpt`` for ``model.ckpt.index``.
 
     Returns
     -------
@@ -62,60 +67,14 @@ def load_weights(source: Path) -> dict[str, np.ndarray]:
     Raises
     ------
     DataFormatError
-        If the file is missing or truncated.
+        If a file is missing or truncated.
     """
-    source = Path(source)
-    if is_graph_file(source):
-        from metaseg_tf.networks.deeplab.frozen_graph import load_graph_def
-
-        return weights_from_graph_def(load_graph_def(source))
-    return _weights_from_checkpoint(source)
-
-
-def is_graph_file(path: Path) -> bool:
-    """Whether a name is that of a frozen graph or an archive; if not, it is a checkpoint's."""
-    return path.name.endswith((".pb", ".tar.gz", ".tgz"))
-
-
-def weights_from_graph_def(graph_def: tf.compat.v1.GraphDef) -> dict[str, np.ndarray]:
-    """The variables that were frozen into the Const nodes of a graph, by their names, float32."""
-    return {
-        node.name: tf.make_ndarray(node.attr["value"].tensor).astype(np.float32)
-        for node in graph_def.node
-        if node.op == "Const" and _is_weight(node.name)
-    }
-
-
-def check_weights(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, np.ndarray]) -> None:
-    """Raise a NetworkError that names what is missing, left over or of the wrong shape.
-
-    Parameters
-    ----------
-    expected : mapping of str to tuple of int
-        Shape of each variable of the network.
-    given : mapping of str to array
-        The weights at hand. Those outside of the scopes of DeepLab networks are not looked at.
-    """
-    own = {name: given[name] for name in given if name.startswith(SCOPES)}
-    problems = [
-        _listed("missing", [name for name in expected if name not in own]),
-        _listed("left over", [name for name in own if name not in expected]),
-        _listed("of wrong shape", list(_wrong_shapes(expected, own))),
-    ]
-    if any(problems):
-        raise NetworkError(
-            f"weights: {'; '.join(filter(None, problems))}; expected the {len(expected)} variables "
-            "of the recognised network, give the file as upstream published or exported it"
-        )
-
-
-def _weights_from_checkpoint(prefix):
     for file in prefix.parent.glob(f"{glob.escape(prefix.name)}.*"):
         check_file(file)
     index = Path(f"{prefix}.index")
     if not index.is_file():
         raise DataFormatError(
-            f"checkpoint {prefix}: expected {index.name} beside it, found none; give the common "
+            f"checkpoint {prefix}: expected {index.name} next to it, found none; give the common "
             "prefix of the .index and .data files, such as model.ckpt"
         )
     try:
@@ -143,15 +102,45 @@ def _check_size(prefix, reader, names):
         )
 
 
+def weights_from_graph_def(graph_def: tf.compat.v1.GraphDef) -> dict[str, np.ndarray]:
+    """The variables that were frozen into the Const nodes of a graph, by their names, float32."""
+    return {
+        node.name: tf.make_ndarray(node.attr["value"].tensor).astype(np.float32)
+        for node in graph_def.node
+        if node.op == "Const" and _is_weight(node.name)
+    }
+
+
+def check_weights(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, np.ndarray]) -> None:
+    """Raise a NetworkError that names what is missing, left over or of the wrong shape.
+
+    Parameters
+    ----------
+    expected : mapping of str to tuple of int
+        Shape of each variable of the network.
+    given : mapping of str to array
+        The weights at hand. Those outside of the scopes of DeepLab networks are ignored.
+    """
+    own = {name: given[name] for name in given if name.startswith(SCOPES)}
+    wrong = [
+        f"{name} (given {list(np.shape(own[name]))}, expected {list(shape)})"
+        for name, shape in expected.items()
+        if name in own and np.shape(own[name]) != tuple(shape)
+    ]
+    problems = [
+        _listed("missing", [name for name in expected if name not in own]),
+        _listed("left over", [name for name in own if name not in expected]),
+        _listed("of wrong shape", wrong),
+    ]
+    if any(problems):
+        raise NetworkError(
+            f"weights: {'; '.join(filter(None, problems))}; expected the {len(expected)} variables "
+            "of the recognised network, give the file as upstream published or exported it"
+        )
+
+
 def _is_weight(name):
     return name.rpartition("/")[2] in KINDS
-
-
-def _wrong_shapes(expected, own) -> Iterator[str]:
-    for name in filter(own.__contains__, expected):
-        given = list(np.shape(own[name]))
-        if given != list(expected[name]):
-            yield f"{name} (given {given}, expected {list(expected[name])})"
 
 
 def _listed(problem, names):
@@ -160,12 +149,6 @@ def _listed(problem, names):
     more = len(names) - NAMED_AT_MOST
     tail = f" and {more} more" if more > 0 else ""
     return f"{problem} {', '.join(names[:NAMED_AT_MOST])}{tail}"
-
-
-_PUBLISHED = {network.backbone.scope: network for network in (MOBILENETV2, XCEPTION65)}
-_MIDDLE_UNIT = re.compile(r"xception_65/middle_flow/block1/unit_(\d+)/")
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 def recognise_backbone(names: Iterable[str]) -> str:
@@ -193,8 +176,8 @@ def infer_architecture(shapes: Shapes) -> Architecture:
     Parameters
     ----------
     shapes : mapping of str to tuple of int
-        Shape of every variable, under upstream's names. Where one is missing the published depth
-        is taken: `metaseg_tf.networks.deeplab.weights.check_weights` then names it.
+        Shape of every variable, under upstream's names. If one is missing, the published depth
+        is taken: `check_weights` then names it.
 
     Raises
     ------
@@ -202,24 +185,29 @@ def infer_architecture(shapes: Shapes) -> Architecture:
         If the backbone is neither of the two.
     """
     published = _PUBLISHED[recognise_backbone(shapes)]
+    if isinstance(published.backbone, MobileNetV2):
+        backbone = _infer_mobilenet(shapes, published.backbone)
+    else:
+        backbone = _infer_xception(shapes, published.backbone)
+    decoder = None
+    if published.decoder and any(name.startswith("decoder/") for name in shapes):
+        decoder = Decoder(
+            _depth(shapes, "decoder/feature_projection0", published.decoder.low_level_depth),
+            _depth(shapes, "decoder/decoder_conv0_pointwise", published.decoder.depth),
+        )
     return replace(
         published,
-        backbone=_infer_backbone(shapes, published.backbone),
+        backbone=backbone,
         n_classes=_depth(shapes, "logits/semantic", published.n_classes),
         head_depth=_depth(shapes, "aspp0", published.head_depth),
         atrous_branches=any(name.startswith("aspp1_") for name in shapes),
-        decoder=_infer_decoder(shapes, published.decoder),
+        decoder=decoder,
     )
 
 
 def _depth(shapes, scope, default):
     shape = shapes.get(f"{scope}/weights")
     return shape[-1] if shape and shape[-1] else default
-
-
-def _infer_backbone(shapes, published):
-    infer = _infer_mobilenet if isinstance(published, MobileNetV2) else _infer_xception
-    return infer(shapes, published)
 
 
 def _infer_mobilenet(shapes, published):
@@ -235,41 +223,25 @@ def _infer_mobilenet(shapes, published):
 
 
 def _infer_xception(shapes, published):
-    network = replace(published, middle_units=_count_middle_units(shapes, published))
-    depths = [_unit_depths(shapes, network, unit) for unit in network.units()]
-    first, second = (f"{published.scope}/entry_flow/conv1_{number}" for number in (1, 2))
+    scope = f"{published.scope}/{{}}/xception_module/separable_conv{{}}_pointwise"
+    units = {int(match[1]) for match in map(_MIDDLE_UNIT.match, shapes) if match}
+    block3 = _depth(shapes, scope.format("entry_flow/block3/unit_1", 3), 0)
+    network = published
+    # At the published depth the number of units is the published one: else a published network
+    # that has lost its last units would pass for a shorter one.
+    if units and block3 != published.entry[-1]:
+        network = replace(published, middle_units=max(units))
+    depths = [
+        tuple(
+            _depth(shapes, scope.format(unit.scope, number), depth)
+            for number, depth in enumerate(unit.depths, start=1)
+        )
+        for unit in network.units()
+    ]
+    stem = [f"{published.scope}/entry_flow/conv1_{number}" for number in (1, 2)]
     return replace(
         network,
-        stem=(_depth(shapes, first, network.stem[0]), _depth(shapes, second, network.stem[1])),
+        stem=tuple(map(partial(_depth, shapes), stem, network.stem)),
         entry=tuple(unit[-1] for unit in depths[: len(network.entry)]),
         exit=tuple(depths[-len(network.exit) :]),
-    )
-
-
-def _count_middle_units(shapes, published):
-    """The highest number there is, but at the published depth the published number.
-
-    Else a published network that has lost its last units would pass for a shorter one.
-    """
-    units = {int(match[1]) for match in map(_MIDDLE_UNIT.match, shapes) if match}
-    block3 = f"{published.scope}/entry_flow/block3/unit_1/xception_module/separable_conv3_pointwise"
-    if not units or _depth(shapes, block3, 0) == published.entry[-1]:
-        return published.middle_units
-    return max(units)
-
-
-def _unit_depths(shapes: Shapes, network: Xception, unit) -> tuple[int, ...]:
-    scope = f"{network.scope}/{unit.scope}/xception_module/separable_conv"
-    return tuple(
-        _depth(shapes, f"{scope}{number}_pointwise", depth)
-        for number, depth in enumerate(unit.depths, start=1)
-    )
-
-
-def _infer_decoder(shapes, published):
-    if published is None or not any(name.startswith("decoder/") for name in shapes):
-        return None
-    return Decoder(
-        _depth(shapes, "decoder/feature_projection0", published.low_level_depth),
-        _depth(shapes, "decoder/decoder_conv0_pointwise", published.depth),
     )

@@ -1,73 +1,119 @@
-"""One door to networks that are not DeepLab's own, by the format of their file."""
+"""Registry of the formats that networks are stored in; everything else reads it."""
 
+from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
-from metaseg_tf.errors import DataFormatError
-from metaseg_tf.networks.image_network import ImageNetwork
-from metaseg_tf.networks.tiling import Tiled
+from metaseg_tf.data.folders import check_file
+from metaseg_tf.errors import DataFormatError, InputError, NetworkError
+from metaseg_tf.networks.options import NetworkOptions
 
-__all__ = ["is_other_format", "open_network"]
-
-_KERAS = (".keras", ".h5", ".hdf5")
-_TFLITE = ".tflite"
+__all__ = ["FORMATS", "Format", "list_formats", "open_network", "refuse_rebuilding"]
 
 
-def is_other_format(path: Path) -> bool:
-    """Whether `open_network` is the door for ``path``: by its suffix, or a SavedModel folder."""
-    path = Path(path)
-    return path.suffix in (*_KERAS, _TFLITE) or (path / "saved_model.pb").is_file()
+class Format(NamedTuple):
+    """One format that a network is stored in.
 
-
-def open_network(
-    path: Path,
-    *,
-    input_range: str | None = None,
-    tile: int | tuple[int, int] | None = None,
-    overlap: int = 0,
-) -> ImageNetwork | Tiled:
-    """Open a SavedModel folder, a ``.keras`` or ``.h5`` model, or a ``.tflite`` file.
-
-    Parameters
+    Attributes
     ----------
-    path : Path
-    input_range : str, optional
-        The range of pixels that the network expects, as in `load_network`.
-    tile : int or (int, int), optional
-        Run the network over larger images in tiles of this height and width in pixels.
-    overlap : int
-        By how many pixels neighbouring tiles overlap at least.
+    words : str
+        Its name in help texts and messages, with an article.
+    loader : str
+        ``module:function`` of its loader, imported on use since each brings its own library. It
+        is called with the path and the `NetworkOptions`, and returns a
+        `metaseg_tf.networks.image_network.Network`.
+    suffixes : tuple of str
+        How names of its files end.
+    marker : str
+        The file by which a folder of this format is recognised, if it is one of folders.
+    rebuilds : bool
+        Whether the loader takes options that `NetworkOptions.rebuilds` names. If not, they are
+        refused before it is called.
+    """
 
-    Returns
-    -------
-    ImageNetwork or Tiled
-        With ``probabilities(image)``, ``logits(image)``, ``classes``, ``crop``, ``settings``.
+    words: str
+    loader: str
+    suffixes: tuple[str, ...] = ()
+    marker: str = ""
+    rebuilds: bool = False
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a path is one of this format, by its name or its marker."""
+        return path.name.endswith(self.suffixes) or bool(
+            self.marker and (path / self.marker).is_file()
+        )
+
+    def __str__(self) -> str:
+        return self.words + (f" ({', '.join(self.suffixes)})" if self.suffixes else "")
+
+
+_HERE = "metaseg_tf.networks.formats"
+#: Recognised by its two files, so it is what remains of a path that no format recognises.
+_CHECKPOINT = Format("a DeepLab checkpoint", f"{_HERE}.deeplab:load_checkpoint", rebuilds=True)
+#: In the order in which they are tried.
+FORMATS = (
+    Format("a SavedModel", f"{_HERE}.saved_model:load_saved_model", marker="saved_model.pb"),
+    Format(
+        "a frozen graph or an archive with one",
+        f"{_HERE}.deeplab:load_graph",
+        (".pb", ".tar.gz", ".tgz"),
+        rebuilds=True,
+    ),
+    Format("a Keras model", f"{_HERE}.keras_model:load_keras_model", (".keras", ".h5", ".hdf5")),
+    Format("a TensorFlow Lite file", f"{_HERE}.tflite:TFLiteNetwork", (".tflite",)),
+)
+#: Suffixes of the files that other frameworks write.
+_FOREIGN = {
+    ".onnx": "an ONNX model",
+    **dict.fromkeys((".pt", ".pth"), "a PyTorch file"),
+    ".safetensors": "weights in the safetensors format",
+    **dict.fromkeys((".mlmodel", ".mlpackage"), "a Core ML model"),
+    **dict.fromkeys((".engine", ".trt"), "a TensorRT engine"),
+    ".pdmodel": "a PaddlePaddle model",
+}
+
+
+def list_formats() -> str:
+    """All formats in words, for help texts and messages."""
+    *others, last = (_CHECKPOINT, *FORMATS)
+    return f"{', '.join(map(str, others))} or {last}"
+
+
+def open_network(path: Path, options: NetworkOptions):
+    """Open a network in the format by which its path is recognised.
 
     Raises
     ------
     DataFormatError
-        If the file is missing, broken or of another format.
+        If the file is missing, broken or of no known format.
     NetworkError
-        If it does not turn one image into scores.
+        If it belongs to another framework, or does not turn one image into scores.
+    InputError
+        If the options are not for a network of this format.
     """
-    network = _loader(Path(path))(Path(path), input_range=input_range)
-    return network if tile is None else Tiled(network, tile, overlap)
+    check_file(path)
+    found = next((entry for entry in FORMATS if entry.recognises(path)), _CHECKPOINT)
+    foreign = _FOREIGN.get(path.suffix.lower())
+    if found is _CHECKPOINT and foreign:
+        raise NetworkError(
+            f"{path}: expected a network for TensorFlow, got {foreign}; "
+            "convert it to a SavedModel or TensorFlow Lite, or store its softmax for --softmax"
+        )
+    if found is _CHECKPOINT and path.exists() and not Path(f"{path}.index").exists():
+        raise DataFormatError(
+            f"{path}: expected {list_formats()}, got another file or folder; convert it to one of "
+            "them, or store its softmax for --softmax"
+        )
+    if not found.rebuilds:
+        refuse_rebuilding(path, options)
+    module, _, loader = found.loader.partition(":")
+    return getattr(import_module(module), loader)(path, options)
 
 
-def _loader(path: Path):
-    """The reader of a format; imported on use, since each brings its own library."""
-    if path.suffix == _TFLITE:
-        from metaseg_tf.networks.formats.tflite import TFLiteNetwork
-
-        return TFLiteNetwork
-    if path.suffix in _KERAS:
-        from metaseg_tf.networks.formats.keras_model import load_keras_model
-
-        return load_keras_model
-    if path.is_dir():
-        from metaseg_tf.networks.formats.saved_model import load_saved_model
-
-        return load_saved_model
-    raise DataFormatError(
-        f"{path}: expected a SavedModel folder, .keras, .h5 or .tflite, got another file or none; "
-        "a frozen graph (.pb, .tar.gz) or checkpoint is opened by load_network"
-    )
+def refuse_rebuilding(path: Path, options: NetworkOptions) -> None:
+    """Raise an InputError if options are asked for that only DeepLab can be rebuilt with."""
+    if options.rebuilds:
+        raise InputError(
+            f"{path}: expected a DeepLab graph or checkpoint to rebuild at other settings, got "
+            "another network; leave out output stride, scales, flip and crop"
+        )

@@ -1,4 +1,4 @@
-"""A TensorFlow function as a network: its variables frozen, its ops checked, its scores found."""
+"""A TensorFlow function as a network: variables frozen, ops checked, scores found."""
 
 import numpy as np
 import tensorflow as tf
@@ -24,7 +24,7 @@ class GraphNetwork(ImageNetwork):
         Takes an image [1, H, W, 3], uint8 or float, and gives logits or probabilities
         [1, H, W, C], or class ids; of these the input of their ArgMax is taken.
     input_range : str, optional
-        The range of pixels that a float input expects, as `NetworkInput`.
+        As in `NetworkOptions`.
 
     Raises
     ------
@@ -37,18 +37,27 @@ class GraphNetwork(ImageNetwork):
     def __init__(self, function, input_range: str | None = None):
         try:
             frozen = freeze(function)
-        except ValueError as error:  # where a variable is more than read
+        except ValueError as error:  # if a variable is more than read
             raise NetworkError(
                 f"network: expected variables that are only read, got: {in_one_line(error)}; "
                 "export it for inference, without augmentation"
             ) from error
-        image = _image_input(frozen.inputs)
+        image = frozen.inputs[0] if len(frozen.inputs) == 1 else None
+        if image is None or not (
+            (image.dtype == tf.uint8 or image.dtype.is_floating)
+            and image.shape.rank == 4
+            and image.shape[3] == 3
+        ):
+            raise NetworkError(
+                "network: expected one input, an image [1, H, W, 3] of uint8 or float, got "
+                f"{_shapes(frozen.inputs)}; export it with such a signature"
+            )
         graph_def = frozen.graph.as_graph_def()
         check_graph(graph_def)
         functions = GraphFunctions(graph_def)
         graph = Graph(graph_def)
         name = _scores_output(frozen.outputs, graph) or find_tail(graph).scores
-        self._run = functions.function(image.name, [name])
+        self._function = functions.function(image.name, [name])
         size = tuple(image.shape[1:3])
         flow = flow_of_graph(graph)
         rescales = rescales_pixels(flow, node_name(image.name))
@@ -58,8 +67,9 @@ class GraphNetwork(ImageNetwork):
             NetworkInput(image.dtype.as_numpy_dtype, input_range, rescales),
         )
 
-    def _scores(self, pixels: np.ndarray) -> np.ndarray:
-        (scores,) = self._run(tf.constant(pixels))
+    def run(self, pixels: np.ndarray) -> np.ndarray:
+        """As in `ImageNetwork.run`."""
+        (scores,) = self._function(tf.constant(pixels))
         return tf.cast(scores[0], tf.float32).numpy()
 
 
@@ -71,10 +81,10 @@ def network_of_graph(
     Parameters
     ----------
     graph_def : tf.compat.v1.GraphDef
-        A graph that `graph_safety.check_graph` has passed. Its outputs are what no other node
-        reads, and its image is the placeholder that these depend on.
+        A graph that `metaseg_tf.untrusted.graphs.check_graph` has passed. Its outputs
+        are read by no other node, and its image is the placeholder that they depend on.
     input_range : str, optional
-        As in `GraphNetwork`.
+        As in `NetworkOptions`.
 
     Raises
     ------
@@ -102,23 +112,8 @@ def network_of_graph(
     return GraphNetwork(whole.prune(inputs, outputs), input_range)
 
 
-def _image_input(inputs) -> tf.Tensor:
-    shapes = ", ".join(f"{tensor.dtype.name} {tensor.shape}" for tensor in inputs) or "none"
-    if len(inputs) != 1 or not _is_image(inputs[0]):
-        raise NetworkError(
-            f"network: expected one input, an image [1, H, W, 3] of uint8 or float, got {shapes}; "
-            "export it with such a signature"
-        )
-    return inputs[0]
-
-
-def _is_image(tensor: tf.Tensor) -> bool:
-    number = tensor.dtype == tf.uint8 or tensor.dtype.is_floating
-    return number and tensor.shape.rank == 4 and tensor.shape[3] == 3
-
-
 def _scores_output(outputs, graph: Graph) -> str | None:
-    """Name of the one output with scores, None where there are but class ids."""
+    """Name of the one output with scores, None if there are only class ids."""
     found = [t.name for t in outputs if t.dtype.is_floating and t.shape.rank == 4]
     if len(found) > 1:
         raise NetworkError(
@@ -126,9 +121,12 @@ def _scores_output(outputs, graph: Graph) -> str | None:
             f"({', '.join(found)}); export it with the last of them only"
         )
     if not found and not graph.of("ArgMax"):
-        shapes = ", ".join(f"{tensor.dtype.name} {tensor.shape}" for tensor in outputs)
         raise NetworkError(
-            f"network: expected scores [1, H, W, C] or class ids by ArgMax as output, got "
-            f"{shapes or 'none'}; export it with an output of that shape"
+            "network: expected scores [1, H, W, C] or class ids by ArgMax as output, got "
+            f"{_shapes(outputs)}; export it with an output of that shape"
         )
     return found[0] if found else None
+
+
+def _shapes(tensors) -> str:
+    return ", ".join(f"{tensor.dtype.name} {tensor.shape}" for tensor in tensors) or "none"

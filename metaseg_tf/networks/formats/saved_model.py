@@ -16,6 +16,7 @@ from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError, in_one_line
 from metaseg_tf.networks.formats.graph_network import GraphNetwork
 from metaseg_tf.networks.graph import node_name
+from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.untrusted.graphs import check_graph, count_calls
 
 __all__ = ["load_saved_model"]
@@ -34,7 +35,7 @@ _VARIABLES_AND_TRAINING = """
     ImageProjectiveTransformV2 ImageProjectiveTransformV3 AdjustContrastv2 AdjustHue
     AdjustSaturation RGBToHSV HSVToRGB BroadcastGradientArgs
 """
-#: What the functions of a model hold besides what inference needs.
+#: Ops in the functions of a model besides those of inference.
 _MODEL_OPS = frozenset(_VARIABLES_AND_TRAINING.split())
 #: How a model is saved again, which is never done here: these ops write files.
 _SAVING_OPS = frozenset(("SaveV2", "MergeV2Checkpoints"))
@@ -43,19 +44,18 @@ _KINDS = (
     *("user_object", "variable", "constant"),
     *("function", "bare_concrete_function", "captured_tensor"),
 )
-#: What TensorFlow calls on every object that it restores, under which a file may store a function.
+#: Methods that TensorFlow calls on every object it restores; a file may store functions as such.
 _METHODS = frozenset(dir(tf.__internal__.tracking.AutoTrackable))
 
 
-def load_saved_model(path: Path, *, input_range: str | None = None) -> GraphNetwork:
+def load_saved_model(path: Path, options: NetworkOptions = DEFAULTS) -> GraphNetwork:
     """Read a SavedModel whose signature takes an image.
 
     Parameters
     ----------
     path : Path
         The folder with ``saved_model.pb``.
-    input_range : str, optional
-        The range of pixels that a float input expects, as `NetworkInput`.
+    options : NetworkOptions, optional
 
     Raises
     ------
@@ -72,10 +72,16 @@ def load_saved_model(path: Path, *, input_range: str | None = None) -> GraphNetw
     try:
         model = tf.saved_model.load(str(path))
         signatures = dict(model.signatures)
-    except Exception as error:  # the loader trusts the file, and raises what comes of that
+    except Exception as error:  # the loader trusts the file, and may raise anything
         raise _broken(path, error) from error
+    if "serving_default" not in signatures and len(signatures) != 1:
+        raise NetworkError(
+            f"{path}: expected a signature 'serving_default' that takes an image, got "
+            f"{', '.join(signatures) or 'none'}; export the model with one"
+        )
+    function = signatures.get("serving_default") or next(iter(signatures.values()))
     # The model owns the variables: the function must be frozen before the model is let go.
-    return GraphNetwork(_signature(signatures, path), input_range)
+    return GraphNetwork(function, options.input_range)
 
 
 def _check_before_loading(path: Path) -> None:
@@ -139,7 +145,7 @@ def _check_reached(graph, path: Path) -> None:
 
 
 def _started(graph) -> Iterator[str]:
-    """What can be run: in the format of TensorFlow 1 nodes, else functions."""
+    """Names of all that can be run: in the format of TensorFlow 1 nodes, else functions."""
     yield from graph.object_graph_def.concrete_functions
     if graph.object_graph_def.nodes:
         return
@@ -150,14 +156,3 @@ def _started(graph) -> Iterator[str]:
         yield node_name(VariableDef.FromString(variable).initializer_name)
     for signature in graph.signature_def.values():
         yield from (node_name(tensor.name) for tensor in signature.outputs.values())
-
-
-def _signature(signatures: dict, path: Path):
-    if "serving_default" in signatures:
-        return signatures["serving_default"]
-    if len(signatures) != 1:
-        raise NetworkError(
-            f"{path}: expected a signature 'serving_default' that takes an image, got "
-            f"{', '.join(signatures) or 'none'}; export the model with one"
-        )
-    return next(iter(signatures.values()))

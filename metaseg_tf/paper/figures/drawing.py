@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
-from metaseg_tf.data.cityscapes import PALETTE
-from metaseg_tf.pictures import QUALITY_COLOURS, overlay_classes, paint_segments
+from metaseg_tf.data.classes import ClassTable
+from metaseg_tf.pictures import QUALITY_COLOURS, paint_segments
 from metaseg_tf.runs.run import Run, csv_text
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "iou_scale",
     "name_segments",
     "new_figure",
-    "paint_classes",
     "paint_ious",
     "point_alpha",
     "point_area",
@@ -82,8 +81,8 @@ _SETTINGS = {
     "figure.dpi": 200,
     "pdf.fonttype": 42,
 }
-#: Without dates, so that the same data give the same files; PNG at a level that takes a third of the
-#: time and 5 % more space.
+#: Without dates, so that the same data give the same files; PNG at a level that takes a third of
+#: the time and 5 % more space.
 _FORMATS: dict[str, dict[str, Any]] = {
     "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
     "pdf": {"metadata": {"CreationDate": None}},
@@ -158,11 +157,6 @@ def show_picture(ax: Axes, picture: np.ndarray, title: str) -> AxesImage:
     return ax.imshow(picture)
 
 
-def paint_classes(classes: np.ndarray, n_classes: int, photograph: np.ndarray | None) -> np.ndarray:
-    """A class map in the colours of its classes, uint8 [H, W, 3]; void is white."""
-    return overlay_classes(classes, PALETTE[:n_classes], photograph)
-
-
 def paint_ious(segments: np.ndarray, values: pd.Series) -> np.ndarray:
     """Each segment in the colour of its IoU, uint8 [H, W, 3]; void is white.
 
@@ -185,10 +179,12 @@ def iou_scale() -> ScalarMappable:
     return scale
 
 
-def class_patches(maps: Sequence[np.ndarray], names: Sequence[str]) -> list[Patch]:
+def class_patches(maps: Sequence[np.ndarray], classes: ClassTable) -> list[Patch]:
     """Legend entries of the classes that occur in class maps."""
-    present = np.flatnonzero(sum(np.bincount(m.ravel(), minlength=256) for m in maps)[: len(names)])
-    patches = [Patch(facecolor=PALETTE[j] / 255, label=names[j]) for j in present]
+    pixels = sum(np.bincount(m.ravel(), minlength=256) for m in maps)[: len(classes)]
+    patches = [
+        Patch(facecolor=classes.colours[j], label=classes.names[j]) for j in np.flatnonzero(pixels)
+    ]
     void = Patch(facecolor="white", edgecolor="black", linewidth=0.5, label="no ground truth")
     return [*patches, void]
 

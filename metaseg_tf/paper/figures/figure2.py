@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from metaseg_tf.data.cityscapes import name_classes
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.paper.figures.drawing import (
     Drawing,
     class_patches,
     name_segments,
     new_figure,
-    paint_classes,
     show_picture,
 )
 from metaseg_tf.paper.figures.subject import (
@@ -21,23 +20,28 @@ from metaseg_tf.paper.figures.subject import (
     segments_of,
     title_of,
 )
-from metaseg_tf.pictures import HEAT_MAP
+from metaseg_tf.pictures import HEAT_MAP, overlay_classes
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run, load_run
-from metaseg_tf.segments.columns import check_truth, count_classes
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = ["draw", "frame", "plot"]
 
 _COLUMNS = ["segment", "class_id", "S", "S_in", "D", "D_in", "D_bd"]
 
 
-def frame(tables: dict[str, pd.DataFrame], image: str) -> pd.DataFrame:
+def frame(
+    tables: dict[str, pd.DataFrame], image: str, classes: dict[str, ClassTable]
+) -> pd.DataFrame:
     """The segments of one image with their mean D, by network.
 
     Parameters
     ----------
     tables : dict of str to DataFrame
-        Title of a network -> its segment table.
+        Name of a run -> its segment table.
+    image : str
+    classes : dict of str to ClassTable
+        Name of a run -> its classes.
 
     Returns
     -------
@@ -45,14 +49,14 @@ def frame(tables: dict[str, pd.DataFrame], image: str) -> pd.DataFrame:
         ``network``, ``class``, and columns of the segment table.
     """
     parts = [
-        segments_of(table, image, _COLUMNS).assign(network=network)
+        segments_of(table, image, _COLUMNS, classes[network]).assign(network=network)
         for network, table in tables.items()
     ]
     return pd.concat(parts, ignore_index=True)[["network", "class", *_COLUMNS]]
 
 
 def plot(
-    segments: pd.DataFrame, maps: ImageMaps, names: Sequence[str], upper: Axes, lower: Axes
+    segments: pd.DataFrame, maps: ImageMaps, classes: ClassTable, upper: Axes, lower: Axes
 ) -> list:
     """Segmentation above, heat map of D below, for one network.
 
@@ -61,28 +65,29 @@ def plot(
     segments : DataFrame
         The network's rows of `frame`.
     """
-    classes = paint_classes(maps.pred, len(names), maps.image)
-    picture = show_picture(upper, classes, "segmentation")
+    painted = overlay_classes(maps.pred, classes.palette, maps.image)
+    picture = show_picture(upper, painted, "segmentation")
     heat = show_picture(lower, maps.difference, "heat map $D_z$")
     heat.set(cmap=HEAT_MAP, clim=(0, 1))
     class_ids = segments.set_index("segment")["class_id"]
-    return [picture, heat, *name_segments(upper, maps.segments, class_ids, names)]
+    return [picture, heat, *name_segments(upper, maps.segments, class_ids, classes.names)]
 
 
 def draw(runs: Sequence[Run], *, image: str | None = None) -> Drawing:
     """The image with most false positives of the first run, or the one asked for."""
     tables = {run.name: load_run(run.path) for run in runs}
     image = choose_image(runs, image, lambda: _count(tables[runs[0].name]))
-    values, maps = frame(tables, image), {run.name: run.load_maps(image) for run in runs}
+    classes = {run.name: run.classes for run in runs}
+    values = frame(tables, image, classes)
+    maps = {run.name: run.load_maps(image) for run in runs}
     photograph = next((m.image for m in maps.values() if m.image is not None), None)
     figure, axes = _lay_out(len(runs), next(iter(maps.values())).pred.shape, photograph, image)
-    names = name_classes(max(map(count_classes, tables.values())))
     for run, (upper, lower) in zip(runs, axes.T, strict=True):
         own = values[values["network"] == run.name]
-        _, heat, *_ = plot(own, maps[run.name], names, upper, lower)
+        _, heat, *_ = plot(own, maps[run.name], run.classes, upper, lower)
         upper.set_title(f"{title_of(run)}: segmentation", size=9)
     figure.colorbar(heat, ax=axes, label="$D_z$", shrink=0.6, aspect=25)
-    patches = class_patches([m.pred for m in maps.values()], names)
+    patches = class_patches([m.pred for m in maps.values()], max(classes.values(), key=len))
     columns = int(figure.get_figwidth() / 1.2)
     figure.legend(handles=patches, loc="outside lower center", ncols=columns)
     return Drawing(figure, {"": values})

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from metaseg_tf.analysis.classification import Classification
 from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
-from metaseg_tf.data.cityscapes import name_classes
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.paper.figures.drawing import (
     BLACK,
     BLUE,
@@ -124,7 +124,7 @@ def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing
     figure = new_figure(11, 7.4)
     (upper_left, upper_right), lower = figure.subplots(2, 2)
     plot_coefficients(coefficients, _METRIC_STYLES, upper_left)
-    plot_coefficients(coefficients, _class_styles(classification.columns), upper_right)
+    plot_coefficients(coefficients, _class_styles(classification.columns, run.classes), upper_right)
     for score, ax in zip(_SCORES, lower, strict=True):
         plot_scores(scores, score, ax)
         ax.set_title(f"meta classification {_SCORES[score]}")
@@ -139,7 +139,7 @@ def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing
     return Drawing(figure, {"coefficients": coefficients, "scores": scores})
 
 
-def _class_styles(columns):
+def _class_styles(columns: Sequence[str], classes: ClassTable) -> dict[str, tuple[str, dict]]:
     names = [name for name in columns if name.startswith("cprob")]
     dashes = list(_DASHES.values())[:3]
     return {
@@ -151,5 +151,5 @@ def _class_styles(columns):
                 "linewidth": 1.3,
             },
         )
-        for j, (name, label) in enumerate(zip(names, name_classes(len(names)), strict=True))
+        for j, (name, label) in enumerate(zip(names, classes.names, strict=False))
     }

@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
-from metaseg_tf.data.cityscapes import name_classes
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.paper.figures.drawing import (
     IOU_LABEL,
     Drawing,
@@ -17,7 +17,6 @@ from metaseg_tf.paper.figures.drawing import (
     iou_scale,
     name_segments,
     new_figure,
-    paint_classes,
     paint_ious,
     show_picture,
 )
@@ -30,15 +29,17 @@ from metaseg_tf.paper.figures.subject import (
     segments_of,
     title_of,
 )
-from metaseg_tf.pictures import UNKNOWN
+from metaseg_tf.pictures import UNKNOWN, overlay_classes
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import BOX, count_classes
+from metaseg_tf.segments.columns import BOX
 
 __all__ = ["draw", "frame", "plot"]
 
 
-def frame(evaluation: Evaluation, table: pd.DataFrame, image: str) -> pd.DataFrame:
+def frame(
+    evaluation: Evaluation, table: pd.DataFrame, image: str, classes: ClassTable
+) -> pd.DataFrame:
     """The segments of one image with true and predicted IoU_adj.
 
     Predictions are those of Figure 3; segments without interior are not analysed and have none.
@@ -48,13 +49,13 @@ def frame(evaluation: Evaluation, table: pd.DataFrame, image: str) -> pd.DataFra
     DataFrame
         ``segment``, ``class_id``, ``S``, the box, ``iou_adj``, ``class``, ``predicted``.
     """
-    own = segments_of(table, image, ("segment", "class_id", "S", *BOX, "iou_adj"))
+    own = segments_of(table, image, ("segment", "class_id", "S", *BOX, "iou_adj"), classes)
     predicted = predict(evaluation, table).query("image == @image").set_index("segment")
     return own.assign(predicted=own["segment"].map(predicted["predicted"]))
 
 
 def plot(
-    segments: pd.DataFrame, maps: ImageMaps, names: Sequence[str], axes: Sequence[Axes]
+    segments: pd.DataFrame, maps: ImageMaps, classes: ClassTable, axes: Sequence[Axes]
 ) -> list:
     """Four panels: true IoU_adj, predicted, ground truth, predicted classes.
 
@@ -72,14 +73,14 @@ def plot(
     pictures = {
         f"true {IOU_LABEL}": paint_ious(maps.segments, true),
         f"predicted {IOU_LABEL}": paint_ious(maps.segments, predicted),
-        "ground truth": paint_classes(maps.gt, len(names), maps.image),
-        "predicted classes": paint_classes(maps.pred, len(names), maps.image),
+        "ground truth": overlay_classes(maps.gt, classes.palette, maps.image),
+        "predicted classes": overlay_classes(maps.pred, classes.palette, maps.image),
     }
     artists = [
         show_picture(ax, picture, title)
         for ax, (title, picture) in zip(axes, pictures.items(), strict=True)
     ]
-    return [*artists, *name_segments(axes[3], maps.segments, values["class_id"], names)]
+    return [*artists, *name_segments(axes[3], maps.segments, values["class_id"], classes.names)]
 
 
 def draw(
@@ -90,16 +91,15 @@ def draw(
     table = load_judged(run)
     image = choose_image(runs, image, lambda: count_false_positives(table))
     maps = load_judged_maps(run, image)
-    segments = frame(evaluate_run(run, engine=engine), table, image)
+    segments = frame(evaluate_run(run, engine=engine), table, image, run.classes)
     height, width = maps.pred.shape
     figure = new_figure(10, 8.7 * height / width + 1.4)
     axes = figure.subplots(2, 2)
-    names = name_classes(count_classes(table))
-    plot(segments, maps, names, axes.ravel())
+    plot(segments, maps, run.classes, axes.ravel())
     label = f"{IOU_LABEL} (clipped to [0, 1])"
     figure.colorbar(iou_scale(), ax=axes[0], label=label, aspect=15)
     grey = Patch(facecolor=UNKNOWN, label="without interior")
-    patches = [*class_patches([maps.gt, maps.pred], names), grey]
+    patches = [*class_patches([maps.gt, maps.pred], run.classes), grey]
     figure.legend(handles=patches, loc="outside lower center", ncols=7)
     error = (segments["predicted"].clip(0, 1) - segments["iou_adj"]).abs()
     figure.suptitle(f"{title_of(run)}, {image}: mean error {np.nanmean(error):.3f}", size=10)

@@ -7,14 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from metaseg_tf.data.cityscapes import name_classes
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.paper.figures.drawing import (
     IOU_LABEL,
     Drawing,
     class_patches,
     iou_scale,
     new_figure,
-    paint_classes,
     paint_ious,
     show_picture,
 )
@@ -25,9 +24,10 @@ from metaseg_tf.paper.figures.subject import (
     segments_of,
     title_of,
 )
+from metaseg_tf.pictures import overlay_classes
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import BOX, count_classes
+from metaseg_tf.segments.columns import BOX
 
 __all__ = ["crucial_segment", "difference", "draw", "frame", "plot", "window_around"]
 
@@ -44,7 +44,7 @@ def difference(table: pd.DataFrame) -> pd.Series:
     return gap.where(table["S_in"] > 0, 0.0)
 
 
-def frame(table: pd.DataFrame, image: str) -> pd.DataFrame:
+def frame(table: pd.DataFrame, image: str, classes: ClassTable) -> pd.DataFrame:
     """The segments of one image with both IoUs, the most telling first.
 
     Returns
@@ -53,7 +53,7 @@ def frame(table: pd.DataFrame, image: str) -> pd.DataFrame:
         ``segment``, ``class_id``, ``S``, ``S_in``, the box, ``iou``, ``iou_adj``, ``class``,
         ``difference``.
     """
-    own = segments_of(table, image, _COLUMNS)
+    own = segments_of(table, image, _COLUMNS, classes)
     shown = own.assign(difference=difference(own))
     return shown.sort_values("difference", ascending=False, kind="stable", ignore_index=True)
 
@@ -81,7 +81,9 @@ def window_around(box: Sequence[int], shape: tuple[int, int], side: int) -> tupl
     return tuple(window)
 
 
-def plot(segments: pd.DataFrame, maps: ImageMaps, n_classes: int, axes: Sequence[Axes]) -> list:
+def plot(
+    segments: pd.DataFrame, maps: ImageMaps, palette: np.ndarray, axes: Sequence[Axes]
+) -> list:
     """Five panels: IoU_adj, IoU, ground truth, and details of prediction and ground truth.
 
     All show a square as high as the image around the crucial segment.
@@ -94,7 +96,7 @@ def plot(segments: pd.DataFrame, maps: ImageMaps, n_classes: int, axes: Sequence
     inner = window_around(box, shape, int(np.clip(2 * extent, height / 6, height / 2)))
     values = segments[segments["S_in"] > 0].set_index("segment")
     prediction, truth = (
-        paint_classes(classes, n_classes, maps.image) for classes in (maps.pred, maps.gt)
+        overlay_classes(classes, palette, maps.image) for classes in (maps.pred, maps.gt)
     )
     panels = (
         (paint_ious(maps.segments, values["iou_adj"])[outer], IOU_LABEL),
@@ -115,14 +117,13 @@ def draw(runs: Sequence[Run], *, image: str | None = None) -> Drawing:
     (run,) = runs
     table = load_judged(run)
     image = choose_image(runs, image, lambda: difference(table).groupby(table["image"]).max())
-    maps, segments = load_judged_maps(run, image), frame(table, image)
+    maps, segments = load_judged_maps(run, image), frame(table, image, run.classes)
     figure = new_figure(11, 4.6)
     axes = figure.subplot_mosaic(
         [["adj", "iou", "gt", "detail_pred"], ["adj", "iou", "gt", "detail_gt"]],
         width_ratios=[2, 2, 2, 1],
     )
-    names = name_classes(count_classes(table))
-    plot(segments, maps, len(names), list(axes.values()))
+    plot(segments, maps, run.classes.palette, list(axes.values()))
     figure.colorbar(
         iou_scale(),
         ax=list(axes.values()),
@@ -131,9 +132,8 @@ def draw(runs: Sequence[Run], *, image: str | None = None) -> Drawing:
         aspect=50,
         label=f"{IOU_LABEL}, $IoU$",
     )
-    figure.legend(
-        handles=class_patches([maps.pred, maps.gt], names), loc="outside lower center", ncols=9
-    )
+    patches = class_patches([maps.pred, maps.gt], run.classes)
+    figure.legend(handles=patches, loc="outside lower center", ncols=9)
     crucial = crucial_segment(segments)
     figure.suptitle(
         f"{title_of(run)}, {image}: {crucial['class']}, {crucial['S']} pixels, "

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from metaseg_tf.data.cityscapes import name_classes
+from metaseg_tf.analysis.evaluation import load_segments
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import DataFormatError, InputError, suggest
 from metaseg_tf.paper.published import NETWORKS
 from metaseg_tf.runs.image_maps import ImageMaps
-from metaseg_tf.runs.run import Run, load_run
-from metaseg_tf.segments.columns import check_truth, count_classes
+from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
     "choose_image",
@@ -27,8 +28,8 @@ def title_of(run: Run) -> str:
 
 
 def load_judged(run: Run) -> pd.DataFrame:
-    """A run's segment table, which must have ground truth."""
-    table = load_run(run.path)
+    """A run's segment table, which must have ground truth; shared, not to be changed."""
+    table = load_segments(run)
     check_truth(table, str(run.path))
     return table
 
@@ -44,7 +45,9 @@ def load_judged_maps(run: Run, image: str) -> ImageMaps:
     return maps
 
 
-def segments_of(table: pd.DataFrame, image: str, columns: Sequence[str]) -> pd.DataFrame:
+def segments_of(
+    table: pd.DataFrame, image: str, columns: Sequence[str], classes: ClassTable
+) -> pd.DataFrame:
     """Columns of one image's segments, with the class's name as ``class``.
 
     Raises
@@ -65,8 +68,8 @@ def segments_of(table: pd.DataFrame, image: str, columns: Sequence[str]) -> pd.D
             f"{image}: expected each segment once in its table, got some twice; delete its "
             "segments and run extract again"
         )
-    names = name_classes(count_classes(table))
-    return own.assign(**{"class": [names[j] for j in own["class_id"]]}).reset_index(drop=True)
+    names = [classes.names[j] for j in own["class_id"]]
+    return own.assign(**{"class": names}).reset_index(drop=True)
 
 
 def count_false_positives(table: pd.DataFrame) -> pd.Series:

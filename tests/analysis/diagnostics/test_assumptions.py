@@ -6,7 +6,6 @@ from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.diagnostic import het_white
 
 from metaseg_tf.analysis.diagnostics import assumptions
-from metaseg_tf.analysis.diagnostics.hypothesis import tabulate_tests
 from metaseg_tf.analysis.diagnostics.linear import LinearFit
 from metaseg_tf.errors import InputError
 
@@ -83,6 +82,6 @@ def test_reset_gain_is_the_share_of_residual_variance():
 
 
 def test_table_of_tests():
-    frame = tabulate_tests(tuple(test(make_fit("form")) for test in EVERY))
+    frame = assumptions.tabulate_tests(tuple(test(make_fit("form")) for test in EVERY))
     assert len(frame) == 5
     assert frame.set_index("name").loc["RESET", "rejected"]

@@ -1,15 +1,19 @@
-"""The logistic model against statsmodels from its own start, and groups left out one by one."""
+"""The logistic model against statsmodels from its own start, its groups, and its calibration."""
 
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import brier_score_loss
 from statsmodels.discrete.discrete_model import Logit
 
 from metaseg_tf.analysis.design import build_design
-from metaseg_tf.analysis.diagnostics.logit import fit_logit, group_of
+from metaseg_tf.analysis.diagnostics.logit import calibrate, fit_logit, group_of, reliability
+from metaseg_tf.analysis.estimators import Logistic
+from metaseg_tf.analysis.protocol import reference_splits
 from metaseg_tf.errors import InputError
 
 COLUMNS = ("D", "D_in", "E", "E_bd", "S_bd", "cprob1", "cprob2")
+FEW = ("D_in", "E", "S_bd")
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +53,50 @@ def test_separable_outcomes_are_told(table):
     design = build_design(table.assign(E=(table["iou_adj"] > 0).astype(float)))
     with pytest.raises(InputError, match=r"do not separate.*extract more images"):
         fit_logit(design, ("E", "S"))
+
+
+def test_groups_are_equally_large_and_ordered():
+    rng = np.random.default_rng(0)
+    probability = rng.random(105)
+    table = reliability(probability, rng.random(105) < probability)
+    assert table["n"].sum() == 105
+    assert set(table["n"]) == {10, 11}
+    assert table["predicted"].is_monotonic_increasing
+    first = np.sort(probability)[:11]
+    assert table.loc[0, "predicted"] == pytest.approx(first.mean())
+
+
+def test_true_probabilities_lie_in_their_intervals():
+    rng = np.random.default_rng(1)
+    probability = rng.random(20_000)
+    table = reliability(probability, rng.random(20_000) < probability, bins=20)
+    inside = (table["low"] <= table["predicted"]) & (table["predicted"] <= table["high"])
+    assert inside.sum() >= 17
+
+
+def test_fewer_segments_than_groups():
+    table = reliability(np.array([0.2, 0.9]), np.array([False, True]))
+    assert len(table) == 2
+    assert table["low"].between(0, 1).all()
+    assert table["high"].between(0, 1).all()
+
+
+def test_scores_are_of_held_out_segments(design):
+    found = calibrate(design, FEW)
+    held_out = reference_splits(len(design), 1)[0]
+    X = np.column_stack([design.column(name) for name in FEW])
+    fit = Logistic().fit(X[~held_out], design.y[~held_out])
+    probability = 1 / (1 + np.exp(-(X[held_out] @ fit.coef_ + fit.intercept_)))
+    assert found.brier == pytest.approx(brier_score_loss(design.y[held_out], probability))
+    assert found.brier < found.brier_prior
+    assert found.table["n"].sum() == held_out.sum()
+    assert 0 <= found.test.pvalue <= 1
+    assert "Brier score" in str(found)
+
+
+def test_false_probabilities_are_rejected(design):
+    # Fitted to outcomes that the metrics drive, held against outcomes that ignore them.
+    rng = np.random.default_rng(2)
+    held_out = reference_splits(len(design), 1)[0]
+    y = np.where(held_out, rng.random(len(design)) < 0.5, design.y)
+    assert calibrate(type(design)(**{**vars(design), "y": y}), FEW).test.rejected

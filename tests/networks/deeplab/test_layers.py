@@ -17,6 +17,7 @@ from metaseg_tf.networks.deeplab.layers import (
     resize_bilinear,
     scale_dimension,
 )
+from metaseg_tf.networks.graph import graph_multiply_adds
 
 
 def layer_weights(kernel_name, kernel_shape, channels, seed=0):
@@ -119,7 +120,7 @@ class TestTraining:
 
 def test_recording_names_shapes_and_counts():
     layers = RecordingLayers()
-    with tf.Graph().as_default():
+    with tf.Graph().as_default() as graph:
         x = layers.conv(tf.zeros((1, 9, 9, 3)), "first", 8, size=3, stride=2)
         layers.classify(layers.depthwise(x, "second"), "last", 2)
     assert layers.shapes["first/weights"] == (3, 3, 3, 8)
@@ -127,7 +128,7 @@ def test_recording_names_shapes_and_counts():
     assert layers.shapes["second/BatchNorm/gamma"] == (8,)
     assert layers.shapes["last/biases"] == (2,)
     assert len(layers.shapes) == 5 + 5 + 2
-    assert layers.multiply_adds == 25 * (27 * 8 + 9 * 8 + 8 * 2)
+    assert graph_multiply_adds(graph) == 25 * (27 * 8 + 9 * 8 + 8 * 2)
 
 
 @pytest.mark.parametrize("layers", [RecordingLayers()], ids=["recording"])

@@ -15,7 +15,6 @@ from metaseg_tf.networks.deeplab.model import variable_shapes
 from metaseg_tf.networks.deeplab.weights import (
     check_weights,
     infer_architecture,
-    is_graph_file,
     load_weights,
     recognise_backbone,
     weights_from_graph_def,
@@ -29,14 +28,6 @@ def constant(name, value):
     node = tf.compat.v1.NodeDef(name=name, op="Const")
     node.attr["value"].tensor.CopyFrom(tensor)
     return node
-
-
-@pytest.mark.parametrize(
-    ("name", "is_graph"),
-    [("a.pb", True), ("a.tar.gz", True), ("a.tgz", True), ("model.ckpt", False), ("ckpt-9", False)],
-)
-def test_files_are_told_apart_by_name(tmp_path, name, is_graph):
-    assert is_graph_file(tmp_path / name) == is_graph
 
 
 class TestGraph:

@@ -15,7 +15,7 @@ from metaseg_tf.errors import (
     UnsafeGraphError,
 )
 from metaseg_tf.networks.formats.saved_model import load_saved_model
-from metaseg_tf.networks.options import NetworkSettings
+from metaseg_tf.networks.options import NetworkOptions
 
 ANY_SIZE = tf.TensorSpec([1, None, None, 3], tf.uint8, name="image")
 
@@ -36,7 +36,11 @@ def test_every_end_gives_the_same_probabilities(tmp_path, tail):
     probs = network.probabilities(image)
     assert probs.dtype == np.float32
     np.testing.assert_allclose(probs, probabilities(image), atol=1e-5)
-    assert (network.classes, network.crop, network.settings) == (CLASSES, None, NetworkSettings())
+    assert (network.classes, network.crop, network.settings) == (
+        CLASSES,
+        None,
+        NetworkOptions(scales=1.0, flip=False),
+    )
 
 
 def test_logits_are_those_of_the_network(tmp_path):
@@ -63,7 +67,7 @@ def test_float_inputs_are_brought_to_their_range(tmp_path, input_range, restore,
         lambda module, x: {"out": module.logits(restore(tf.cast(x, tf.float32)))},
         spec,
     )
-    network, image = load_saved_model(path, input_range=input_range), draw()
+    network, image = load_saved_model(path, NetworkOptions(input_range=input_range)), draw()
     atol = 1e-4 if dtype == tf.float32 else 0.05
     np.testing.assert_allclose(network.probabilities(image), probabilities(image), atol=atol)
 
@@ -386,7 +390,7 @@ def test_without_signatures_there_is_no_network(tmp_path):
 def test_a_uint8_input_has_no_range(tmp_path):
     path = save(tmp_path, lambda module, image: {"out": module.logits(image)}, ANY_SIZE)
     with pytest.raises(InputError, match="expected none for a network of uint8 input"):
-        load_saved_model(path, input_range="0..1")
+        load_saved_model(path, NetworkOptions(input_range="0..1"))
 
 
 def test_a_function_that_reads_what_is_not_there_is_refused(tmp_path):

@@ -12,6 +12,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 from metaseg_tf.errors import DataFormatError, NetworkError, ShapeError, UnsafeGraphError
 from metaseg_tf.networks.formats.tflite import TFLiteNetwork
 from metaseg_tf.networks.image_network import NetworkInput
+from metaseg_tf.networks.options import NetworkOptions
 
 SIZE = (8, 10)
 
@@ -108,7 +109,7 @@ def test_the_input_range_goes_through_the_quantisation(tmp_path, integer, name):
     )
     image = draw(*SIZE)
     exact = tf.nn.softmax(prepare(image) @ weights[0, 0]).numpy()
-    network = TFLiteNetwork(path, input_range=name)
+    network = TFLiteNetwork(path, NetworkOptions(input_range=name))
     np.testing.assert_allclose(network.probabilities(image), exact, atol=0.04)
     assert network.settings.input_range == name
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from metaseg_tf.data.cityscapes import CLASSES
+from metaseg_tf.data.classes import CITYSCAPES
 from metaseg_tf.paper.figures import drawing
 from metaseg_tf.pictures import UNKNOWN, interpolate_colours
 
@@ -47,24 +47,24 @@ def test_the_colour_bar_has_the_colours_of_the_segments():
 
 def test_legends_name_the_classes_that_occur():
     patches = drawing.class_patches(
-        [np.array([[0, 255]], np.uint8), np.array([[13]], np.uint8)], CLASSES
+        [np.array([[0, 255]], np.uint8), np.array([[13]], np.uint8)], CITYSCAPES
     )
     assert [p.get_label() for p in patches] == ["road", "car", "no ground truth"]
 
 
 def test_large_segments_bear_their_names_inside(ax):
     class_ids = pd.Series({1: 0, 2: 13, 3: 8})
-    texts = drawing.name_segments(ax, SEGMENTS, class_ids, CLASSES)
+    texts = drawing.name_segments(ax, SEGMENTS, class_ids, CITYSCAPES.names)
     assert {t.get_text() for t in texts} == {"road", "car", "vegetation"}
     for text in texts:
         column, row = (int(x) for x in text.get_position())
-        assert CLASSES[class_ids[SEGMENTS[row, column]]] == text.get_text()
+        assert CITYSCAPES.names[class_ids[SEGMENTS[row, column]]] == text.get_text()
 
 
 def test_names_do_not_overlap(ax):
     stripes = np.repeat(np.arange(1, 41, dtype=np.int32)[None], 50, axis=0)
     class_ids = pd.Series(dict.fromkeys(range(1, 41), 0))
-    texts = drawing.name_segments(ax, stripes, class_ids, CLASSES)
+    texts = drawing.name_segments(ax, stripes, class_ids, CITYSCAPES.names)
     places = np.array([text.get_position() for text in texts])
     for i, place in enumerate(places):
         apart = np.abs(places[i + 1 :] - place) >= [0.2 * 40 - 1e-9, 0.08 * 50 - 1e-9]

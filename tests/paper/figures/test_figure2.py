@@ -1,13 +1,16 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.paper.figures import figure2
 from metaseg_tf.runs.run import load_run
+
+CLASSES = ClassTable.numbered(5)
 
 
 def test_the_frame_holds_the_images_segments_by_network(runs):
     tables = {run.name: load_run(run.path) for run in runs}
-    segments = figure2.frame(tables, "image2")
+    segments = figure2.frame(tables, "image2", dict.fromkeys(tables, CLASSES))
     for name, table in tables.items():
         own, expected = segments[segments["network"] == name], table[table["image"] == "image2"]
         np.testing.assert_array_equal(own["D"], expected["D"])
@@ -17,8 +20,8 @@ def test_the_frame_holds_the_images_segments_by_network(runs):
 def test_panels_show_classes_and_heat(run, table):
     maps = run.load_maps("image2")
     upper, lower = Figure().subplots(2, 1)
-    segments = figure2.frame({"XC": table}, "image2")
-    picture, heat, *_ = figure2.plot(segments, maps, [f"class {j}" for j in range(5)], upper, lower)
+    segments = figure2.frame({"XC": table}, "image2", {"XC": CLASSES})
+    picture, heat, *_ = figure2.plot(segments, maps, CLASSES, upper, lower)
     assert (picture.get_array()[maps.pred == 255] == 255).all()
     np.testing.assert_array_equal(heat.get_array(), maps.difference)
 

@@ -4,7 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.paper.figures import figure7
+
+CLASSES = ClassTable.numbered(5)
 
 
 def test_neither_slivers_nor_slight_differences_are_telling():
@@ -21,7 +24,7 @@ def test_neither_slivers_nor_slight_differences_are_telling():
 
 
 def test_the_frame_begins_with_the_crucial_segment(table):
-    segments = figure7.frame(table, "image1")
+    segments = figure7.frame(table, "image1", CLASSES)
     own = table[(table["image"] == "image1") & (table["S_in"] > 0)]
     worst = own.loc[((own["iou_adj"] - own["iou"]) * np.log(own["S"])).idxmax()]
     assert figure7.crucial_segment(segments)["segment"] == worst["segment"]
@@ -47,9 +50,10 @@ def test_windows_lie_in_the_image_around_the_boxs_middle(case, side):
 
 
 def test_five_panels_with_the_detail_marked(run, table):
-    maps, segments = run.load_maps("image1"), figure7.frame(table, "image1")
+    maps, segments = run.load_maps("image1"), figure7.frame(table, "image1", CLASSES)
     axes = Figure().subplots(5)
-    adjusted, iou, gt, detail_pred, detail_gt, *marks = figure7.plot(segments, maps, 5, axes)
+    artists = figure7.plot(segments, maps, CLASSES.palette, axes)
+    adjusted, iou, gt, detail_pred, detail_gt, *marks = artists
     assert (
         adjusted.get_array().shape == iou.get_array().shape == gt.get_array().shape == (40, 40, 3)
     )

@@ -1,0 +1,164 @@
+"""Configurations of stored Keras models: only classes and functions on a list are let through.
+
+Such a file may name any Python function to be called on loading, and Keras' safe mode does not
+find all of them in every version. Everything that networks for images do not need is refused,
+whether known to do harm (Lambda runs bytecode of the file, TFSMLayer loads other files,
+TFOpLambda calls any function of TensorFlow by its name) or not known at all.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+
+from metaseg_tf.errors import DataFormatError, UnsafeGraphError
+from metaseg_tf.untrusted.arrays import READ_ERRORS, check_hdf5
+
+__all__ = ["check_keras_file"]
+
+#: Upper bound of all files in a ``.keras`` archive, which Keras may unpack.
+MAX_BYTES = 4 * 2**30
+
+_MODELS = """
+    Functional Model Sequential InputLayer __keras_tensor__ __ellipsis__ __slice__
+    DTypePolicy Policy
+"""
+_LAYERS = """
+    Activation ReLU LeakyReLU PReLU ELU ThresholdedReLU Softmax Dense EinsumDense Conv2D
+    Conv2DTranspose DepthwiseConv2D SeparableConv2D BatchNormalization SyncBatchNormalization
+    LayerNormalization RMSNormalization GroupNormalization UnitNormalization SpectralNormalization
+    Normalization Rescaling Resizing CenterCrop Cropping2D ZeroPadding2D UpSampling2D MaxPooling2D
+    AveragePooling2D GlobalMaxPooling2D GlobalAveragePooling2D GlobalMaxPooling1D
+    GlobalAveragePooling1D AdaptiveAveragePooling2D AdaptiveMaxPooling2D Add Subtract Multiply
+    Average Maximum Minimum Concatenate Dot Reshape Permute Flatten RepeatVector Attention
+    AdditiveAttention MultiHeadAttention GroupQueryAttention GroupedQueryAttention Dropout
+    SpatialDropout2D AlphaDropout GaussianDropout GaussianNoise ActivityRegularization Identity
+    TimeDistributed RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast
+    RandomBrightness RandomCrop RandomHeight RandomWidth LayerScale StochasticDepth
+"""
+_SETTINGS = """
+    Zeros Ones Constant Identity Orthogonal OrthogonalInitializer RandomNormal RandomUniform
+    TruncatedNormal VarianceScaling GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal
+    LecunUniform L1 L2 L1L2 OrthogonalRegularizer MaxNorm MinMaxNorm NonNeg UnitNorm
+"""
+#: Operators between tensors, as Keras 3 stores them.
+_OPERATIONS = """
+    TrueDivide Divide DivideNoNan FloorDivide Mod Power Negative Absolute Abs Sign Square Sqrt Rsqrt
+    Reciprocal Exp Expm1 Log Log1p Log2 Logsumexp Round Floor Ceil Clip Sin Cos Erf GetItem Mean Sum
+    Prod Max Min Amax Amin Var Std Norm Normalize Moments Argmax Argmin TopK OneHot Matmul Einsum
+    Tensordot Transpose Swapaxes Moveaxis Squeeze ExpandDims Stack Split Tile Repeat Roll Flip
+    Pad Ravel BroadcastTo Take TakeAlongAxis Slice Unstack Cast CastDType ZerosLike OnesLike
+    StopGradient Where Equal NotEqual Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr
+    LogicalNot Relu Relu6 LeakyRelu Elu Selu Celu Sigmoid LogSigmoid Tanh Silu Swish Gelu Mish
+    Softplus Softsign HardSigmoid HardSwish HardSilu HardTanh LogSoftmax Conv ConvTranspose
+    DepthwiseConv SeparableConv MaxPool AveragePool AdaptiveAveragePool AdaptiveMaxPool BatchNorm
+    LayerNorm RMSNorm Resize CropImages PadImages ExtractPatches
+"""
+
+#: Names of classes, in any of Keras' modules.
+_CLASSES = frozenset((_MODELS + _LAYERS + _SETTINGS + _OPERATIONS).split())
+
+#: Activations, and the functions of TensorFlow that TFOpLambda may call. None takes a path.
+_FUNCTIONS = """
+    linear relu relu6 leaky_relu elu selu celu gelu silu swish mish softplus softsign softmax
+    log_softmax log_sigmoid sigmoid hard_sigmoid hard_swish hard_silu hard_tanh tanh exponential
+    concat stack unstack reshape transpose squeeze expand_dims cast pad clip_by_value shape size
+    rank split tile repeat roll slice strided_slice gather gather_nd where identity stop_gradient
+    reverse einsum matmul tensordot argmax argmin one_hot norm zeros_like ones_like broadcast_to
+    fill range image.resize image.resize_with_pad image.resize_with_crop_or_pad image.central_crop
+    image.flip_left_right image.flip_up_down image.pad_to_bounding_box image.crop_to_bounding_box
+    image.extract_patches image.convert_image_dtype space_to_depth batch_to_space space_to_batch
+    image.resize_images image.resize_bilinear image.resize_bicubic image.resize_nearest_neighbor
+    image.per_image_standardization image.rgb_to_grayscale image.grayscale_to_rgb depth_to_space
+    linalg.matmul linalg.norm linalg.normalize linalg.einsum
+"""
+_MODULES = ("math.", "nn.", "__operators__.")
+
+
+def check_keras_file(path: Path) -> None:
+    """Refuse a stored Keras model that is broken, or names code which images do not need.
+
+    Parameters
+    ----------
+    path : Path
+        ``*.keras``, or HDF5 with architecture and weights.
+
+    Raises
+    ------
+    DataFormatError
+        If the file is missing, broken or holds weights only.
+    UnsafeGraphError
+        If it holds Lambda layers or names code outside of Keras.
+    """
+    if not path.is_file():
+        raise DataFormatError(f"{path}: expected a Keras model, found no such file; check the path")
+    try:
+        config = dict(json.loads(_read_config(path)))
+    except DataFormatError:
+        raise
+    except READ_ERRORS as error:
+        raise DataFormatError(
+            f"{path}: expected a Keras model with its architecture, got a broken file or weights "
+            "only; save the whole model"
+        ) from error
+    # How the model was trained is not read; parts that are models come with theirs.
+    config.pop("compile_config", None)
+    try:
+        refused = [entry for entry in _entries(config) if not _is_allowed(entry)]
+    except RecursionError as error:
+        raise DataFormatError(
+            f"{path}: expected a Keras model, got one of endless layers in layers; save it again"
+        ) from error
+    if refused:
+        name, module = refused[0].get("class_name"), refused[0].get("module")
+        raise UnsafeGraphError(
+            f"{path}: expected layers of Keras for images only, got {name!r} of module {module!r}, "
+            "which may run any code; save the model as a SavedModel or without it"
+        )
+
+
+def _read_config(path: Path) -> str | bytes:
+    if path.suffix != ".keras":
+        check_hdf5(path.read_bytes(), str(path))
+        with h5py.File(path, "r") as file:
+            return file.attrs["model_config"]
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+            raise DataFormatError(
+                f"{path}: expected at most {MAX_BYTES} bytes once unpacked, got more; this is not "
+                "a network for images"
+            )
+        check_hdf5(archive.read("model.weights.h5"), str(path))
+        return archive.read("config.json")
+
+
+def _entries(config) -> Iterator[dict]:
+    """All objects in a configuration that Keras would build."""
+    if isinstance(config, dict):
+        if "class_name" in config:
+            yield config
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            yield from _entries(value)
+
+
+def _is_allowed(entry: dict) -> bool:
+    name, config = entry["class_name"], entry.get("config")
+    if str(entry.get("module") or "keras").split(".")[0] not in ("keras", "builtins"):
+        return False
+    if name == "function":
+        return _is_allowed_function(config)
+    if name in ("TFOpLambda", "SlicingOpLambda"):
+        return isinstance(config, dict) and _is_allowed_function(config.get("function"))
+    return isinstance(name, str) and name in _CLASSES
+
+
+def _is_allowed_function(name) -> bool:
+    """Whether a function of TensorFlow or Keras, by its public name, only computes on tensors."""
+    if not isinstance(name, str):
+        return False
+    name = name.removeprefix("compat.v1.")
+    return name in _FUNCTIONS.split() or (name.startswith(_MODULES) and name.count(".") == 1)
