@@ -193,7 +193,7 @@ def load_segments(run: Run) -> pd.DataFrame:
 
 @lru_cache(maxsize=_RUNS_IN_MEMORY)
 def _segments(address: str, _fingerprint: str) -> pd.DataFrame:
-    return load_run(address)
+    return load_run(address, keep=True)
 
 
 @lru_cache(maxsize=_RUNS_IN_MEMORY)
