@@ -1,4 +1,4 @@
-"""The design: which rows and columns of the segment table are analysed, and on what scale.
+"""The design: the rows and columns of the segment table that are analysed, and their scale.
 
 Section 3 of the paper, as the authors' code does it: segments with interior only, the 15 metrics
 and the mean class probabilities, each standardised to mean 0 and population standard deviation 1.
@@ -34,7 +34,7 @@ __all__ = [
 #: Deviations and singular values below this share of the largest value are rounding: some 8
 #: epsilons of float32, in which probabilities and metrics are measured.
 NOISE = 1e-6
-#: Rows that mean and standard deviation are taken over: all (as published) or the training half.
+#: Rows for mean and standard deviation: all (as published) or the training half.
 FIT_CHOICES = ("all", "train")
 #: Class columns kept: those of all classes, or up to the largest one predicted (authors' code).
 CLASS_CHOICES = ("all", "predicted")
@@ -51,11 +51,11 @@ class Design:
     columns : tuple of str, length p
         The metrics in sorted order, then ``cprob0`` ...: the order of the authors' code.
     mean, scale : float64 arrays [p]
-        What was subtracted and divided by; ``scale`` is 1 for a constant column.
+        Subtracted from the column, and divided by; ``scale`` is 1 for a constant column.
     constant : bool array [p]
-        Which columns hold one value only, so that no model can use them.
+        True for columns of a single value, which no model can use.
     y : bool array [n]
-        Whether IoU_adj > 0: false where the segment is a false positive.
+        True if IoU_adj > 0, false for false positives.
     iou_adj, iou : float64 arrays [n]
         The regression targets, in [0, 1].
     image : object array [n]

@@ -24,7 +24,7 @@ __all__ = ["FORMAT", "load_model", "save_model", "to_json"]
 
 _KIND = "metaseg-tf meta model"
 FORMAT = 1
-#: Estimators that stand in files without their name.
+#: Estimators that files hold without their name.
 _UNNAMED = "linear"
 
 

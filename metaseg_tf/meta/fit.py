@@ -68,7 +68,7 @@ def fit_meta_model(
     name : str
         What to call the run in the model's provenance.
     protocol : Protocol
-        The halves that settings are chosen and scores are taken on.
+        The halves that settings are chosen and scores are taken on, and the path of C.
 
     Raises
     ------

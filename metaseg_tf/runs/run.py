@@ -5,7 +5,8 @@
     RUN/run.json                   settings, versions, failures: the manifest
     RUN/segments/, RUN/packs/      the segment tables; see metaseg_tf.runs.segment_files
     RUN/maps/<image>.npz, .jpg     maps for pictures, of some images
-    RUN/evaluation/                fits of the paper's protocol; see metaseg_tf.analysis.evaluation
+    RUN/evaluation/                fits of the paper's protocol, see metaseg_tf.analysis.evaluation,
+                                   and all segments in one file
     RUN/tables/, RUN/figures/...   what was made from them
 
 A file that bears its final name is whole; see metaseg_tf.runs.storage.
@@ -291,20 +292,22 @@ class Run:
         with self.continued():
             return self._tables.compact(size)
 
-    def load(self, only: list[str] | None = None) -> pd.DataFrame:
+    def load(self, only: list[str] | None = None, *, keep: bool = False) -> pd.DataFrame:
         """The segment tables of all images, in the order of their names.
 
         Parameters
         ----------
         only : list of str, optional
             The columns to read; all by default.
+        keep : bool
+            Whether to keep the whole table in one file, so that it is read faster the next time.
 
         Raises
         ------
         DataFormatError
             If a file is broken, or the files do not fit together.
         """
-        loaded = self._tables.load(only)
+        loaded = self._tables.load(only, keep=keep)
         if loaded is not None:
             return loaded.to_pandas()
         table = empty_table(self.manifest.n_classes or 2)
@@ -316,7 +319,9 @@ class Run:
         return self._tables.extras(key)
 
 
-def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataFrame:
+def load_run(
+    path: str | os.PathLike, only: list[str] | None = None, *, keep: bool = False
+) -> pd.DataFrame:
     """The concatenated segment table of a run, with dtypes by `metaseg_tf.segments.columns`.
 
     Parameters
@@ -325,6 +330,9 @@ def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataF
         A run folder.
     only : list of str, optional
         The columns to read; all by default.
+    keep : bool
+        Whether to keep the whole table in one file of the run, so that it is read faster the next
+        time.
 
     Returns
     -------
@@ -338,7 +346,7 @@ def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataF
         If the folder is not a run or a file in it is broken.
     """
     run = Run(path)
-    table = check_table(run.load(only), str(path), whole=only is None)
+    table = check_table(run.load(only, keep=keep), str(path), whole=only is None)
     if only is None and run.manifest.n_classes not in (None, count_classes(table)):
         raise DataFormatError(
             f"{path}: expected tables of the manifest's {run.manifest.n_classes} classes, got "
@@ -360,15 +368,20 @@ def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(dict(settings), default=lambda value: np.asarray(value).tolist()))
 
 
-def csv_text(frame: pd.DataFrame, **options) -> str:
+def csv_text(frame: pd.DataFrame, float_format: str | None = None) -> str:
     """A table as CSV without its index; texts that a spreadsheet would run are prefixed by "'".
 
-    Names of images and runs come from files that anyone may have made. ``options`` as for
-    `pandas.DataFrame.to_csv`.
+    Names of images and runs come from files that anyone may have made. ``float_format`` is one
+    such as "%.7g".
     """
     texts = frame.select_dtypes(exclude=["number", "bool"])
-    safe = {name: column.map(inert_cell).astype(object) for name, column in texts.items()}
-    return frame.assign(**safe).to_csv(index=False, lineterminator="\n", **options)
+    cells: dict[str, Any] = {
+        name: column.map(inert_cell).astype(object) for name, column in texts.items()
+    }
+    if float_format is not None:  # half as long as what pandas does with it
+        for name, column in frame.select_dtypes("float").items():
+            cells[name] = [float_format % x if x == x else "" for x in column.tolist()]
+    return frame.assign(**cells).to_csv(index=False, lineterminator="\n")
 
 
 def inert_cell(cell: Any) -> Any:

@@ -4,10 +4,13 @@
 
     segments/<image>.parquet    one image; its metadata holds what else is kept of it
     packs/<number>.parquet      many; its metadata holds the names of all, and theirs
+    evaluation/segments.parquet all, to be read at once, and the state of the files it was made of
 
 A pack is written once, and the images in it are not measured again.
 """
 
+import contextlib
+import hashlib
 import io
 import itertools
 import json
@@ -17,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metaseg_tf.errors import DataFormatError, in_one_line
+from metaseg_tf.errors import DataFormatError, RunError, in_one_line
 from metaseg_tf.runs.storage import Folder
 from metaseg_tf.segments.columns import NAME_BYTES, check_image_name, count_classes
 from metaseg_tf.untrusted.arrays import fits
@@ -27,6 +30,7 @@ __all__ = ["SegmentFiles"]
 _SUFFIX = ".parquet"
 _SINGLES, _PACKS = "segments", "packs"
 _IMAGE, _IMAGES = "image", b"images"
+_ALL, _STATE = "evaluation/segments.parquet", b"state"
 _MAGIC = b"PAR1"
 #: A footer ends with its length (4 bytes, little endian) and the magic.
 _TAIL = 8
@@ -73,13 +77,16 @@ class SegmentFiles:
         """Each file, and a text that changes when it does."""
         return [(file, self._folder.state(file)) for file, _ in self._files()]
 
-    def load(self, only: Sequence[str] | None = None) -> pa.Table | None:
+    def load(self, only: Sequence[str] | None = None, *, keep: bool = False) -> pa.Table | None:
         """The tables of all images, by name; None if there is no image.
 
         Parameters
         ----------
         only : sequence of str, optional
             The columns to read; all by default.
+        keep : bool
+            Whether to write the whole table to one file, which is read from then on instead of one
+            file per image, as long as these stay as they are.
 
         Raises
         ------
@@ -89,12 +96,19 @@ class SegmentFiles:
         files = self._files()
         if not files:
             return None
+        state = hashlib.sha256(repr(self.states()).encode()).digest()
+        with contextlib.suppress(DataFormatError, TypeError, KeyError):
+            if self._read_schema(_ALL).metadata[_STATE] == state:
+                return self._concat([_ALL], None if only is None else list(only))
         mixed = any(a[1][-1] > b[1][0] for a, b in itertools.pairwise(files))
         needed = None if only is None else list(dict.fromkeys([*only, *["image"] * mixed]))
         table = self._concat([relative for relative, _ in files], needed)
         if mixed:
             # Within an image the order of rows is that of its table, in a pack as well.
             table = table.take(table[_IMAGE].to_pandas().argsort(kind="stable").to_numpy())
+        if keep and only is None and len(files) > 1:
+            with contextlib.suppress(RunError):
+                self._write(_ALL, table.replace_schema_metadata({_STATE: state}))
         return table if only is None else table.select(list(only))
 
     def set_aside_broken(self) -> list[str]:

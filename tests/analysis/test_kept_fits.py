@@ -8,7 +8,8 @@ from tables import make_table
 
 from metaseg_tf.analysis import diagnostics, evaluation
 from metaseg_tf.analysis.evaluation import diagnose_run, evaluate, evaluate_run
-from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.runs.run import load_run
+from metaseg_tf.runs.storage import LocalFolder
 
 
 @pytest.fixture
@@ -87,14 +88,14 @@ def test_each_engine_has_its_own_fits(run, forget, no_fits, monkeypatch):
 def test_a_broken_file_is_fitted_anew(run, forget, content):
     expected = evaluate_run(run)
     expected.tidy()
-    for file in (run.path / "evaluation").iterdir():
+    for file in (run.path / "evaluation").glob("*.npz"):
         file.write_bytes(content)
     forget()
     assert_same(evaluate_run(run), expected)
 
 
 def spoil_kept(run, **spoil):
-    for file in (run.path / "evaluation").iterdir():
+    for file in (run.path / "evaluation").glob("*.npz"):
         with np.load(file) as stored:
             arrays = dict(stored)
         arrays |= {name: change(arrays[name]) for name, change in spoil.items() if name in arrays}
@@ -127,6 +128,6 @@ def test_a_run_that_cannot_be_written_is_evaluated_all_the_same(run, forget, mon
     def refuse(self, relative, content):
         raise evaluation.RunError("disk full")
 
-    monkeypatch.setattr(Run, "write_bytes", refuse)
+    monkeypatch.setattr(LocalFolder, "write", refuse)
     assert_same(evaluate_run(run), evaluate(load_run(run.path)))
     assert not (run.path / "evaluation").exists()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import make_table
 
-from metaseg_tf.errors import DataFormatError
+from metaseg_tf.errors import DataFormatError, RunError
 from metaseg_tf.runs.segment_files import SegmentFiles
 from metaseg_tf.runs.storage import LocalFolder
 
@@ -105,3 +105,56 @@ def test_names_that_are_no_text_are_refused(tmp_path):
     pq.write_table(table.set_column(0, "image", names), path)
     with pytest.raises(DataFormatError, match="expected a whole segment table"):
         files.load()
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """Files of all images, and the one file of all that was kept when they were read."""
+    parts = SegmentFiles(LocalFolder(tmp_path))
+    for image in IMAGES:
+        write(parts, image)
+    parts.load(keep=True)
+    return tmp_path / "evaluation" / "segments.parquet"
+
+
+@pytest.mark.parametrize("only", [None, ["S", "E"], ["image", "S"]])
+def test_the_file_of_all_is_read_in_place_of_one_per_image(whole, tmp_path, monkeypatch, only):
+    parts, read = SegmentFiles(LocalFolder(tmp_path)), []
+    opened = pq.ParquetFile
+    monkeypatch.setattr(pq, "ParquetFile", lambda *a, **o: read.append(a) or opened(*a, **o))
+    expected = TABLE if only is None else TABLE[only]
+    pd.testing.assert_frame_equal(parts.load(only).to_pandas(), expected)
+    assert len(read) == 1
+    with pytest.raises(DataFormatError, match="expected columns nothing, which the run does not"):
+        parts.load(["nothing"])
+
+
+def test_the_file_of_all_is_not_read_once_an_image_is_added_or_changed(whole, tmp_path):
+    parts = SegmentFiles(LocalFolder(tmp_path))
+    parts.write("zz", TABLE[TABLE.image == IMAGES[0]].drop(columns="image"), None)
+    assert len(parts.load()) > len(TABLE)
+    parts.write("zz", TABLE.iloc[:0].drop(columns="image"), None)
+    assert len(parts.load()) == len(TABLE)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", "another table"])
+def test_a_file_of_all_that_is_broken_or_of_others_is_not_read(whole, tmp_path, content):
+    if isinstance(content, str):
+        pq.write_table(pa.table({"image": ["a"], "S": [1]}), whole)
+    else:
+        whole.write_bytes(content)
+    loaded = SegmentFiles(LocalFolder(tmp_path)).load(keep=True)
+    pd.testing.assert_frame_equal(loaded.to_pandas(), TABLE)
+    assert pq.read_table(whole).num_rows == len(TABLE)
+
+
+def test_a_folder_that_cannot_be_written_to_is_still_read(tmp_path, monkeypatch):
+    parts = SegmentFiles(LocalFolder(tmp_path))
+    for image in IMAGES[:2]:
+        write(parts, image)
+
+    def refuse(*_):
+        raise RunError("disk full")
+
+    monkeypatch.setattr(parts._folder, "write", refuse)
+    assert len(parts.load(keep=True)) == TABLE.image.isin(IMAGES[:2]).sum()
