@@ -32,9 +32,8 @@ from metaseg_tf.networks.deeplab.backbones import (
     Decoder,
     Xception,
 )
-from metaseg_tf.networks.deeplab.export import export_frozen_graph
 from metaseg_tf.networks.deeplab.model import count_multiply_adds, variable_shapes
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork, export_frozen_graph
 from metaseg_tf.networks.options import NetworkOptions
 
 #: Smallest crop of the form k * 16 + 1 that holds a scene of 256x512.

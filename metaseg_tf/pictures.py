@@ -81,12 +81,17 @@ def overlay_classes(
     uint8 [H, W, 3]
     """
     white = np.full((256 - len(palette), 3), 255, np.uint8)
-    painted = np.concatenate([palette, white])[classes]
+    colours = np.concatenate([palette, white])
     if photograph is None:
-        return painted
-    grey = photograph.mean(-1, keepdims=True, dtype=np.float32)
-    mixed = _CLASS_OPACITY * painted.astype(np.float32) + (1 - _CLASS_OPACITY) * grey
-    return np.where((classes < len(palette))[..., None], mixed.round(), 255).astype(np.uint8)
+        return colours[classes]
+    # In float32 and in place: a figure paints four images of two million pixels.
+    mixed = photograph.astype(np.float32) @ np.ones((3, 3), np.float32)
+    mixed /= 3
+    mixed *= 1 - _CLASS_OPACITY
+    mixed += (_CLASS_OPACITY * colours.astype(np.float32))[classes]
+    painted = np.rint(mixed, out=mixed).astype(np.uint8)
+    painted[classes >= len(palette)] = 255
+    return painted
 
 
 def paint_segments(
@@ -126,8 +131,11 @@ def paint_segments(
     borders = np.zeros(segments.shape, bool)
     borders[:, :-1] |= segments[:, :-1] != segments[:, 1:]
     borders[:-1] |= segments[:-1] != segments[1:]
-    painted = np.where(borders[..., None], _BORDER_LIGHTNESS * painted, painted)
-    return np.rint(painted).astype(np.uint8)
+    dark = np.rint(_BORDER_LIGHTNESS * painted[borders])
+    if image is not None:
+        painted = np.rint(painted).astype(np.uint8)
+    painted[borders] = dark
+    return painted
 
 
 def encode_numbers(segments: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,6 @@ __all__ = ["Classification", "fit_classification"]
 
 _PATH_MODELS = ("penalized", "unpenalized")
 _SCORES = {"acc": accuracy, "auroc": auroc}
-_PATH_FIELDS = fields(LassoPath)
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -42,6 +40,8 @@ class Classification:
         accuracy does and does not predict as such.
     probability : float64 array [n]
         Probability of IoU_adj > 0 of every segment by split 0's penalised fit at ``best_c``.
+    arrays : mapping of str to array
+        What all of it is rebuilt from by `from_arrays`.
     """
 
     columns: tuple[str, ...]
@@ -51,6 +51,7 @@ class Classification:
     detected: np.ndarray
     undetected: np.ndarray
     probability: np.ndarray
+    arrays: Mapping[str, np.ndarray]
 
     @property
     def best_c(self) -> float:
@@ -66,23 +67,11 @@ class Classification:
         path = self.paths[split]
         return pd.DataFrame(path.coef, pd.Index(path.C, name="C"), list(self.columns))
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All attributes as arrays, for `from_arrays`."""
-        path = {f.name: np.stack([getattr(p, f.name) for p in self.paths]) for f in _PATH_FIELDS}
-        return path | {
-            "refit_converged": path["refit_converged"].astype(np.uint8),
-            "curves": self.curves["value"].to_numpy(),
-            "baseline": self.baseline["value"].to_numpy(),
-            "detected": self.detected,
-            "undetected": self.undetected,
-            "probability": self.probability,
-        }
-
     @classmethod
     def from_arrays(
         cls, arrays: Mapping[str, np.ndarray], design: Design, protocol: Protocol
     ) -> "Classification":
-        """Rebuild the classification of a design by a protocol from its `arrays`.
+        """The classification of a design by a protocol, as its ``arrays`` hold it.
 
         Raises
         ------
@@ -91,23 +80,24 @@ class Classification:
         """
         splits, k, p = protocol.n_splits, len(protocol.C), len(design.columns)
         shapes = {"coef": (splits, k, p), "refit_coef": (splits, k, p)}
-        path = [
-            np.broadcast_to(arrays[f.name], shapes.get(f.name, (splits, k))) for f in _PATH_FIELDS
-        ]
+        path = [arrays[f.name].reshape(shapes.get(f.name, (splits, k))) for f in fields(LassoPath)]
         if not np.array_equal(path[0], np.broadcast_to(protocol.C, (splits, k))):
             raise ValueError("another path")
         path[-1] = path[-1].astype(bool)
         paths = tuple(LassoPath(*(part[split] for part in path)) for split in range(splits))
         _warn_of_separation(paths)
         scores = (len(PARTS), len(_SCORES))
+        curves = _tidy(arrays["scores"].reshape(splits, 2, *scores, k), _PATH_MODELS, C=protocol.C)
+        X = protocol.features(design, ~protocol.draw_splits(design)[0])
         return cls(
             design.columns,
             paths,
-            _tidy(arrays["curves"].reshape(splits, 2, *scores, k), _PATH_MODELS, C=protocol.C),
+            curves,
             _tidy(arrays["baseline"].reshape(splits, 1, *scores), ("entropy",)),
             arrays["detected"].reshape(splits),
             arrays["undetected"].reshape(splits),
-            arrays["probability"].reshape(len(design)),
+            expit(_log_odds(X, paths[0], protocol.C.index(best_c(curves)))),
+            arrays,
         )
 
     def tidy(self) -> pd.DataFrame:
@@ -134,31 +124,12 @@ def fit_classification(design: Design, protocol: Protocol = PAPER_PROTOCOL) -> C
     """
     validation = protocol.draw_splits(design)
     splits = map_splits(lambda mask: _fit_split(design, mask, protocol), validation)
-    _warn_of_separation([split.path for split in splits])
-    curves = _tidy([split.scores for split in splits], _PATH_MODELS, C=protocol.C)
-    best = protocol.C.index(best_c(curves))
-    return Classification(
-        design.columns,
-        tuple(split.path for split in splits),
-        curves,
-        _tidy([split.baseline for split in splits], ("entropy",)),
-        np.array([split.detected for split in splits]),
-        np.array([split.undetected for split in splits]),
-        expit(_log_odds(protocol.features(design, ~validation[0]), splits[0].path, best)),
-    )
-
-
-class _Split(NamedTuple):
-    """Scores of the path [model, part, score, C] and of the baseline [1, part, score]."""
-
-    path: LassoPath
-    scores: np.ndarray
-    baseline: np.ndarray
-    detected: int
-    undetected: int
+    arrays = {name: np.stack([split[name] for split in splits]) for name in splits[0]}
+    return Classification.from_arrays(arrays, design, protocol)
 
 
 def _fit_split(design, validation, protocol):
+    """Path, scores [model, part, score, C] and [1, part, score], and counts of one split."""
     # Loading scikit-learn takes a second, which fits that are kept need not wait for.
     from metaseg_tf.analysis.estimators import Logistic
 
@@ -171,13 +142,13 @@ def _fit_split(design, validation, protocol):
     baseline = Logistic(engine=protocol.engine).fit(*E[0])
     best = int(scores[0, 1, 0].argmax())
     false_positive, predicted = ~design.y, _log_odds(X, path, best) > 0
-    return _Split(
-        path,
-        scores,
-        np.array([[_score(baseline.decision_function(X), y) for X, y in E]]),
-        int(np.sum(false_positive & ~predicted)),
-        int(np.sum(false_positive & predicted)),
-    )
+    return vars(path) | {
+        "refit_converged": path.refit_converged.astype(np.uint8),
+        "scores": scores,
+        "baseline": np.array([[_score(baseline.decision_function(X), y) for X, y in E]]),
+        "detected": np.sum(false_positive & ~predicted),
+        "undetected": np.sum(false_positive & predicted),
+    }
 
 
 def _score_path(X, y, coef, intercept):
@@ -198,7 +169,7 @@ def _log_odds(X, path, index):
 
 def _tidy(scores, models, **more):
     levels = {"model": models, "part": PARTS, "score": tuple(_SCORES), **more}
-    return tabulate(np.stack(scores), split=range(len(scores)), **levels)
+    return tabulate(scores, split=range(len(scores)), **levels)
 
 
 def _warn_of_separation(paths):

@@ -1,15 +1,17 @@
 """Tables 2 and 3 from a segment table: classification and both regressions by one protocol.
 
-The fits of a run are kept in its folder, ``RUN/evaluation/``, with a fingerprint of the segment
-tables that they were made on, so that tables, figures and report read what was fitted once.
+The fits of a run and its diagnosis are kept in its folder, ``RUN/evaluation/``, with a fingerprint
+of the segment tables that they were made on: tables, figures and report read what was fitted once.
 """
 
 import hashlib
 import io
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from types import SimpleNamespace
 from typing import Protocol as Interface
 
 import numpy as np
@@ -24,17 +26,25 @@ from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.segments.columns import IOU_COLUMNS
 from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 
-__all__ = ["Evaluation", "KeptFits", "evaluate", "evaluate_run", "load_segments", "summarise"]
+__all__ = [
+    "Evaluation",
+    "KeptFits",
+    "diagnose_run",
+    "evaluate",
+    "evaluate_run",
+    "load_segments",
+    "summarise",
+]
 
 _LOGGER = logging.getLogger(__name__)
-#: Part of the fingerprint: to be raised where the fits of equal tables change.
+#: Part of the fingerprint: to be raised when the fits of equal tables change.
 _FITS = 2
-# Two runs stand side by side; table and fits of each take less than 100 MB at the paper's size.
+# Two runs are compared at a time; table and fits of each take less than 100 MB at the paper's size.
 _RUNS_IN_MEMORY = 2
 
 
 class _Fit(Interface):
-    def arrays(self) -> dict[str, np.ndarray]: ...
+    arrays: Mapping[str, np.ndarray]
 
 
 class KeptFits:
@@ -63,7 +73,7 @@ class KeptFits:
             _LOGGER.debug("%s: fitted anew (%s)", place, error)
         fitted = fit()
         content = io.BytesIO()
-        np.savez(content, state=np.array(self._state), **fitted.arrays())
+        np.savez(content, state=np.array(self._state), **fitted.arrays)
         try:
             self._run.write_bytes(place, content.getvalue())
         except RunError as error:
@@ -84,7 +94,7 @@ class KeptFits:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Everything that Tables 2 and 3 and Figures 3, 4 and 5 are made of.
+    """All fits behind Tables 2 and 3 and Figures 3, 4 and 5.
 
     Fits are made on first use: a table with one outcome only has regressions although its
     classification raises an InputError.
@@ -97,7 +107,7 @@ class Evaluation:
     regressions : dict of str to Regression
         By target: ``iou_adj`` and ``iou``.
     kept : KeptFits or None
-        Where fits are looked for before they are made, and kept.
+        Fits made before, and the place to keep new ones.
     """
 
     design: Design
@@ -106,52 +116,41 @@ class Evaluation:
 
     @cached_property
     def classification(self) -> Classification:
-        return self._recall(
-            "classification",
-            lambda arrays: Classification.from_arrays(arrays, self.design, self.protocol),
-            lambda: fit_classification(self.design, self.protocol),
-        )
+        return self._recall("classification", Classification.from_arrays, fit_classification)
 
     @cached_property
     def regressions(self) -> dict[str, Regression]:
         return {
-            target: self._recall(
-                target,
-                lambda arrays, target=target: Regression.from_arrays(
-                    arrays, self.design, target, self.protocol
-                ),
-                lambda target=target: fit_regression(self.design, target, self.protocol),
-            )
+            target: self._recall(target, Regression.from_arrays, fit_regression, target)
             for target in reversed(IOU_COLUMNS)
         }
 
-    def _recall(self, name, rebuild, fit):
-        return fit() if self.kept is None else self.kept.recall(name, rebuild, fit)
+    def _recall(self, name, rebuild, fit, *target):
+        about = (self.design, *target, self.protocol)
+        if self.kept is None:
+            return fit(*about)
+        return self.kept.recall(name, lambda arrays: rebuild(arrays, *about), lambda: fit(*about))
 
     def tidy(self) -> pd.DataFrame:
         """``evaluation.csv``: columns split, target, model, score, part, value.
 
-        The penalised rows and the refits are those at ``classification.best_c``. Where only
+        The penalised rows and the refits are those at ``classification.best_c``. If only
         regression is possible, its rows alone.
         """
-        return pd.concat([part.tidy() for part in self._parts()], ignore_index=True)[_COLUMNS]
+        frames, reasons = [], []
+        for make in (lambda: [self.classification], lambda: self.regressions.values()):
+            try:
+                frames += [part.tidy() for part in make()]
+            except InputError as error:
+                reasons.append(error)
+        if not frames:
+            raise reasons[0]
+        return pd.concat(frames, ignore_index=True)[_COLUMNS]
 
     def clipped(self) -> pd.DataFrame:
         """The same columns for regression with predictions clipped to [0, 1]."""
         frames = [regression.clipped for regression in self.regressions.values()]
         return pd.concat(frames, ignore_index=True)[_COLUMNS]
-
-    def _parts(self) -> list[Classification | Regression]:
-        made: list[Classification | Regression] = []
-        reasons = []
-        for make in (lambda: [self.classification], lambda: self.regressions.values()):
-            try:
-                made += make()
-            except InputError as error:
-                reasons.append(error)
-        if not made:
-            raise reasons[0]
-        return made
 
 
 _COLUMNS = ["split", "target", "model", "score", "part", "value"]
@@ -169,9 +168,9 @@ def evaluate(table: pd.DataFrame, protocol: Protocol = PAPER_PROTOCOL) -> Evalua
     Raises
     ------
     InputError
-        If the table has no segments to fit. Whether they carry a fit shows when it is asked for.
+        If the table has no segments to fit. If they cannot carry a fit, reading that fit raises it.
     """
-    # Training rows differ from run to run, so "train" scales are taken within each of them.
+    # Training rows differ from split to split, so "train" scales are taken within each of them.
     return Evaluation(build_design(table, classes=protocol.classes), protocol)
 
 
@@ -194,7 +193,7 @@ def load_segments(run: Run) -> pd.DataFrame:
 
 @lru_cache(maxsize=_RUNS_IN_MEMORY)
 def _segments(address: str, _fingerprint: str) -> pd.DataFrame:
-    return load_run(address)
+    return load_run(address, keep=True)
 
 
 @lru_cache(maxsize=_RUNS_IN_MEMORY)
@@ -204,8 +203,34 @@ def _evaluation(address: str, fingerprint: str, engine: str) -> Evaluation:
     return replace(evaluation, kept=KeptFits(Run(address), fingerprint, protocol))
 
 
+def diagnose_run(run: Run) -> list[tuple[str, str]]:
+    """Title and text of each section of a run's diagnosis, made once and kept in its folder.
+
+    Raises
+    ------
+    InputError
+        If the run cannot carry a regression.
+    """
+
+    def make():
+        # Loading statsmodels takes a second, which texts that are kept need not wait for.
+        from metaseg_tf.analysis.diagnostics import diagnose
+
+        text = json.dumps([*diagnose(load_segments(run)).sections()])
+        return rebuild({"sections": np.frombuffer(text.encode(), np.uint8)})
+
+    def rebuild(arrays):
+        sections = json.loads(arrays["sections"].astype(np.uint8).tobytes())
+        if not sections or not all(isinstance(text, str) for pair in sections for text in pair):
+            raise ValueError("expected titles and texts")
+        return SimpleNamespace(arrays=arrays, sections=[(title, text) for title, text in sections])
+
+    kept = KeptFits(run, run.fingerprint(), PAPER_PROTOCOL)
+    return kept.recall("diagnosis", rebuild, make).sections
+
+
 def summarise(tidy: pd.DataFrame) -> pd.DataFrame:
-    """Mean and population standard deviation over splits: what Tables 2 and 3 print.
+    """Mean and population standard deviation over splits, as printed in Tables 2 and 3.
 
     Returns
     -------

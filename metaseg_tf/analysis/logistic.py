@@ -128,12 +128,17 @@ def minimise_l1_logistic(
     """
     point = start
     for _ in range(_MAX_STEPS):
-        gap = loss.gap(point, alpha) / objective(point, alpha)
+        # A gradient this far beyond its bound needs no sum over rows to tell.
+        far = np.abs(point.gradient).max(initial=0.0) > 1.01 * alpha
+        gap = np.inf if far else loss.gap(point, alpha) / objective(point, alpha)
         if gap <= tol:
             return point, gap
         # Columns far from their bound are left out; the next gradient tells if one was missed.
         near = np.flatnonzero((point.w != 0) | (np.abs(point.gradient) > 0.8 * alpha))
-        point = _line_search(loss, alpha, point, *_l1_step(loss, alpha, point, near))
+        matrix, gradient, intercept_step = _reduced(loss, point, near)
+        old = point.w[near]
+        step = minimise_l1_quadratic(matrix, gradient - matrix @ old, alpha, np.sign(old)) - old
+        point = _line_search(loss, alpha, point, near, step, intercept_step(step))
     raise InputError(
         f"l1 logistic fit: expected a relative duality gap of {tol:g} within {_MAX_STEPS} steps, "
         f"got {gap:g}; standardise the features"
@@ -143,18 +148,25 @@ def minimise_l1_logistic(
 def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> tuple[Point, bool]:
     """Minimise the loss over ``columns`` and the intercept, without penalty.
 
-    Where the outcomes are separable (or nearly so) there is no minimum: the coefficients grow for
-    ever. The fit then stops after 50 steps with coefficients that are large and finite.
+    If the outcomes are separable (or nearly so), there is no minimum: the coefficients grow
+    forever. The fit then stops after 50 steps with coefficients that are large and finite.
 
     Returns
     -------
     Point
     bool
-        Whether a minimum was reached: no log-odds moved by more than 1e-6 in the last step.
+        True if a minimum was reached: no log-odds moved by more than 1e-6 in the last step.
     """
     point = start
     for _ in range(_MAX_STEPS):
-        last, point = point, _line_search(loss, 0.0, point, *_plain_step(loss, point, columns))
+        try:
+            matrix, gradient, intercept_step = _reduced(loss, point, columns)
+            step = -np.linalg.solve(matrix, gradient)
+        except (np.linalg.LinAlgError, FloatingPointError):
+            # Separated so far, as by a start that has run away, that curvature is rounded away.
+            return point, False
+        last = point
+        point = _line_search(loss, 0.0, last, columns, step, intercept_step(step))
         moved = (point.w - last.w) @ loss.XT + (point.b - last.b)
         if np.abs(moved).max() <= 1e-6:
             return point, True
@@ -164,17 +176,12 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
 def _reduced(loss, point, columns):
     """Hessian and gradient in the columns, after the intercept has been minimised out."""
     matrix, mixed, curvature = loss.hessian(point, columns)
+    if curvature == 0:
+        raise FloatingPointError("no curvature")
     matrix -= np.outer(mixed, mixed) / curvature
     matrix[np.diag_indices_from(matrix)] *= 1 + _PROXIMAL
     gradient = point.gradient[columns] - mixed * (point.slope / curvature)
     return matrix, gradient, lambda step: -(point.slope + mixed @ step) / curvature
-
-
-def _l1_step(loss, alpha, point, columns):
-    matrix, gradient, intercept_step = _reduced(loss, point, columns)
-    old = point.w[columns]
-    step = minimise_l1_quadratic(matrix, gradient - matrix @ old, alpha, np.sign(old)) - old
-    return columns, step, intercept_step(step)
 
 
 def minimise_l1_quadratic(
@@ -211,7 +218,7 @@ def minimise_l1_quadratic(
     # Divided by alpha, since the path ends within an absolute tolerance of its last penalty.
     with warnings.catch_warnings():
         # The path may end early on nearly equal columns: the step is a worse one then, and the
-        # fit ends all the same where its duality gap allows.
+        # fit still ends once its duality gap is small.
         warnings.simplefilter("ignore", ConvergenceWarning)
         *_, w = lars_path_gram(
             Xy=-c / alpha,
@@ -224,12 +231,6 @@ def minimise_l1_quadratic(
             return_path=False,
         )
     return w
-
-
-def _plain_step(loss, point, columns):
-    matrix, gradient, intercept_step = _reduced(loss, point, columns)
-    step = -np.linalg.solve(matrix, gradient)
-    return columns, step, intercept_step(step)
 
 
 def _line_search(loss, alpha, point, columns, step, intercept_step):

@@ -1,9 +1,7 @@
 """Meta regression: how large is a segment's IoU_adj or IoU? (section 3, Tables 2 and 3)"""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,9 +11,6 @@ from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS, Protocol, map_sp
 from metaseg_tf.analysis.scores import r2, sigma
 from metaseg_tf.errors import InputError
 from metaseg_tf.segments.columns import IOU_COLUMNS
-
-if TYPE_CHECKING:
-    from metaseg_tf.analysis.estimators import LeastSquares
 
 __all__ = ["Regression", "fit_regression"]
 
@@ -46,6 +41,8 @@ class Regression:
         Models whose validation R2, on average over splits, is more than 0.1 below that of clipped
         predictions -> the columns that did most of it in the worst split by leaving the range
         that they have in the training half; none if only their combination is new.
+    arrays : mapping of str to array
+        What all of it is rebuilt from by `from_arrays`.
     """
 
     target: str
@@ -55,41 +52,32 @@ class Regression:
     intercept: np.ndarray
     predicted: np.ndarray
     extrapolating: Mapping[str, tuple[str, ...]]
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All attributes as arrays, for `from_arrays`."""
-        return {
-            "scores": self.scores["value"].to_numpy(),
-            "clipped": self.clipped["value"].to_numpy(),
-            "coef": self.coef,
-            "intercept": self.intercept,
-            "predicted": self.predicted,
-            # A JSON text as bytes: names of columns are text, which arrays of numbers are not.
-            "extrapolating": np.frombuffer(json.dumps(dict(self.extrapolating)).encode(), np.uint8),
-        }
+    arrays: Mapping[str, np.ndarray]
 
     @classmethod
     def from_arrays(
         cls, arrays: Mapping[str, np.ndarray], design: Design, target: str, protocol: Protocol
     ) -> "Regression":
-        """Rebuild the regression of a design's target by a protocol from its `arrays`.
+        """The regression of a design's target by a protocol, as its ``arrays`` hold it.
 
         Raises
         ------
-        ValueError, KeyError, AttributeError
+        ValueError, KeyError
             If the arrays are not those of this design and protocol.
         """
-        shape = (protocol.n_splits, len(_MODELS), len(_SCORES), len(PARTS))
+        splits, p = protocol.n_splits, len(design.columns)
+        shape = (splits, len(_MODELS), len(_SCORES), len(PARTS))
+        scores, clipped = (arrays[name].reshape(shape) for name in ("scores", "clipped"))
+        beyond = arrays["beyond"].reshape(splits, len(_MODELS), p)
         return cls(
             target,
-            *(_tidy(arrays[name].reshape(shape), target) for name in ("scores", "clipped")),
-            arrays["coef"].reshape(protocol.n_splits, len(design.columns)),
-            arrays["intercept"].reshape(protocol.n_splits),
+            _tidy(scores, target),
+            _tidy(clipped, target),
+            arrays["coef"].reshape(splits, p),
+            arrays["intercept"].reshape(splits),
             arrays["predicted"].reshape(len(design)),
-            {
-                model: tuple(design.columns[design.columns.index(name)] for name in names)
-                for model, names in json.loads(arrays["extrapolating"].tobytes()).items()
-            },
+            _name_extrapolating(scores, clipped, beyond, design.columns),
+            arrays,
         )
 
     def tidy(self) -> pd.DataFrame:
@@ -112,30 +100,16 @@ def fit_regression(
     # Classification validates where this mask is true; here those rows train.
     trains = protocol.draw_splits(design)
     splits = map_splits(lambda train: _fit_split(design, true, train, protocol), trains)
-    return Regression(
-        target,
-        _tidy([split.scores for split in splits], target),
-        _tidy([split.clipped for split in splits], target),
-        np.stack([split.fit.coef_ for split in splits]),
-        np.array([split.fit.intercept_ for split in splits]),
-        _predict_by_ols(protocol.features(design, trains[0]), true, trains[0]),
-        _name_extrapolating(splits, design.columns),
-    )
-
-
-class _Split(NamedTuple):
-    """The fit on all columns, and scores [model, score, part].
-
-    ``beyond`` [model, p] is how far a column that leaves its range moves a prediction at most.
-    """
-
-    fit: "LeastSquares"
-    scores: np.ndarray
-    clipped: np.ndarray
-    beyond: np.ndarray
+    arrays = {name: np.stack([split[name] for split in splits]) for name in splits[0]}
+    arrays["predicted"] = _predict_by_ols(protocol.features(design, trains[0]), true, trains[0])
+    return Regression.from_arrays(arrays, design, target, protocol)
 
 
 def _fit_split(design, true, train, protocol):
+    """The fit on all columns and scores [model, score, part] of one split.
+
+    ``beyond`` [model, p] is how far a column that leaves its range moves a prediction at most.
+    """
     # Loading scikit-learn takes a second, which fits that are kept need not wait for.
     from metaseg_tf.analysis.estimators import LeastSquares
 
@@ -154,18 +128,20 @@ def _fit_split(design, true, train, protocol):
     beyond = np.abs([fit.coef_, np.zeros(X.shape[1])])
     beyond[1, E] = np.abs(baseline.coef_)
     scores, clipped = (
-        np.array(
-            [
-                [
-                    [score(p[half], true[half]) for half in (train, ~train)]
-                    for score in _SCORES.values()
-                ]
-                for p in values
-            ]
+        np.moveaxis(
+            [[s(p[:, half], true[half]) for half in (train, ~train)] for s in _SCORES.values()],
+            2,
+            0,
         )
-        for values in (predicted, predicted.clip(0, 1))
+        for p in (predicted, predicted.clip(0, 1))
     )
-    return _Split(fit, scores, clipped, beyond * outside.clip(0))
+    return {
+        "coef": fit.coef_,
+        "intercept": fit.intercept_,
+        "scores": scores,
+        "clipped": clipped,
+        "beyond": beyond * outside.clip(0),
+    }
 
 
 def _predict_by_ols(X, true, train):
@@ -180,18 +156,17 @@ def _predict_by_ols(X, true, train):
     return OLS(true[train], exog[train]).fit().predict(exog)
 
 
-def _name_extrapolating(splits, columns):
+def _name_extrapolating(scores, clipped, beyond, columns):
     """Columns by model as `Regression.extrapolating` has them."""
-    r2s = np.array([split.scores[:, 1, 1] for split in splits])
-    clipped = np.array([split.clipped[:, 1, 1] for split in splits])
+    r2s = scores[:, :, 1, 1]
     found = {}
-    for m in np.flatnonzero((clipped - r2s).mean(axis=0) > _RUINED):
-        beyond = splits[r2s[:, m].argmin()].beyond[m]
-        most = beyond.argsort()[::-1][:3]
-        found[_MODELS[m]] = tuple(columns[j] for j in most if 2 * beyond[j] > beyond.max())
+    for m in np.flatnonzero((clipped[:, :, 1, 1] - r2s).mean(axis=0) > _RUINED):
+        moved = beyond[r2s[:, m].argmin(), m]
+        most = moved.argsort()[::-1][:3]
+        found[_MODELS[m]] = tuple(columns[j] for j in most if 2 * moved[j] > moved.max())
     return found
 
 
 def _tidy(scores, target):
     levels = {"model": _MODELS, "score": tuple(_SCORES), "part": PARTS}
-    return tabulate(np.stack(scores), split=range(len(scores)), target=(target,), **levels)
+    return tabulate(scores, split=range(len(scores)), target=(target,), **levels)

@@ -8,12 +8,12 @@ __all__ = ["accuracy", "auroc", "r2", "sigma"]
 
 
 def accuracy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Share of rows whose outcome is predicted: positive log-odds say ``True``.
+    """Share of rows whose outcome is predicted; positive log-odds predict ``True``.
 
     Parameters
     ----------
     logits : float array [..., n]
-        Log-odds of y, one row a model.
+        Log-odds of y, one row per model.
     y : bool array [n]
 
     Returns
@@ -31,7 +31,7 @@ def auroc(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     logits : float array [..., n]
-        Any score that rises with the chance of ``True``, one row a model.
+        Any score that rises with the chance of ``True``, one row per model.
     y : bool array [n]
         Must hold both outcomes.
 
@@ -82,9 +82,11 @@ def _outranking_share(logits, y):
     # Looking the fewer up among the others takes half the time that the other way would.
     fewer, others = sorted((y, ~y), key=np.count_nonzero)
     sought, ranked = np.sort(logits[fewer]), np.sort(logits[others])
-    below, up_to = (np.searchsorted(ranked, sought, side).sum() for side in ("left", "right"))
-    pairs = 2 * len(sought) * len(ranked)
-    return (below + up_to if fewer is y else pairs - below - up_to) / pairs
+    below = up_to = np.searchsorted(ranked, sought)
+    if np.any(ranked.take(below, mode="clip") == sought):
+        up_to = np.searchsorted(ranked, sought, side="right")
+    won, pairs = below.sum() + up_to.sum(), 2 * len(sought) * len(ranked)
+    return (won if fewer is y else pairs - won) / pairs
 
 
 def _check_rows(predicted, true, dtype):
@@ -92,6 +94,6 @@ def _check_rows(predicted, true, dtype):
     if true.ndim != 1 or np.shape(predicted)[-1:] != true.shape or not len(true):
         raise ShapeError(
             f"scores: expected predictions [..., n] for targets [n], n >= 1, got "
-            f"{list(np.shape(predicted))} for {list(true.shape)}; pass one model a row"
+            f"{list(np.shape(predicted))} for {list(true.shape)}; pass one model per row"
         )
     return true

@@ -13,7 +13,6 @@ import typer
 from metaseg_tf.cli.streams import spell_out
 from metaseg_tf.errors import in_one_line
 from metaseg_tf.paper.layout import PrintedTable
-from metaseg_tf.runs.memory import keep_freed_memory
 
 __all__ = [
     "DownloadBar",
@@ -47,6 +46,8 @@ def start_tensorflow() -> None:
     A TF_CPP_MIN_LOG_LEVEL below 3, set by the user, shows them. Work on image after image begins
     here, so freed memory is kept in the process from here on.
     """
+    from metaseg_tf.runs.work import keep_freed_memory
+
     keep_freed_memory()
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return

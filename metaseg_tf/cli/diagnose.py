@@ -13,11 +13,12 @@ def diagnose(run: RunFolder, engine: Engine = None) -> None:
 
     Texts, CSV files and plots are written to RUN/diagnostics/.
     """
-    from metaseg_tf.paper.diagnosis import diagnose_run, store_diagnostics
-    from metaseg_tf.runs.run import Run
+    from metaseg_tf.analysis import diagnostics
+    from metaseg_tf.paper.figures import store_diagnostics
+    from metaseg_tf.runs.run import Run, load_run
 
-    opened = Run(run)
-    found = diagnose_run(opened, **({} if engine is None else {"engine": engine.value}))
-    paths = store_diagnostics(found, opened)
+    options = {} if engine is None else {"engine": engine.value}
+    found = diagnostics.diagnose(load_run(run), **options)
+    paths = store_diagnostics(found, Run(run))
     typer.echo(f"{found}\n")
     print_paths(paths)

@@ -87,7 +87,7 @@ def read_photograph(path: str | os.PathLike) -> np.ndarray:
     check_file(path)
     try:
         with warnings.catch_warnings():
-            # What is odd in a file that can be read all the same concerns nobody.
+            # Oddities of a file that can be read all the same need no warning.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=sorted(set(_FORMATS.values()))) as image:
                 if image.mode in _MODES:

@@ -15,7 +15,10 @@ import numpy as np
 
 from metaseg_tf.data.classes import ClassTable
 
-__all__ = ["FileItem", "Item", "Sample", "Source"]
+__all__ = ["MAX_PIXELS", "FileItem", "Item", "Sample", "Source"]
+
+#: Upper bound of an image's pixels in files that may be hostile, 32 times those of Cityscapes.
+MAX_PIXELS = 2**26
 
 
 class Sample(NamedTuple):
@@ -48,7 +51,7 @@ class Item(Protocol):
 
     @property
     def origin(self) -> str:
-        """Where the image comes from, for messages."""
+        """The image's file or other origin, for messages."""
 
     def read(self) -> Sample:
         """The sample; a MetaSegError if it cannot be read."""
@@ -64,7 +67,7 @@ class FileItem:
         }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Source:
     """A data set: its images in order.
 
@@ -72,8 +75,8 @@ class Source:
     ----------
     items : sequence of Item
     settings : mapping
-        What the samples depend on, as JSON can hold it; part of a run's manifest. ``source`` names
-        the kind of data set.
+        Everything that the samples depend on, for a run's manifest, in types that JSON knows;
+        ``source`` names the kind of data set.
     n_classes : int or None
         Number of classes, if it is known without reading an image.
     threads : int or None
@@ -94,7 +97,7 @@ class Source:
     def reader(self, done: set[str]) -> Callable[[Item], Sample]:
         """A function that reads items in this process, one after the other.
 
-        By default each is read when it is asked for; a source may read ahead, in its own order, all
+        By default each is read when it is needed; a source may read ahead, in its own order, all
         but those whose names are ``done``.
         """
         return methodcaller("read")

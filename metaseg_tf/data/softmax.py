@@ -1,8 +1,8 @@
 """Softmax dumps: class probabilities of one image on disk, as HDF5 in MetaSeg's layout, npz or npy.
 
 HDF5 holds ``probabilities`` [1, H, W, C] or [H, W, C], ``ground_truths`` [1, H, W] or [H, W] and
-``file_names``; npz holds ``probs`` [H, W, C] and, where known, ``gt`` [H, W] and ``name``. Either
-may hold ``image``, uint8 [H, W, 3] in RGB, to be shown. npy holds nothing but the probabilities.
+``file_names``; npz holds ``probs`` [H, W, C] and, if known, ``gt`` [H, W] and ``name``. Either may
+hold ``image``, uint8 [H, W, 3] in RGB, to be shown. npy holds the probabilities only.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
+from scipy import special
 
 from metaseg_tf.data.classes import MAX_CLASSES, ClassTable
 from metaseg_tf.data.folders import find_files
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
-#: What holds everything; .npy, probabilities only, is read where a folder has nothing else.
+#: Formats of whole dumps; .npy, probabilities only, is read if a folder has nothing else.
 SUFFIXES = (*HDF5_SUFFIXES, ".npz")
 _NPY = ".npy"
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif")
@@ -51,7 +52,7 @@ class SoftmaxDump(NamedTuple):
     name : str
         The image's file name without folder and without an image's suffix.
     image : uint8 array [H, W, 3] or None
-        The photograph in RGB, where it is at hand.
+        The photograph in RGB, if it is known.
     """
 
     probs: np.ndarray
@@ -91,21 +92,22 @@ def open_dumps(
     Dumps do not name their ``classes``. Their number is what the first dump declares, or None if
     that cannot be read. Further options are those of `load_dump`; errors as `find_dumps`.
     """
-    paths, keys, n_classes = find_dumps(folder)[:limit], check_keys(options.get("keys")), None
-    with contextlib.suppress(DataFormatError):
-        for path in paths[:1]:
-            first = options.get("channels_first", False)
-            n_classes = read_classes(path, keys, channels_first=first)
-    if n_classes is not None and not 2 <= n_classes <= MAX_CLASSES:
-        n_classes = None
+    keys, channels_first = check_keys(options.get("keys")), options.get("channels_first", False)
+    paths, declared = find_dumps(folder)[:limit], None
+    if paths:
+        with contextlib.suppress(DataFormatError):
+            declared = read_classes(paths[0], keys, channels_first=channels_first)
     settings = {"source": "softmax", **{name: value for name, value in options.items() if value}}
     return Source(
-        [_DumpFile(path, options) for path in paths], settings, n_classes, classes=classes
+        [_DumpFile(path, options) for path in paths],
+        settings,
+        declared if declared in range(2, MAX_CLASSES + 1) else None,
+        classes=classes,
     )
 
 
 def find_dumps(folder: str | os.PathLike) -> list[Path]:
-    """The softmax dumps of a folder, sorted by name; npy files where it holds no others.
+    """The softmax dumps of a folder, sorted by name; npy files if it holds no others.
 
     Raises
     ------
@@ -131,11 +133,11 @@ def load_dump(
     ----------
     path : path
     logits : bool
-        Whether the file holds logits: a softmax over the classes makes probabilities of them.
+        The file holds logits, to which a softmax over the classes is applied.
     channels_first : bool
-        Whether the file holds [C, H, W] or [1, C, H, W].
+        The file holds [C, H, W] or [1, C, H, W].
     keys : mapping, optional
-        What the file calls "probs", "gt", "name" and "image", if not as the module says.
+        The file's names of "probs", "gt", "name" and "image", if they are not those above.
 
     Raises
     ------
@@ -159,7 +161,7 @@ def load_dump(
 def read_name(path: str | os.PathLike, keys: Mapping[str, str] | None = None) -> str:
     """The image's name that a dump holds, without reading its arrays; ``keys`` as `load_dump`.
 
-    That of the file where the stored one cannot be read, such as numbers.
+    If it holds none, or one that is not text, the name of the file.
     """
     with _opened(path, keys) as dump:
         return dump.name()
@@ -168,13 +170,13 @@ def read_name(path: str | os.PathLike, keys: Mapping[str, str] | None = None) ->
 def read_classes(
     path: str | os.PathLike, keys: Mapping[str, str] | None = None, *, channels_first: bool = False
 ) -> int:
-    """The number of classes that a dump declares, without reading it; all else as `load_dump`."""
+    """The number of classes that a dump declares, without reading its arrays, as `load_dump`."""
     with _opened(path, keys) as dump:
         return dump.arrays.shape(dump.keys["probs"])[-3 if channels_first else -1]
 
 
 def save_dump(path: str | os.PathLike, dump: SoftmaxDump) -> None:
-    """Write one softmax dump in the format that the suffix of ``path`` names, but for npy."""
+    """Write one softmax dump as HDF5 or npz, by the suffix of ``path``."""
     path = Path(path)
     _check_suffix(path, SUFFIXES)
     arrays = {key: x for key, x in dump._asdict().items() if x is not None and key != "name"}
@@ -196,7 +198,7 @@ def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
         )
 
 
-#: What the formats call the parts of a dump.
+#: Names of a dump's parts in each format.
 _NPZ = {part: part for part in ("probs", "gt", "name", "image")}
 _HDF5 = _NPZ | {"probs": "probabilities", "gt": "ground_truths", "name": "file_names"}
 
@@ -209,9 +211,9 @@ class _Opened(NamedTuple):
     asked: Mapping[str, str]
 
     def read(self, part: str, kinds: str, *, lenient: bool = False) -> np.ndarray | None:
-        """A part of the dump; None where the file holds none, and nobody asked for it by name.
+        """A part of the dump; None if the file lacks it, and ``keys`` did not ask for it.
 
-        If ``lenient``, None also in place of what cannot be read.
+        If ``lenient``, None also if it cannot be read.
         """
         needed = part == "probs" or part in self.asked
         if self.keys[part] in self.found:
@@ -233,7 +235,7 @@ class _Opened(NamedTuple):
         return _without_suffix(name) or _without_suffix(self.path.stem)
 
     def image(self, size: tuple[int, ...]) -> np.ndarray | None:
-        """The photograph of that size, where the file holds one."""
+        """The photograph of that size, if the file holds one."""
         image = self.read("image", "iu", lenient=True)
         fits = image is not None and image.shape in ((*size, 3), (1, *size, 3))
         if fits and image.dtype == np.uint8:
@@ -273,7 +275,7 @@ def check_keys(keys: Mapping[str, str] | None) -> Mapping[str, str]:
     """Return the ``keys`` of `load_dump`, none by default, or raise an InputError."""
     for part in set(keys or {}) - set(_NPZ):
         raise InputError(
-            f"keys: expected {', '.join(_NPZ)} and what files call them, got {part!r}; "
+            f"keys: expected {', '.join(_NPZ)} and their names in files, got {part!r}; "
             f"{suggest(part, _NPZ, 'write probs=softmax,gt=label')}"
         )
     return keys or {}
@@ -282,7 +284,7 @@ def check_keys(keys: Mapping[str, str] | None) -> Mapping[str, str]:
 def _single(
     path: Path, what: str, array: np.ndarray, ndim: int, size: tuple[int, ...] | None = None
 ) -> np.ndarray:
-    """Drop a leading axis of length one, or all but those of ``size`` where that is known."""
+    """Drop a leading axis of length one, or all axes but those of ``size`` if that is known."""
     if size and [n for n in array.shape if n > 1] == [n for n in size if n > 1]:
         return array.reshape(size)
     if array.ndim == ndim + 1 and array.shape[0] == 1:
@@ -297,16 +299,11 @@ def _single(
 
 
 def _softmax(path: Path, logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis; where it has none, as for NaN, whoever measures it says so."""
-    if not logits.size:
-        return logits
+    """Softmax over the last axis; NaN in logits is NaN here, which measuring will report."""
     values = logits.astype(np.result_type(logits, np.float32))
+    known = values[np.isfinite(values).all(-1)]
     with np.errstate(all="ignore"):
-        known = values[np.isfinite(values).all(-1)]
         # Even a softmax that was stored as float16 sums to nothing else.
         if known.size and known.min() >= 0 and np.abs(known.sum(-1) - 1).max() <= 1e-2:
             raise InputError(f"{path}: expected logits, got probabilities; leave out --logits")
-        values -= values.max(-1, keepdims=True)
-        np.exp(values, out=values)
-        values /= values.sum(-1, keepdims=True)
-    return values
+        return special.softmax(values, axis=-1) if values.size else values

@@ -10,8 +10,7 @@ from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks.deeplab.backbones import Architecture
 from metaseg_tf.networks.deeplab.layers import TrainingLayers, resize_bilinear
-from metaseg_tf.networks.deeplab.model import compute_logits, normalise, variable_shapes
-from metaseg_tf.networks.deeplab.multiscale import MEAN_PIXEL
+from metaseg_tf.networks.deeplab.model import MEAN_PIXEL, compute_logits, normalise, variable_shapes
 
 __all__ = [
     "Schedule",

@@ -30,14 +30,7 @@ from metaseg_tf.meta.file import to_json
 from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel
 from metaseg_tf.pictures import encode_numbers, paint_segments, to_png
 from metaseg_tf.runs.run import Run, csv_text
-from metaseg_tf.runs.work import (
-    Executor,
-    ImageJob,
-    ImageResult,
-    continued,
-    failed,
-    work_through,
-)
+from metaseg_tf.runs.work import Executor, ImageJob, ImageResult, failed, work_through
 from metaseg_tf.segments.columns import BOX
 from metaseg_tf.segments.dispersion import channels_first
 from metaseg_tf.segments.table import measure_image
@@ -172,11 +165,11 @@ def predict(
     Raises
     ------
     MetaSegError
-        For the first bad image, unless ``skip_errors``; images before it are kept. Always if the
-        run folder cannot be written, or if another process is writing to it.
+        The error of the first bad image, unless ``skip_errors``; images before it are kept. Always
+        if the run folder cannot be written, or another process is writing to it.
     """
     work = partial(judge_job, model=model, run=run, settings=settings)
-    with continued(run):
+    with run.continued():
         yield from work_through(source, run, work, skip_errors=skip_errors, cluster=cluster)
         run.write_manifest()
 

@@ -1,8 +1,8 @@
-"""The published checkpoints that the paper used, and the demo's networks: where to get them.
+"""The published checkpoints of the paper and the demo's networks, and how to get them.
 
 Sources: section 3 of the paper for its settings and mIoU; upstream's model zoo for the rest.
 Upstream published no checksums, so the SHA-256 of an archive is recorded in ``checksums.json``
-next to it when it first comes in, and every later use is compared with that.
+next to it when it is first downloaded, and compared at every later use.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
+from metaseg_tf.data.folders import write_file
 from metaseg_tf.errors import DataFormatError, InputError, suggest
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.untrusted.archives import unpack
@@ -36,7 +36,7 @@ __all__ = [
     "hash_files",
 ]
 
-#: Names that `metaseg_tf.load_network` takes: stand-ins for XC and MN on drawn street scenes.
+#: The demo's networks by name: stand-ins for XC and MN on drawn street scenes.
 BUNDLED = ("demo_xception", "demo_mobilenetv2")
 CHECKSUMS = "checksums.json"
 #: Environment variable with the folder that checkpoints are kept in.
@@ -51,7 +51,8 @@ _PACKAGE = Path(__file__).parents[1]
 _BUNDLED_FOLDERS = (_PACKAGE.parent / "deeplab_checkpoints", _PACKAGE / "deeplab_checkpoints")
 
 
-class ZooRow(NamedTuple):
+@dataclass(frozen=True)
+class ZooRow:
     """One evaluation in upstream's model zoo; ``miou`` in [0, 1] on the Cityscapes val split."""
 
     output_stride: int
@@ -231,9 +232,7 @@ def download(entry: Checkpoint, folder: Path | None = None, *, progress=False) -
             raise
         # Only now is the archive known to be whole.
         known = _read_record(record) | {archive.name: hash_files([archive])}
-        scratch = record.with_suffix(".tmp")
-        scratch.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(scratch, record)
+        write_file(record, (json.dumps(known, indent=2, sort_keys=True) + "\n").encode())
     return unpacked
 
 

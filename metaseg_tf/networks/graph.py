@@ -48,7 +48,7 @@ _SCORE_OPS = re.compile(
 )
 #: Constants from this size on, in bytes, are weights; sizes and axes are far smaller.
 _WEIGHT_BYTES = 4096
-#: Scope of the graph's nodes, apart from those that stand for its weights, whose names might clash.
+#: Scope of the graph's nodes, apart from those of its captured weights, whose names might clash.
 _SCOPE = "graph"
 #: A protocol buffer cannot be larger.
 _MAX_BYTES = 2**31
@@ -373,6 +373,11 @@ def load_graph_def(path: Path) -> tf.compat.v1.GraphDef:
         If the graph holds ops which inference does not need.
     """
     path = Path(path)
+    if not path.name.endswith((".pb", ".tar.gz", ".tgz", ".tar")):
+        raise DataFormatError(
+            f"{path}: expected a frozen graph (.pb) or an archive with one (.tar.gz), got another "
+            "file; networks of other formats can be run, but not read as a graph"
+        )
     if path.suffix == ".pb":
         if not path.is_file():
             raise DataFormatError(

@@ -1,4 +1,9 @@
-"""Scores of a network, whichever they are: logits, probabilities, or one sigmoid channel."""
+"""The kinds of scores that a network ends in: logits, probabilities, or one sigmoid channel.
+
+Which one it is, and whether the network rescales pixels itself, is read from its ops. These are
+named in capitals without underscores, where TensorFlow and TensorFlow Lite mostly agree, and
+recognised by how their names begin, since versions differ at the end.
+"""
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -13,17 +18,17 @@ from metaseg_tf.segments.dispersion import SUM_TOLERANCE
 
 __all__ = ["Dataflow", "Ending", "find_kind", "flow_of_graph", "rescales_pixels"]
 
-#: Below the least probability that float32 softmax tells from 0 in practice.
+#: Below the least probability above 0 of a float32 softmax in practice.
 _LEAST = 1e-30
 
 
 class Ending:
-    """How a network ends: what its scores are, which holds for all images.
+    """The kind of a network's scores, which is the same for all images.
 
     Parameters
     ----------
     kind : {"probabilities", "sigmoid", "logits"} or None
-        None where the first image has to decide: values in [0, 1] are probabilities or refused.
+        None if the first image has to decide: values in [0, 1] are probabilities or refused.
     channels : int
         Of the scores.
     rounded : bool
@@ -32,7 +37,7 @@ class Ending:
     Attributes
     ----------
     kind, channels
-        As given; the kind is that of the first image where it was None.
+        As given; the kind is that of the first image if it was None.
     classes : int
         Number of classes C: 2 for one sigmoid channel, else ``channels``.
 
@@ -88,16 +93,16 @@ class Ending:
         return np.divide(probs, total, out=probs)
 
     def logits(self, scores: np.ndarray) -> np.ndarray:
-        """Logits, float32 [H, W, C], of scores; the logarithm where those are probabilities.
+        """Logits, float32 [H, W, C], of scores; the logarithm of probabilities.
 
-        A softmax does not tell logits from those with a constant added to each pixel, so the
-        logarithm is as good as what the network had.
+        Logits with a constant added to each pixel have the same softmax, so the logarithm is as
+        good as the network's own.
         """
         probs = self.probabilities(scores)
         return scores if self.kind == "logits" else np.log(np.maximum(probs, _LEAST))
 
 
-#: What scores are after these ops; those of linear ones have no bounds.
+#: Kind of scores -> the ops that make it; scores of linear ones have no bounds.
 _KINDS = {
     "probabilities": re.compile("SOFTMAX"),
     "sigmoid": re.compile("SIGMOID|LOGISTIC"),
@@ -105,7 +110,7 @@ _KINDS = {
         "CONV|DEPTHWISECONV|TRANSPOSECONV|MATMUL|FULLYCONNECTED|BIASADD|FUSEDBATCHNORM|LOGSOFTMAX"
     ),
 }
-#: Ops that set bounds to what has none.
+#: Ops that set bounds.
 _CLIPPING = re.compile("CLIPBYVALUE|MINIMUM|MAXIMUM")
 #: Ops whose first varying input keeps its meaning, wherever its values are moved or spread to.
 _MOVING = re.compile(
@@ -119,14 +124,14 @@ _MERGING = re.compile("CONCAT|PACK|ADD|BIASADD|MUL|DIV|REALDIV")
 
 
 class Dataflow(NamedTuple):
-    """The op that makes a tensor, and what it reads; the value of a tensor, None if it varies."""
+    """The op that makes a tensor, and its inputs; the value of a tensor, None if it varies."""
 
     ops: Mapping[Hashable, tuple[str, Sequence]]
     constant: Callable[[Hashable], np.ndarray | None]
 
 
 def flow_of_graph(graph: Graph) -> Dataflow:
-    """The ops of a GraphDef; a node stands for all of its outputs."""
+    """The ops of a GraphDef; all outputs of a node have its name."""
 
     def constant(name: str) -> np.ndarray | None:
         node = graph.nodes[name]
@@ -142,10 +147,7 @@ def flow_of_graph(graph: Graph) -> Dataflow:
 
 
 def find_kind(flow: Dataflow, scores: Hashable) -> str | None:
-    """What the scores of a network are: "probabilities", "sigmoid" or "logits".
-
-    None where the ops do not tell.
-    """
+    """The kind of a network's scores, "probabilities", "sigmoid" or "logits"; None if unclear."""
     path = _carriers(flow, scores)
     ends = [op for op in path.values() if not (_MERGING.match(op) or _MOVING.match(op))]
     kinds = {next((kind for kind, ops in _KINDS.items() if ops.match(op)), None) for op in ends}
@@ -157,14 +159,14 @@ def find_kind(flow: Dataflow, scores: Hashable) -> str | None:
 def rescales_pixels(flow: Dataflow, image: Hashable) -> bool:
     """Whether a network brings pixels in 0..255 to its own range before its first layer.
 
-    Constants tell, if they are of the size of pixels in 0..255 and not of those in 0..1.
+    It does if constants are of the size of pixels in 0..255 and not of those in 0..1.
     """
     for op, sources in flow.ops.values():
         if re.match("MUL|DIV|REALDIV|SUB|ADD|BIASADD", op):
             constants = [c for c in map(flow.constant, sources) if c is not None and c.size]
             sizes = [np.abs(c).max() for c in constants]
-            tell = any(size < 0.05 if op == "MUL" else size > 20 for size in sizes)
-            if tell and any(image in _carriers(flow, source) for source in sources):
+            rescale = any(size < 0.05 if op == "MUL" else size > 20 for size in sizes)
+            if rescale and any(image in _carriers(flow, source) for source in sources):
                 return True
     return False
 

@@ -14,7 +14,7 @@ class Tiled(Network):
     """Class probabilities of images larger than a network takes.
 
     The network's scores, logits or probabilities, are averaged where tiles overlap, with weights
-    that fall towards the edge of a tile, where a network sees least; a softmax comes after.
+    that fall towards the edge of a tile, where a network sees least; the softmax comes after.
 
     Parameters
     ----------

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from metaseg_tf.analysis.design import check_finite
-from metaseg_tf.analysis.evaluation import evaluate_run, summarise
+from metaseg_tf.analysis.evaluation import evaluate_run, load_segments, summarise
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.quantities import (
@@ -21,15 +20,11 @@ from metaseg_tf.paper.quantities import (
     UNDETECTED,
     Quantity,
 )
-from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import METRIC_COLUMNS
 from metaseg_tf.segments.truth import check_truth
 
 __all__ = ["KINDS", "Measured", "Value", "collect", "compute_correlations", "count_segments"]
-
-_TABLE_1_COLUMNS = ["image", *METRIC_COLUMNS, "iou_adj"]
-# Two runs are compared at a time.
-_RUNS_IN_MEMORY = 2
 
 
 class Value(NamedTuple):
@@ -133,18 +128,13 @@ def _with_interior(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["S_in"] > 0]
 
 
-@lru_cache(maxsize=_RUNS_IN_MEMORY)
-def _load_metrics(path: str, _fingerprint: str) -> pd.DataFrame:
-    return load_run(path, _TABLE_1_COLUMNS)
-
-
 def _counts(run: Run, _engine: str) -> dict[Quantity, Value]:
-    counts = count_segments(_load_metrics(run.address, run.fingerprint()))
+    counts = count_segments(load_segments(run))
     return {quantity: Value(count) for quantity, count in counts.items()}
 
 
 def _correlations(run: Run, _engine: str) -> dict[Quantity, Value]:
-    table = _load_metrics(run.address, run.fingerprint())
+    table = load_segments(run)
     rho = compute_correlations(table).dropna()
     if rho.empty:
         raise InputError(

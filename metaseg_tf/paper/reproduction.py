@@ -17,10 +17,9 @@ from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.errors import InputError, MetaSegError, suggest
 from metaseg_tf.networks.checkpoints import Checkpoint, find
 from metaseg_tf.paper import figures
-from metaseg_tf.paper.diagnosis import diagnose_run, store_diagnostics
 from metaseg_tf.paper.published import CATALOGUE_NAMES, PUBLISHED, PublishedNumber
 from metaseg_tf.paper.tables import TABLES, make_table, store_table
-from metaseg_tf.runs.run import Run, parse_json, write_json
+from metaseg_tf.runs.run import Run, load_run, parse_json, write_json
 
 if TYPE_CHECKING:
     from metaseg_tf.runs.work import ImageResult
@@ -225,7 +224,10 @@ def _make_table(number: int, runs: list[Run]) -> list[Path]:
 
 
 def _diagnose(run: Run) -> list[Path]:
-    return store_diagnostics(diagnose_run(run), run)
+    # Loading statsmodels takes a second, which other steps need not wait for.
+    from metaseg_tf.analysis.diagnostics import diagnose
+
+    return figures.store_diagnostics(diagnose(load_run(run.path)), run)
 
 
 def _read_record(out: Path) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from metaseg_tf.analysis.evaluation import diagnose_run
 from metaseg_tf.errors import InputError
-from metaseg_tf.paper.diagnosis import diagnose_run
 from metaseg_tf.paper.figures import FIGURES, make_figure
 from metaseg_tf.paper.layout import NOT_AVAILABLE
 from metaseg_tf.paper.measured import collect
@@ -133,7 +133,7 @@ def collect_numbers(runs: Sequence[Run]) -> Numbers:
 def diagnose(run: Run) -> list[tuple[str, str]]:
     """Titles and texts of the diagnostics; one section with the reason if there are none."""
     try:
-        return list(diagnose_run(run).sections())
+        return diagnose_run(run)
     except InputError as error:
         return [("Not made", str(error))]
 

@@ -1,6 +1,6 @@
 """Work spread over processes and machines by Dask distributed.
 
-Dask is imported only where a cluster is asked for; one process needs none.
+Dask is imported only when a cluster is asked for; one process needs none.
 """
 
 import contextlib
@@ -11,24 +11,24 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from metaseg_tf.errors import ClusterError, InputError, MissingDependencyError, in_one_line
-from metaseg_tf.runs.memory import keep_freed_memory
+from metaseg_tf.runs.work import keep_freed_memory
 
 __all__ = ["Cluster", "connect", "parse_resources"]
 
-#: How many tasks wait at the scheduler: enough for any number of workers, few enough for memory.
+#: Tasks that wait at the scheduler: enough for any number of workers, few enough for memory.
 _BACKLOG = 1000
 _SECONDS_TO_CONNECT = 15
 _ONE_AT_A_TIME = threading.Lock()
 
 
 class Cluster:
-    """Workers that call functions; made by `connect`.
+    """Workers that call functions, an `Executor`; made by `connect`.
 
     Parameters
     ----------
     client : distributed.Client
     resources : mapping, optional
-        What a task occupies of what workers were started with, such as ``{"GPU": 1}``.
+        What a task takes of the resources that workers were started with, such as ``{"GPU": 1}``.
     prepare : callable, optional
         Called without arguments by each worker before its first task.
     """
@@ -50,18 +50,13 @@ class Cluster:
         self._running: dict[Any, Any] = {}
 
     def __len__(self) -> int:
-        """How many tasks were submitted and not yet collected."""
         return len(self._running)
 
     def submit(self, label: Any, function: Callable, *args) -> None:
         """Have a worker call ``function``, again if that worker is lost; it must be idempotent.
 
-        Parameters
-        ----------
-        label : object
-            What `collect` gives back with the result.
-        function, args
-            Sent to the worker. It works on one task at a time, with as many threads as it has.
+        A worker does one task at a time, with as many threads as it has; all arguments but the
+        label are sent to it.
         """
         task = functools.partial(_call, self._prepare, function, *args)
         future = self._client.submit(task, pure=False, resources=self._resources)
@@ -69,14 +64,10 @@ class Cluster:
         self._completed.add(future)
 
     def collect(self) -> tuple[Any, Callable[[], Any]]:
-        """Wait for one task to end; returns its label and a function that gives its result.
+        """Wait for one task to end.
 
-        That function raises what the task raised, or ClusterError if its workers died.
-
-        Raises
-        ------
-        ClusterError
-            If there was no worker for the task for as long as the scheduler waits.
+        The function for its result raises what the task raised, or ClusterError if its workers
+        died; this method does if no worker came within the time that the scheduler waits.
         """
         from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
@@ -84,8 +75,8 @@ class Cluster:
         error = future.exception() if future.status == "error" else None
         if isinstance(error, NoWorkerError | NoValidWorkerError):
             raise ClusterError(
-                f"cluster: no worker in {error.timeout:g} s, as where each is killed while it "
-                "starts; what was finished is kept: free memory and start again"
+                f"cluster: no worker in {error.timeout:g} s, as if each is killed while it starts; "
+                "what was finished is kept: free memory and start again"
             ) from error
         return self._running.pop(future), functools.partial(_result, future)
 
@@ -103,7 +94,7 @@ def connect(
     resources: Mapping[str, float] | None = None,
     prepare: Callable[[], None] | None = None,
 ) -> Iterator[Cluster | None]:
-    """A cluster at an address, or of this machine's processes; None where neither is asked for.
+    """A cluster at an address, or of this machine's processes; None if neither is asked for.
 
     Parameters
     ----------
@@ -132,27 +123,6 @@ def connect(
     if scheduler is None and workers is None:
         yield None
         return
-    with _client(scheduler, workers, dict(resources or {})) as client:
-        cluster = Cluster(client, resources, prepare)
-        try:
-            yield cluster
-        finally:
-            cluster.cancel()
-
-
-def parse_resources(text: str) -> dict[str, float]:
-    """``"GPU=1,MEMORY=2e9"`` as a mapping; InputError if it is something else."""
-    try:
-        pairs = (part.split("=") for part in text.split(","))
-        return {name.strip(): float(amount) for name, amount in pairs}
-    except ValueError as error:
-        raise InputError(
-            f"resources: expected NAME=AMOUNT, ..., got {text!r}; write it like GPU=1"
-        ) from error
-
-
-@contextlib.contextmanager
-def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iterator[Any]:
     try:
         from distributed import Client
     except ImportError as error:
@@ -166,7 +136,7 @@ def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iter
             from metaseg_tf.runs.local_workers import start_workers
 
             threads = max(1, len(os.sched_getaffinity(0)) // workers)
-            address = opened.enter_context(start_workers(workers, threads, resources))
+            address = opened.enter_context(start_workers(workers, threads, resources or {}))
         try:
             client = opened.enter_context(Client(address, timeout=_SECONDS_TO_CONNECT))
         except (OSError, RuntimeError, TypeError, ValueError) as error:
@@ -176,7 +146,20 @@ def _client(scheduler: str | None, workers: int | None, resources: dict) -> Iter
                 "start one with dask scheduler, or check the address and, for tls://, the "
                 "certificates"
             ) from error
-        yield client
+        cluster = Cluster(client, resources, prepare)
+        opened.callback(cluster.cancel)
+        yield cluster
+
+
+def parse_resources(text: str) -> dict[str, float]:
+    """``"GPU=1,MEMORY=2e9"`` as a mapping; InputError if it is something else."""
+    try:
+        pairs = (part.split("=") for part in text.split(","))
+        return {name.strip(): float(amount) for name, amount in pairs}
+    except ValueError as error:
+        raise InputError(
+            f"resources: expected NAME=AMOUNT, ..., got {text!r}; write it like GPU=1"
+        ) from error
 
 
 def _call(prepare: Callable[[], None] | None, function: Callable, *args) -> Any:

@@ -14,16 +14,9 @@ from metaseg_tf.data.sample import Source
 from metaseg_tf.errors import DataFormatError, InputError, MetaSegError, RunError
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
-from metaseg_tf.runs.work import (
-    Executor,
-    ImageJob,
-    ImageResult,
-    continued,
-    failed,
-    work_through,
-)
+from metaseg_tf.runs.work import Executor, ImageJob, ImageResult, failed, work_through
 from metaseg_tf.segments.columns import check_convention
-from metaseg_tf.segments.components import CONNECTIVITIES, LABELLERS
+from metaseg_tf.segments.components import check_labelling
 from metaseg_tf.segments.iou import compute_class_iou
 from metaseg_tf.segments.table import measure_image
 from metaseg_tf.segments.truth import doubt_truth
@@ -38,7 +31,7 @@ KEEP_MAPS = 20
 
 @dataclass(frozen=True)
 class MeasureSettings:
-    """What the numbers of a segment table depend on, besides the probabilities.
+    """Settings on which the numbers of a segment table depend, besides the probabilities.
 
     The defaults are those that made the published numbers.
     """
@@ -51,13 +44,7 @@ class MeasureSettings:
 
     def __post_init__(self):
         check_convention(self.convention)
-        if self.connectivity not in CONNECTIVITIES:
-            raise InputError(f"connectivity: expected 8 or 4, got {self.connectivity}; use 8")
-        if self.labeller not in LABELLERS:
-            raise InputError(
-                f"labeller: expected one of {', '.join(LABELLERS)}, got {self.labeller!r}; "
-                "use skimage"
-            )
+        check_labelling(self.connectivity, self.labeller)
 
 
 def open_run(path: str | os.PathLike, source: Source, settings: MeasureSettings) -> Run:
@@ -104,10 +91,10 @@ def extract(
     Raises
     ------
     MetaSegError
-        What is wrong with the first bad image, unless ``skip_errors``; always where the run folder
-        cannot be written, or where another process is writing to it.
+        The error of the first bad image, unless ``skip_errors``; always if the run folder cannot be
+        written, or another process is writing to it.
     """
-    with continued(run):
+    with run.continued():
         n_classes = run.manifest.n_classes or source.n_classes
         run.name_classes(source.classes, n_classes)
         yield from work_through(

@@ -1,7 +1,7 @@
-"""Worker processes of this machine, which take orders from the process that started them only.
+"""Worker processes of this machine, which obey only the process that started them.
 
 Whoever can talk to a Dask scheduler or worker can run code as its user. So all of them listen on
-the loopback interface alone, ask for a certificate that exists only in memory, and serve no
+the loopback interface only, ask for a certificate that exists only in memory, and serve no
 dashboard or other page.
 """
 
@@ -10,6 +10,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dask
 from distributed import Nanny, Scheduler, SpecCluster, Worker
@@ -22,7 +23,7 @@ __all__ = ["start_workers"]
 
 _LOOPBACK = {"host": "127.0.0.1", "protocol": "tls://"}
 _ATTEMPTS = 3
-#: After so long without any worker a task fails: Dask would start, and lose, workers for ever.
+#: A task fails after this time without any worker: Dask would start, and lose, workers for ever.
 _SECONDS_WITHOUT_WORKERS = 60
 
 
@@ -42,7 +43,7 @@ class _Worker(Worker):
 
 class _Cluster(SpecCluster):
     async def _close(self) -> None:
-        # After Ctrl-C Dask takes workers that are still starting for an error of its own.
+        # After Ctrl-C Dask would report workers that are still starting as an error of its own.
         await asyncio.gather(*(w.close() for w in self._created if w.status == Status.init))
         await super()._close()
 
@@ -67,36 +68,33 @@ def start_workers(
             "cluster: expected the package cryptography, which is not installed; "
             "pip install 'metaseg-tf[cluster]'"
         ) from error
-    options = {"nthreads": threads, "memory_limit": 1 / count, "resources": dict(resources)}
+    own = {"nthreads": threads, "memory_limit": 1 / count, "resources": dict(resources)}
     quiet = {"silence_logs": logging.CRITICAL, "worker_class": _Worker}
-    worker = {"cls": Nanny, "options": {**safe, **options, **quiet}}
+    worker = {"cls": Nanny, "options": {**safe, **own, **quiet}}
     scheduler = {"cls": _Scheduler, "options": {**safe, "port": 0, "dashboard": False}}
     settings = {
-        # Nobody looks at samples of what the threads are doing.
+        # Samples of what the threads are doing would not be looked at.
         "distributed.worker.profile.enabled": False,
         "distributed.scheduler.no-workers-timeout": _SECONDS_WITHOUT_WORKERS,
     }
-    with (
-        dask.config.set(settings),
-        _start_cluster(
-            _ATTEMPTS,
-            scheduler=scheduler,
-            workers=dict.fromkeys(range(count), worker),
-            security=safe["security"],
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
+    options = {
+        "scheduler": scheduler,
+        "workers": dict.fromkeys(range(count), worker),
+        "security": safe["security"],
+        "silence_logs": logging.CRITICAL,
+    }
+    with dask.config.set(settings), _start_cluster(_ATTEMPTS, options) as cluster:
         yield cluster
 
 
-def _start_cluster(attempts: int, **options) -> SpecCluster:
-    """Dask gives all up if one worker is killed while it starts, such as for want of memory."""
+def _start_cluster(attempts: int, options: Mapping[str, Any]) -> SpecCluster:
+    """Dask gives up if one worker is killed while it starts, such as for want of memory."""
     try:
         return _Cluster(**options)
     except (RuntimeError, OSError) as error:
         if attempts > 1:
-            return _start_cluster(attempts - 1, **options)
-        # Around what happened, Dask wraps several layers of "failed to start".
+            return _start_cluster(attempts - 1, options)
+        # Dask wraps what happened in several layers of "failed to start".
         while error.__cause__:
             error = error.__cause__
         raise ClusterError(

@@ -1,12 +1,13 @@
-"""A run folder: what was measured, with which settings, and what was made of it.
+"""A run folder: what was measured, with which settings, and what was made from it.
 
 ::
 
     RUN/run.json                   settings, versions, failures: the manifest
     RUN/segments/, RUN/packs/      the segment tables; see metaseg_tf.runs.segment_files
-    RUN/maps/<image>.npz, .jpg     what pictures of it are made of, for some images
-    RUN/evaluation/                fits of the paper's protocol; see metaseg_tf.analysis.evaluation
-    RUN/tables/, RUN/figures/...   what was made of them
+    RUN/maps/<image>.npz, .jpg     maps for pictures, of some images
+    RUN/evaluation/                fits of the paper's protocol, see metaseg_tf.analysis.evaluation,
+                                   and all segments in one file
+    RUN/tables/, RUN/figures/...   what was made from them
 
 A file that bears its final name is whole; see metaseg_tf.runs.storage.
 """
@@ -14,6 +15,7 @@ A file that bears its final name is whole; see metaseg_tf.runs.storage.
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -35,7 +37,7 @@ from metaseg_tf.errors import (
     in_one_line,
 )
 from metaseg_tf.runs.image_maps import ImageMaps, decode_maps, encode_maps
-from metaseg_tf.runs.segment_files import Parts
+from metaseg_tf.runs.segment_files import SegmentFiles
 from metaseg_tf.runs.storage import Folder, LocalFolder, open_folder
 from metaseg_tf.segments.columns import (
     CONVENTIONS,
@@ -55,8 +57,9 @@ __all__ = [
     "write_json",
 ]
 
+_LOG = logging.getLogger(__name__)
 FORMAT = 1
-#: What a formula may begin with in a spreadsheet.
+#: Beginnings of a formula in a spreadsheet.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _MANIFEST = "run.json"
 _MAPS = "maps"
@@ -74,7 +77,7 @@ _PACKAGES = (
 
 @dataclass
 class Manifest:
-    """What ``run.json`` holds.
+    """Content of ``run.json``.
 
     Attributes
     ----------
@@ -89,7 +92,7 @@ class Manifest:
     versions : dict
         Package -> version at the time of creation.
     results : dict
-        What was derived from all images together, such as the mIoU.
+        Derived from all images together, such as the mIoU.
     """
 
     settings: dict[str, Any]
@@ -101,7 +104,7 @@ class Manifest:
 
 
 class Run:
-    """A run folder, open for reading, or for writing where it was made by `Run.create`.
+    """A run folder, open for reading, or for writing if it was made by `Run.create`.
 
     Parameters
     ----------
@@ -111,12 +114,12 @@ class Run:
     Raises
     ------
     RunError
-        If the folder is no run, or its manifest cannot be read.
+        If the folder is not a run, or its manifest cannot be read.
     """
 
     def __init__(self, path: str | os.PathLike):
         self._folder = open_folder(path)
-        self._parts = Parts(self._folder)
+        self._tables = SegmentFiles(self._folder)
         self.manifest = _read_manifest(self._folder)
 
     @classmethod
@@ -139,8 +142,11 @@ class Run:
                 "choose another --out"
             )
         with folder.locked():
+            run = cls(path) if folder.exists(_MANIFEST) else None
             # As long as nothing is measured, an option that was missing may still be given.
-            if not folder.exists(_MANIFEST) or cls(path)._may_become(settings):
+            if run is None or (
+                run.manifest.settings != settings and not run.done() | run.with_maps()
+            ):
                 versions = {"metaseg-tf": __version__}
                 for package in _PACKAGES:
                     with contextlib.suppress(metadata.PackageNotFoundError):
@@ -150,17 +156,14 @@ class Run:
             _check_settings(folder.path, run.manifest.settings, settings)
             return run
 
-    def _may_become(self, settings: Mapping[str, Any]) -> bool:
-        return self.manifest.settings != settings and not self.done() | self.with_maps()
-
     @property
     def path(self) -> Path | str:
-        """Where the run lies: a local path, or an address."""
+        """The run's local path, or its address."""
         return self._folder.path
 
     @property
     def address(self) -> str:
-        """The absolute path or the address, the same from wherever it is looked at."""
+        """The absolute path or the address, the same from every working directory."""
         return str(self.path.resolve() if isinstance(self.path, Path) else self.path)
 
     @property
@@ -174,7 +177,7 @@ class Run:
         return self.manifest.classes or ClassTable.numbered(self._count_classes() or 2)
 
     def _count_classes(self) -> int | None:
-        return self.manifest.n_classes or self._parts.count_classes()
+        return self.manifest.n_classes or self._tables.count_classes()
 
     def name_classes(self, classes: ClassTable | None, n_classes: int | None = None) -> None:
         """Note the names of the ``n_classes`` classes, if there are names.
@@ -195,13 +198,10 @@ class Run:
         self.write_manifest()
 
     @contextlib.contextmanager
-    def continued(self) -> Iterator[list[str]]:
-        """Keep other processes from writing segments, and clear away what killed ones left.
+    def continued(self) -> Iterator[None]:
+        """Keep other processes from writing segments, and clear up what killed ones left.
 
-        Yields
-        ------
-        list of str
-            Segment tables that were found cut short and are moved aside, to be made again.
+        Segment tables that were cut short are moved aside, with a warning, to be made again.
 
         Raises
         ------
@@ -210,38 +210,39 @@ class Run:
         """
         with self._folder.locked():
             self._folder.tidy()
-            broken = self._parts.set_aside_broken()
+            for path in self._tables.set_aside_broken():
+                _LOG.warning("%s was cut short; it is moved aside, to be made again", path)
             # A process may have been stopped between its first table and the manifest.
             if self.manifest.n_classes is None:
-                self.manifest.n_classes = self._parts.count_classes()
-            yield broken
+                self.manifest.n_classes = self._tables.count_classes()
+            yield
 
     def done(self) -> set[str]:
         """Names of the images whose segment table is written."""
-        return self._parts.images()
+        return self._tables.images()
 
     def write_segments(
         self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None = None
     ) -> None:
         """Store one image's segment table; ``extra`` is kept with it."""
-        self._parts.write(check_image_name(image), table, extra)
+        self._tables.write(check_image_name(image), table, extra)
 
     def write_manifest(self) -> None:
         """Store the manifest as it now is."""
         _write_manifest(self._folder, self.manifest)
 
     def write_text(self, relative: str, text: str) -> Path | str:
-        """Store a text file below the run folder and return where it lies."""
-        # Names of files need not be text: what is no UTF-8 is written as its bytes' escapes.
+        """Store a text file below the run folder and return its path."""
+        # Names of files need not be UTF-8: other bytes are written as their escapes.
         return self.write_bytes(relative, text.encode(errors="backslashreplace"))
 
     def write_bytes(self, relative: str, content: bytes) -> Path | str:
-        """Store a file below the run folder and return where it lies."""
+        """Store a file below the run folder and return its path."""
         self._folder.write(relative, content)
         return self._folder.where(relative)
 
     def write_maps(self, image: str, maps: ImageMaps) -> None:
-        """Store one image's maps, the npz last: where it is, all is there."""
+        """Store one image's maps, the npz last: if it is there, all is."""
         for suffix, content in encode_maps(maps).items():
             self.write_bytes(f"{_MAPS}/{check_image_name(image)}.{suffix}", content)
 
@@ -284,27 +285,29 @@ class Run:
     def fingerprint(self) -> str:
         """A hash that changes with the manifest and with the files of the segment tables."""
         manifest = self._folder.read(_MANIFEST)
-        return hashlib.sha256(manifest + repr(self._parts.states()).encode()).hexdigest()
+        return hashlib.sha256(manifest + repr(self._tables.states()).encode()).hexdigest()
 
     def compact(self, size: int) -> int:
-        """Pack the tables of single images into larger files; returns how many were packed."""
+        """Pack the tables of single images into larger files; returns the number of images."""
         with self.continued():
-            return self._parts.compact(size)
+            return self._tables.compact(size)
 
-    def load(self, only: list[str] | None = None) -> pd.DataFrame:
+    def load(self, only: list[str] | None = None, *, keep: bool = False) -> pd.DataFrame:
         """The segment tables of all images, in the order of their names.
 
         Parameters
         ----------
         only : list of str, optional
             The columns to read; all by default.
+        keep : bool
+            Whether to keep the whole table in one file, so that it is read faster the next time.
 
         Raises
         ------
         DataFormatError
             If a file is broken, or the files do not fit together.
         """
-        loaded = self._parts.load(only)
+        loaded = self._tables.load(only, keep=keep)
         if loaded is not None:
             return loaded.to_pandas()
         table = empty_table(self.manifest.n_classes or 2)
@@ -312,11 +315,13 @@ class Run:
         return table if only is None else table[only]
 
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
-        """(image, value) of what was stored under a key of ``extra``, for images that have it."""
-        return self._parts.extras(key)
+        """The images that were stored with a key of ``extra``, and its value for each."""
+        return self._tables.extras(key)
 
 
-def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataFrame:
+def load_run(
+    path: str | os.PathLike, only: list[str] | None = None, *, keep: bool = False
+) -> pd.DataFrame:
     """The concatenated segment table of a run, with dtypes by `metaseg_tf.segments.columns`.
 
     Parameters
@@ -325,6 +330,9 @@ def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataF
         A run folder.
     only : list of str, optional
         The columns to read; all by default.
+    keep : bool
+        Whether to keep the whole table in one file of the run, so that it is read faster the next
+        time.
 
     Returns
     -------
@@ -335,10 +343,10 @@ def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataF
     Raises
     ------
     RunError, DataFormatError
-        If the folder is no run or a file in it is broken.
+        If the folder is not a run or a file in it is broken.
     """
     run = Run(path)
-    table = check_table(run.load(only), str(path), whole=only is None)
+    table = check_table(run.load(only, keep=keep), str(path), whole=only is None)
     if only is None and run.manifest.n_classes not in (None, count_classes(table)):
         raise DataFormatError(
             f"{path}: expected tables of the manifest's {run.manifest.n_classes} classes, got "
@@ -350,8 +358,7 @@ def load_run(path: str | os.PathLike, only: list[str] | None = None) -> pd.DataF
 def compare_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """Name, old and new value of each setting that both sides name and that differs.
 
-    They are compared as JSON keeps them: a tuple is the list that comes back from a file, and a
-    number of numpy is Python's.
+    They are compared as JSON keeps them: a tuple as a list, a number of numpy as one of Python.
     """
     old, new = _as_json(old), _as_json(new)
     return [(key, old[key], new[key]) for key in new if key in old and old[key] != new[key]]
@@ -361,19 +368,24 @@ def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(dict(settings), default=lambda value: np.asarray(value).tolist()))
 
 
-def csv_text(frame: pd.DataFrame, **options) -> str:
-    """A table as CSV without its index; texts that a spreadsheet would run get a "'" in front.
+def csv_text(frame: pd.DataFrame, float_format: str | None = None) -> str:
+    """A table as CSV without its index; texts that a spreadsheet would run are prefixed by "'".
 
-    Names of images and runs come from files that anyone may have made. ``options`` as for
-    `pandas.DataFrame.to_csv`.
+    Names of images and runs come from files that anyone may have made. ``float_format`` is one
+    such as "%.7g".
     """
     texts = frame.select_dtypes(exclude=["number", "bool"])
-    safe = {name: column.map(inert_cell).astype(object) for name, column in texts.items()}
-    return frame.assign(**safe).to_csv(index=False, lineterminator="\n", **options)
+    cells: dict[str, Any] = {
+        name: column.map(inert_cell).astype(object) for name, column in texts.items()
+    }
+    if float_format is not None:  # half as long as what pandas does with it
+        for name, column in frame.select_dtypes("float").items():
+            cells[name] = [float_format % x if x == x else "" for x in column.tolist()]
+    return frame.assign(**cells).to_csv(index=False, lineterminator="\n")
 
 
 def inert_cell(cell: Any) -> Any:
-    """A cell of a CSV file that no spreadsheet takes for a formula; no two texts become one."""
+    """A cell that no spreadsheet takes for a formula; different texts stay different."""
     return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
@@ -407,10 +419,9 @@ def _encode(content: Mapping[str, Any]) -> bytes:
 
 def _read_manifest(folder: Folder) -> Manifest:
     if not folder.exists(_MANIFEST):
-        found = f"without {_MANIFEST}" if folder.exists() else "which does not exist"
+        found = f"a folder without {_MANIFEST}" if folder.exists() else "a path that does not exist"
         raise RunError(
-            f"{folder.path}: expected a run folder, got one {found}; "
-            "make it with metaseg-tf extract"
+            f"{folder.path}: expected a run folder, got {found}; make it with metaseg-tf extract"
         )
     where = folder.where(_MANIFEST)
     try:
@@ -457,7 +468,7 @@ def _checked(manifest: Manifest) -> Manifest:
         "classes": manifest.classes is None or len(manifest.classes) == manifest.n_classes,
         "convention": settings.get("convention", CONVENTIONS[0]) in CONVENTIONS,
         "connectivity": type(connectivity) is int and connectivity in (4, 8),
-        # Of void alone it was once not a number.
+        # Former versions wrote NaN if all was void.
         "miou": type(miou) in (int, float) and not (miou < 0 or miou > 1),
         "images": type(images) is int and images >= 0,
     }
@@ -467,7 +478,7 @@ def _checked(manifest: Manifest) -> Manifest:
 
 
 def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    # Runs from before there was a choice fed pixels in 0..255.
+    # Former versions always fed pixels in 0..255.
     old = {"input_range": new.get("input_range") and "0..255", **old}
     keys = dict.fromkeys(sorted({*old, *new}))
     differing = [

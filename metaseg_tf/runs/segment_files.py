@@ -1,13 +1,16 @@
-"""The Parquet files of a run: one an image as they are measured, or packs of many images.
+"""The Parquet files of a run: one per image as they are measured, or packs of many images.
 
 ::
 
     segments/<image>.parquet    one image; its metadata holds what else is kept of it
-    packs/<number>.parquet      many; the names of all, and that metadata, stand in its own
+    packs/<number>.parquet      many; its metadata holds the names of all, and theirs
+    evaluation/segments.parquet all, to be read at once, and the state of the files it was made of
 
-A pack is written once, and an image that lies in one is measured no more.
+A pack is written once, and the images in it are not measured again.
 """
 
+import contextlib
+import hashlib
 import io
 import itertools
 import json
@@ -17,24 +20,25 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metaseg_tf.errors import DataFormatError, in_one_line
+from metaseg_tf.errors import DataFormatError, RunError, in_one_line
 from metaseg_tf.runs.storage import Folder
 from metaseg_tf.segments.columns import NAME_BYTES, check_image_name, count_classes
 from metaseg_tf.untrusted.arrays import fits
 
-__all__ = ["Parts"]
+__all__ = ["SegmentFiles"]
 
 _SUFFIX = ".parquet"
 _SINGLES, _PACKS = "segments", "packs"
 _IMAGE, _IMAGES = "image", b"images"
+_ALL, _STATE = "evaluation/segments.parquet", b"state"
 _MAGIC = b"PAR1"
 #: A footer ends with its length (4 bytes, little endian) and the magic.
 _TAIL = 8
 _READ_ERRORS = (pa.ArrowException, OSError, ValueError)
 
 
-class Parts:
-    """The segment tables that lie in a run folder."""
+class SegmentFiles:
+    """The segment tables in a run folder."""
 
     def __init__(self, folder: Folder):
         self._folder = folder
@@ -44,7 +48,7 @@ class Parts:
         return set(self._singles()).union(*self._packs().values())
 
     def count_classes(self) -> int | None:
-        """Number of classes that the tables were measured with; None where there is none."""
+        """Number of classes that the tables were measured with; None if there are no tables."""
         for file, _ in self._files():
             found = count_classes(self._read_schema(file).empty_table().to_pandas())
             if found < 2:
@@ -70,16 +74,19 @@ class Parts:
         return iter(sorted(found.items()))
 
     def states(self) -> list[tuple[str, str]]:
-        """(file, what changes when it does) of all files."""
+        """Each file, and a text that changes when it does."""
         return [(file, self._folder.state(file)) for file, _ in self._files()]
 
-    def load(self, only: Sequence[str] | None = None) -> pa.Table | None:
-        """The tables of all images, by name; None where there is no image.
+    def load(self, only: Sequence[str] | None = None, *, keep: bool = False) -> pa.Table | None:
+        """The tables of all images, by name; None if there is no image.
 
         Parameters
         ----------
         only : sequence of str, optional
             The columns to read; all by default.
+        keep : bool
+            Whether to write the whole table to one file, which is read from then on instead of one
+            file per image, as long as these stay as they are.
 
         Raises
         ------
@@ -89,12 +96,19 @@ class Parts:
         files = self._files()
         if not files:
             return None
+        state = hashlib.sha256(repr(self.states()).encode()).digest()
+        with contextlib.suppress(DataFormatError, TypeError, KeyError):
+            if self._read_schema(_ALL).metadata[_STATE] == state:
+                return self._concat([_ALL], None if only is None else list(only))
         mixed = any(a[1][-1] > b[1][0] for a, b in itertools.pairwise(files))
         needed = None if only is None else list(dict.fromkeys([*only, *["image"] * mixed]))
         table = self._concat([relative for relative, _ in files], needed)
         if mixed:
             # Within an image the order of rows is that of its table, in a pack as well.
             table = table.take(table[_IMAGE].to_pandas().argsort(kind="stable").to_numpy())
+        if keep and only is None and len(files) > 1:
+            with contextlib.suppress(RunError):
+                self._write(_ALL, table.replace_schema_metadata({_STATE: state}))
         return table if only is None else table.select(list(only))
 
     def set_aside_broken(self) -> list[str]:
@@ -103,7 +117,7 @@ class Parts:
         Returns
         -------
         list of str
-            Where they lay.
+            Where they were.
         """
         files = [_single(image) for image in self._singles()] + self._pack_files()
         tails = self._folder.tails(files, _TAIL)
@@ -113,7 +127,7 @@ class Parts:
         return [self._folder.where(file) for file in broken]
 
     def compact(self, size: int) -> int:
-        """Pack the files of single images, ``size`` images a pack; returns how many images.
+        """Pack the files of single images, ``size`` images per pack; returns the number of images.
 
         Packs are whole and on disk before the files that went into them are deleted. Call it while
         locked.
@@ -123,22 +137,20 @@ class Parts:
         taken = (int(name) for name in self._folder.names(_PACKS, _SUFFIX) if name.isdecimal())
         number = max(taken, default=0)
         for begin in range(0, len(pending), size):
-            number += 1
-            self._write_pack(f"{_PACKS}/{number:06d}{_SUFFIX}", pending[begin : begin + size])
+            number, images = number + 1, pending[begin : begin + size]
+            metadata = {_IMAGES: json.dumps(images).encode()}
+            for image in images:
+                own = self._read_schema(_single(image)).metadata or {}
+                metadata |= {_entry(key.decode(), image): value for key, value in own.items()}
+            table = self._concat([_single(image) for image in images])
+            pack = f"{_PACKS}/{number:06d}{_SUFFIX}"
+            self._write(pack, table.replace_schema_metadata(metadata))
         if singles:
             self._folder.flush(_PACKS)
             self._folder.flush("")
         for image in singles:
             self._folder.remove(_single(image))
         return len(pending)
-
-    def _write_pack(self, relative: str, images: Sequence[str]) -> None:
-        metadata = {_IMAGES: json.dumps(images).encode()}
-        for image in images:
-            own = self._read_schema(_single(image)).metadata or {}
-            metadata |= {_entry(key.decode(), image): value for key, value in own.items()}
-        table = self._concat([_single(image) for image in images])
-        self._write(relative, table.replace_schema_metadata(metadata))
 
     def _singles(self) -> list[str]:
         return [check_image_name(name) for name in self._folder.names(_SINGLES, _SUFFIX)]
@@ -149,19 +161,19 @@ class Parts:
 
     def _packs(self) -> dict[str, list[str]]:
         """Pack -> the names of its images."""
-        return {file: self._pack_images(file) for file in self._pack_files()}
-
-    def _pack_images(self, relative: str) -> list[str]:
-        try:
-            images = json.loads(self._read_schema(relative).metadata[_IMAGES])
-            if not images or not isinstance(images, list):
-                raise ValueError("no list of images")
-            return [check_image_name(image) for image in images]
-        except (TypeError, AttributeError, KeyError, ValueError, RecursionError) as error:
-            raise _broken(self._folder.where(relative), error) from error
+        packs = {}
+        for file in self._pack_files():
+            try:
+                images = json.loads(self._read_schema(file).metadata[_IMAGES])
+                if not images or not isinstance(images, list):
+                    raise ValueError("no list of images")
+                packs[file] = [check_image_name(image) for image in images]
+            except (TypeError, AttributeError, KeyError, ValueError, RecursionError) as error:
+                raise _broken(self._folder.where(file), error) from error
+        return packs
 
     def _files(self) -> list[tuple[str, list[str]]]:
-        """(file, its images), in the order of the first image; no image comes twice."""
+        """Each file and its images, in the order of the first image; no image comes twice."""
         packs = self._packs()
         packed = set().union(*packs.values())
         singles = [(_single(image), [image]) for image in self._singles() if image not in packed]
@@ -186,23 +198,31 @@ class Parts:
         return pa.concat_tables(tables)
 
     def _read(self, relative: str, only: list[str] | None) -> pa.Table:
+        where = self._folder.where(relative)
         try:
             with self._folder.open(relative) as file:
                 opened = pq.ParquetFile(file, read_dictionary=[_IMAGE])
                 self._check(relative, opened, file.seek(0, io.SEEK_END))
-                table = _with_texts(opened.read(only, use_threads=False))
+                table = opened.read(only, use_threads=False)
+            place = table.schema.get_field_index(_IMAGE)
+            if place >= 0:
+                images = table[_IMAGE]
+                if images.null_count:
+                    raise ValueError("rows without an image")
+                for chunk in images.chunks:
+                    for name in chunk.dictionary.cast(pa.string()).to_pylist():
+                        check_image_name(name)
+                table = table.set_column(place, _IMAGE, images.cast(pa.string()))
         except DataFormatError:
             raise
         except KeyError as error:
-            raise _broken(
-                self._folder.where(relative), ValueError("no column of images")
-            ) from error
+            raise _broken(where, ValueError("no column of images")) from error
         except _READ_ERRORS as error:
-            raise _broken(self._folder.where(relative), error) from error
+            raise _broken(where, error) from error
         return table.replace_schema_metadata()
 
     def _check(self, relative: str, opened: pq.ParquetFile, stored: int) -> None:
-        """Refuse other types than numbers and names, and what a few bytes would unpack to."""
+        """Refuse types other than numbers and names, and content that unpacks to too much."""
         groups = map(opened.metadata.row_group, range(opened.num_row_groups))
         chunks = (group.column(place) for group in groups for place in range(group.num_columns))
         widths = {"BYTE_ARRAY": NAME_BYTES}
@@ -235,26 +255,12 @@ class Parts:
         self._folder.write(relative, buffer.getvalue().to_pybytes())
 
 
-def _with_texts(table: pa.Table) -> pa.Table:
-    """The table with its images' names, each of which was read once, as a column of texts."""
-    if _IMAGE not in table.column_names:
-        return table
-    images = table[_IMAGE]
-    if images.null_count:
-        raise ValueError("rows without an image")
-    for chunk in images.chunks:
-        for name in chunk.dictionary.cast(pa.string()).to_pylist():
-            check_image_name(name)
-    place = table.schema.get_field_index(_IMAGE)
-    return table.set_column(place, _IMAGE, images.cast(pa.string()))
-
-
 def _single(image: str) -> str:
     return f"{_SINGLES}/{image}{_SUFFIX}"
 
 
 def _entry(key: str, image: str) -> str:
-    """Where a pack's metadata holds an image's own entry."""
+    """Name of an image's own entry in a pack's metadata."""
     return f"{key}:{image}"
 
 

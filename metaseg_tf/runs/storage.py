@@ -1,4 +1,4 @@
-"""Where a run lies: a local folder, or any place that fsspec reaches, such as an object store.
+"""The place of a run: a local folder, or one that fsspec reaches, such as an object store.
 
 A file that bears its name is whole: a local one is written aside, flushed and renamed; elsewhere
 it is put in one piece, which object stores do whole or not at all.
@@ -39,7 +39,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Folder(abc.ABC):
-    """What a run needs of its place; ``relative`` is a path below it, with slashes.
+    """The place of a run; ``relative`` is a path below it, with slashes.
 
     Attributes
     ----------
@@ -62,11 +62,11 @@ class Folder(abc.ABC):
 
     @abc.abstractmethod
     def exists(self, relative: str = "") -> bool:
-        """Whether there is such a file, or the folder itself."""
+        """True if there is such a file, or the folder itself."""
 
     @abc.abstractmethod
     def is_empty(self) -> bool:
-        """Whether there is nothing, except what a process that was killed may have left."""
+        """True if there is nothing, except what a process that was killed may have left."""
 
     @abc.abstractmethod
     def names(self, relative: str, suffix: str) -> list[str]:
@@ -77,7 +77,7 @@ class Folder(abc.ABC):
         """A file to read from; OSError if there is none."""
 
     def read(self, relative: str) -> bytes:
-        """All of a file; OSError if there is none."""
+        """The content of a file; OSError if there is none."""
         with self.open(relative) as file:
             return file.read()
 

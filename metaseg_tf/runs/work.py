@@ -4,7 +4,7 @@ Either is an executor of jobs, one per image. What is done with an image is the 
 """
 
 import contextlib
-import logging
+import ctypes
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,12 +22,14 @@ __all__ = [
     "ImageJob",
     "ImageResult",
     "InProcess",
-    "continued",
     "failed",
+    "keep_freed_memory",
     "work_through",
 ]
 
-_LOG = logging.getLogger(__name__)
+# From glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
+_MALLOC_OPTIONS = {_M_ARENA_MAX: 1, _M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: (1 << 31) - 1}
 
 
 class ImageJob(NamedTuple):
@@ -38,13 +40,13 @@ class ImageJob(NamedTuple):
     name : str
         Its name in the run.
     origin : str
-        Where it comes from.
+        Its file or other origin, for messages.
     load : callable
-        Gets it.
+        Reads it, or sees it through a network.
     threads : int or None
         Number of threads to work on it with; None for all there are.
     keep_maps : bool
-        Whether its maps are to be stored.
+        Its maps are to be stored.
     """
 
     name: str
@@ -80,7 +82,7 @@ class Executor(Protocol):
     backlog : int
         Number of jobs that are submitted before one is collected.
     ordered : bool
-        Whether jobs are collected in the order in which they were submitted.
+        Jobs are collected in the order in which they were submitted.
     """
 
     backlog: int
@@ -135,22 +137,6 @@ class InProcess:
         self._loader.shutdown(cancel_futures=True)
 
 
-@contextlib.contextmanager
-def continued(run: Run) -> Iterator[None]:
-    """Begin or go on with a run, which no other process may write to meanwhile.
-
-    Raises
-    ------
-    RunError
-        As `Run.continued`.
-    """
-    with run.continued() as broken:
-        for path in broken:
-            _LOG.warning("%s was cut short; it is moved aside and made again", path)
-        run.manifest.failed = {}
-        yield
-
-
 def work_through(
     source: Source,
     run: Run,
@@ -167,14 +153,14 @@ def work_through(
     ----------
     source : Source
     run : Run
-        Inside `continued`.
+        Inside `Run.continued`.
     work : callable
         Does an image and writes it into the run; a bad image is a result, as `failed` gives it.
         It is sent to the workers of the cluster.
     skip_errors : bool
         Carry on past a bad image, and note it in the manifest.
     keep_maps : int
-        How many jobs, the first ones, are marked to keep their maps; also those done without.
+        Number of jobs, the first ones, marked to keep their maps; also those done without.
     cluster : Executor, optional
         Does the images; by default this process.
     first_alone : bool
@@ -189,9 +175,9 @@ def work_through(
     Raises
     ------
     MetaSegError
-        What is wrong with the first bad image, unless ``skip_errors``.
+        The error of the first bad image, unless ``skip_errors``.
     """
-    done = run.done()
+    done, run.manifest.failed = run.done(), {}
     if cluster is None:
         executor, read = InProcess(source.threads), source.reader(done)
     else:
@@ -214,7 +200,7 @@ def work_through(
 
 
 def failed(job: ImageJob | Item, error: MetaSegError) -> ImageResult:
-    """The result of an image that cannot be worked on, named by where it comes from."""
+    """The result of an image that cannot be worked on, named by its origin."""
     message = str(error)
     named = message if job.origin in message else f"{job.origin}: {message}"
     return ImageResult(job.origin, "failed", error=type(error)(named))
@@ -227,7 +213,7 @@ def _plan(
     read: Callable[[Item], Sample],
     keep_maps: int,
 ) -> Iterator[ImageJob | ImageResult]:
-    """What is to be done, and the results of what is not."""
+    """A job for each image to be worked on, and the results of the others."""
     mapped, seen = run.with_maps(), set()
     for index, item in enumerate(source.items):
         try:
@@ -275,3 +261,17 @@ def _execute(
         yield from collect(1)
     finally:
         executor.cancel()
+
+
+def keep_freed_memory() -> None:
+    """Keep freed memory in the process for the next image (glibc; elsewhere nothing happens).
+
+    Otherwise much of it goes back to the system, in every thread on its own, and comes back as
+    pages that have to be cleared: up to as costly as measuring itself. Dask's workers, which are
+    started to give back all they can, suffer most. Libraries leave this setting alone; the command
+    line and the workers of a cluster make it for themselves.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for parameter, value in _MALLOC_OPTIONS.items():
+            mallopt(parameter, value)

@@ -35,6 +35,7 @@ __all__ = [
     "empty_table",
     "feature_columns",
     "group_of",
+    "groups_in",
 ]
 
 #: "reference" made the published numbers (the authors' code); "paper" is the printed text.
@@ -176,6 +177,12 @@ def feature_columns(n_classes: int, groups: Collection[str] = PAPER_GROUPS) -> t
     return (*metrics, *(class_columns(n_classes) if "class" in groups else ()))
 
 
+def groups_in(table: pd.DataFrame) -> tuple[str, ...]:
+    """The groups whose metrics a segment table holds, in the order of ``GROUPS``."""
+    missing = {column.group for column in METRICS if column.name not in table}
+    return tuple(group for group in GROUPS if group not in missing)
+
+
 def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
     """All columns of one image's segment table in order; those of further groups come last.
 
@@ -184,7 +191,7 @@ def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
     n_classes : int
         Number of classes q of the network, 2 to 254.
     with_gt : bool
-        Whether ground truth was given, that is, whether ``iou`` and ``iou_adj`` are there.
+        Ground truth was given, so that ``iou`` and ``iou_adj`` are there.
     """
     cprobs = [
         Column(
@@ -260,9 +267,9 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
     ----------
     table : DataFrame
     origin : str
-        What errors call it.
+        Its name in errors.
     whole : bool
-        Whether all columns must be there, but for the ground truth's and those of further groups.
+        All columns must be there, except the ground truth's and those of further groups.
 
     Raises
     ------

@@ -12,17 +12,15 @@ from metaseg_tf.errors import InputError, MissingDependencyError, ShapeError
 from metaseg_tf.segments.columns import check_convention
 
 __all__ = [
-    "CONNECTIVITIES",
-    "LABELLERS",
     "Spans",
+    "check_labelling",
     "connect_spans",
     "find_interior",
     "label_components",
     "span_starts",
 ]
 
-CONNECTIVITIES = (8, 4)
-LABELLERS = ("skimage", "runs", "tfa")
+_LABELLERS = ("skimage", "runs", "tfa")
 
 
 def label_components(
@@ -54,8 +52,7 @@ def label_components(
     """
     if classes.ndim != 2:
         raise ShapeError(f"classes: expected [H, W], got {list(classes.shape)}; pass one image")
-    if connectivity not in CONNECTIVITIES:
-        raise InputError(f"connectivity: expected 8 or 4, got {connectivity!r}; the paper uses 8")
+    check_labelling(connectivity, labeller)
     if labeller == "skimage":
         neighbours = 2 if connectivity == 8 else 1
         labels = measure.label(classes, background=VOID, connectivity=neighbours)
@@ -64,9 +61,17 @@ def label_components(
         spans = Spans.of(classes)
         labels = connect_spans(spans, classes.ravel()[spans.starts], connectivity)
         return np.repeat(labels, spans.lengths).reshape(classes.shape)
-    if labeller == "tfa":
-        return _label_with_tfa(classes, connectivity)
-    raise InputError(f"labeller: expected one of {', '.join(LABELLERS)}, got {labeller!r}")
+    return _label_with_tfa(classes, connectivity)
+
+
+def check_labelling(connectivity: int, labeller: str) -> None:
+    """Raise an InputError for options that `label_components` does not know."""
+    if connectivity not in (8, 4):
+        raise InputError(f"connectivity: expected 8 or 4, got {connectivity!r}; the paper uses 8")
+    if labeller not in _LABELLERS:
+        raise InputError(
+            f"labeller: expected one of {', '.join(_LABELLERS)}, got {labeller!r}; use skimage"
+        )
 
 
 def connect_spans(spans: "Spans", kinds: np.ndarray, connectivity: int) -> np.ndarray:

@@ -44,7 +44,7 @@ def compute_iou(
         True class ids, 255 for void.
     convention : {"reference", "paper"}
     connectivity : {8, 4}
-        What it means to touch.
+        Neighbours of a pixel that it touches.
 
     Returns
     -------

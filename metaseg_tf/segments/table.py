@@ -55,7 +55,7 @@ def segment_metrics(
     void : int
         The id in ``gt`` of pixels without ground truth.
     reduce_zero_label : bool
-        Whether ``gt`` counts the classes from 1 and 0 is void as well, as in ADE20K.
+        ``gt`` counts the classes from 1, and 0 is void as well, as in ADE20K.
     connectivity : {8, 4}
         Neighbours of a pixel in a segment.
     labeller : {"skimage", "runs", "tfa"}

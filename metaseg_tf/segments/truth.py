@@ -39,7 +39,7 @@ def find_classes_in_void(confusions: np.ndarray) -> np.ndarray:
     Returns
     -------
     int64 array
-        Class ids; none where no pixel is void, or all are.
+        Class ids; empty if no pixel is void, or all are.
     """
     in_void = confusions[-1]
     lacking = confusions[:-1].sum(1) == 0
@@ -52,7 +52,7 @@ def find_classes_in_void(confusions: np.ndarray) -> np.ndarray:
 
 
 def doubt_truth(confusions: np.ndarray, void: int = VOID) -> str | None:
-    """One line on what seems wrong with ground truth, and what to do; None where nothing does.
+    """One line on what seems wrong with ground truth, and what to do; None if nothing does.
 
     Parameters
     ----------

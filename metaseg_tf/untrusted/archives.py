@@ -22,7 +22,7 @@ _MAX_NAME = 1000
 #: tarfile reads a long name, or a header of its own, at once: this is their upper bound.
 _MAX_PIECE = 2**20
 _GZIP = b"\x1f\x8b"
-# What tarfile and gzip raise on files that are truncated or something else.
+# Raised by tarfile and gzip on files that are truncated or something else.
 _BROKEN = (
     tarfile.TarError,
     gzip.BadGzipFile,
@@ -66,19 +66,16 @@ def unpack(path: Path, folder: Path, max_bytes: int = MAX_BYTES) -> None:
         whole = Path(scratch) / "whole"
         with _opened(path) as archive:
             for member in _checked(archive, path, max_bytes):
-                _write(archive, member, whole / member.name)
+                target = whole / member.name
+                if member.isdir():
+                    target.mkdir(parents=True, exist_ok=True)
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    _copy(archive, member, file)
         if not whole.is_dir():
             raise DataFormatError(f"{path}: expected files, got none; download it again")
         whole.rename(folder)
-
-
-def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    if member.isdir():
-        target.mkdir(parents=True, exist_ok=True)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("wb") as file:
-        _copy(archive, member, file)
 
 
 def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, target: BinaryIO) -> None:
@@ -92,9 +89,10 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
             f"{path}: expected a .tar.gz archive, found no such file; check the path"
         )
     try:
+        with path.open("rb") as file:
+            is_packed = file.read(len(_GZIP)) == _GZIP
         with (
-            path.open("rb") as file,
-            _decompressed(file) as content,
+            (gzip.open if is_packed else open)(path, "rb") as content,
             tarfile.open(fileobj=_InPieces(content), mode="r:") as archive,
         ):
             yield archive
@@ -109,12 +107,6 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
         raise DataFormatError(
             f"{path}: cannot be unpacked ({error.strerror}); check permissions and make room"
         ) from error
-
-
-def _decompressed(file: BinaryIO) -> BinaryIO:
-    is_packed = file.read(len(_GZIP)) == _GZIP
-    file.seek(0)
-    return gzip.open(file) if is_packed else file
 
 
 class _InPieces:

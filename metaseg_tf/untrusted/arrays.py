@@ -40,7 +40,7 @@ _MAX_RATIO = 1032
 #: Up to this size in bytes no ratio is asked for.
 _SMALL = 2**26
 
-#: What h5py, numpy and zipfile raise on files that are truncated or something else.
+#: Raised by h5py, numpy and zipfile on files that are truncated or something else.
 READ_ERRORS = (
     OSError,
     EOFError,
@@ -75,7 +75,7 @@ _KINDS = {
 
 
 class _Origin(NamedTuple):
-    """What errors say of a file."""
+    """The words that errors have for a file."""
 
     name: str
     kind: str
@@ -91,7 +91,7 @@ class StoredArrays(Protocol):
     """The arrays of an open file by their names."""
 
     def names(self) -> list[str]:
-        """What the file holds."""
+        """Names of the arrays in the file."""
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape that one array is declared to have."""
@@ -146,15 +146,21 @@ def check_hdf5(content: bytes, name: str) -> None:
     ----------
     content : bytes
     name : str
-        What errors call the file.
+        Name of the file in errors.
 
     Raises
     ------
     DataFormatError
-        Naming the array or link; also where h5py cannot read the file.
+        Naming the array or link; also if h5py cannot read the file.
     """
     origin = _Origin(name, "HDF5")
-    _check_heaps(origin, content)
+    # libhdf5 1.14.6 never returns from a heap of texts whose free space has no size.
+    heap = content.find(_HEAP_START)
+    while heap >= 0:
+        for number, size, _ in _heap_objects(content[heap : heap + _SMALL]):
+            if number == size == 0:
+                raise origin.refuse("its texts", "a whole heap", f"a broken one at {heap}")
+        heap = content.find(_HEAP_START, heap + 1)
     with _translated(origin), h5py.File(io.BytesIO(content), "r") as opened:
         pending: list[h5py.Group] = [opened]
         seen = set()
@@ -168,16 +174,6 @@ def check_hdf5(content: bytes, name: str) -> None:
                 elif isinstance(found, h5py.Group) and found.id not in seen:
                     seen.add(found.id)
                     pending.append(found)
-
-
-def _check_heaps(origin: _Origin, content: bytes) -> None:
-    """libhdf5 1.14.6 never returns from a heap of texts whose free space has no size."""
-    heap = content.find(_HEAP_START)
-    while heap >= 0:
-        for number, size, _ in _heap_objects(content[heap : heap + _SMALL]):
-            if number == size == 0:
-                raise origin.refuse("its texts", "a whole heap", f"a broken one at {heap}")
-        heap = content.find(_HEAP_START, heap + 1)
 
 
 def _heap_objects(heap: bytes) -> Iterator[tuple[int, int, int]]:
@@ -220,9 +216,9 @@ class _HDF5Arrays(NamedTuple):
 
 
 def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
-    """The first text of a data set of texts of any length, which stand in a heap of the file.
+    """The first text of a data set of texts of any length, which are in a heap of the file.
 
-    libhdf5 is not asked, see `_check_heaps`, and the whole file, which is large, need not be read.
+    libhdf5 is not asked, see `check_hdf5`, and the whole file, which is large, need not be read.
     """
     if not dataset.size:
         raise ValueError(f"no text in {dataset.name}")
@@ -271,7 +267,7 @@ def _check_link(origin: _Origin, group: h5py.Group, name: str) -> None:
 def _check_dataset(origin: _Origin, name: str, dataset: h5py.Dataset) -> None:
     if dataset.is_virtual or dataset.external:
         raise origin.refuse(name, "numbers of this file", "numbers of other files")
-    # A chunk is decompressed as a whole, also where it is larger than the array.
+    # A chunk is decompressed as a whole, even if it is larger than the array.
     elements = max(math.prod(dataset.shape or ()), math.prod(dataset.chunks or ()))
     size = elements * dataset.dtype.itemsize
     _check_size(origin, name, size, dataset.id.get_storage_size())

@@ -1,9 +1,10 @@
-"""Which ops a graph from a file may hold: a TensorFlow graph is a program, so it is read first.
+"""The ops that a graph from a file may hold: a TensorFlow graph is a program, so it is read first.
 
 The list names what inference needs. Everything else is refused, whether known to do harm (files,
 the network, Python, other processes) or not known at all.
 """
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Iterator, Set
@@ -63,12 +64,12 @@ def check_graph(graph_def, more: Set[str] = frozenset()) -> None:
     graph_def : tf.compat.v1.GraphDef
         All its nodes are read, those of its function library as well.
     more : set of str
-        Ops that are allowed besides.
+        Further ops that are allowed.
 
     Raises
     ------
     UnsafeGraphError
-        Naming the op, its node and the function that the node stands in.
+        Naming the op, its node and the function that the node is in.
     NetworkError
         As `check_sizes`.
     """
@@ -93,7 +94,7 @@ def _all_nodes(graph_def) -> Iterator[tuple[str, object]]:
 
 
 def check_sizes(graph_def) -> None:
-    """Refuse what a small file can declare and TensorFlow would build or fall over.
+    """Refuse sizes that a small file can declare and that TensorFlow would build or fail at.
 
     A constant of one number can have any shape, and functions can call themselves, or each other
     so often that they grow without bound.
@@ -119,19 +120,15 @@ def check_sizes(graph_def) -> None:
 def _count_bytes(node) -> int:
     tensor = node.attr["value"].tensor
     sides = [dim.size for dim in tensor.tensor_shape.dim]
-    if min(sides, default=0) < 0 or not _is_number(tensor.dtype):
+    dtype = None
+    with contextlib.suppress(TypeError):
+        dtype = tf.as_dtype(tensor.dtype)
+    if min(sides, default=0) < 0 or dtype is None or not dtype.is_numpy_compatible:
         raise NetworkError(
             f"graph: expected numbers or text of a fixed shape in {node.name!r}, got type "
             f"{tensor.dtype} of shape {sides}; the file is broken: copy it again"
         )
-    return math.prod(sides) * max(tf.as_dtype(tensor.dtype).size or 0, 1)
-
-
-def _is_number(code: int) -> bool:
-    try:
-        return tf.as_dtype(code).is_numpy_compatible
-    except TypeError:
-        return False
+    return math.prod(sides) * max(dtype.size or 0, 1)
 
 
 def _count_nodes(graph_def) -> int:

@@ -1,8 +1,8 @@
 """TensorFlow Lite files taken apart and put together again, since the interpreter trusts them.
 
 It follows every offset in a file: a wrong one, or a number of a tensor that is not there, ends the
-process. What Python has read and written anew has offsets of its own. It also runs TensorFlow's own
-ops, of which a file may bring any, in any branch.
+process. A file that Python has read and written anew has offsets of its own. The interpreter also
+runs TensorFlow's own ops, of which a file may bring any, in any branch.
 """
 
 import math
@@ -20,7 +20,7 @@ from metaseg_tf.untrusted.graphs import ALLOWED_OPS
 
 __all__ = ["find_fused", "rebuild"]
 
-# What reading past the end, or a text as a number, comes to.
+# Raised by reading past the end, or a text as a number.
 _BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
 
 #: Prefix of TensorFlow's own ops inside of a TensorFlow Lite file.
@@ -42,10 +42,25 @@ def rebuild(path: Path) -> bytes:
     """
     try:
         model = flatbuffer_utils.convert_bytearray_to_object(bytearray(path.read_bytes()))
-        _decode_names(model)
-        missing = [what for what, numbers, count in _references(model) if not _fit(numbers, count)]
-        missing += ["a bound on its size" for tensor in _tensors(model) if not _is_bounded(tensor)]
-        refused = [op for op in _custom_ops(model) if op not in ALLOWED_OPS]
+        tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors or []]
+        names = [code.customCode or b"" for code in model.operatorCodes or []]
+        for name in (*names, *(tensor.name or b"" for tensor in tensors)):
+            name.decode()  # fails here, since TensorFlow would fail later at a message with it
+        missing = [
+            what
+            for what, numbers, count in _references(model)
+            if not all(0 <= number < count for number in numbers)
+        ]
+        for tensor in tensors:
+            # A dimension of any size is 1 or -1 here.
+            if math.prod(abs(side) for side in _listed(tensor.shape)) > _MAX_ELEMENTS:
+                missing.append("a bound on its size")
+        # All custom ops, used or not, by what they would run: names of TensorFlow's, or others.
+        ops = [name.decode().removeprefix(_FLEX) for name in names if name]
+        for op in (op for graph in model.subgraphs for op in graph.operators or []):
+            if names[op.opcodeIndex]:
+                ops.append(_flex_op(op, names[op.opcodeIndex].decode()))
+        refused = [op for op in ops if op not in ALLOWED_OPS]
         # Only converters read it.
         model.metadata = None
         content = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
@@ -64,21 +79,9 @@ def rebuild(path: Path) -> bytes:
     return content
 
 
-def _custom_ops(model) -> Iterator[str]:
-    """All custom ops, used or not, by what they would run: names of TensorFlow's, or others."""
-    for code in model.operatorCodes or []:
-        if code.customCode:
-            yield code.customCode.decode().removeprefix(_FLEX)
-    for graph in model.subgraphs:
-        for op in graph.operators or []:
-            name = model.operatorCodes[op.opcodeIndex].customCode
-            if name:
-                yield _flex_op(op, name.decode())
-
-
 def _flex_op(op, name: str) -> str:
-    """What a custom op runs: TensorFlow takes it from the op's options, not from its name."""
-    # Options of more than 2 GB lie behind the file's tables, where nobody looks.
+    """The op that a custom op runs: TensorFlow takes it from its options, not from its name."""
+    # Options of more than 2 GB lie behind the file's tables, where they are not read.
     if not name.startswith(_FLEX) or op.customOptions is None or op.largeCustomOptionsOffset:
         return name
     try:
@@ -99,26 +102,8 @@ def find_fused(path: Path) -> set[int]:
     return {number for operator in fused for number in _listed(operator.outputs)}
 
 
-def _decode_names(model) -> None:
-    """Fail here where TensorFlow would fail later, whenever it tells of a tensor or an op."""
-    for name in (
-        *(t.name for t in _tensors(model)),
-        *(c.customCode for c in model.operatorCodes or []),
-    ):
-        (name or b"").decode()
-
-
-def _tensors(model) -> Iterator:
-    return (tensor for graph in model.subgraphs for tensor in graph.tensors or [])
-
-
-def _is_bounded(tensor) -> bool:
-    """A dimension of any size is 1 or -1 here."""
-    return math.prod(abs(int(side)) for side in _listed(tensor.shape)) <= _MAX_ELEMENTS
-
-
 def _references(model) -> Iterator[tuple[str, list[int], int]]:
-    """What is referred to by number, by which numbers, and how many of it there are."""
+    """Each kind of part that is referred to by number, the numbers used, and how many exist."""
     yield "subgraphs", [0], len(model.subgraphs)
     for graph in model.subgraphs:
         tensors, operators = graph.tensors or [], graph.operators or []
@@ -133,7 +118,3 @@ def _references(model) -> Iterator[tuple[str, list[int], int]]:
 def _listed(numbers) -> list[int]:
     # Optional inputs that are left out have the number -1.
     return [] if numbers is None else [int(number) for number in numbers if number != -1]
-
-
-def _fit(numbers: list[int], count: int) -> bool:
-    return all(0 <= number < count for number in numbers)

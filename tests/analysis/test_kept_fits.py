@@ -6,9 +6,10 @@ import pytest
 from small_runs import make_run
 from tables import make_table
 
-from metaseg_tf.analysis import evaluation
-from metaseg_tf.analysis.evaluation import evaluate, evaluate_run
-from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.analysis import diagnostics, evaluation
+from metaseg_tf.analysis.evaluation import diagnose_run, evaluate, evaluate_run
+from metaseg_tf.runs.run import load_run
+from metaseg_tf.runs.storage import LocalFolder
 
 
 @pytest.fixture
@@ -57,6 +58,17 @@ def test_another_process_reads_what_was_fitted(run, forget, no_fits):
     assert_same(evaluate_run(run), expected)
 
 
+def test_the_diagnosis_is_kept_as_text(run, forget, monkeypatch):
+    expected = list(diagnostics.diagnose(load_run(run.path)).sections())
+    assert diagnose_run(run) == expected
+    monkeypatch.setattr(diagnostics, "diagnose", None)
+    assert diagnose_run(run) == expected
+    for spoilt in (b"[[1, 2]]", b"[" * 100_000, b"{}"):
+        spoil_kept(run, sections=lambda _, text=spoilt: np.frombuffer(text, np.uint8))
+        with pytest.raises(TypeError, match="not callable"):
+            diagnose_run(run)
+
+
 def test_new_segments_are_fitted_anew(run, forget):
     evaluate_run(run).tidy()
     run.write_segments("z_new", make_table(50, seed=5).drop(columns="image"))
@@ -76,14 +88,14 @@ def test_each_engine_has_its_own_fits(run, forget, no_fits, monkeypatch):
 def test_a_broken_file_is_fitted_anew(run, forget, content):
     expected = evaluate_run(run)
     expected.tidy()
-    for file in (run.path / "evaluation").iterdir():
+    for file in (run.path / "evaluation").glob("*.npz"):
         file.write_bytes(content)
     forget()
     assert_same(evaluate_run(run), expected)
 
 
 def spoil_kept(run, **spoil):
-    for file in (run.path / "evaluation").iterdir():
+    for file in (run.path / "evaluation").glob("*.npz"):
         with np.load(file) as stored:
             arrays = dict(stored)
         arrays |= {name: change(arrays[name]) for name, change in spoil.items() if name in arrays}
@@ -92,17 +104,13 @@ def spoil_kept(run, **spoil):
 
 @pytest.mark.parametrize(
     "change",
-    [
-        lambda values: values[:-1],
-        lambda values: values * np.nan,
-        lambda values: np.frombuffer(b"[" * 100_000, np.uint8),
-    ],
-    ids=["too short", "not numbers", "nested without end"],
+    [lambda values: values[:-1], lambda values: values * np.nan],
+    ids=["too short", "not numbers"],
 )
 def test_arrays_that_do_not_fit_the_run_are_fitted_anew(run, forget, change):
     expected = evaluate_run(run)
     expected.tidy()
-    spoil_kept(run, probability=change, predicted=change, extrapolating=change)
+    spoil_kept(run, scores=change, predicted=change, beyond=change)
     forget()
     assert_same(evaluate_run(run), expected)
 
@@ -120,6 +128,6 @@ def test_a_run_that_cannot_be_written_is_evaluated_all_the_same(run, forget, mon
     def refuse(self, relative, content):
         raise evaluation.RunError("disk full")
 
-    monkeypatch.setattr(Run, "write_bytes", refuse)
+    monkeypatch.setattr(LocalFolder, "write", refuse)
     assert_same(evaluate_run(run), evaluate(load_run(run.path)))
     assert not (run.path / "evaluation").exists()

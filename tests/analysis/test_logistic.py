@@ -125,6 +125,16 @@ def test_aliased_columns_do_not_disturb():
     np.testing.assert_allclose(point.miss, alone.miss, atol=1e-7)
 
 
+def test_a_start_that_ran_away_in_separable_outcomes_ends_the_fit():
+    y = np.arange(12) % 2 > 0
+    X = np.where(y, 1.0, -1.0)[:, np.newaxis] * [1.0, 2.0]
+    loss = LogisticLoss(X, y)
+    start = loss.at(np.array([300.0, 300.0]), 0.0)
+    point, converged = minimise_logistic(loss, np.arange(2), start)
+    assert not converged
+    assert np.isfinite(point.w).all()
+
+
 @pytest.mark.parametrize("quasi", [False, True])
 def test_separable_outcomes_are_told(quasi):
     x = np.linspace(-1, 1, 40)

@@ -15,9 +15,9 @@ from metaseg_tf.networks.deeplab.backbones import MOBILENETV2
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.runs.extraction import MeasureSettings, extract
-from metaseg_tf.runs.memory import keep_freed_memory
 from metaseg_tf.runs.run import Run
 from metaseg_tf.runs.sources import NetworkSource
+from metaseg_tf.runs.work import keep_freed_memory
 from metaseg_tf.segments.table import measure_image
 
 #: So many rounds, in each of which network, measuring and run do so many images.

@@ -49,6 +49,7 @@ def test_list_as_json(run, tmp_path):
     assert entries["mobilenetv2"]["downloaded"] is True
     assert entries["xception65"]["downloaded"] is False
     assert entries["xception65"]["settings"]["scales"] == [0.75, 1.0, 1.25]
+    assert entries["xception65"]["zoo"][1]["miou"] == 0.8042
     assert entries["xception65"]["url"].endswith("deeplabv3_cityscapes_train_2018_02_06.tar.gz")
 
 

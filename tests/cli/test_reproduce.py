@@ -52,7 +52,7 @@ def drawn(monkeypatch):
 
     monkeypatch.setattr(figures, "FIGURES", {1: None, 7: None}, raising=False)
     monkeypatch.setattr(figures, "make_figure", draw, raising=False)
-    monkeypatch.setattr(figures, "make_diagnostic_figures", lambda *_: [], raising=False)
+    monkeypatch.setattr(figures.diagnostics, "draw_diagnostics", lambda found: [])
     return asked
 
 

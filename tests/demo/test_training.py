@@ -26,10 +26,9 @@ from metaseg_tf.demo.training import (
 )
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65, Decoder
-from metaseg_tf.networks.deeplab.export import export_frozen_graph
 from metaseg_tf.networks.deeplab.layers import InferenceLayers
 from metaseg_tf.networks.deeplab.model import compute_logits, normalise, variable_shapes
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork, export_frozen_graph
 from metaseg_tf.networks.network import load_network
 from metaseg_tf.networks.options import NetworkOptions
 

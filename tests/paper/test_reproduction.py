@@ -20,10 +20,7 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(reproduction, "TABLES", {1: TABLES[1]})
     monkeypatch.setattr(figures, "FIGURES", {2: None}, raising=False)
     monkeypatch.setattr(figures, "make_figure", draw, raising=False)
-    monkeypatch.setattr(reproduction, "diagnose_run", lambda run: run.name)
-    monkeypatch.setattr(
-        reproduction, "store_diagnostics", lambda found, run: [run.path / "run.json"]
-    )
+    monkeypatch.setattr(reproduction, "_diagnose", lambda run: [run.path / "run.json"])
 
 
 @pytest.fixture

@@ -1,15 +1,22 @@
 """The loop over images, with work that is none."""
 
+import os
+import platform
+import subprocess
+import sys
 import threading
+import weakref
 from dataclasses import dataclass
 
 import pytest
 from late_cluster import LateCluster
+from scenes import make_scene
 
+from metaseg_tf import segment_metrics
 from metaseg_tf.data.sample import Source
 from metaseg_tf.errors import InputError
 from metaseg_tf.runs.run import Run
-from metaseg_tf.runs.work import ImageResult, continued, failed, work_through
+from metaseg_tf.runs.work import ImageResult, failed, work_through
 
 
 @dataclass
@@ -51,7 +58,7 @@ def run(tmp_path):
 
 
 def go_through(source, run, work=work, **options):
-    with continued(run):
+    with run.continued():
         return list(work_through(source, run, work, **options))
 
 
@@ -60,6 +67,38 @@ def test_images_come_in_their_order(run):
     assert [(r.name, r.outcome, r.segments) for r in results] == [
         (str(i), "done", i) for i in range(4)
     ]
+
+
+def test_images_that_are_not_worked_on_keep_their_place(run):
+    run.write_segments("0", segment_metrics(*make_scene()))
+    run.write_segments("2", segment_metrics(*make_scene()))
+    source = numbers(5)
+    source.items[3].number = 1
+    results = go_through(source, run, skip_errors=True)
+    assert [r.outcome for r in results] == ["kept", "done", "kept", "failed", "done"]
+    assert [r.name for r in results] == ["0", "1", "2", "origin 1", "4"]
+
+
+def test_few_images_are_held_at_once(run):
+    """The one that is worked on, and the next."""
+
+    class Image:
+        pass
+
+    held, counts = weakref.WeakSet(), []
+
+    def load(number):
+        image = Image()
+        held.add(image)
+        counts.append(len(held))
+        return image
+
+    def look(job):
+        job.load()
+        return ImageResult(job.name, "done")
+
+    go_through(numbers(6, load), run, look)
+    assert max(counts) == 2
 
 
 def test_the_next_image_is_loaded_while_one_is_worked_on(run):
@@ -102,7 +141,7 @@ def test_the_first_goes_alone_where_it_tells_the_number_of_classes(run, first_al
 
 
 def test_a_bad_image_stops_and_is_named(run):
-    with continued(run):
+    with run.continued():
         results = work_through(numbers(3, broken=[1]), run, work)
         assert next(results).name == "0"
         with pytest.raises(InputError, match="origin 1: expected a number"):
@@ -126,3 +165,42 @@ def test_only_the_first_jobs_keep_their_maps(run):
 
     go_through(numbers(4), run, note, keep_maps=2)
     assert marked == [True, True, False, False]
+
+
+#: Frees and asks for the memory of an image, of other sizes in another order, in two threads.
+SCRIPT = """
+import resource
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from metaseg_tf.runs.work import keep_freed_memory
+
+def work(seed):
+    kept = [np.ones(size) for size in np.random.default_rng(seed).permutation([1, 5, 9, 17]) << 17]
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+for _ in range(5):
+    before = faults()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(4)))
+print(faults() - before)
+"""
+
+
+def count_faults(way):
+    # As Dask starts its workers.
+    environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
+    command = [sys.executable, "-c", SCRIPT, way]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has this setting")
+def test_what_was_freed_is_used_again():
+    assert count_faults("keep") < count_faults("leave") / 4

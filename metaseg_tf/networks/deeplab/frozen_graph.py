@@ -1,7 +1,7 @@
 """A DeepLab frozen graph as it is: an image in, class probabilities out (eq. 1, section 3).
 
-Upstream's graphs give labels only. The probabilities stand one step before: at the tensor that
-feeds ArgMax, still padded to the crop. It is found by structure, see `metaseg_tf.networks.graph`.
+Upstream's graphs give labels only. The probabilities are one step before: in the tensor that feeds
+ArgMax, still padded to the crop. It is found by structure, see `metaseg_tf.networks.graph`.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.errors import NetworkError
-from metaseg_tf.networks.deeplab.multiscale import mean_softmax
+from metaseg_tf.networks.deeplab.model import mean_softmax
 from metaseg_tf.networks.graph import (
     Graph,
     GraphFunctions,
@@ -33,12 +33,12 @@ from metaseg_tf.untrusted.graphs import check_graph
 
 __all__ = ["FrozenGraph", "GraphReport", "inspect_graph"]
 
-#: Ops that read weights, which may stand behind an Identity or directly at the op.
+#: Ops that read weights, directly or by way of an Identity.
 _WEIGHTED = re.compile("Conv2D|DepthwiseConv2dNative|BiasAdd|Identity|FusedBatchNorm(V[23])?")
 
 
 class FrozenGraph(Network):
-    """Class probabilities from a DeepLab frozen graph, run with the settings it was exported at.
+    """Class probabilities from a DeepLab frozen graph, run with the settings it was exported with.
 
     Parameters
     ----------
@@ -163,12 +163,12 @@ def _black(side: int) -> tf.Tensor:
 
 @dataclass(frozen=True)
 class GraphReport:
-    """The findings of `inspect_graph`; its text is meant for people.
+    """The findings of `inspect_graph`.
 
-    ``scores`` is the tensor that feeds ArgMax and ``kind`` says what it holds, "logits" or
+    ``scores`` is the tensor that feeds ArgMax and ``kind`` its content, "logits" or
     "probabilities". ``parameters`` counts all weights with the moving statistics of batch norm.
     ``multiply_adds`` are those of all convolutions for one image of the crop's size, all scales
-    and mirrorings included; None where a shape is not known.
+    and mirrorings included; None if a shape is not known.
     """
 
     backbone: str
@@ -195,9 +195,6 @@ class GraphReport:
             "multiply-adds": "unknown" if work is None else f"{work / 1e9:.4g} G per image",
         }
 
-    def __str__(self) -> str:
-        return "\n".join(f"{title:<14}{text}" for title, text in self.rows().items())
-
 
 def inspect_graph(graph_def: tf.compat.v1.GraphDef) -> GraphReport:
     """Find out what a DeepLab frozen graph computes and at which cost.
@@ -213,8 +210,7 @@ def inspect_graph(graph_def: tf.compat.v1.GraphDef) -> GraphReport:
     NetworkError
         If the graph does not have the structure of a DeepLab export.
     """
-    network = FrozenGraph(graph_def)
-    graph = Graph(graph_def)
+    network, graph = FrozenGraph(graph_def), Graph(graph_def)
     tail = find_tail(graph)
     image = find_image(graph, tail)
     with tf.Graph().as_default() as fixed:

@@ -99,11 +99,15 @@ class Layers(ABC):
     def _variable(self, name: str, shape: tuple[int, ...]) -> tf.Tensor:
         """The variable ``name``, which the network expects to be of ``shape``."""
 
-    @abstractmethod
     def _normalised(
         self, scope: str, kind: str, shape: tuple[int, ...], convolve: Convolution, epsilon: float
     ) -> tf.Tensor:
         """``convolve`` with the kernel ``scope/kind`` of ``shape``, followed by its BatchNorm."""
+        y = convolve(self._variable(f"{scope}/{kind}", shape))
+        statistics = (self._variable(name, y.shape[-1:]) for name in batch_norm_names(scope))
+        return tf.compat.v1.nn.fused_batch_norm(
+            y, *statistics, epsilon, is_training=False, name="BatchNorm/FusedBatchNorm"
+        )[0]
 
 
 class InferenceLayers(Layers):
@@ -185,14 +189,8 @@ class RecordingLayers(Layers):
         self.shapes: dict[str, tuple[int, ...]] = {}
 
     def _variable(self, name, shape):
-        self.shapes[name] = shape
+        self.shapes[name] = tuple(shape)
         return tf.compat.v1.placeholder(tf.float32, shape)
-
-    def _normalised(self, scope, kind, shape, convolve, epsilon):
-        y = convolve(self._variable(f"{scope}/{kind}", shape))
-        for name in batch_norm_names(scope):
-            self.shapes[name] = (y.shape[-1],)
-        return y
 
 
 def scale_dimension(size: int, scale: float) -> int:
@@ -207,7 +205,7 @@ def scale_dimension(size: int, scale: float) -> int:
 def resize_bilinear(x: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """Resize [N, H, W, C] to [N, *size, C], float32; the corner pixels keep their values.
 
-    ``tf.image.resize`` places its samples half a pixel in and is no substitute: on logits of
+    ``tf.image.resize`` places its samples half a pixel in and is not a substitute: on logits of
     standard deviation 3 it is off by up to 4.
     """
     return tf.raw_ops.ResizeBilinear(

@@ -1,6 +1,6 @@
 """Named weights of a network, from a checkpoint or the constants of a frozen graph.
 
-The names and shapes of its variables also tell which network it is.
+The network is recognised by the names and shapes of its variables.
 """
 
 import glob
@@ -32,7 +32,7 @@ __all__ = [
     "weights_from_graph_def",
 ]
 
-#: Last part of a variable's name, by which it is told from optimiser slots and graph constants.
+#: Last part of a variable's name; those of optimiser slots and graph constants have others.
 KINDS = frozenset(
     {"weights", "depthwise_weights", "biases", "gamma", "beta", "moving_mean", "moving_variance"}
 )
@@ -41,7 +41,7 @@ SCOPES = (
     *("MobilenetV2/", "xception_65/", "image_pooling/", "aspp", "concat_projection/"),
     *("decoder/", "logits/"),
 )
-# What TensorFlow raises on files that are truncated or something else.
+# Raised by TensorFlow on files that are truncated or something else.
 _BROKEN = (tf.errors.OpError, IndexError, MemoryError, RuntimeError, TypeError, ValueError)
 #: Number of weights that an error message names before it only counts.
 NAMED_AT_MOST = 3
@@ -176,7 +176,7 @@ def infer_architecture(shapes: Shapes) -> Architecture:
     Parameters
     ----------
     shapes : mapping of str to tuple of int
-        Shape of every variable, under upstream's names. Where one is missing the published depth
+        Shape of every variable, under upstream's names. If one is missing, the published depth
         is taken: `check_weights` then names it.
 
     Raises

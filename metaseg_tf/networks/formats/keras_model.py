@@ -34,7 +34,7 @@ def load_keras_model(path: Path, options: NetworkOptions = DEFAULTS) -> GraphNet
     check_keras_file(path)
     try:
         model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # layers raise what they like at a configuration they dislike
+    except Exception as error:  # layers raise anything at a bad configuration
         raise NetworkError(
             f"{path}: expected a model that Keras of TensorFlow {tf.__version__} can load, "
             f"got: {in_one_line(error)}; save it as a SavedModel instead"

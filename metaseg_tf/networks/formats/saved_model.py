@@ -35,7 +35,7 @@ _VARIABLES_AND_TRAINING = """
     ImageProjectiveTransformV2 ImageProjectiveTransformV3 AdjustContrastv2 AdjustHue
     AdjustSaturation RGBToHSV HSVToRGB BroadcastGradientArgs
 """
-#: What the functions of a model hold besides what inference needs.
+#: Ops in the functions of a model besides those of inference.
 _MODEL_OPS = frozenset(_VARIABLES_AND_TRAINING.split())
 #: How a model is saved again, which is never done here: these ops write files.
 _SAVING_OPS = frozenset(("SaveV2", "MergeV2Checkpoints"))
@@ -44,7 +44,7 @@ _KINDS = (
     *("user_object", "variable", "constant"),
     *("function", "bare_concrete_function", "captured_tensor"),
 )
-#: What TensorFlow calls on every object that it restores, under which a file may store a function.
+#: Methods that TensorFlow calls on every object it restores; a file may store functions as such.
 _METHODS = frozenset(dir(tf.__internal__.tracking.AutoTrackable))
 
 
@@ -72,7 +72,7 @@ def load_saved_model(path: Path, options: NetworkOptions = DEFAULTS) -> GraphNet
     try:
         model = tf.saved_model.load(str(path))
         signatures = dict(model.signatures)
-    except Exception as error:  # the loader trusts the file, and raises what comes of that
+    except Exception as error:  # the loader trusts the file, and may raise anything
         raise _broken(path, error) from error
     if "serving_default" not in signatures and len(signatures) != 1:
         raise NetworkError(
@@ -145,7 +145,7 @@ def _check_reached(graph, path: Path) -> None:
 
 
 def _started(graph) -> Iterator[str]:
-    """What can be run: in the format of TensorFlow 1 nodes, else functions."""
+    """Names of all that can be run: in the format of TensorFlow 1 nodes, else functions."""
     yield from graph.object_graph_def.concrete_functions
     if graph.object_graph_def.nodes:
         return

@@ -48,7 +48,7 @@ class TFLiteNetwork(ImageNetwork):
         self._interpreter = _open(Path(path))
         inputs = self._interpreter.get_input_details()
         shapes = [list(tensor["shape_signature"]) for tensor in inputs]
-        if len(inputs) != 1 or shapes[0][0] not in (-1, 1) or shapes[0][3:] != [3]:
+        if len(inputs) != 1 or shapes[0][3:] != [3] or shapes[0][0] not in (-1, 1):
             raise NetworkError(
                 f"network: expected one image [1, H, W, 3] as input, got {shapes}; convert it with "
                 "such an input"
@@ -91,7 +91,7 @@ def _open(path: Path) -> tf.lite.Interpreter:
     content = rebuild(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that keeping all tensors takes memory: it is meant
+            warnings.simplefilter("ignore")  # keeping all tensors takes memory, on purpose
             interpreter = tf.lite.Interpreter(
                 model_content=content,
                 # Delegates hide tensors, and make the values depend on the version of TensorFlow.
@@ -100,7 +100,7 @@ def _open(path: Path) -> tf.lite.Interpreter:
             )
         for tensor in interpreter.get_input_details():
             if -1 in tensor["shape_signature"]:
-                # The converter leaves the batch open, and other sides where they were.
+                # The converter leaves the batch open, and other sides if they were.
                 sides = zip(tensor["shape_signature"], (1, *_ANY_SIZE, 3), strict=False)
                 interpreter.resize_tensor_input(
                     tensor["index"], [any_ if side < 0 else side for side, any_ in sides]

@@ -22,7 +22,7 @@ from metaseg_tf.paper.figures.drawing import (
     store_drawing,
     styled,
 )
-from metaseg_tf.runs.run import Run
+from metaseg_tf.runs.run import Run, csv_text
 from metaseg_tf.segments.columns import METRICS
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "draw_diagnostics",
-    "make_diagnostic_figures",
     "plot_calibration",
     "plot_leverage",
     "plot_normal_quantiles",
@@ -39,16 +38,19 @@ __all__ = [
     "plot_residuals",
     "plot_scale",
     "running_mean",
+    "store_diagnostics",
 ]
 
 _COOK_LEVELS = (0.01, 0.1)
 
 
-def make_diagnostic_figures(diagnostics: "Diagnostics", run: Run) -> list[Path]:
-    """Write all diagnostic pictures as PNG, PDF and CSV into ``diagnostics/`` of the run."""
-    paths = []
+def store_diagnostics(found: "Diagnostics", run: Run) -> list[Path]:
+    """Write all texts, tables and pictures into ``RUN/diagnostics/`` and return their paths."""
+    files = {f"{name}.txt": f"{text}\n" for name, text in found.texts().items()}
+    files |= {f"{name}.csv": csv_text(frame) for name, frame in found.frames().items()}
+    paths = [run.write_text(f"diagnostics/{name}", text) for name, text in files.items()]
     with styled():
-        for name, drawing in draw_diagnostics(diagnostics):
+        for name, drawing in draw_diagnostics(found):
             paths += store_drawing(drawing, run, f"diagnostics/{name}")
     return paths
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -76,11 +77,16 @@ _SETTINGS = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "image.interpolation": "antialiased",
-    "savefig.dpi": 200,
+    # Laid out as it is stored, so that the sizes of texts are computed once.
+    "figure.dpi": 200,
     "pdf.fonttype": 42,
 }
-#: Without dates, so that the same data give the same files.
-_METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+#: Without dates, so that the same data give the same files; PNG at a level that takes a third of
+#: the time and 5 % more space.
+_FORMATS: dict[str, dict[str, Any]] = {
+    "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
+    "pdf": {"metadata": {"CreationDate": None}},
+}
 
 # Segments that bear their name: how many at most, their least share of the image, and the least
 # distance of two names in shares of height and width.
@@ -109,21 +115,22 @@ def styled() -> AbstractContextManager:
     return mpl.rc_context({**mpl.rcParamsDefault, "backend": "agg", **_SETTINGS})
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
     """A figure of that size in inches; not registered with pyplot, so it needs no closing."""
-    return Figure((width, height), layout="constrained")
+    return Figure((width, height), layout=layout)
 
 
 def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
     """Write PNG, PDF and one CSV per frame below a run's folder; returns their paths."""
-    # Laying out takes longer than drawing, and both files have the same layout. Without an engine
-    # (a placeholder "none" would do) each file is drawn once and not twice.
-    drawing.figure.draw_without_rendering()
-    drawing.figure.set_layout_engine(None)
+    # Laying out takes longer than drawing, and both files have the same layout. With an engine, be
+    # it the placeholder "none", savefig would lay out or draw once more.
+    if engine := drawing.figure.get_layout_engine():
+        engine.execute(drawing.figure)
+        drawing.figure.set_layout_engine(None)
     paths = []
-    for suffix, metadata in _METADATA.items():
+    for suffix, options in _FORMATS.items():
         content = io.BytesIO()
-        drawing.figure.savefig(content, format=suffix, metadata=metadata)
+        drawing.figure.savefig(content, format=suffix, **options)
         paths.append(run.write_bytes(f"{stem}.{suffix}", content.getvalue()))
     for name, frame in drawing.frames.items():
         text = csv_text(frame, float_format="%.7g")

@@ -1,19 +1,11 @@
-"""Registry of figures. A new one is a module with ``draw`` and an entry here."""
+"""Registry of figures. A new one is a module of this package with ``draw``, and an entry here."""
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.paper.figures import (
-    figure1,
-    figure2,
-    figure3,
-    figure4,
-    figure5,
-    figure6,
-    figure7,
-)
 from metaseg_tf.paper.figures.drawing import Drawing, store_drawing, styled
 from metaseg_tf.runs.run import Run
 
@@ -25,48 +17,52 @@ class FigureEntry(NamedTuple):
 
     Attributes
     ----------
-    draw : callable
-        ``draw(runs)`` gives a `Drawing`; it takes ``image=`` if ``of_image`` and ``engine=`` if
-        ``of_fits``.
+    module : str
+        Name of its module, which is imported to draw it: not all figures need the fits.
     joint : bool
         Whether one drawing shows all runs; else each run has its own.
     of_image : bool
-        Whether it shows one image, which can be named.
+        Whether it shows one image, which ``draw`` takes as ``image=``.
     of_fits : bool
-        Whether it shows the fits of the evaluation.
+        Whether it shows the fits of the evaluation; ``draw`` takes their solver as ``engine=``.
     caption : str
         One sentence for the report, which shows the figures that have one.
     """
 
-    draw: Callable[..., Drawing]
+    module: str
     joint: bool
     of_image: bool = False
     of_fits: bool = False
     caption: str = ""
+
+    @property
+    def draw(self) -> Callable[..., Drawing]:
+        """The module's function of runs, and of ``image=`` or ``engine=`` as said above."""
+        return import_module(f"metaseg_tf.paper.figures.{self.module}").draw
 
 
 _SHOWN = {"image": "a single image", "engine": "fits"}
 
 #: By the figure's number in the paper.
 FIGURES = {
-    1: FigureEntry(figure1.draw, joint=True),
-    2: FigureEntry(figure2.draw, joint=True, of_image=True),
+    1: FigureEntry("figure1", joint=True),
+    2: FigureEntry("figure2", joint=True, of_image=True),
     3: FigureEntry(
-        figure3.draw,
+        "figure3",
         joint=True,
         of_fits=True,
         caption="Predicted against true IoU_adj of all segments; dot areas are proportional to S.",
     ),
     4: FigureEntry(
-        figure4.draw,
+        "figure4",
         joint=False,
         of_fits=True,
         caption="Meta classification: coefficients, accuracy and AUROC over the inverse penalty "
         "1/λ.",
     ),
-    5: FigureEntry(figure5.draw, joint=False, of_image=True, of_fits=True),
-    6: FigureEntry(figure6.draw, joint=False, caption="Each metric against IoU_adj."),
-    7: FigureEntry(figure7.draw, joint=False, of_image=True),
+    5: FigureEntry("figure5", joint=False, of_image=True, of_fits=True),
+    6: FigureEntry("figure6", joint=False, caption="Each metric against IoU_adj."),
+    7: FigureEntry("figure7", joint=False, of_image=True),
 }
 
 

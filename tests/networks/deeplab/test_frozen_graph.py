@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import upstream_graphs
-from upstream_graphs import Export, graph_def, is_multiscale, scores
+from upstream_graphs import Export, graph_def, is_multiscale, scaled, scores, weights
 
 from metaseg_tf.errors import InputError, NetworkError, ShapeError, UnsafeGraphError
-from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph
+from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph, inspect_graph
 from metaseg_tf.networks.options import NetworkOptions
 
 SCALES = (0.75, 1.0, 1.25)
@@ -284,3 +284,53 @@ def test_nodes_that_are_not_whole_are_refused_in_one_line(graph):
     with pytest.raises(NetworkError) as caught:
         FrozenGraph(graph)
     assert "\n" not in str(caught.value)
+
+
+INSPECTED = [
+    Export(),
+    Export(shapes=False, static_crop=False),
+    Export(scales=SCALES, flip=True, decoder=True, probabilities=True),
+]
+
+
+def multiply_adds(export):
+    """By hand: pixels of the result * kernel * channels in * channels out, pass by pass."""
+    total = 0
+    for scale in export.scales:
+        crop = [scaled(side, scale) for side in export.crop]
+        half, eighth = ([-(-side // step) for side in crop] for step in (2, 8))
+        quarter = [scaled(side, 1 / 4) for side in crop]
+        logits = quarter if export.decoder else eighth
+        grids = {
+            "MobilenetV2/Conv/weights": half,
+            "image_pooling/weights": (1, 1),
+            "logits/semantic/weights": logits,
+        }
+        for name, array in weights(0, export.classes).items():
+            if array.ndim == 4:
+                height, width = grids.get(name, eighth)
+                total += height * width * array.size
+    return total * (2 if export.flip else 1)
+
+
+@pytest.mark.parametrize("export", INSPECTED, ids=["single", "no shapes", "multi"])
+def test_counts_and_findings(export):
+    report = inspect_graph(graph_def(export))
+    assert report.parameters == sum(array.size for array in weights().values())
+    assert report.multiply_adds == multiply_adds(export)
+    assert report.settings.scales == export.scales
+    assert report.settings.output_stride == 8
+    assert report.backbone == "MobilenetV2"
+    assert report.classes == 5
+
+
+def test_the_report_in_words():
+    rows = inspect_graph(graph_def(Export(scales=SCALES, flip=True))).rows()
+    assert rows["crop"] == "65 x 97 pixels"
+    assert rows["feeds ArgMax"] == "Mean (probabilities)"
+    assert (rows["scales"], rows["flip"]) == ("0.75, 1, 1.25", "yes")
+
+
+def test_the_feeding_node_is_named():
+    report = inspect_graph(graph_def(Export()))
+    assert (report.scores, report.kind) == ("ResizeBilinear_2", "logits")
