@@ -47,7 +47,7 @@ class NetworkPlan:
     Attributes
     ----------
     role : str
-        The network of the paper that it is, or stands in for: "XC" or "MN".
+        The network of the paper that it is or replaces: "XC" or "MN".
     name : str
         Name of its run folder.
     source : str
@@ -75,7 +75,7 @@ class Plan:
     out : Path
         Folder for the runs, one per network.
     printed : sequence of PublishedNumber
-        What the results are compared with: the paper's numbers, or golden ones.
+        Numbers to compare the results with: the paper's, or golden ones.
     split : str
     limit : int or None
         Only the first images; the numbers are then not expected to agree.

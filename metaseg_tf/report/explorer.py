@@ -70,7 +70,7 @@ class JudgedRun(NamedTuple):
     table : DataFrame
         The segment table with the columns ``SCORE_COLUMNS``; NaN for segments without a verdict.
     origin : str
-        One sentence on the origin of the verdicts.
+        One sentence that says where the verdicts come from.
     """
 
     run: Run

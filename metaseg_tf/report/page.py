@@ -1,4 +1,4 @@
-"""``RUN/report/``: one page in a folder that opens from disk, without a server or network."""
+"""``RUN/report/``: a page in a folder that opens from disk, without a server or network."""
 
 from collections.abc import Sequence
 from pathlib import Path
