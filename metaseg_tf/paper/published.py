@@ -41,7 +41,7 @@ class PublishedNumber:
     decimals : int
         Printed decimals of ``value`` in that form.
     deviation : float or None
-        The printed standard deviation over ten runs, in the same form.
+        The printed standard deviation over ten splits, in the same form.
     """
 
     place: str

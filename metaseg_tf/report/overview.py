@@ -24,7 +24,7 @@ __all__ = [
     "draw_figures",
 ]
 
-#: The numbers shown first; scores are means over the validation halves of ten runs.
+#: The numbers shown first; scores are means over the validation halves of ten splits.
 _GLANCE = {
     MIOU: "mIoU of the network",
     SEGMENTS: "segments with interior",
