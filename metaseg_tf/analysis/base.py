@@ -10,14 +10,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from metaseg_tf.analysis.protocol import Protocol
 from metaseg_tf.errors import InputError
 
-__all__ = ["LARGEST", "Classifier", "Estimator", "Regressor", "read_numbers"]
+__all__ = ["Classifier", "Estimator", "Regressor", "read_numbers"]
 
 #: Bound of all numbers in files, so that no verdict on a measured segment overflows.
-LARGEST = 1e100
+_LARGEST = 1e100
 
 
 class Estimator(BaseEstimator):
-    """Base of all estimators: a subclass adds ``fit(X, y)``, and what it predicts.
+    """Base of all estimators: a subclass adds ``fit(X, y)`` and its predictions.
 
     Attributes
     ----------
@@ -80,8 +80,8 @@ class Classifier(ClassifierMixin, Estimator):
         """The more probable class of each row, [n]."""
         return self.classes_[(self.decision_function(X) > 0).astype(int)]
 
-    def _outcome(self, y: np.ndarray) -> np.ndarray:
-        """Which rows are of the second class, bool [n]; sets ``classes_``."""
+    def outcome(self, y: np.ndarray) -> np.ndarray:
+        """True for rows of the second class, bool [n]; sets ``classes_``."""
         y = np.asarray(y)
         if y.dtype != bool:
             self.classes_ = np.unique(y)
@@ -99,11 +99,11 @@ def read_numbers(values: list, n: int, *, positive: bool = False) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        If it is anything else, or holds numbers beyond ``LARGEST``.
+        If it is anything else, or holds numbers beyond 1e100; with ``positive``, also below 1e-100.
     """
     if len(values) != n or not {type(value) for value in values} <= {int, float}:
         raise ValueError(f"expected {n} numbers")
-    low = 1 / LARGEST if positive else -LARGEST
-    if not all(low <= value <= LARGEST for value in values):
-        raise ValueError(f"expected numbers from {low} to {LARGEST}")
+    low = 1 / _LARGEST if positive else -_LARGEST
+    if not all(low <= value <= _LARGEST for value in values):
+        raise ValueError(f"expected numbers from {low} to {_LARGEST}")
     return np.array(values, np.float64)

@@ -1,10 +1,10 @@
-"""The design: which rows and columns of the segment table are analysed, and on what scale.
+"""The design: the rows and columns of the segment table that are analysed, and their scale.
 
 Section 3 of the paper, as the authors' code does it: segments with interior only, the 15 metrics
 and the mean class probabilities, each standardised to mean 0 and population standard deviation 1.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,9 @@ import pandas as pd
 from metaseg_tf.errors import InputError
 from metaseg_tf.segments.columns import (
     IOU_COLUMNS,
-    METRIC_COLUMNS,
-    class_columns,
+    PAPER_GROUPS,
     count_classes,
+    feature_columns,
 )
 from metaseg_tf.segments.truth import check_truth
 
@@ -34,7 +34,7 @@ __all__ = [
 #: Deviations and singular values below this share of the largest value are rounding: some 8
 #: epsilons of float32, in which probabilities and metrics are measured.
 NOISE = 1e-6
-#: Rows that mean and standard deviation are taken over: all (as published) or the training half.
+#: Rows for mean and standard deviation: all (as published) or the training half.
 FIT_CHOICES = ("all", "train")
 #: Class columns kept: those of all classes, or up to the largest one predicted (authors' code).
 CLASS_CHOICES = ("all", "predicted")
@@ -51,11 +51,11 @@ class Design:
     columns : tuple of str, length p
         The metrics in sorted order, then ``cprob0`` ...: the order of the authors' code.
     mean, scale : float64 arrays [p]
-        What was subtracted and divided by; ``scale`` is 1 for a constant column.
+        Subtracted from the column, and divided by; ``scale`` is 1 for a constant column.
     constant : bool array [p]
-        Which columns hold one value only, so that no model can use them.
+        True for columns of a single value, which no model can use.
     y : bool array [n]
-        Whether IoU_adj > 0: false where the segment is a false positive.
+        True if IoU_adj > 0, false for false positives.
     iou_adj, iou : float64 arrays [n]
         The regression targets, in [0, 1].
     image : object array [n]
@@ -90,6 +90,7 @@ def build_design(
     table: pd.DataFrame,
     *,
     classes: str = "all",
+    groups: Collection[str] = PAPER_GROUPS,
     least_scale: float = 0.0,
 ) -> Design:
     """Take the segments with interior from a segment table and standardise their features.
@@ -102,6 +103,8 @@ def build_design(
     classes : {"all", "predicted"}
         Keep every class's probability, or, as the authors' code, those up to the largest class
         predicted. Over a whole validation set both are the same.
+    groups : collection of str
+        Groups of features, of `metaseg_tf.segments.columns.GROUPS`.
     least_scale : float
         Columns whose standard deviation is smaller are divided by this instead.
 
@@ -110,7 +113,7 @@ def build_design(
     InputError
         If columns are missing, no segment has interior, or a value used is NaN or infinite.
     """
-    names = feature_names(table, classes=classes)
+    names = feature_names(table, classes=classes, groups=groups)
     missing = [name for name in ("image", *names, *IOU_COLUMNS) if name not in table.columns]
     if missing:
         raise InputError(
@@ -134,13 +137,15 @@ def build_design(
     return Design(X, names, mean, scale, constant, *targets, image, rows, least_scale)
 
 
-def feature_names(table: pd.DataFrame, *, classes: str = "all") -> tuple[str, ...]:
+def feature_names(
+    table: pd.DataFrame, *, classes: str = "all", groups: Collection[str] = PAPER_GROUPS
+) -> tuple[str, ...]:
     """Names of the features in the authors' order: sorted metrics, then ``cprob0`` ..."""
     check_choice("classes", classes, CLASS_CHOICES)
     n_classes = count_classes(table)
     if classes == "predicted" and len(table):
         n_classes = min(n_classes, int(table["class_id"].max()) + 1)
-    return (*sorted(METRIC_COLUMNS), *class_columns(n_classes))
+    return feature_columns(n_classes, groups)
 
 
 def standardise(

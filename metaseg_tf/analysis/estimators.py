@@ -105,7 +105,7 @@ class Logistic(_LinearClassifier):
         self.engine = engine
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "Logistic":
-        solver = make_solver(np.asarray(X, np.float64), self._outcome(y), self.engine)
+        solver = make_solver(np.asarray(X, np.float64), self.outcome(y), self.engine)
         self.coef_, self.intercept_, *_ = solver.unpenalised(np.ones(np.shape(X)[1], bool))
         return self
 
@@ -133,7 +133,7 @@ class Lasso(_LinearClassifier):
         cls, settings: Sequence[dict[str, Any]], X: np.ndarray, y: np.ndarray
     ) -> Sequence["Lasso"]:
         models = [cls(**setting) for setting in settings]
-        solver = make_solver(X, models[0]._outcome(y), models[0].engine)
+        solver = make_solver(X, models[0].outcome(y), models[0].engine)
         for model in models:
             # Each fit starts from the one before.
             model.coef_, model.intercept_, *_ = solver.penalised(model.C)
@@ -141,7 +141,7 @@ class Lasso(_LinearClassifier):
         return models
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "Lasso":
-        solver = make_solver(np.asarray(X, np.float64), self._outcome(y), self.engine)
+        solver = make_solver(np.asarray(X, np.float64), self.outcome(y), self.engine)
         self.coef_, self.intercept_, *_ = solver.penalised(self.C)
         return self
 

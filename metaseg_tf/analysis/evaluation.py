@@ -37,9 +37,9 @@ __all__ = [
 ]
 
 _LOGGER = logging.getLogger(__name__)
-#: Part of the fingerprint: to be raised where the fits of equal tables change.
+#: Part of the fingerprint: to be raised when the fits of equal tables change.
 _FITS = 2
-# Two runs stand side by side; table and fits of each take less than 100 MB at the paper's size.
+# Two runs are compared at a time; table and fits of each take less than 100 MB at the paper's size.
 _RUNS_IN_MEMORY = 2
 
 
@@ -94,7 +94,7 @@ class KeptFits:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Everything that Tables 2 and 3 and Figures 3, 4 and 5 are made of.
+    """All fits behind Tables 2 and 3 and Figures 3, 4 and 5.
 
     Fits are made on first use: a table with one outcome only has regressions although its
     classification raises an InputError.
@@ -107,7 +107,7 @@ class Evaluation:
     regressions : dict of str to Regression
         By target: ``iou_adj`` and ``iou``.
     kept : KeptFits or None
-        Where fits are looked for before they are made, and kept.
+        Fits made before, and the place to keep new ones.
     """
 
     design: Design
@@ -168,7 +168,7 @@ def evaluate(table: pd.DataFrame, protocol: Protocol = PAPER_PROTOCOL) -> Evalua
     Raises
     ------
     InputError
-        If the table has no segments to fit. Whether they carry a fit shows when it is asked for.
+        If the table has no segments to fit. If they cannot carry a fit, reading that fit raises it.
     """
     # Training rows differ from split to split, so "train" scales are taken within each of them.
     return Evaluation(build_design(table, classes=protocol.classes), protocol)
@@ -230,7 +230,7 @@ def diagnose_run(run: Run) -> list[tuple[str, str]]:
 
 
 def summarise(tidy: pd.DataFrame) -> pd.DataFrame:
-    """Mean and population standard deviation over splits: what Tables 2 and 3 print.
+    """Mean and population standard deviation over splits, as printed in Tables 2 and 3.
 
     Returns
     -------

@@ -27,7 +27,7 @@ __all__ = [
     "share_duplicates",
 ]
 
-#: A column is active where its coefficient is larger than this (the authors' threshold).
+#: A column is active if its coefficient is larger than this (the authors' threshold).
 ACTIVE = 1e-6
 
 
@@ -35,7 +35,7 @@ class Fit(NamedTuple):
     """Coefficients [p] and intercept of one fit, and how good it is.
 
     ``gap`` is the duality gap relative to the objective (NaN without penalty); ``converged`` is
-    False where an unpenalised fit has no minimum, as on separable outcomes.
+    False if an unpenalised fit has no minimum, as on separable outcomes.
     """
 
     coef: np.ndarray
@@ -58,7 +58,7 @@ class LassoPath:
     gap : float64 array [k]
         Duality gap relative to the objective: no fit can be better by more.
     refit_converged : bool array [k]
-        False where the outcomes are separable, so that the unpenalised fit has no minimum.
+        False if the outcomes are separable, so that the unpenalised fit has no minimum.
     """
 
     C: np.ndarray
@@ -71,12 +71,12 @@ class LassoPath:
 
     @property
     def active(self) -> np.ndarray:
-        """Which columns each penalised fit uses, bool [k, p]."""
+        """True for the columns that each penalised fit uses, bool [k, p]."""
         return np.abs(self.coef) > ACTIVE
 
     @property
     def activation(self) -> np.ndarray:
-        """Index of the C from which on a column stays active, int [p]; k where it does not.
+        """Index of the C from which on a column stays active, int [p]; k if it does not.
 
         "From here on", since a loose solver may let a column in and drop it again.
         """
@@ -119,13 +119,10 @@ def fit_path(
     for value in C:
         penalised.append(solver.penalised(value))
         refits.append(solver.unpenalised(np.abs(penalised[-1].coef) > ACTIVE))
-    coef, intercept, gap, _ = (np.array(part) for part in zip(*penalised, strict=True))
-    refit_coef, refit_intercept, _, converged = (
-        np.array(part) for part in zip(*refits, strict=True)
-    )
-    return LassoPath(
-        np.array(C, np.float64), coef, intercept, gap, refit_coef, refit_intercept, converged
-    )
+    coef, intercept, gap, _ = map(np.array, zip(*penalised, strict=True))
+    refit_coef, refit_intercept, _, converged = map(np.array, zip(*refits, strict=True))
+    C = np.array(C, np.float64)
+    return LassoPath(C, coef, intercept, gap, refit_coef, refit_intercept, converged)
 
 
 def make_solver(X: np.ndarray, y: np.ndarray, engine: str) -> "LarsSolver | ReferenceSolver":
@@ -140,17 +137,17 @@ def make_solver(X: np.ndarray, y: np.ndarray, engine: str) -> "LarsSolver | Refe
 
 
 class LarsSolver:
-    """Proximal Newton steps from the last solution of the path, each solved by scikit-learn's LARS.
+    """Proximal Newton steps from the last solution of the path, solved by scikit-learn's LARS.
 
     Made for one set of rows; ``penalised`` expects C to rise from call to call.
     """
 
     def __init__(self, X: np.ndarray, y: np.ndarray):
         self._shares = share_duplicates(X)
-        # The first column of each group stands for it: an l1 penalty cannot tell them apart.
+        # The first column of each group represents it: an l1 penalty cannot tell them apart.
         first = (self._shares != 0).argmax(axis=1)
         self._loss = LogisticLoss(X[:, first], y)
-        self._point = self._refit = self._loss.null
+        self._point = self._loss.null
         self._refits = {}
 
     def penalised(self, C: float) -> Fit:
@@ -164,13 +161,10 @@ class LarsSolver:
         key = support.tobytes()
         if key not in self._refits:
             columns = np.flatnonzero((self._shares[:, support] != 0).any(axis=1))
-            outside = np.delete(np.arange(len(self._shares)), columns)
-            # The last refit is nearest, as long as no column has left since.
-            starts = [p for p in (self._refit, self._point) if not p.w[outside].any()]
-            start = min(starts, key=lambda point: point.loss, default=self._loss.null)
-            self._refit, converged = minimise_logistic(self._loss, columns, start)
-            fit = Fit(self._refit.w @ self._shares, self._refit.b, converged=converged)
-            self._refits[key] = fit
+            inside = np.isin(np.arange(len(self._shares)), columns)
+            start = self._loss.at(np.where(inside, self._point.w, 0.0), self._point.b)
+            point, converged = minimise_logistic(self._loss, columns, start)
+            self._refits[key] = Fit(point.w @ self._shares, point.b, converged=converged)
         return self._refits[key]
 
 
@@ -219,7 +213,7 @@ ENGINES = {"lars": LarsSolver, "reference": ReferenceSolver}
 
 
 def share_duplicates(X: np.ndarray) -> np.ndarray:
-    """How the coefficients of distinct columns are shared out to all columns.
+    """Matrix that shares out the coefficients of distinct columns to all columns.
 
     Columns that are equal up to sign (S_rel and S_rel_in after standardisation) get equal parts
     of one coefficient, whatever the solver would have done; constant columns get none.
@@ -231,7 +225,7 @@ def share_duplicates(X: np.ndarray) -> np.ndarray:
     Returns
     -------
     float64 array [m, p]
-        One row a distinct column: sign / size of its group where it has a member, else 0.
+        One row per distinct column: sign / size of its group for its members, else 0.
     """
     constant = X.max(axis=0) == X.min(axis=0)
     products = X.T @ X

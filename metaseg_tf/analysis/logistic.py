@@ -148,14 +148,14 @@ def minimise_l1_logistic(
 def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> tuple[Point, bool]:
     """Minimise the loss over ``columns`` and the intercept, without penalty.
 
-    Where the outcomes are separable (or nearly so) there is no minimum: the coefficients grow for
-    ever. The fit then stops after 50 steps with coefficients that are large and finite.
+    If the outcomes are separable (or nearly so), there is no minimum: the coefficients grow
+    forever. The fit then stops after 50 steps with coefficients that are large and finite.
 
     Returns
     -------
     Point
     bool
-        Whether a minimum was reached: no log-odds moved by more than 1e-6 in the last step.
+        True if a minimum was reached: no log-odds moved by more than 1e-6 in the last step.
     """
     point = start
     for _ in range(_MAX_STEPS):
@@ -218,7 +218,7 @@ def minimise_l1_quadratic(
     # Divided by alpha, since the path ends within an absolute tolerance of its last penalty.
     with warnings.catch_warnings():
         # The path may end early on nearly equal columns: the step is a worse one then, and the
-        # fit ends all the same where its duality gap allows.
+        # fit still ends once its duality gap is small.
         warnings.simplefilter("ignore", ConvergenceWarning)
         *_, w = lars_path_gram(
             Xy=-c / alpha,

@@ -128,16 +128,12 @@ def _fit_split(design, true, train, protocol):
     beyond = np.abs([fit.coef_, np.zeros(X.shape[1])])
     beyond[1, E] = np.abs(baseline.coef_)
     scores, clipped = (
-        np.array(
-            [
-                [
-                    [score(p[half], true[half]) for half in (train, ~train)]
-                    for score in _SCORES.values()
-                ]
-                for p in values
-            ]
+        np.moveaxis(
+            [[s(p[:, half], true[half]) for half in (train, ~train)] for s in _SCORES.values()],
+            2,
+            0,
         )
-        for values in (predicted, predicted.clip(0, 1))
+        for p in (predicted, predicted.clip(0, 1))
     )
     return {
         "coef": fit.coef_,

@@ -8,12 +8,12 @@ __all__ = ["accuracy", "auroc", "r2", "sigma"]
 
 
 def accuracy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Share of rows whose outcome is predicted: positive log-odds say ``True``.
+    """Share of rows whose outcome is predicted; positive log-odds predict ``True``.
 
     Parameters
     ----------
     logits : float array [..., n]
-        Log-odds of y, one row a model.
+        Log-odds of y, one row per model.
     y : bool array [n]
 
     Returns
@@ -31,7 +31,7 @@ def auroc(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     logits : float array [..., n]
-        Any score that rises with the chance of ``True``, one row a model.
+        Any score that rises with the chance of ``True``, one row per model.
     y : bool array [n]
         Must hold both outcomes.
 
@@ -94,6 +94,6 @@ def _check_rows(predicted, true, dtype):
     if true.ndim != 1 or np.shape(predicted)[-1:] != true.shape or not len(true):
         raise ShapeError(
             f"scores: expected predictions [..., n] for targets [n], n >= 1, got "
-            f"{list(np.shape(predicted))} for {list(true.shape)}; pass one model a row"
+            f"{list(np.shape(predicted))} for {list(true.shape)}; pass one model per row"
         )
     return true

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import print_json, print_rows
+from metaseg_tf.cli.console import print_json, print_rows, start_tensorflow
 from metaseg_tf.cli.options import AsJson
 
 __all__ = ["app"]
@@ -79,6 +79,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Show what a frozen graph computes, from which node, and at what cost."""
+    start_tensorflow()
     from metaseg_tf.networks.deeplab.frozen_graph import inspect_graph
     from metaseg_tf.networks.graph import load_graph_def
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from metaseg_tf.data.classes import CITYSCAPES, VOID
 from metaseg_tf.data.folders import check_file
-from metaseg_tf.data.sample import FileItem, Sample, Source
+from metaseg_tf.data.sample import MAX_PIXELS, FileItem, Sample, Source
 from metaseg_tf.errors import DataFormatError, InputError, in_one_line
 
 __all__ = [
@@ -38,8 +38,6 @@ _IMAGE_SUFFIX = "_leftImg8bit.png"
 _LABEL_SUFFIXES = ("_gtFine_labelIds.png", "_gtFine_labelTrainIds.png")
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _PNG_HEADER = struct.Struct(">16s2I2B")
-#: Upper bound of an image's pixels, 32 times those of Cityscapes.
-_MAX_PIXELS = 2**26
 #: Bits and colour type of a PNG of labels; photographs may have any.
 _GREY = (8, 0)
 _REMEDY = "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip into one folder"
@@ -305,7 +303,7 @@ def _read_png(path, kind: tuple[int, int] | None = None):
     sides = tf.linalg.matvec(tf.reshape(tf.cast(header[16:24], tf.int64), [2, 4]), places)
     # Each side by itself, too, since a product of two can be too large for its type.
     sizes = tf.concat([sides, [tf.reduce_prod(sides)]], 0)
-    sound = [header[:16] == list(_PNG), sizes <= _MAX_PIXELS]
+    sound = [header[:16] == list(_PNG), sizes <= MAX_PIXELS]
     if kind is not None:
         sound.append(header[24:] == kind)
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(tf.concat(sound, 0)), [path])]):
@@ -328,9 +326,9 @@ def _check_png(path: Path, kind: tuple[int, int] | None = None) -> None:
             f"{path}: expected a whole PNG file, got something else; unpack it again"
         )
     _, width, height, bits, colour = _PNG_HEADER.unpack_from(content)
-    if not 0 < width * height <= _MAX_PIXELS:
+    if not 0 < width * height <= MAX_PIXELS:
         raise DataFormatError(
-            f"{path}: expected at most {_MAX_PIXELS} pixels, got a PNG file of {height}x{width}; "
+            f"{path}: expected at most {MAX_PIXELS} pixels, got a PNG file of {height}x{width}; "
             "it is not an image of a street"
         )
     if kind not in (None, (bits, colour)):

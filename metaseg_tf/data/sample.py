@@ -15,7 +15,10 @@ import numpy as np
 
 from metaseg_tf.data.classes import ClassTable
 
-__all__ = ["FileItem", "Item", "Sample", "Source"]
+__all__ = ["MAX_PIXELS", "FileItem", "Item", "Sample", "Source"]
+
+#: Upper bound of an image's pixels in files that may be hostile, 32 times those of Cityscapes.
+MAX_PIXELS = 2**26
 
 
 class Sample(NamedTuple):
@@ -64,7 +67,7 @@ class FileItem:
         }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Source:
     """A data set: its images in order.
 

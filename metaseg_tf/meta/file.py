@@ -6,20 +6,25 @@ from pathlib import Path
 from typing import Any
 
 from metaseg_tf.analysis.base import Estimator, read_numbers
-from metaseg_tf.analysis.design import feature_names
 from metaseg_tf.analysis.estimators import ESTIMATORS, Pair
 from metaseg_tf.data.classes import MAX_CLASSES
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
 from metaseg_tf.meta.model import MetaModel, Verdict
 from metaseg_tf.runs.run import parse_json, write_json
-from metaseg_tf.segments.columns import CONVENTIONS, empty_table
+from metaseg_tf.segments.columns import (
+    CONVENTIONS,
+    GROUPS,
+    PAPER_GROUPS,
+    feature_columns,
+    group_of,
+)
 
 __all__ = ["FORMAT", "load_model", "save_model", "to_json"]
 
 _KIND = "metaseg-tf meta model"
 FORMAT = 1
-#: Estimators that stand in files without their name.
+#: Estimators that files hold without their name.
 _UNNAMED = "linear"
 
 
@@ -140,7 +145,8 @@ def _check(path: Path, model: MetaModel) -> None:
     differing = []
     wanted = ()
     if 2 <= model.n_classes <= MAX_CLASSES:
-        wanted = feature_names(empty_table(model.n_classes))
+        known = set(model.columns) & set(feature_columns(model.n_classes, GROUPS))
+        wanted = feature_columns(model.n_classes, {*PAPER_GROUPS, *map(group_of, known)})
     if set(wanted) != set(model.columns) or len(wanted) != len(model.columns):
         names = sorted(set(wanted) ^ set(model.columns))
         differing.append(f"columns {', '.join(names[:5])[:120] or 'given twice'}")

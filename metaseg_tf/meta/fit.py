@@ -18,7 +18,7 @@ from metaseg_tf.analysis.protocol import Protocol, map_splits
 from metaseg_tf.analysis.scores import accuracy, auroc, r2, sigma
 from metaseg_tf.meta.model import MetaModel, Verdict
 from metaseg_tf.runs.run import Manifest
-from metaseg_tf.segments.columns import IOU_COLUMNS
+from metaseg_tf.segments.columns import IOU_COLUMNS, groups_in
 
 __all__ = ["IMAGE_PROTOCOL", "fit_meta_model"]
 
@@ -68,7 +68,7 @@ def fit_meta_model(
     name : str
         What to call the run in the model's provenance.
     protocol : Protocol
-        The halves that settings are chosen and scores are taken on.
+        The halves that settings are chosen and scores are taken on, and the path of C.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def fit_meta_model(
     check_choice("meta", meta, tuple(ESTIMATORS))
     classifier, regressor = ESTIMATORS[meta]
     manifest = manifest or Manifest({})
-    design = build_design(table, least_scale=_LEAST_SCALE)
+    design = build_design(table, groups=groups_in(table), least_scale=_LEAST_SCALE)
     best, ranked = _choose(classifier, _CLASSIFIER, design.y, design, protocol)
     best_too, measured = _choose(regressor, _REGRESSOR, design.iou_adj, design, protocol)
     small = table[table["S_in"] == 0]

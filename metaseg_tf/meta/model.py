@@ -30,7 +30,7 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class MetaModel:
-    """What was learnt from segments with ground truth, for segments without.
+    """Two estimators fitted on segments with ground truth, for segments without.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class MetaModel:
     connectivity : {8, 4}
         How segments must be measured to be judged.
     provenance : dict
-        What it was fitted on and how well it did on images held out; plain JSON values.
+        The data that it was fitted on and its scores on images held out; plain JSON values.
     """
 
     columns: tuple[str, ...]

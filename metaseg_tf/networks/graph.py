@@ -373,6 +373,11 @@ def load_graph_def(path: Path) -> tf.compat.v1.GraphDef:
         If the graph holds ops which inference does not need.
     """
     path = Path(path)
+    if not path.name.endswith((".pb", ".tar.gz", ".tgz", ".tar")):
+        raise DataFormatError(
+            f"{path}: expected a frozen graph (.pb) or an archive with one (.tar.gz), got another "
+            "file; networks of other formats can be run, but not read as a graph"
+        )
     if path.suffix == ".pb":
         if not path.is_file():
             raise DataFormatError(

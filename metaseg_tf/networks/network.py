@@ -32,7 +32,7 @@ def load_network(source: str | Path, options: NetworkOptions = DEFAULTS, **keywo
         and a network of the catalogue with the paper's.
     options : NetworkOptions, optional
     keywords
-        Fields of `NetworkOptions`, instead of it or in place of its own: ``output_stride``,
+        Fields of `NetworkOptions`, in place of those in ``options``: ``output_stride``,
         ``scales``, ``flip``, ``crop``, ``input_range``, ``tile``, ``overlap``.
 
     Raises
@@ -81,13 +81,13 @@ def describe_network(
 def paper_options(source: str | Path, options: NetworkOptions) -> NetworkOptions:
     """The options, completed by the paper's for a name in the catalogue.
 
-    So that to ask for ``flip=False`` alone leaves the paper's scales in force.
+    Asking for ``flip=False`` alone therefore leaves the paper's scales in force.
     """
     return options.completed(find(source).settings) if _is_catalogue_name(source) else options
 
 
 def absolute_source(source: str | Path) -> str:
-    """A source by which another process, that works elsewhere, finds the same network."""
+    """A source by which a process in another folder finds the same network."""
     is_name = source in BUNDLED or _is_catalogue_name(source)
     return source if is_name else str(Path(source).absolute())
 

@@ -11,9 +11,9 @@ __all__ = ["DEFAULTS", "NetworkOptions"]
 class NetworkOptions:
     """Options under which a network turns an image into class probabilities.
 
-    The command line, the sources of images and the loaders pass them on as a whole; they are
-    asked for, so None means "as the network has it". The ``settings`` of a loaded network are of
-    the same type and go into the manifest of a run.
+    The command line, the sources of images and the loaders pass them on as a whole. None means
+    that nothing is asked for and the network keeps its own. The ``settings`` of a loaded network
+    are of the same type, with its own filled in, and go into the manifest of a run.
 
     Parameters
     ----------

@@ -12,14 +12,13 @@ import numpy as np
 from PIL import Image
 
 from metaseg_tf.data.classes import MAX_CLASSES, VOID
+from metaseg_tf.data.sample import MAX_PIXELS
 from metaseg_tf.errors import DataFormatError, in_one_line
 from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 
 __all__ = ["ImageMaps", "decode_maps", "encode_maps"]
 
 _LEVELS = 255
-#: Upper bound of an image's pixels, 32 times those of Cityscapes.
-_MAX_PIXELS = 2**26
 _JPEG_QUALITY = 90
 _CLASS_MAPS = ("pred", "segments")
 _REMEDY = "delete it and run extract again"
@@ -101,7 +100,7 @@ def decode_maps(
     with open_npz(io.BytesIO(npz), origin, _REMEDY) as packed:
         names = [*_CLASS_MAPS, *_HEAT_MAPS, *{"gt"}.intersection(packed.names())]
         (shape, *others) = {packed.shape(name) for name in names}
-        if others or len(shape) != 2 or not 0 < math.prod(shape) <= _MAX_PIXELS:
+        if others or len(shape) != 2 or not 0 < math.prod(shape) <= MAX_PIXELS:
             raise _broken(origin, f"maps of {shape} and {others} pixels")
         arrays = {name: packed.read(name, "iu") for name in names}
     segments = arrays.pop("segments")

@@ -49,7 +49,7 @@ class NetworkSource(Source):
             None if on_gpu else max(1, count_threads() // 2),
             images.classes,
         )
-        object.__setattr__(self, "_images", images)
+        self._images = images
 
     def reader(self, done: set[str]) -> Callable[["_Seen"], Sample]:
         """As the images' own reader, whose samples the network completes."""

@@ -35,6 +35,7 @@ __all__ = [
     "empty_table",
     "feature_columns",
     "group_of",
+    "groups_in",
 ]
 
 #: "reference" made the published numbers (the authors' code); "paper" is the printed text.
@@ -174,6 +175,12 @@ def feature_columns(n_classes: int, groups: Collection[str] = PAPER_GROUPS) -> t
     """Names of the features of some groups in the authors' order: sorted metrics, ``cprob0`` ..."""
     metrics = sorted(column.name for column in METRICS if column.group in groups)
     return (*metrics, *(class_columns(n_classes) if "class" in groups else ()))
+
+
+def groups_in(table: pd.DataFrame) -> tuple[str, ...]:
+    """The groups whose metrics a segment table holds, in the order of ``GROUPS``."""
+    missing = {column.group for column in METRICS if column.name not in table}
+    return tuple(group for group in GROUPS if group not in missing)
 
 
 def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:

@@ -41,5 +41,5 @@ def test_scores_that_are_not_defined():
         auroc(np.zeros(3), np.ones(3, bool))
     with pytest.raises(InputError, match="target that varies"):
         r2(np.zeros(3), np.ones(3))
-    with pytest.raises(ShapeError, match="one model a row"):
+    with pytest.raises(ShapeError, match="one model per row"):
         accuracy(np.zeros((3, 1)), np.ones(3, bool))

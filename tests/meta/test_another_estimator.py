@@ -73,7 +73,7 @@ class BoostedClassifier(Classifier, Trees):
     _booster = HistGradientBoostingClassifier
 
     def _target(self, y):
-        return self._outcome(y)
+        return self.outcome(y)
 
     def decision_function(self, X):
         return self._sum(X)

@@ -63,7 +63,7 @@ def test_the_format_chooses_the_loader(tmp_path, monkeypatch, name, loader):
 def test_other_files_are_told_which_formats_there_are(tmp_path, name):
     (tmp_path / "net.bin").touch()
     (tmp_path / "folder").mkdir()
-    with pytest.raises(DataFormatError, match=r"expected a DeepLab checkpoint, .*\.tflite"):
+    with pytest.raises(DataFormatError, match=r"expected a DeepLab checkpoint .*\.tflite"):
         open_network(tmp_path / name, DEFAULTS)
 
 

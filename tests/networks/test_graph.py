@@ -63,6 +63,14 @@ def test_truncated_archives_give_one_line(tmp_path, content, share):
         load_graph_def(path)
 
 
+@pytest.mark.parametrize("name", ["net.tflite", "net", "folder"])
+def test_files_of_other_formats(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "net.tflite").touch()
+    with pytest.raises(DataFormatError, match=r"expected a frozen graph \(\.pb\) or an archive"):
+        load_graph_def(tmp_path / name)
+
+
 @pytest.mark.parametrize("name", ["none.pb", "none.tar.gz"])
 def test_missing_files(tmp_path, name):
     with pytest.raises(DataFormatError, match="no such file"):

@@ -5,11 +5,14 @@ import platform
 import subprocess
 import sys
 import threading
+import weakref
 from dataclasses import dataclass
 
 import pytest
 from late_cluster import LateCluster
+from scenes import make_scene
 
+from metaseg_tf import segment_metrics
 from metaseg_tf.data.sample import Source
 from metaseg_tf.errors import InputError
 from metaseg_tf.runs.run import Run
@@ -64,6 +67,38 @@ def test_images_come_in_their_order(run):
     assert [(r.name, r.outcome, r.segments) for r in results] == [
         (str(i), "done", i) for i in range(4)
     ]
+
+
+def test_images_that_are_not_worked_on_keep_their_place(run):
+    run.write_segments("0", segment_metrics(*make_scene()))
+    run.write_segments("2", segment_metrics(*make_scene()))
+    source = numbers(5)
+    source.items[3].number = 1
+    results = go_through(source, run, skip_errors=True)
+    assert [r.outcome for r in results] == ["kept", "done", "kept", "failed", "done"]
+    assert [r.name for r in results] == ["0", "1", "2", "origin 1", "4"]
+
+
+def test_few_images_are_held_at_once(run):
+    """The one that is worked on, and the next."""
+
+    class Image:
+        pass
+
+    held, counts = weakref.WeakSet(), []
+
+    def load(number):
+        image = Image()
+        held.add(image)
+        counts.append(len(held))
+        return image
+
+    def look(job):
+        job.load()
+        return ImageResult(job.name, "done")
+
+    go_through(numbers(6, load), run, look)
+    assert max(counts) == 2
 
 
 def test_the_next_image_is_loaded_while_one_is_worked_on(run):

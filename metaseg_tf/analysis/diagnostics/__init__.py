@@ -21,6 +21,7 @@ from metaseg_tf.analysis.diagnostics.linear import (
 from metaseg_tf.analysis.diagnostics.logit import Calibration, LogitFit, calibrate, fit_logit
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.errors import InputError
+from metaseg_tf.segments.columns import groups_in
 
 __all__ = ["Diagnostics", "diagnose"]
 
@@ -198,7 +199,7 @@ def diagnose(
     InputError
         If the table cannot carry a regression. What else cannot be made is named in ``missing``.
     """
-    design = build_design(table)
+    design = build_design(table, groups=groups_in(table))
     aliases = find_aliases(design)
     linear = fit_linear(design, aliases.kept, target)
     points = linear.points()

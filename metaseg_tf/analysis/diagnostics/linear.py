@@ -35,7 +35,7 @@ _NOISE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Aliases:
-    """Which columns span the design, and how the others follow from them.
+    """Columns that span the design, and the equations of the others.
 
     Attributes
     ----------
@@ -242,7 +242,7 @@ def _equation(design, j, kept, combination):
     ]
     # A level of this size is what rounding leaves of means that cancel.
     if not terms or abs(level) > _NOISE * design.scale[j]:
-        # In front where it spares a leading minus: 1 - cprob0 - ..., but S_rel - 1.
+        # In front if this spares a leading minus: 1 - cprob0 - ..., but S_rel - 1.
         terms.insert(0 if level > 0 and terms and terms[0][0] < 0 else len(terms), (level, ""))
     text = ""
     for factor, name in terms:

@@ -18,19 +18,15 @@ from metaseg_tf.analysis.logistic import LogisticLoss, minimise_logistic
 from metaseg_tf.analysis.protocol import reference_splits
 from metaseg_tf.analysis.scores import auroc
 from metaseg_tf.errors import InputError
+from metaseg_tf.segments.columns import GROUPS, group_of
 
 __all__ = [
-    "GROUPS",
     "Calibration",
     "LogitFit",
     "calibrate",
     "fit_logit",
-    "group_of",
     "reliability",
 ]
-
-#: Metric groups by the first letters of their columns.
-GROUPS = {"E": "entropy", "D": "probability difference", "S": "size", "cprob": "class"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +45,6 @@ class LogitFit:
     columns: tuple[str, ...]
     results: BinaryResultsWrapper
     group_tests: tuple[HypothesisTest, ...]
-
-
-def group_of(column: str) -> str:
-    """Key in ``GROUPS`` of a column of the design."""
-    return next(key for key in GROUPS if column.startswith(key))
 
 
 def fit_logit(design: Design, columns: tuple[str, ...]) -> LogitFit:
@@ -89,7 +80,7 @@ def _test_group(group, columns, loss, full, y):
     without, whole = (auroc(fit.w @ loss.XT + fit.b, y) for fit in (point, full))
     return HypothesisTest(
         f"LR {group}",
-        f"the {df} {GROUPS[group]} columns add nothing to the others",
+        f"the {df} {GROUPS[group].word} columns add nothing to the others",
         float(statistic),
         f"chi2({df})",
         float(stats.chi2.sf(statistic, df)),

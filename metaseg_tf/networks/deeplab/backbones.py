@@ -171,13 +171,7 @@ class Xception:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Features at the output stride and the low-level feature at stride 4.
 
-        Parameters
-        ----------
-        layers : Layers
-        x : float32 tensor [N, H, W, 3]
-            Images in [-1, 1].
-        output_stride : int
-            8, 16 or 32.
+        Arguments as in `MobileNetV2.features`.
         """
         units = list(self.units())
         schedule = atrous_schedule([2, *(unit.stride for unit in units)], output_stride)

@@ -49,7 +49,11 @@ class Format(NamedTuple):
 
 _HERE = "metaseg_tf.networks.formats"
 #: Recognised by its two files, so it is what remains of a path that no format recognises.
-_CHECKPOINT = Format("a DeepLab checkpoint", f"{_HERE}.deeplab:load_checkpoint", rebuilds=True)
+_CHECKPOINT = Format(
+    "a DeepLab checkpoint (the prefix of its files, such as model.ckpt)",
+    f"{_HERE}.deeplab:load_checkpoint",
+    rebuilds=True,
+)
 #: In the order in which they are tried.
 FORMATS = (
     Format("a SavedModel", f"{_HERE}.saved_model:load_saved_model", marker="saved_model.pb"),

@@ -48,7 +48,7 @@ class TFLiteNetwork(ImageNetwork):
         self._interpreter = _open(Path(path))
         inputs = self._interpreter.get_input_details()
         shapes = [list(tensor["shape_signature"]) for tensor in inputs]
-        if len(inputs) != 1 or shapes[0][0] not in (-1, 1) or shapes[0][3:] != [3]:
+        if len(inputs) != 1 or shapes[0][3:] != [3] or shapes[0][0] not in (-1, 1):
             raise NetworkError(
                 f"network: expected one image [1, H, W, 3] as input, got {shapes}; convert it with "
                 "such an input"

@@ -13,30 +13,30 @@ from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.paper.figures.drawing import (
     BLACK,
     BLUE,
-    GREEN,
     GREY,
     LINE_COLOURS,
     ORANGE,
-    VERMILION,
     Drawing,
     new_figure,
 )
 from metaseg_tf.paper.figures.subject import title_of
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import METRICS
+from metaseg_tf.segments.columns import GROUPS, METRICS, PAPER_GROUPS
 
 __all__ = ["coefficient_frame", "draw", "plot_coefficients", "plot_scores", "score_frame"]
 
 _DASHES = {"": "-", "_in": "--", "_bd": ":", "_rel": "-.", "_rel_in": (0, (6, 1, 1, 1, 1, 1))}
-_GROUPS = {"E": BLUE, "D": VERMILION, "S": GREEN}
-_SYMBOLS = {metric.name: f"${metric.symbol}$" for metric in METRICS}
 _METRIC_STYLES = {
-    f"{group}{variant}": (
-        _SYMBOLS[f"{group}{variant}"],
-        {"color": colour, "linestyle": dashes, "linewidth": 1.3},
+    metric.name: (
+        f"${metric.symbol}$",
+        {
+            "color": GROUPS[metric.group].colour,
+            "linestyle": _DASHES[metric.name[1:]],
+            "linewidth": 1.3,
+        },
     )
-    for group, colour in _GROUPS.items()
-    for variant, dashes in _DASHES.items()
+    for metric in METRICS
+    if metric.group in PAPER_GROUPS
 } | {"C_p": ("$C_p$", {"color": BLACK, "linewidth": 2.2})}
 _SCORES = {"acc": "accuracy", "auroc": "AUROC"}
 _MODELS = {

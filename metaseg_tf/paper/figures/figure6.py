@@ -10,10 +10,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.ticker import AsinhLocator
 
 from metaseg_tf.paper.figures.drawing import (
-    BLUE,
-    GREEN,
     IOU_LABEL,
-    VERMILION,
     Drawing,
     new_figure,
     point_alpha,
@@ -22,11 +19,9 @@ from metaseg_tf.paper.figures.drawing import (
 from metaseg_tf.paper.figures.subject import load_judged, title_of
 from metaseg_tf.paper.measured import compute_correlations
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import METRIC_COLUMNS, METRICS, Column
+from metaseg_tf.segments.columns import GROUPS, METRIC_COLUMNS, METRICS, Column
 
 __all__ = ["draw", "frame", "plot"]
-
-_COLOURS = {"E": BLUE, "D": VERMILION, "S": GREEN}
 
 
 def frame(table: pd.DataFrame) -> pd.DataFrame:
@@ -49,7 +44,7 @@ def plot(segments: pd.DataFrame, metric: str, rho: float, ax: Axes) -> PathColle
         segments["iou_adj"],
         s=point_area(len(segments)),
         alpha=point_alpha(len(segments)) / 2,
-        color=_COLOURS[metric[0]],
+        color=GROUPS[column.group].colour,
         linewidths=0,
         rasterized=True,
     )
@@ -85,7 +80,7 @@ def _scale(ax: Axes, column: Column, lowest: float) -> None:
     """Logarithmic axes, for relative dispersions, which can be 0, passing to linear near 0."""
     if not np.isinf(column.range[1]):
         return
-    if column.name.startswith("S"):
+    if column.group == "size":
         ax.set_xscale("log")
     else:
         ax.set_xscale("asinh", linear_width=0.1)

@@ -7,10 +7,11 @@ from sklearn.metrics import brier_score_loss
 from statsmodels.discrete.discrete_model import Logit
 
 from metaseg_tf.analysis.design import build_design
-from metaseg_tf.analysis.diagnostics.logit import calibrate, fit_logit, group_of, reliability
+from metaseg_tf.analysis.diagnostics.logit import calibrate, fit_logit, reliability
 from metaseg_tf.analysis.estimators import Logistic
 from metaseg_tf.analysis.protocol import reference_splits
 from metaseg_tf.errors import InputError
+from metaseg_tf.segments.columns import PAPER_GROUPS, group_of
 
 COLUMNS = ("D", "D_in", "E", "E_bd", "S_bd", "cprob1", "cprob2")
 FEW = ("D_in", "E", "S_bd")
@@ -34,9 +35,9 @@ def test_the_fit_is_statsmodels(design, fit):
 
 
 def test_likelihood_ratios(design, fit):
-    assert [test.name for test in fit.group_tests] == ["LR E", "LR D", "LR S", "LR cprob"]
+    assert [test.name for test in fit.group_tests] == [f"LR {group}" for group in PAPER_GROUPS]
     full = fit_plainly(design, COLUMNS).llf
-    for test, group in zip(fit.group_tests, ("E", "D", "S", "cprob"), strict=True):
+    for test, group in zip(fit.group_tests, PAPER_GROUPS, strict=True):
         rest = [name for name in COLUMNS if group_of(name) != group]
         statistic = 2 * (full - fit_plainly(design, rest).llf)
         df = len(COLUMNS) - len(rest)
@@ -46,7 +47,7 @@ def test_likelihood_ratios(design, fit):
 
 
 def test_absent_groups_are_not_tested(design):
-    assert [test.name for test in fit_logit(design, ("S_in", "S_bd")).group_tests] == ["LR S"]
+    assert [test.name for test in fit_logit(design, ("S_in", "S_bd")).group_tests] == ["LR size"]
 
 
 def test_separable_outcomes_are_told(table):
