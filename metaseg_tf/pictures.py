@@ -28,8 +28,8 @@ __all__ = [
     "to_png",
 ]
 
-#: Name -> colours of an IoU, true or predicted, from 0 to 1, evenly spaced. The first are those of
-#: the paper; the second can be told apart without seeing red or green.
+#: Name -> colours of an IoU, true or predicted, from 0 to 1, evenly spaced. The first are like
+#: those of the paper; the second are safe for readers who cannot distinguish red from green.
 QUALITY_COLOURS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "red-green": ("#be1420", "#f48c3c", "#fae078", "#8cc85a", "#0a7d3c"),
@@ -73,7 +73,7 @@ def overlay_classes(
     ----------
     classes : uint8 [H, W]
     palette : uint8 [C, 3]
-        Colour of each class. What is no class, such as void, becomes white.
+        Colour of each class. Other values, such as void, become white.
     photograph : uint8 [H, W, 3], optional
 
     Returns

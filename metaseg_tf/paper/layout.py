@@ -1,4 +1,4 @@
-"""A printed table: cells of text that the screen, CSV, Markdown and LaTeX all show alike."""
+"""A printed table: cells of text, the same on the screen and as CSV, Markdown and LaTeX."""
 
 import csv
 import io
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 __all__ = ["NOT_AVAILABLE", "PrintedTable"]
 
-#: The cell of a number that cannot be had.
+#: The cell of a number that is not available.
 NOT_AVAILABLE = "n/a"
 
 _LATEX_SPECIAL = str.maketrans(
@@ -17,7 +17,7 @@ _LATEX_SPECIAL = str.maketrans(
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """Cells as they are to be read.
+    """A table whose cells are already formatted.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class PrintedTable:
     rows: tuple[tuple[str, ...], ...]
 
     def to_csv(self) -> str:
-        # What is printed only needs no pandas, which that module brings.
+        # That module imports pandas, which a table that is only printed does not need.
         from metaseg_tf.runs.run import inert_cell
 
         text = io.StringIO()
@@ -71,7 +71,7 @@ class PrintedTable:
         )
 
     def to_records(self) -> list[dict[str, str]]:
-        """One dictionary a row, for JSON; repeated headings are numbered from the second on."""
+        """One dictionary per row, for JSON; repeated headings are numbered from the second on."""
         names = [
             name if name not in self.header[:i] else f"{name} {self.header[:i].count(name) + 1}"
             for i, name in enumerate(self.header)

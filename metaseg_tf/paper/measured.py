@@ -173,7 +173,7 @@ def _scores(tidy: pd.DataFrame) -> dict[Quantity, Value]:
     return {Quantity(*key): Value(*row) for key, row in summarise(tidy).iterrows()}
 
 
-#: What is measured, and how. One kind may fail where the others can be had.
+#: Kinds of numbers, and how each is measured. One may fail although the others do not.
 KINDS: dict[str, Callable[[Run, str], dict[Quantity, Value]]] = {
     "miou": _miou,
     "counts": _counts,

@@ -18,7 +18,7 @@ from metaseg_tf.paper.quantities import (
 
 __all__ = ["CATALOGUE_NAMES", "NETWORKS", "PUBLISHED", "PublishedNumber", "find_published"]
 
-#: The paper's abbreviations and the networks they stand for.
+#: The paper's abbreviations of its networks.
 NETWORKS = {"XC": "DeepLabv3+ Xception65", "MN": "DeepLabv3+ MobileNetV2"}
 
 #: Name of the checkpoint in the catalogue -> the paper's abbreviation.
@@ -41,7 +41,7 @@ class PublishedNumber:
     decimals : int
         Printed decimals of ``value`` in that form.
     deviation : float or None
-        The printed standard deviation over ten runs, in the same form.
+        The printed standard deviation over ten splits, in the same form.
     """
 
     place: str

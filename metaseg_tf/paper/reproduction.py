@@ -47,7 +47,7 @@ class NetworkPlan:
     Attributes
     ----------
     role : str
-        The network of the paper that it is, or stands in for: "XC" or "MN".
+        The network of the paper that it is or replaces: "XC" or "MN".
     name : str
         Name of its run folder.
     source : str
@@ -75,7 +75,7 @@ class Plan:
     out : Path
         Folder for the runs, one per network.
     printed : sequence of PublishedNumber
-        What the results are compared with: the paper's numbers, or golden ones.
+        Numbers to compare the results with: the paper's, or golden ones.
     split : str
     limit : int or None
         Only the first images; the numbers are then not expected to agree.
@@ -198,11 +198,13 @@ def make_results(runs: Mapping[str, Run], out: Path) -> Iterator[StepResult]:
     states = [(role, run.fingerprint()) for role, run in runs.items()]
     state = hashlib.sha256(repr((__version__, states)).encode()).hexdigest()
     opened = list(runs.values())
-    steps: dict[str, Callable[[], list[Path]]] = {
-        **{f"table {n}": partial(_make_table, n, opened) for n in TABLES},
-        **{f"figure {n}": partial(figures.make_figure, n, opened) for n in figures.FIGURES},
-        **{f"diagnostics {role}": partial(_diagnose, run) for role, run in runs.items()},
-    }
+    steps: dict[str, Callable[[], list[Path]]] = {}
+    for n in TABLES:
+        steps[f"table {n}"] = lambda n=n: store_table(n, make_table(n, opened), opened)
+    for n in figures.FIGURES:
+        steps[f"figure {n}"] = partial(figures.make_figure, n, opened)
+    for role, run in runs.items():
+        steps[f"diagnostics {role}"] = partial(_diagnose, run)
     for name, make in steps.items():
         noted = record.get(name, {})
         if noted.get("state") == state and all((out / path).exists() for path in noted["paths"]):
@@ -217,10 +219,6 @@ def make_results(runs: Mapping[str, Run], out: Path) -> Iterator[StepResult]:
         record[name] = {"state": state, "paths": relative}
         write_json(out / _RECORD, record)
         yield StepResult(name, "made", paths)
-
-
-def _make_table(number: int, runs: list[Run]) -> list[Path]:
-    return store_table(number, make_table(number, runs), runs)
 
 
 def _diagnose(run: Run) -> list[Path]:

@@ -166,7 +166,7 @@ class Verification:
     hints : tuple of str
         Possible explanations of the misses.
     kind : str
-        What the numbers are compared with: "printed" in the paper, or "golden" ones of our own.
+        Numbers of the comparison: "printed" in the paper, or "golden" ones of our own.
     """
 
     comparisons: tuple[Comparison, ...]

@@ -70,7 +70,7 @@ class JudgedRun(NamedTuple):
     table : DataFrame
         The segment table with the columns ``SCORE_COLUMNS``; NaN for segments without a verdict.
     origin : str
-        One sentence on the origin of the verdicts.
+        One sentence that says where the verdicts come from.
     """
 
     run: Run
@@ -79,7 +79,7 @@ class JudgedRun(NamedTuple):
 
 
 def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
-    """Verdicts of a kept model or, without one, of run 0 of the published protocol.
+    """Verdicts of a kept model or, without one, of split 0 of the published protocol.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def _score_by_first_split(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, 
     except InputError as error:
         return scores, f"Verdicts are missing: {error}."
     return scores, (
-        "Verdicts are those of run 0 of the published protocol, fitted on one half of the "
+        "Verdicts are those of split 0 of the published protocol, fitted on one half of the "
         "segments with interior; segments without interior have none."
     )
 

@@ -24,7 +24,7 @@ __all__ = [
     "draw_figures",
 ]
 
-#: The numbers shown first; scores are means over the validation halves of ten runs.
+#: The numbers shown first; scores are means over the validation halves of ten splits.
 _GLANCE = {
     MIOU: "mIoU of the network",
     SEGMENTS: "segments with interior",
@@ -165,18 +165,11 @@ def _lay_out(title: str, comparisons: Sequence[Comparison], roles: dict[str, Run
     for comparison in comparisons:
         quantity = comparison.published.quantity
         run = roles[comparison.published.network]
-        part = _WORDS.get(quantity.part, quantity.part)
+        target, model, score, part = (_WORDS.get(word, word) for word in quantity[:4])
+        name = f"{target}: {score}, {model}" if part else _WORDS.get(str(quantity), str(quantity))
         header.setdefault(f"{run.name} {part}".strip())
-        rows.setdefault(_name(quantity), []).append(_cell(comparison))
+        rows.setdefault(name, []).append(_cell(comparison))
     return ComparedTable(title, tuple(header), tuple((k, tuple(v)) for k, v in rows.items()))
-
-
-def _name(quantity: Quantity) -> str:
-    """The row of a quantity: "IoU_adj: R², all metrics" for both halves."""
-    if not quantity.part:
-        return _WORDS.get(str(quantity), str(quantity))
-    target, model, score = (_WORDS.get(word, word) for word in quantity[:3])
-    return f"{target}: {score}, {model}"
 
 
 def _cell(comparison: Comparison) -> Cell:

@@ -1,4 +1,4 @@
-"""``RUN/report/``: one page in a folder that opens from disk, without a server or network."""
+"""``RUN/report/``: a page in a folder that opens from disk, without a server or network."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +44,7 @@ def write_report(
     runs : sequence of Run
         With ground truth; without maps the page has no explorer and says so.
     model : MetaModel, optional
-        The model whose verdicts are shown; by default run 0 of the published protocol.
+        The model whose verdicts are shown; by default split 0 of the published protocol.
     images : int
         Largest number of images per run that can be explored.
 

@@ -133,5 +133,5 @@ def test_one_outcome_only_leaves_a_page_that_says_so(tmp_path, monkeypatch):
     assert "missing" in judged.origin
     text = write_report([run]).read_text()
     assert "keep no maps" in text
-    assert text.count("Missing.") > 1
+    assert text.count("Missing: ") > 1
     assert "n/a" in text

@@ -56,7 +56,7 @@ def store_diagnostics(found: "Diagnostics", run: Run) -> list[Path]:
 
 
 def draw_diagnostics(found: "Diagnostics") -> Iterator[tuple[str, Drawing]]:
-    """Name and drawing of each picture; there is no calibration where no logistic fit is."""
+    """Name and drawing of each picture; no calibration without a logistic fit."""
     n_coefficients = len(found.linear.columns) + 1
     plots: dict[str, tuple[Callable, list[str]]] = {
         "residuals_fitted": (plot_residuals, ["fitted", "residual"]),
@@ -120,7 +120,7 @@ def plot_leverage(points: pd.DataFrame, ax: Axes, *, n_coefficients: int) -> lis
 
 
 def plot_partial_regression(points: pd.DataFrame, label: str, ax: Axes) -> list:
-    """What a column adds to the others: ``x`` against ``y``, with the fitted line."""
+    """The contribution of a column given the others: ``x`` against ``y``, with the fitted line."""
     slope = (points["x"] @ points["y"]) / (points["x"] @ points["x"])
     ends = np.array([points["x"].min(), points["x"].max()])
     dots = _scatter(points["x"], points["y"], ax)
@@ -161,7 +161,7 @@ def running_mean(x: pd.Series, y: pd.Series, bins: int = 30) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``x``, ``y``; fewer rows than ``bins`` where there are fewer points.
+        ``x``, ``y``; fewer rows than ``bins`` if there are fewer points.
     """
     groups = np.array_split(np.argsort(x.to_numpy(), kind="stable"), min(bins, len(x)))
     means = [(x.to_numpy()[g].mean(), y.to_numpy()[g].mean()) for g in groups]

@@ -1,4 +1,4 @@
-"""What figures are drawn with: the house style, panels of pictures, and how a drawing is stored.
+"""Drawing of figures: the house style, panels of pictures, and how a drawing is stored.
 
 Line colours are those of Okabe and Ito, which colour-blind readers can tell apart; the colours of
 maps are those of `metaseg_tf.pictures`.
@@ -103,7 +103,7 @@ class Drawing:
     ----------
     figure : Figure
     frames : mapping of str to DataFrame
-        By the end of the file's name; "" for the only or first one.
+        Suffix of the file's name -> data; the suffix of the only or first frame is "".
     """
 
     figure: Figure
@@ -192,7 +192,7 @@ def class_patches(maps: Sequence[np.ndarray], classes: ClassTable) -> list[Patch
 def name_segments(
     ax: Axes, segments: np.ndarray, class_ids: pd.Series, names: Sequence[str]
 ) -> list:
-    """Write its class on each of the largest segments, so that colours need not be told apart.
+    """Write the class on each of the largest segments, so that colours are not the only clue.
 
     Parameters
     ----------

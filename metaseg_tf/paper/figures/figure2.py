@@ -1,4 +1,4 @@
-"""Figure 2: an image's segmentation and heat map of D for each network."""
+"""Figure 2: segmentation and heat map of D of an image, for each network."""
 
 from collections.abc import Sequence
 
@@ -94,7 +94,7 @@ def draw(runs: Sequence[Run], *, image: str | None = None) -> Drawing:
 
 
 def _lay_out(n_runs, shape, photograph, image):
-    """A figure with axes [2, n_runs], below the photograph where there is one."""
+    """A figure with axes [2, n_runs], below the photograph if there is one."""
     width = {1: 4.8}.get(n_runs, 3.4 * n_runs)
     panel = (width - 0.8) / n_runs * shape[0] / shape[1] + 0.25
     n_rows = 2 + (photograph is not None)

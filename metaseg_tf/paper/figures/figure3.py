@@ -29,7 +29,7 @@ _LARGEST, _SMALLEST = 400.0, 0.8
 
 
 def frame(evaluation: Evaluation, table: pd.DataFrame) -> pd.DataFrame:
-    """True and predicted IoU_adj of every segment with interior, by run 0's linear regression.
+    """True and predicted IoU_adj of every segment with interior, by split 0's linear regression.
 
     Both halves are shown, as the caption of the paper says ("all connected components"); ``part``
     tells them apart. Predictions are not clipped.

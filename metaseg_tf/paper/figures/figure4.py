@@ -46,7 +46,7 @@ _MODELS = {
 
 
 def coefficient_frame(classification: Classification) -> pd.DataFrame:
-    """Coefficients of run 0 along the path.
+    """Coefficients of split 0 along the path.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def coefficient_frame(classification: Classification) -> pd.DataFrame:
 
 
 def score_frame(classification: Classification) -> pd.DataFrame:
-    """Accuracy and AUROC of run 0 along the path, and of the entropy baseline.
+    """Accuracy and AUROC of split 0 along the path, and of the entropy baseline.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def plot_scores(scores: pd.DataFrame, score: str, ax: Axes) -> list[Line2D]:
 
 
 def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing:
-    """The four panels for one run's table, by run 0 of the protocol."""
+    """The four panels for one run's table, by split 0 of the protocol."""
     (run,) = runs
     classification = evaluate_run(run, engine=engine).classification
     coefficients, scores = coefficient_frame(classification), score_frame(classification)

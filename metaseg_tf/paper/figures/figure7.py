@@ -29,7 +29,7 @@ from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import BOX
 
-__all__ = ["crucial_segment", "difference", "draw", "frame", "plot", "window_around"]
+__all__ = ["difference", "draw", "frame", "plot", "window_around"]
 
 _COLUMNS = ("segment", "class_id", "S", "S_in", *BOX, "iou", "iou_adj")
 
@@ -58,11 +58,6 @@ def frame(table: pd.DataFrame, image: str, classes: ClassTable) -> pd.DataFrame:
     return shown.sort_values("difference", ascending=False, kind="stable", ignore_index=True)
 
 
-def crucial_segment(segments: pd.DataFrame) -> pd.Series:
-    """The first row of `frame`."""
-    return segments.iloc[0]
-
-
 def window_around(box: Sequence[int], shape: tuple[int, int], side: int) -> tuple[slice, slice]:
     """Rows and columns of a square of that side, inside the image, with the box in its middle.
 
@@ -88,7 +83,7 @@ def plot(
 
     All show a square as high as the image around the crucial segment.
     """
-    crucial = crucial_segment(segments)
+    crucial = segments.iloc[0]
     box, shape = [int(crucial[name]) for name in BOX], maps.pred.shape
     outer = window_around(box, shape, min(shape))
     # Twice the box, between a sixth and a half of the image's height.
@@ -134,7 +129,7 @@ def draw(runs: Sequence[Run], *, image: str | None = None) -> Drawing:
     )
     patches = class_patches([maps.pred, maps.gt], run.classes)
     figure.legend(handles=patches, loc="outside lower center", ncols=9)
-    crucial = crucial_segment(segments)
+    crucial = segments.iloc[0]
     figure.suptitle(
         f"{title_of(run)}, {image}: {crucial['class']}, {crucial['S']} pixels, "
         f"{IOU_LABEL} = {crucial['iou_adj']:.2f}, $IoU$ = {crucial['iou']:.2f}",

@@ -21,23 +21,20 @@ class FigureEntry(NamedTuple):
         Name of its module, which is imported to draw it: not all figures need the fits.
     joint : bool
         Whether one drawing shows all runs; else each run has its own.
-    of_image : bool
-        Whether it shows one image, which ``draw`` takes as ``image=``.
-    of_fits : bool
-        Whether it shows the fits of the evaluation; ``draw`` takes their solver as ``engine=``.
+    takes : tuple of str
+        Options of its ``draw``: "image" if it shows one image, "engine" if it shows fits.
     caption : str
         One sentence for the report, which shows the figures that have one.
     """
 
     module: str
     joint: bool
-    of_image: bool = False
-    of_fits: bool = False
+    takes: tuple[str, ...] = ()
     caption: str = ""
 
     @property
     def draw(self) -> Callable[..., Drawing]:
-        """The module's function of runs, and of ``image=`` or ``engine=`` as said above."""
+        """The module's function of runs, and of the options that it takes."""
         return import_module(f"metaseg_tf.paper.figures.{self.module}").draw
 
 
@@ -46,23 +43,23 @@ _SHOWN = {"image": "a single image", "engine": "fits"}
 #: By the figure's number in the paper.
 FIGURES = {
     1: FigureEntry("figure1", joint=True),
-    2: FigureEntry("figure2", joint=True, of_image=True),
+    2: FigureEntry("figure2", joint=True, takes=("image",)),
     3: FigureEntry(
         "figure3",
         joint=True,
-        of_fits=True,
+        takes=("engine",),
         caption="Predicted against true IoU_adj of all segments; dot areas are proportional to S.",
     ),
     4: FigureEntry(
         "figure4",
         joint=False,
-        of_fits=True,
+        takes=("engine",),
         caption="Meta classification: coefficients, accuracy and AUROC over the inverse penalty "
         "1/λ.",
     ),
-    5: FigureEntry("figure5", joint=False, of_image=True, of_fits=True),
+    5: FigureEntry("figure5", joint=False, takes=("image", "engine")),
     6: FigureEntry("figure6", joint=False, caption="Each metric against IoU_adj."),
-    7: FigureEntry("figure7", joint=False, of_image=True),
+    7: FigureEntry("figure7", joint=False, takes=("image",)),
 }
 
 
@@ -94,7 +91,18 @@ def make_figure(
     InputError
         If there is no such figure, or the runs lack the data for it.
     """
-    entry = _find_entry(number, image=image, engine=engine)
+    if number not in FIGURES:
+        known = ", ".join(map(str, FIGURES))
+        raise InputError(f"figure: expected one of {known}, got {number}; choose another number")
+    entry = FIGURES[number]
+    asked = {"image": image, "engine": engine}
+    options = {name: value for name, value in asked.items() if value is not None}
+    for name in [name for name in options if name not in entry.takes]:
+        able = ", ".join(str(n) for n, other in FIGURES.items() if name in other.takes)
+        raise InputError(
+            f"{name}: expected none, since figure {number} does not show {_SHOWN[name]}, got "
+            f"{options[name]!r}; leave it out, or choose one of the figures {able}"
+        )
     names = [run.name for run in runs]
     if not names or len(set(names)) < len(names):
         raise InputError(
@@ -103,26 +111,9 @@ def make_figure(
         )
     first, *others = runs
     groups = {"": runs} if entry.joint else {"": [first]} | {f"_{r.name}": [r] for r in others}
-    asked = {"image": image, "engine": engine}
-    options = {name: value for name, value in asked.items() if value is not None}
     paths = []
     with styled():
         for suffix, group in groups.items():
             drawing = entry.draw(group, **options)
             paths += store_drawing(drawing, first, f"figures/figure{number}{suffix}")
     return paths
-
-
-def _find_entry(number: int, *, image: str | None, engine: str | None) -> FigureEntry:
-    if number not in FIGURES:
-        known = ", ".join(map(str, FIGURES))
-        raise InputError(f"figure: expected one of {known}, got {number}; choose another number")
-    entry = FIGURES[number]
-    for name, value, subject in (("image", image, "image"), ("engine", engine, "fits")):
-        if value is not None and not getattr(entry, f"of_{subject}"):
-            able = ", ".join(str(n) for n, e in FIGURES.items() if getattr(e, f"of_{subject}"))
-            raise InputError(
-                f"{name}: expected none, since figure {number} does not show {_SHOWN[name]}, got "
-                f"{value!r}; leave it out, or choose one of the figures {able}"
-            )
-    return entry

@@ -1,4 +1,4 @@
-"""What figures show of a run: its name, its classes, its segments, and one image of it."""
+"""Subjects of figures: the title of a run, its segments, and one image of it."""
 
 from collections.abc import Callable, Sequence
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 def title_of(run: Run) -> str:
-    """What a panel calls a run: the network, where the folder bears the paper's abbreviation."""
+    """Title of a run's panel: the network, if its folder has the paper's abbreviation as name."""
     return NETWORKS.get(run.name, run.name)
 
 
@@ -89,7 +89,7 @@ def choose_image(
     runs : sequence of Run
     image : str or None
     rate : callable
-        Gives a number for each image by its name; called where no image is asked for.
+        Returns a number for each image by its name; called if no image is asked for.
 
     Raises
     ------

@@ -1,11 +1,11 @@
-// The data that run*.js bring, and how packed arrays are read. Everything hangs on `metaseg`.
+// The data of run*.js, and how packed arrays are read. Everything is a property of `metaseg`.
 "use strict";
 
 const metaseg = (() => {
   const runs = [];
   const waiting = new Map();
 
-  // Base64 of what zlib packed, as the typed array that Python named; see report/packing.py.
+  // Base64 of zlib output, as the typed array that Python named; see report/explorer.py.
   async function unpack({ type, data }) {
     const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));

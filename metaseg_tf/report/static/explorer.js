@@ -33,7 +33,7 @@ metaseg.explorer = (() => {
 
   let painting = Promise.resolve();
 
-  // One after the other: a picture that takes long must not cover a later choice.
+  // One after the other: a picture that loads slowly must not cover a later choice.
   function paint() {
     painting = painting.then(async () => {
       if (!state.map) return;
@@ -151,7 +151,7 @@ metaseg.explorer = (() => {
     await paint();
   }
 
-  // Show a segment, on whatever image of whatever run it is, and even if it was hidden.
+  // Show a segment of any image and run, even if it was hidden.
   async function open(runIndex, imageIndex, number) {
     if (runIndex !== state.run || imageIndex !== state.image || !state.map) {
       await showImage(runIndex, imageIndex);

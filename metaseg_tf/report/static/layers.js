@@ -1,10 +1,10 @@
-// What can lie over the photograph: pictures of the whole image, and segments each in one colour.
+// Layers over the photograph: pictures of the whole image, and segments in one colour each.
 "use strict";
 
 metaseg.layers = (() => {
   const { colours, element } = metaseg;
 
-  // A layer has a picture (`file`), or a value of each segment, or the class that it shows.
+  // A layer shows a picture (`file`), a value of each segment, or its class.
   const LAYERS = [
     { key: "image", name: "image", file: "image.jpg" },
     { key: "prediction", name: "prediction" },

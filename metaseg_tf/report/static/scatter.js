@@ -1,4 +1,4 @@
-// Predicted against true IoU_adj: a dot a segment, which a click opens.
+// Predicted against true IoU_adj: one dot per segment; a click opens it.
 "use strict";
 
 metaseg.scatter = (() => {

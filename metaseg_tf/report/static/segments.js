@@ -1,4 +1,4 @@
-// What is known of one segment, as a table; and colours of values.
+// The table of all that is known of a segment; colours of values.
 "use strict";
 
 metaseg.colours = (() => {
@@ -53,7 +53,7 @@ metaseg.describe = (() => {
       element("thead", {}, head), element("tbody", {}, ...rows));
   }
 
-  // The heading and the verdict of a segment, and where wanted its metrics.
+  // The heading and the verdict of a segment, and its metrics if wanted.
   return (run, segment, anchors, { full = true, image = "" } = {}) => {
     const { name, colour } = run.classOf(segment);
     const swatch = element("span", { className: "swatch", "aria-hidden": "true" });

@@ -11,7 +11,7 @@ from metaseg_tf.errors import DataFormatError, InputError
 from metaseg_tf.paper.figures import FIGURES, make_figure
 from metaseg_tf.runs.run import Run, load_run
 
-OF_IMAGE = [number for number, entry in FIGURES.items() if entry.of_image]
+OF_IMAGE = [number for number, entry in FIGURES.items() if "image" in entry.takes]
 
 
 @pytest.mark.parametrize("number", FIGURES)
