@@ -56,14 +56,7 @@ def describe_network(
 ) -> dict[str, Any]:
     """Everything that the probabilities of a network depend on, for the manifest of a run.
 
-    Parameters
-    ----------
-    source : str or Path
-        As given to `load_network`.
-    network : Network
-        As returned by it.
-    options : NetworkOptions
-        As given to it.
+    ``source`` and ``options`` are as given to `load_network`, which returned ``network``.
     """
     path = _find_path(source)
     if path.is_dir():
