@@ -144,13 +144,7 @@ def checkpoint_folder(folder: Path | None = None) -> Path:
 
 
 def checkpoint_path(entry: Checkpoint, folder: Path | None = None) -> Path:
-    """Prefix of the downloaded checkpoint (``.../model.ckpt``), as TensorFlow reads it.
-
-    Raises
-    ------
-    DataFormatError
-        If it was not downloaded yet or is not whole.
-    """
+    """Prefix of the downloaded checkpoint, ``.../model.ckpt``; a DataFormatError if not whole."""
     unpacked = checkpoint_folder(folder) / entry.folder
     found = sorted(unpacked.rglob("*.index"))
     if len(found) != 1:

@@ -64,11 +64,7 @@ def describe_network(
     else:
         files = [path] if path.is_file() else sorted(path.parent.glob(f"{path.name}.*"))
     settings = replace(network.settings, tile=options.tile, overlap=options.overlap)
-    return {
-        "network": Path(source).name,
-        "network_sha256": hash_files(files),
-        **settings.to_json(),
-    }
+    return {"network": Path(source).name, "network_sha256": hash_files(files), **settings.to_json()}
 
 
 def paper_options(source: str | Path, options: NetworkOptions) -> NetworkOptions:
