@@ -36,9 +36,9 @@ from metaseg_tf.networks.deeplab.model import count_multiply_adds, variable_shap
 from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork, export_frozen_graph
 from metaseg_tf.networks.options import NetworkOptions
 
-#: The least crop of the form k * 16 + 1 that holds a scene of 256x512.
+#: Smallest crop of the form k * 16 + 1 that holds a scene of 256x512.
 CROP = (257, 513)
-#: Scenes that the networks are tried on, apart from those of training: conditions, first seed.
+#: Held-out scenes on which the networks are evaluated: conditions and first seed.
 HELD_OUT = {"training": (TRAINING, 900_000), "validation": (VALIDATION, 910_000)}
 N_HELD_OUT = 40
 #: First seed of the scenes to train on; those of the demo's validation split begin at 0.
@@ -46,7 +46,7 @@ FIRST_SEED = 100_000
 
 
 class Stage(NamedTuple):
-    """A part of a training: how many steps of which batches, and how rare classes count.
+    """A part of a training: the number of steps, their batches, and the weight of rare classes.
 
     ``scales`` as in `make_batches`, ``balance`` is the strength in `balance_classes`.
     """
@@ -113,7 +113,7 @@ class Scenes(NamedTuple):
 
 
 def draw_scenes(n_scenes, first_seed, conditions, text) -> Scenes:
-    """Draw scenes in processes of their own, in the order of their seeds."""
+    """Draw scenes in parallel processes, in the order of their seeds."""
     seeds = range(first_seed, first_seed + n_scenes)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         drawn = pool.map(partial(draw_scene, conditions=conditions), seeds, chunksize=4)
@@ -122,7 +122,7 @@ def draw_scenes(n_scenes, first_seed, conditions, text) -> Scenes:
 
 
 def train(name: str, recipe: Recipe, scenes: Scenes, seed: int) -> tuple[dict, list[str]]:
-    """Train under a progress bar; the weights and the lines of the log, twenty in all."""
+    """Train under a progress bar; returns the weights and the log of about twenty lines."""
     trainer = Trainer(recipe.architecture, Schedule(recipe.steps, recipe.peak), seed=seed)
     lines, losses, started = [], [], time.monotonic()
     every = max(1, recipe.steps // 20)
@@ -151,7 +151,7 @@ def draw_batches(recipe: Recipe, scenes: Scenes, seed: int) -> Iterator[tuple]:
 
 
 def compute_ious(network: RebuiltNetwork, scenes: Scenes) -> np.ndarray:
-    """IoU of each class over all scenes, in [0, 1]; NaN where a class is nowhere."""
+    """IoU of each class over all scenes, in [0, 1]; NaN if a class does not occur."""
     n_classes = network.classes
     pairs = np.zeros(n_classes**2, np.int64)
     for image, labels in zip(*scenes, strict=True):
@@ -165,7 +165,7 @@ def compute_ious(network: RebuiltNetwork, scenes: Scenes) -> np.ndarray:
 
 
 def write_card(path: Path, facts: Mapping[str, str], ious: Mapping[str, np.ndarray], lines):
-    """Write what the network is, how it was trained and how well it does, as Markdown."""
+    """Write a card in Markdown: the network, its training, and how well it does."""
     facts = {f"**{path.stem}**": "", "---": "---", **facts}
     for part, values in ious.items():
         facts[f"mIoU on {N_HELD_OUT} held-out scenes, {part} conditions"] = (
@@ -177,7 +177,7 @@ def write_card(path: Path, facts: Mapping[str, str], ious: Mapping[str, np.ndarr
 
 
 def describe(recipe: Recipe, n_scenes: int, seed: int, seconds: float) -> dict[str, str]:
-    """The facts of a training for its card."""
+    """Facts of a training for its card."""
     stages = (
         f"{s.steps} of {s.batch} views of {s.crop[0]}x{s.crop[1]}, scales {s.scales}, "
         f"class balance {s.balance}"
@@ -190,7 +190,7 @@ def describe(recipe: Recipe, n_scenes: int, seed: int, seconds: float) -> dict[s
         "multiply-adds of a scene": f"{multiply_adds / 1e9:.2f} G",
         "scenes to train on": f"{n_scenes} of training conditions, seeds from {FIRST_SEED:,}",
         "steps": "; then ".join(stages),
-        "optimiser": f"Adam, peak rate {recipe.peak}, polynomial decay",
+        "optimiser": f"AdamW, peak rate {recipe.peak}, polynomial decay",
         "seed": str(seed),
         "wall time": f"{seconds / 60:.0f} minutes",
         "TensorFlow": tf.__version__,

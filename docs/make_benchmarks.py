@@ -29,7 +29,7 @@ def read_points(benchmarks):
 
 
 def draw(points, path):
-    """Seconds against each axis, beside a line of slope one through the last point."""
+    """Seconds against each axis, next to a line of slope one through the last point."""
     figure, panels = plt.subplots(1, len(points), figsize=(3.2 * len(points), 3), squeeze=False)
     for panel, (axis, values) in zip(panels[0], points.items(), strict=True):
         x, y = zip(*values, strict=True)
@@ -42,7 +42,7 @@ def draw(points, path):
 
 
 def to_markdown(content, points):
-    """The page: ratios and stages as the benchmarks noted them, then a table an axis."""
+    """The page: ratios and stages as the benchmarks noted them, then a table per axis."""
     machine = content["machine_info"]
     lines = [
         "# Benchmarks",

@@ -7,7 +7,7 @@ import functools
 import glob
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -28,8 +28,6 @@ __all__ = [
     "PairSource",
     "find_pairs",
     "read_ahead",
-    "read_pair",
-    "read_pairs",
 ]
 
 _UNKNOWN = 254
@@ -94,8 +92,28 @@ class Pair(FileItem):
         return self.labels.name.endswith(_LABEL_SUFFIXES[1])
 
     def read(self) -> Sample:
-        """The pair as `read_pair` decodes it."""
-        return read_pair(self)
+        """Decode the pair: image uint8 [H, W, 3], and gt uint8 [H, W] of train ids, 255 for void.
+
+        Raises
+        ------
+        DataFormatError
+            If a file cannot be read, or is not what the data set has in its place.
+        InputError
+            If the label image holds unknown ids.
+        """
+        import tensorflow as tf
+
+        try:
+            _, image, gt = _decoder()(*(tf.constant(column[0]) for column in _columns([self])))
+        except tf.errors.OpError as error:
+            # These say better what is wrong than TensorFlow.
+            _check_png(self.image)
+            _check_png(self.labels, _GREY)
+            raise DataFormatError(
+                f"{self.image} with {self.labels.name}: expected two whole PNG files, got one that "
+                f"cannot be read ({in_one_line(error)}); unpack it again"
+            ) from error
+        return _as_sample(self, image, gt)
 
 
 class PairSource(Source):
@@ -182,37 +200,6 @@ def _split_folder(root: Path, split: str) -> Path:
     return root / _IMAGES / split
 
 
-def read_pair(pair: Pair) -> Sample:
-    """Decode one pair: image uint8 [H, W, 3], and gt uint8 [H, W] of train ids, 255 for void.
-
-    Raises
-    ------
-    DataFormatError
-        If a file cannot be read, or is not what the data set has in its place.
-    InputError
-        If the label image holds unknown ids.
-    """
-    import tensorflow as tf
-
-    try:
-        _, image, gt = _decoder()(*(tf.constant(column[0]) for column in _columns([pair])))
-    except tf.errors.OpError as error:
-        # These say better what is wrong than TensorFlow.
-        _check_png(pair.image)
-        _check_png(pair.labels, _GREY)
-        raise DataFormatError(
-            f"{pair.image} with {pair.labels.name}: expected two whole PNG files, got one that "
-            f"cannot be read ({in_one_line(error)}); unpack it again"
-        ) from error
-    return _as_sample(pair, image, gt)
-
-
-def read_pairs(pairs: Iterable[Pair], *, prefetch: int = 2) -> Iterator[Sample]:
-    """Decode pairs in order, as `read_ahead`; a broken one raises, and iteration can go on."""
-    pairs = list(pairs)
-    return map(read_ahead(pairs, prefetch=prefetch), pairs)
-
-
 def read_ahead(pairs: Sequence[Pair], *, prefetch: int = 2) -> Callable[[Pair], Sample]:
     """Decode pairs ahead of their reader, in their order and on several threads.
 
@@ -225,7 +212,7 @@ def read_ahead(pairs: Sequence[Pair], *, prefetch: int = 2) -> Callable[[Pair], 
     Returns
     -------
     callable
-        Returns any pair as `read_pair` does, and drops the unread ones before it. A pair that is
+        Returns any pair as `Pair.read` does, and drops the unread ones before it. A pair that is
         broken, dropped, read before or not among ``pairs`` is decoded on its own.
     """
     elements = iter(_chain(pairs, prefetch))
@@ -240,7 +227,7 @@ def read_ahead(pairs: Sequence[Pair], *, prefetch: int = 2) -> Callable[[Pair], 
             # The chain ends early if its last pairs are broken.
             element = next(elements, (len(places),))
         place, *decoded = element
-        return _as_sample(pair, *decoded) if int(place) == wanted >= 0 else read_pair(pair)
+        return _as_sample(pair, *decoded) if int(place) == wanted >= 0 else pair.read()
 
     return read
 

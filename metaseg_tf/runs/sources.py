@@ -39,8 +39,8 @@ class NetworkSource(Source):
     """
 
     def __init__(self, network, images: Source, settings: Mapping[str, Any]):
-        # On the processor the network is left half of it: with more threads, each takes caches and
-        # cores from the other, and both wait.
+        # A network on the processor is left half of the cores while an image is measured: with more
+        # threads each takes caches and cores from the other, and both wait.
         on_gpu = tf.config.list_physical_devices("GPU")
         super().__init__(
             [_Seen(item, network) for item in images.items],

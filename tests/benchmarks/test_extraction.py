@@ -105,9 +105,9 @@ def test_a_run_costs_no_more_than_its_parts(note, pairs, mobilenet, tmp_path):
     )
     network, measuring, whole = np.median(seconds, axis=0) / N_IMAGES
     ratio = np.median(seconds[:, 2] / seconds[:, :2].sum(1))
-    note("MobileNetV2 OS 16 at 1024x2048, seconds an image", network)
-    note("measuring at 1024x2048x19, seconds an image", measuring)
-    note("a run with MobileNetV2, seconds an image", whole)
+    note("MobileNetV2 OS 16 at 1024x2048, seconds per image", network)
+    note("measuring at 1024x2048x19, seconds per image", measuring)
+    note("a run with MobileNetV2, seconds per image", whole)
     note("a run with MobileNetV2 / (network + measuring)", ratio)
     assert ratio <= 1.05
 

@@ -61,6 +61,6 @@ def test_a_second_worker(note, dumps, tmp_path):
             best[count] = max(best[count], rate)
     note("images/s, 1 worker of one thread", best[1])
     note("throughput of 2 workers / of 1", best[2] / best[1])
-    note("GB a worker, 1024x2048x19", memory)
+    note("GB per worker, 1024x2048x19", memory)
     assert memory < 1.5
     assert best[2] >= 1.7 * best[1]

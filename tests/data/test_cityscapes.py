@@ -13,11 +13,15 @@ from metaseg_tf.data import cityscapes
 from metaseg_tf.data.cityscapes import (
     LABEL_IDS_TO_TRAIN_IDS,
     LABELS,
+    Pair,
     find_pairs,
     read_ahead,
-    read_pairs,
 )
 from metaseg_tf.errors import DataFormatError, InputError
+
+
+def read_pairs(pairs):
+    return map(read_ahead(pairs), pairs)
 
 
 @pytest.fixture
@@ -169,7 +173,7 @@ def test_pairs_are_taken_by_what_they_are_in_any_order(tmp_path):
 def test_what_is_taken_was_decoded_ahead(root, monkeypatch):
     pairs = find_pairs(root)
     read = read_ahead(pairs)
-    monkeypatch.setattr(cityscapes, "read_pair", lambda pair: pytest.fail("decoded on its own"))
+    monkeypatch.setattr(Pair, "read", lambda pair: pytest.fail("decoded on its own"))
     assert read(pairs[0]).gt.shape == read(pairs[2]).gt.shape == (8, 10)
 
 

@@ -152,11 +152,11 @@ def _read_photograph(path: Path):
 
 
 def _read_pair(path: Path):
-    from metaseg_tf.data.cityscapes import Pair, read_pairs
+    from metaseg_tf.data.cityscapes import Pair
 
     image = path.parent / "image.png"
     image.write_bytes(_labels()[2])
-    return next(read_pairs([Pair("ulm", image, path)]))
+    return Pair("ulm", image, path).read()
 
 
 @cache
