@@ -64,7 +64,9 @@ def predict(
             f"predict: expected either --softmax, or --network and --images, got {given}; name the "
             "dumps or the images to judge"
         )
-    given = options.dump_settings(softmax, logits, channels_first, keys)
+    given = options.dump_settings(
+        softmax, network_options, logits=logits, channels_first=channels_first, keys=keys
+    )
     from metaseg_tf.meta import load_model
 
     judge = load_model(model)
