@@ -25,8 +25,7 @@ def predict(
     model: Annotated[Path, typer.Argument(help="Meta model written by fit.")],
     out: options.Out,
     images: Annotated[
-        list[Path] | None,
-        typer.Option(help="Image or folder of images; may be repeated."),
+        list[Path] | None, typer.Option(help="Image or folder of images; may be repeated.")
     ] = None,
     network: options.Network = None,
     softmax: Annotated[
