@@ -5,14 +5,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
-from metaseg_tf.demo.streetscenes.primitives import (
-    disc,
-    draw_any,
-    draw_near,
-    pick,
-    rectangle,
-    scaled,
-)
+from metaseg_tf.demo.streetscenes.tools import disc, draw_any, draw_near, pick, rectangle, scaled
 
 __all__ = [
     "BUS",
