@@ -52,21 +52,11 @@ _DEUTERANOPIA = np.array(
 
 @dataclass(frozen=True)
 class ClassTable:
-    """The classes of a network, by class id.
+    """The classes of a network, by class id: 2 to 254 different names.
 
-    Attributes
-    ----------
-    names : tuple of str, length C
-        2 to 254 different names.
-    colours : tuple of str, length C, optional
-        ``#rrggbb``; those that are empty or missing are made distinct from the others.
-    kinds : tuple of str, length C, optional
-        ``"thing"``, ``"stuff"``, or empty where it is not known.
-
-    Raises
-    ------
-    InputError
-        If there are too few or too many classes, a name occurs twice, or a colour or kind is none.
+    ``colours`` are ``#rrggbb``; those that are empty or missing are made distinct from the others.
+    ``kinds`` are ``"thing"``, ``"stuff"``, or empty where it is not known. Raises InputError if a
+    name, colour or kind is none of these, or their numbers differ.
     """
 
     names: tuple[str, ...]
@@ -101,13 +91,7 @@ class ClassTable:
 
     @classmethod
     def from_json(cls, rows: Iterable[Any]) -> "ClassTable":
-        """The table that `to_json` gave, or rows that are names alone.
-
-        Raises
-        ------
-        InputError
-            If a row is neither a name nor an object with ``name``, ``colour`` and ``kind``.
-        """
+        """The table that `to_json` gave, or rows that are names alone; else an InputError."""
         found = []
         for row in rows:
             row = {"name": row} if isinstance(row, str) else row
@@ -155,20 +139,11 @@ def _check_class(name: Any, colour: Any, kind: Any) -> None:
 
 
 def load_classes(source: str | os.PathLike) -> ClassTable:
-    """A class table by name or from a file.
+    """A class table by a name of `BUILT_IN`, or from a file.
 
-    Parameters
-    ----------
-    source : str or path
-        A name of `BUILT_IN`, or a file: JSON or CSV with ``name``, ``colour``, ``kind`` (the last
-        two optional), else text with one name per line.
-
-    Raises
-    ------
-    DataFormatError
-        If there is no such table or file, or it cannot be read.
-    InputError
-        As `ClassTable`.
+    The file is JSON or CSV with ``name``, ``colour``, ``kind`` (the last two optional), else text
+    with one name per line. Raises DataFormatError if there is no such table or file, or it cannot
+    be read; InputError as `ClassTable`.
     """
     if str(source) in BUILT_IN:
         return BUILT_IN[str(source)]

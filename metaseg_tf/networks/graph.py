@@ -57,22 +57,9 @@ _MAX_BYTES = 2**31
 class Graph:
     """A GraphDef with its edges at hand; control edges are left out.
 
-    Parameters
-    ----------
-    graph_def : tf.compat.v1.GraphDef
-
-    Attributes
-    ----------
-    nodes : dict of str to NodeDef
-    consumers : dict of str to list of NodeDef
-        The readers of a node's outputs.
-    order : list of NodeDef
-        All nodes, each after those that it reads.
-
-    Raises
-    ------
-    NetworkError
-        If the graph runs in a circle, or a node reads one that is not there.
+    ``nodes`` are its NodeDefs by name, ``consumers`` the readers of each node's outputs, and
+    ``order`` has each node after those that it reads. Raises NetworkError if the graph runs in a
+    circle, or a node reads one that is not there.
     """
 
     def __init__(self, graph_def):
@@ -141,13 +128,7 @@ class Branch(NamedTuple):
 
 
 def find_tail(graph: Graph) -> Tail:
-    """The one ArgMax that leads to an output, and what feeds it.
-
-    Raises
-    ------
-    NetworkError
-        If there is none, or more than one.
-    """
+    """The one ArgMax that leads to an output, and what feeds it, or a NetworkError."""
     found = {node.name: _follow_labels(graph, node) for node in graph.of("ArgMax")}
     found = {name: output for name, output in found.items() if output is not None}
     if len(found) != 1:
@@ -164,13 +145,7 @@ def find_tail(graph: Graph) -> Tail:
 
 
 def find_image(graph: Graph, tail: Tail):
-    """The one placeholder that the labels depend on.
-
-    Raises
-    ------
-    NetworkError
-        If there is none, or more than one.
-    """
+    """The one placeholder that the labels depend on, or a NetworkError."""
     ancestors = graph.ancestors(graph.nodes[tail.argmax])
     found = [node for node in ancestors if node.op == "Placeholder"]
     if len(found) != 1:
@@ -253,17 +228,9 @@ def _first_convolutions(graph: Graph) -> list:
 
 
 class GraphFunctions:
-    """Any tensors of a graph, as functions of one of its placeholders.
+    """Any tensors of a graph that passed `check_graph`, as functions of one of its placeholders.
 
-    Parameters
-    ----------
-    graph_def : tf.compat.v1.GraphDef
-        A graph that `metaseg_tf.untrusted.graphs.check_graph` has passed.
-
-    Raises
-    ------
-    NetworkError
-        If TensorFlow cannot read the graph, for instance because a node lacks inputs.
+    Raises NetworkError if TensorFlow cannot read the graph, such as one whose nodes lack inputs.
     """
 
     def __init__(self, graph_def: tf.compat.v1.GraphDef):
@@ -296,10 +263,7 @@ class GraphFunctions:
 def import_graph(graph_def: tf.compat.v1.GraphDef, weight_bytes: float = math.inf):
     """A wrapped function of a graph, which captures the constants from that size on.
 
-    Raises
-    ------
-    NetworkError
-        If TensorFlow cannot read the graph.
+    Raises NetworkError if TensorFlow cannot read the graph.
     """
     try:
         skeleton, weights = _split(graph_def, weight_bytes)
@@ -358,19 +322,10 @@ def graph_multiply_adds(graph: tf.Graph) -> int | None:
 
 
 def load_graph_def(path: Path) -> tf.compat.v1.GraphDef:
-    """Read a frozen graph from a ``.pb`` file or from the archive that it was published in.
+    """Read the one frozen graph in a ``.pb`` file, or in the archive that it was published in.
 
-    Parameters
-    ----------
-    path : Path
-        ``*.pb``, or ``*.tar.gz`` (``*.tgz``, ``*.tar``) with one frozen graph in it.
-
-    Raises
-    ------
-    DataFormatError
-        If the file is missing, truncated or holds no graph.
-    UnsafeGraphError
-        If the graph holds ops which inference does not need.
+    Raises DataFormatError if the file is missing, truncated or holds no graph, and UnsafeGraphError
+    if the graph holds ops which inference does not need.
     """
     path = Path(path)
     if not path.name.endswith((".pb", ".tar.gz", ".tgz", ".tar")):

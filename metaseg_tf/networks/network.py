@@ -56,14 +56,7 @@ def describe_network(
 ) -> dict[str, Any]:
     """Everything that the probabilities of a network depend on, for the manifest of a run.
 
-    Parameters
-    ----------
-    source : str or Path
-        As given to `load_network`.
-    network : Network
-        As returned by it.
-    options : NetworkOptions
-        As given to it.
+    ``source`` and ``options`` are as given to `load_network`, which returned ``network``.
     """
     path = _find_path(source)
     if path.is_dir():
@@ -71,11 +64,7 @@ def describe_network(
     else:
         files = [path] if path.is_file() else sorted(path.parent.glob(f"{path.name}.*"))
     settings = replace(network.settings, tile=options.tile, overlap=options.overlap)
-    return {
-        "network": Path(source).name,
-        "network_sha256": hash_files(files),
-        **settings.to_json(),
-    }
+    return {"network": Path(source).name, "network_sha256": hash_files(files), **settings.to_json()}
 
 
 def paper_options(source: str | Path, options: NetworkOptions) -> NetworkOptions:

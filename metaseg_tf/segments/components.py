@@ -75,12 +75,11 @@ def check_labelling(connectivity: int, labeller: str) -> None:
 
 
 def connect_spans(spans: "Spans", kinds: np.ndarray, connectivity: int) -> np.ndarray:
-    """Number the connected components of spans of equal kind.
+    """Number the connected components of spans of equal kind, given in raster order.
 
     Parameters
     ----------
     spans : Spans
-        In raster order.
     kinds : uint8 array [N]
         Class id of each span; 255 (void) belongs to no component.
     connectivity : {8, 4}
@@ -88,7 +87,7 @@ def connect_spans(spans: "Spans", kinds: np.ndarray, connectivity: int) -> np.nd
     Returns
     -------
     int32 array [N]
-        0 for void, else 1, 2, ... in raster order of a component's first pixel.
+        As `label_components`.
     """
     labels, inside = np.zeros(len(kinds), np.int32), np.flatnonzero(kinds != VOID)
     spans, kinds = spans.take(inside), kinds[inside]
@@ -104,14 +103,10 @@ def connect_spans(spans: "Spans", kinds: np.ndarray, connectivity: int) -> np.nd
 
 
 class Spans(NamedTuple):
-    """Horizontal strips of pixels, each within one row of an image.
+    """Horizontal strips of pixels, each within one row of an image of that width.
 
-    Attributes
-    ----------
-    starts, lengths : int64 arrays [N]
-        Flat position of the first pixel, and number of pixels.
-    width : int
-        Of the image.
+    ``starts`` and ``lengths``, int64 [N], are the flat position of the first pixel and the number
+    of pixels.
     """
 
     starts: np.ndarray
@@ -199,20 +194,11 @@ def find_interior(classes: np.ndarray, *, convention: str = "reference") -> np.n
 
 
 def span_starts(*maps: np.ndarray, every: int | None = None) -> np.ndarray:
-    """Flat positions at which a span of pixels begins that are equal in all maps.
+    """Flat positions, int64 [N], at which spans of pixels begin that are equal in all maps [H, W].
 
     A span stays within one row of the image. Sums over segments become sums over spans, of which an
-    image has a hundred times fewer than pixels.
-
-    Parameters
-    ----------
-    maps : arrays [H, W]
-    every : int, optional
-        Begin a new span at each multiple of this flat position, too.
-
-    Returns
-    -------
-    int64 array [N], rising, beginning with 0
+    image has a hundred times fewer than pixels. With ``every``, a new one also begins at each
+    multiple of this flat position.
     """
     begins = np.zeros(maps[0].shape, bool)
     begins[:, 0] = True

@@ -65,13 +65,7 @@ _HEAP_REFERENCE = struct.Struct("<IQI")
 _HEAP_START = b"GCOL\1\0\0\0"
 _HEAP = struct.Struct("<8sQ")
 _HEAP_OBJECT = struct.Struct("<H6xQ")
-_KINDS = {
-    "f": "real numbers",
-    "iu": "integers",
-    "iub": "integers",
-    "fiu": "numbers",
-    "SU": "text",
-}
+_KINDS = {"f": "real numbers", "iu": "integers", "iub": "integers", "fiu": "numbers", "SU": "text"}
 
 
 class _Origin(NamedTuple):
@@ -99,10 +93,7 @@ class StoredArrays(Protocol):
     def read(self, name: str, kinds: str) -> np.ndarray:
         """One array, whose dtype is of one of ``kinds``, such as "f" or "iu", as numpy names them.
 
-        Raises
-        ------
-        DataFormatError
-            If it is of another kind, too large, or not stored in this file.
+        Raises DataFormatError if it is of another kind, too large, or not stored in this file.
         """
 
 
@@ -142,16 +133,8 @@ def open_npy(path: str | os.PathLike, name: str) -> Iterator[StoredArrays]:
 def check_hdf5(content: bytes, name: str) -> None:
     """Refuse an HDF5 file, for others to read, unless all its arrays are its own and bounded.
 
-    Parameters
-    ----------
-    content : bytes
-    name : str
-        Name of the file in errors.
-
-    Raises
-    ------
-    DataFormatError
-        Naming the array or link; also if h5py cannot read the file.
+    Raises DataFormatError with the ``name`` of the file and of the array or link, also if h5py
+    cannot read the file.
     """
     origin = _Origin(name, "HDF5")
     # libhdf5 1.14.6 never returns from a heap of texts whose free space has no size.

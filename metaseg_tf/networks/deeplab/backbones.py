@@ -82,15 +82,9 @@ class MobileNetV2:
         return f"{self.scope}/expanded_conv" + (f"_{index}" if index else "")
 
     def features(self, layers: Layers, x: tf.Tensor, output_stride: int) -> tuple[tf.Tensor, None]:
-        """Features at the output stride; there is no low-level feature.
+        """Features of images in [-1, 1], float32 [N, H, W, 3], at an output stride of 8, 16 or 32.
 
-        Parameters
-        ----------
-        layers : Layers
-        x : float32 tensor [N, H, W, 3]
-            Images in [-1, 1].
-        output_stride : int
-            8, 16 or 32.
+        There is no low-level feature.
         """
         schedule = atrous_schedule([2, *(b.stride for b in self.blocks)], output_stride)
         x = layers.conv(
@@ -169,10 +163,7 @@ class Xception:
     def features(
         self, layers: Layers, x: tf.Tensor, output_stride: int
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Features at the output stride and the low-level feature at stride 4.
-
-        Arguments as in `MobileNetV2.features`.
-        """
+        """Features as `MobileNetV2.features`, and the low-level feature at stride 4."""
         units = list(self.units())
         schedule = atrous_schedule([2, *(unit.stride for unit in units)], output_stride)
         x = self._stem(layers, x)
@@ -244,17 +235,9 @@ class Architecture:
 
     Networks of other depths are made from the published ones, such as
     ``replace(MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.25), head_depth=64)``.
-
-    Attributes
-    ----------
-    backbone : MobileNetV2 or Xception
-    n_classes : int
-    head_depth : int
-        Depth of each branch of the pyramid pooling and of their projection.
-    atrous_branches : bool
-        Whether the pyramid pooling has its three atrous branches.
-    decoder : Decoder or None
-        None if the logits come straight from the pyramid pooling.
+    ``head_depth`` is that of each branch of the pyramid pooling and of their projection;
+    ``atrous_branches`` tells if the pooling has its three atrous ones. Without ``decoder`` the
+    logits come straight from the pooling.
     """
 
     backbone: MobileNetV2 | Xception

@@ -40,22 +40,9 @@ _WEIGHTED = re.compile("Conv2D|DepthwiseConv2dNative|BiasAdd|Identity|FusedBatch
 class FrozenGraph(Network):
     """Class probabilities from a DeepLab frozen graph, run with the settings it was exported with.
 
-    Parameters
-    ----------
-    graph_def : tf.compat.v1.GraphDef
-        A graph with one uint8 image [1, H, W, 3] as its input and labels as its output.
-
-    Attributes
-    ----------
-    settings : NetworkOptions
-        Those that the graph was exported with, read from its structure.
-
-    Raises
-    ------
-    UnsafeGraphError
-        If the graph holds ops which inference does not need.
-    NetworkError
-        If the graph does not have the structure of a DeepLab export.
+    The graph takes one uint8 image [1, H, W, 3] and gives labels; ``settings`` are read from its
+    structure. Raises UnsafeGraphError if it holds ops which inference does not need, and
+    NetworkError if it does not have the structure of a DeepLab export.
     """
 
     def __init__(self, graph_def: tf.compat.v1.GraphDef):
@@ -197,19 +184,7 @@ class GraphReport:
 
 
 def inspect_graph(graph_def: tf.compat.v1.GraphDef) -> GraphReport:
-    """Find out what a DeepLab frozen graph computes and at which cost.
-
-    Parameters
-    ----------
-    graph_def : tf.compat.v1.GraphDef
-
-    Raises
-    ------
-    UnsafeGraphError
-        If the graph holds ops which inference does not need.
-    NetworkError
-        If the graph does not have the structure of a DeepLab export.
-    """
+    """Find out what a DeepLab frozen graph computes and at which cost; errors as `FrozenGraph`."""
     network, graph = FrozenGraph(graph_def), Graph(graph_def)
     tail = find_tail(graph)
     image = find_image(graph, tail)

@@ -113,10 +113,7 @@ class Layers(ABC):
 class InferenceLayers(Layers):
     """Layers with the moving statistics, folded into kernel and bias once for all calls.
 
-    Parameters
-    ----------
-    weights : mapping of str to float32 array
-        Every variable of the network under upstream's name.
+    ``weights`` holds every variable of the network, float32, under upstream's name.
     """
 
     def __init__(self, weights: Mapping[str, np.ndarray]):
@@ -151,12 +148,8 @@ def _held_once(value):
 class TrainingLayers(Layers):
     """Layers that normalise with the batch's own statistics and update the moving ones.
 
-    Parameters
-    ----------
-    variables : mapping of str to tf.Variable
-        Every variable of the network under upstream's name; the moving statistics are assigned to.
-    momentum : float
-        Share of the old moving statistics in the new ones, in [0, 1).
+    ``variables`` holds every variable of the network under upstream's name; the moving statistics
+    are assigned to. ``momentum``, in [0, 1), is the share of the old ones in the new ones.
     """
 
     def __init__(self, variables: Mapping[str, tf.Variable], *, momentum: float = 0.99):
@@ -179,10 +172,7 @@ class TrainingLayers(Layers):
 class RecordingLayers(Layers):
     """Layers that compute nothing and note which variables they need, inside a tf.Graph.
 
-    Attributes
-    ----------
-    shapes : dict of str to tuple of int
-        Shape of every variable, in the order in which the network meets them.
+    ``shapes`` holds the shape of every variable, in the order in which the network meets them.
     """
 
     def __init__(self):

@@ -27,21 +27,9 @@ class TFLiteNetwork(ImageNetwork):
     """Class probabilities from a ``.tflite`` file.
 
     If its output is class ids, the tensor that feeds their ArgMax is taken; 8-bit scores are
-    turned into real ones by their scale and zero point.
-
-    Parameters
-    ----------
-    path : Path
-    options : NetworkOptions, optional
-
-    Raises
-    ------
-    DataFormatError
-        If the file is missing or not TensorFlow Lite.
-    NetworkError
-        If it does not take one image, or no scores can be reached.
-    UnsafeGraphError
-        If it holds TensorFlow ops which inference does not need.
+    turned into real ones by their scale and zero point. Raises DataFormatError if the file is
+    missing or not TensorFlow Lite; NetworkError if it does not take one image, or no scores can be
+    reached; UnsafeGraphError if it holds TensorFlow ops which inference does not need.
     """
 
     def __init__(self, path: Path, options: NetworkOptions = DEFAULTS):
