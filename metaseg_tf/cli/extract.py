@@ -49,7 +49,14 @@ def extract(
     Repeat an interrupted command to continue.
     """
     _check_source(softmax, network, cityscapes, classes)
-    given = options.dump_settings(softmax, logits, channels_first, keys, reduce_zero_label)
+    given = options.dump_settings(
+        softmax,
+        network_options,
+        logits=logits,
+        channels_first=channels_first,
+        keys=keys,
+        reduce_zero_label=reduce_zero_label,
+    )
     console.start_tensorflow()
     from metaseg_tf.data.classes import load_classes
     from metaseg_tf.data.softmax import open_dumps

@@ -252,20 +252,27 @@ def with_network_options(verb: Callable) -> Callable:
 
 def dump_settings(
     softmax: Path | None,
-    logits: bool,
-    channels_first: bool,
+    network_options: NetworkOptions,
+    *,
     keys: str | None,
     reduce_zero_label: bool = False,
+    **flags: bool,
 ) -> dict:
     """Keyword arguments of `metaseg_tf.data.softmax.load_dump` for the options given.
 
-    Raises InputError if they, or ``reduce_zero_label``, are given without dumps.
+    Raises InputError if options of dumps are given without dumps, or options of a network with
+    them.
     """
-    given = {"logits": logits, "channels_first": channels_first, "keys": keys}
-    given = {name: value for name, value in given.items() if value}
-    if softmax is None and (given or reduce_zero_label):
-        option = next(iter(given), "reduce_zero_label").replace("_", "-")
-        raise InputError(f"--{option}: expected --softmax FOLDER with it, got none; leave it out")
+    given = {name: value for name, value in (flags | {"keys": keys}).items() if value}
+    if softmax is None:
+        expected, unused = "--softmax FOLDER", given | {"reduce_zero_label": reduce_zero_label}
+    else:
+        expected, unused = "--network NAME", vars(network_options)
+    for name, value in unused.items():
+        # --no-flip asks for nothing.
+        if value is not None and value is not False:
+            option = name.replace("_", "-")
+            raise InputError(f"--{option}: expected {expected} with it, got none; leave it out")
     if keys:
         given["keys"] = pairs = dict(part.partition("=")[::2] for part in keys.split(","))
         if not all(pairs.values()) or len(pairs) <= keys.count(","):

@@ -25,8 +25,7 @@ def predict(
     model: Annotated[Path, typer.Argument(help="Meta model written by fit.")],
     out: options.Out,
     images: Annotated[
-        list[Path] | None,
-        typer.Option(help="Image or folder of images; may be repeated."),
+        list[Path] | None, typer.Option(help="Image or folder of images; may be repeated.")
     ] = None,
     network: options.Network = None,
     softmax: Annotated[
@@ -64,7 +63,9 @@ def predict(
             f"predict: expected either --softmax, or --network and --images, got {given}; name the "
             "dumps or the images to judge"
         )
-    given = options.dump_settings(softmax, logits, channels_first, keys)
+    given = options.dump_settings(
+        softmax, network_options, logits=logits, channels_first=channels_first, keys=keys
+    )
     from metaseg_tf.meta import load_model
 
     judge = load_model(model)

@@ -13,20 +13,18 @@ from metaseg_tf.networks.deeplab.layers import TrainingLayers, resize_bilinear
 from metaseg_tf.networks.deeplab.model import MEAN_PIXEL, compute_logits, normalise, variable_shapes
 
 __all__ = [
-    "Schedule",
-    "Trainer",
-    "augment",
-    "balance_classes",
-    "compute_loss",
-    "initial_weights",
-    "make_batches",
-    "make_variables",
-]
+    "Schedule", "Trainer", "augment", "balance_classes", "compute_loss", "initial_weights",
+    "make_batches", "make_variables",
+]  # fmt: skip
 
 #: Largest shift of brightness, in grey values.
 BRIGHTNESS = 40.0
 #: Largest relative change of each colour channel's contrast.
 CONTRAST = 0.35
+#: Ratio of an image's size to that of the coarsest feature map.
+OUTPUT_STRIDE = 16
+#: Share of a kernel that a step takes away, times the learning rate.
+WEIGHT_DECAY = 0.02
 
 _STARTS = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0, "biases": 0.0}
 
@@ -34,10 +32,7 @@ _STARTS = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0
 def initial_weights(architecture: Architecture, seed: int) -> dict[str, np.ndarray]:
     """Weights to start training from: kernels after He et al. (2015), identity normalisation.
 
-    Returns
-    -------
-    dict of str to float32 array
-        One for each of `variable_shapes`, the same for the same seed.
+    One float32 array for each of `variable_shapes`, the same for the same seed.
     """
     rng = np.random.default_rng(seed)
     weights = {}
@@ -53,10 +48,7 @@ def initial_weights(architecture: Architecture, seed: int) -> dict[str, np.ndarr
 
 def make_variables(weights: Mapping[str, np.ndarray]) -> dict[str, tf.Variable]:
     """A variable for each weight; the moving statistics are not trainable."""
-    return {
-        name: tf.Variable(value, trainable="/moving_" not in name)
-        for name, value in weights.items()
-    }
+    return {k: tf.Variable(value, trainable="/moving_" not in k) for k, value in weights.items()}
 
 
 def make_batches(
@@ -76,10 +68,8 @@ def make_batches(
         RGB in 0..255.
     labels : uint8 array [n, H, W]
         Class ids, or 255 for void.
-    crop : (int, int)
-        Height and width of what is seen of each image.
-    scales : (float, float)
-        Range of the factor by which an image is resized before it is cropped.
+    crop, scales
+        See `augment`.
     batch : int
         Number of images in a batch.
     seed : int
@@ -154,16 +144,8 @@ def augment(
 class Schedule:
     """The learning rate of each step: a linear rise, then upstream's polynomial decay to 0.
 
-    Parameters
-    ----------
-    steps : int
-        Number of steps of the whole training.
-    peak : float
-        Largest learning rate.
-    warmup : int
-        Number of steps of the rise.
-    power : float
-        Exponent of the decay.
+    ``warmup`` of the ``steps`` of the whole training are the rise to the rate ``peak``; ``power``
+    is the exponent of the decay.
     """
 
     steps: int
@@ -244,38 +226,20 @@ def compute_loss(logits: tf.Tensor, labels: tf.Tensor, class_weights: tf.Tensor)
 class Trainer:
     """A network in training, by Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
 
-    Parameters
-    ----------
-    architecture : Architecture
-    schedule : Schedule
-    seed : int
-        Of the weights that training starts from.
-    output_stride : int
-        8 or 16.
-    weight_decay : float
-        Share of a kernel that a step takes away, times the learning rate.
-    momentum : float
-        Share of the old moving statistics in the new ones, in [0, 1).
+    Training starts from `initial_weights` of ``seed``; ``momentum`` in [0, 1) is the share of the
+    old moving statistics in the new ones.
     """
 
     def __init__(
-        self,
-        architecture: Architecture,
-        schedule: Schedule,
-        *,
-        seed: int,
-        output_stride: int = 16,
-        weight_decay: float = 0.02,
-        momentum: float = 0.98,
+        self, architecture: Architecture, schedule: Schedule, *, seed: int, momentum: float = 0.98
     ):
         self._architecture = architecture
         self._schedule = schedule
-        self._output_stride = output_stride
         self._variables = make_variables(initial_weights(architecture, seed))
         self._layers = TrainingLayers(self._variables, momentum=momentum)
         self._trained = [v for v in self._variables.values() if v.trainable]
         self._optimiser = tf.keras.optimizers.AdamW(
-            schedule.rate(0), weight_decay=weight_decay, jit_compile=False
+            schedule.rate(0), weight_decay=WEIGHT_DECAY, jit_compile=False
         )
         # Kernels only: batch normalisation has its own scale.
         self._optimiser.exclude_from_weight_decay([v for v in self._trained if v.shape.rank != 4])
@@ -291,24 +255,9 @@ class Trainer:
     def step(self, images: tf.Tensor, labels: tf.Tensor, class_weights: np.ndarray) -> float:
         """Take the schedule's next step.
 
-        Parameters
-        ----------
-        images : float32 tensor [N, H, W, 3]
-            RGB in 0..255; sides best k * 16 + 1.
-        labels : uint8 tensor [N, H, W]
-            Class ids, or 255 for void.
-        class_weights : float32 array [C]
-            See `balance_classes`.
-
-        Returns
-        -------
-        float
-            The loss before the step, see `compute_loss`.
-
-        Raises
-        ------
-        InputError
-            If the schedule has no step left.
+        ``images`` are float32 [N, H, W, 3], RGB in 0..255 with sides best k * 16 + 1; labels and
+        weights are as for `compute_loss`, whose value before the step is returned. Raises
+        InputError if the schedule has no step left.
         """
         self._optimiser.learning_rate.assign(self._schedule.rate(self._steps))
         self._steps += 1
@@ -317,7 +266,7 @@ class Trainer:
     def _update(self, images, labels, class_weights):
         with tf.GradientTape() as tape:
             x = normalise(images)
-            logits = compute_logits(self._architecture, self._layers, x, self._output_stride)
+            logits = compute_logits(self._architecture, self._layers, x, OUTPUT_STRIDE)
             loss = compute_loss(logits, labels, class_weights)
         gradients = tape.gradient(loss, self._trained)
         self._optimiser.apply_gradients(zip(gradients, self._trained, strict=True))

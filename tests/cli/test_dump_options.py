@@ -150,6 +150,24 @@ def test_options_of_dumps_are_refused_with_a_network(refused, tmp_path, option):
     assert said.startswith(f"metaseg-tf: {option[0]}: expected --softmax FOLDER with it")
 
 
+@pytest.mark.parametrize("verb", [["extract"], ["predict", "model.json"]])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--output-stride", 8],
+        ["--scales", 1],
+        ["--flip"],
+        ["--crop", "33x33"],
+        ["--tile", 99],
+        ["--overlap", 3],
+        ["--input-range", "0..1"],
+    ],
+)
+def test_options_of_networks_are_refused_with_dumps(refused, tmp_path, verb, option):
+    said = refused(*verb, "--softmax", tmp_path, "--out", tmp_path / "run", *option)
+    assert said.startswith(f"metaseg-tf: {option[0]}: expected --network NAME with it, got none")
+
+
 def test_npy_is_judged_as_the_same_probabilities_elsewhere(metaseg, refused, plain, tmp_path):
     assert metaseg("fit", plain.path, "--out", tmp_path / "model.json")[0] == 0
     predict = ("predict", tmp_path / "model.json", "--out")

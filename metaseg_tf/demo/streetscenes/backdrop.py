@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from metaseg_tf.demo.streetscenes.layout import draw_marks
-from metaseg_tf.demo.streetscenes.primitives import LABEL_IDS, disc, rectangle, sample_noise
+from metaseg_tf.demo.streetscenes.tools import LABEL_IDS, disc, rectangle, sample_noise
 
 __all__ = ["finish_ground", "paint_ground", "paint_own_car", "paint_sky"]
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaseg_tf.demo.streetscenes.primitives import (
+from metaseg_tf.demo.streetscenes.tools import (
     draw_any,
     draw_near,
     pick,
@@ -13,7 +13,6 @@ from metaseg_tf.demo.streetscenes.primitives import (
     rectangle,
     sample_noise,
     scaled,
-    upright,
 )
 
 __all__ = [
@@ -237,8 +236,8 @@ def _paint_roof(canvas, rng, house, depth, palette):
     slope = [(edge, eaves, near), (edge, eaves, far), (ridge, top, far), (ridge, top, near)]
     canvas.lit(slope, colour, "building")
     for _ in range(rng.integers(0, 3)):
-        chimney = rectangle(-0.4, top - 0.5, 0.4, top + 1)
-        canvas.lit(upright(ridge, rng.uniform(near, far), chimney), colour, "building")
+        z, outline = rng.uniform(near, far), rectangle(-0.4, top - 0.5, 0.4, top + 1)
+        canvas.lit([(ridge + across, up, z) for across, up in outline], colour, "building")
     if rng.uniform() < 0.5:
         at = x + 0.35 * (ridge - x)
         low, high = eaves + 0.3 * (top - eaves), eaves + 0.8 * (top - eaves)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from metaseg_tf.demo.streetscenes.primitives import LABEL_IDS, scaled
+from metaseg_tf.demo.streetscenes.tools import LABEL_IDS, scaled
 
 __all__ = ["SUPERSAMPLING", "Canvas", "Stamp", "make_stamp"]
 
@@ -90,6 +90,10 @@ class Canvas:
         """Fill a polygon of world points; without ``label`` the labels below stay."""
         depth = sum(p[2] for p in points) / len(points)
         self.flat(self.camera.project(points), self.fade(colour, depth), label)
+
+    def cutout(self, x, z, points, colour, label):
+        """Fill a polygon of points (across, up) in metres from (x, z), upright to the camera."""
+        self.polygon([(x + across, up, z) for across, up in points], colour, label)
 
     def flat(self, pixels, colour, label=None):
         """Fill a polygon of pixel positions with an integer colour."""

@@ -2,15 +2,7 @@
 
 from math import cos, pi, sin
 
-from metaseg_tf.demo.streetscenes.primitives import (
-    disc,
-    draw_any,
-    draw_near,
-    pick,
-    rectangle,
-    scaled,
-    upright,
-)
+from metaseg_tf.demo.streetscenes.tools import disc, draw_any, draw_near, pick, rectangle, scaled
 
 __all__ = ["paint_bollard", "paint_clutter", "paint_lamp", "paint_sign", "paint_traffic_light"]
 
@@ -20,9 +12,9 @@ _STEEL = (112, 114, 112)
 def _paint_post(canvas, x, z, height, thick, colour=_STEEL):
     """An upright post with a brighter and a darker half, as round ones have."""
     half = thick / 2
-    canvas.polygon(upright(x, z, rectangle(-half, 0, half, height)), colour, "pole")
+    canvas.cutout(x, z, rectangle(-half, 0, half, height), colour, "pole")
     shade = scaled(colour, 0.75)
-    canvas.polygon(upright(x, z, rectangle(0, 0, half, height)), shade, "pole")
+    canvas.cutout(x, z, rectangle(0, 0, half, height), shade, "pole")
 
 
 def paint_lamp(canvas, rng, x, z, towards):
@@ -31,10 +23,10 @@ def paint_lamp(canvas, rng, x, z, towards):
     colour = draw_near(rng, _STEEL, 0.4)
     _paint_post(canvas, x, z, height, 0.15, colour)
     arm = [(0, height - 0.1), (0, height), (reach, height + 0.35), (reach, height + 0.25)]
-    canvas.polygon(upright(x, z, arm), colour, "pole")
+    canvas.cutout(x, z, arm, colour, "pole")
     shine = (250, 232, 180) if canvas.light.dusk else (168, 170, 168)
     head = rectangle(reach - 0.35, height + 0.15, reach + 0.35, height + 0.42)
-    canvas.polygon(upright(x, z, head), shine, "static")
+    canvas.cutout(x, z, head, shine, "static")
 
 
 def paint_bollard(canvas, rng, x, z):
@@ -42,13 +34,12 @@ def paint_bollard(canvas, rng, x, z):
     height = rng.uniform(0.7, 1.1)
     _paint_post(canvas, x, z, height, 0.12, (86, 60, 54) if rng.uniform() < 0.3 else (74, 76, 80))
     band = rectangle(-0.06, height * 0.75, 0.06, height * 0.88)
-    canvas.polygon(upright(x, z, band), (232, 232, 228), "pole")
+    canvas.cutout(x, z, band, (232, 232, 228), "pole")
 
 
 _RED, _BLUE, _YELLOW = (186, 30, 36), (28, 72, 150), (232, 190, 40)
 _WHITE, _BLACK = (232, 232, 228), (28, 28, 28)
 _PHASES = ((240, 50, 40), (244, 190, 50), (60, 220, 130))
-
 
 _SMALL_SIGNS = (
     "warning", "limit", "no stopping", "mandatory", "parking", "priority", "no entry",
@@ -109,7 +100,7 @@ def paint_sign(canvas, rng, x, z):
         kind, radius = pick(rng, _SIGNS), rng.uniform(0.28, 0.4)
         for points, colour in _sign(kind, height, radius):
             seen = (128, 130, 130) if behind else colour
-            canvas.polygon(upright(x, z, points), seen, "traffic sign")
+            canvas.cutout(x, z, points, seen, "traffic sign")
         height -= 0.8
 
 
@@ -124,29 +115,27 @@ def paint_traffic_light(canvas, rng, x, z, towards):
     _paint_signal(canvas, x + 0.2, z, 2.7, phase)
     if arm:
         beam = [(0, 5.4), (0, 5.55), (reach, 5.65), (reach, 5.55)]
-        canvas.polygon(upright(x, z, beam), _STEEL, "pole")
+        canvas.cutout(x, z, beam, _STEEL, "pole")
         _paint_signal(canvas, x + reach, z, 5.3, phase)
 
 
 def _paint_signal(canvas, x, z, up, phase):
     box = rectangle(-0.17, up - 0.48, 0.17, up + 0.48)
-    canvas.polygon(upright(x, z, box), _BLACK, "traffic light")
+    canvas.cutout(x, z, box, _BLACK, "traffic light")
     for k, colour in enumerate(_PHASES):
         shine = colour if k == phase else scaled(colour, 0.25)
         spot = disc(0, up + 0.3 - 0.3 * k, 0.11, corners=8)
-        canvas.polygon(upright(x, z, spot), shine, "traffic light")
+        canvas.cutout(x, z, spot, shine, "traffic light")
 
 
 _BINS = ((60, 80, 56), (200, 120, 40), (70, 70, 74), (60, 84, 120))
-
-
 _CLUTTER = ("bin", "bin", "bench", "cabinet", "column", "shelter", "parasol", "pushchair")
 
 
 def paint_clutter(canvas, rng, x, z):
     """A bin, bench, switch box, advertising column, bus shelter, parasol with table or pram."""
     for points, colour, label in _clutter(pick(rng, _CLUTTER), rng):
-        canvas.polygon(upright(x, z, points), colour, label)
+        canvas.cutout(x, z, points, colour, label)
 
 
 def _clutter(kind, rng):

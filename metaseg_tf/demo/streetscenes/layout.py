@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaseg_tf.demo.streetscenes.primitives import pick
+from metaseg_tf.demo.streetscenes.tools import pick
 
 __all__ = ["Plan", "Side", "SideStreet", "Strip", "draw_marks", "draw_plan"]
 

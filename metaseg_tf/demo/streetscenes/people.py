@@ -4,14 +4,7 @@ The private generators yield (outline in metres, colour), from the back to the f
 them ``turn`` in (0, 1] is the share of a two-wheeler's length that is seen: 1 from the side.
 """
 
-from metaseg_tf.demo.streetscenes.primitives import (
-    disc,
-    draw_near,
-    pick,
-    rectangle,
-    scaled,
-    upright,
-)
+from metaseg_tf.demo.streetscenes.tools import disc, draw_near, pick, rectangle, scaled
 
 __all__ = ["paint_bicycle", "paint_motorcycle", "paint_person", "paint_rider"]
 
@@ -30,7 +23,7 @@ def paint_person(canvas, rng, x, z, height):
     scale = height / _TALL
     for outline, colour in _person(rng):
         scaled_outline = [(across * scale, up * scale) for across, up in outline]
-        canvas.polygon(upright(x, z, scaled_outline), colour, "person")
+        canvas.cutout(x, z, scaled_outline, colour, "person")
 
 
 def paint_bicycle(canvas, rng, x, z, *, turn=1.0):
@@ -53,7 +46,7 @@ def paint_rider(canvas, rng, x, z, *, turn=1.0, motor=False):
 
 def _paint(canvas, x, z, pieces, label):
     for outline, colour in pieces:
-        canvas.polygon(upright(x, z, outline), colour, label)
+        canvas.cutout(x, z, outline, colour, label)
 
 
 def _draw(rng, colours):

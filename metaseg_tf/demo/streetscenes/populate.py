@@ -7,7 +7,7 @@ from typing import NamedTuple
 from metaseg_tf.demo.streetscenes import buildings, furniture, people, vegetation, vehicles
 from metaseg_tf.demo.streetscenes.conditions import Conditions
 from metaseg_tf.demo.streetscenes.layout import Plan
-from metaseg_tf.demo.streetscenes.primitives import Frame, pick, positions
+from metaseg_tf.demo.streetscenes.tools import Frame, pick, positions
 
 __all__ = ["Item", "Shadow", "populate"]
 

@@ -6,14 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from metaseg_tf.demo.streetscenes.canvas import make_stamp
-from metaseg_tf.demo.streetscenes.primitives import (
-    SIDE,
-    draw_near,
-    noise_tile,
-    pick,
-    scaled,
-    upright,
-)
+from metaseg_tf.demo.streetscenes.tools import SIDE, draw_near, noise_tile, pick, scaled
 
 __all__ = ["draw_foliage_colour", "paint_bush", "paint_tree"]
 
@@ -80,11 +73,11 @@ def paint_tree(canvas, rng, x, z, height, colour):
     brightness = canvas.light.on((0.0, 0.2, -0.98))
     bark = scaled(draw_near(rng, (78, 68, 56), 0.2), brightness)
     trunk = [(-thick, 0), (-thick * 0.7 + lean, fork), (thick * 0.7 + lean, fork), (thick, 0)]
-    canvas.polygon(upright(x, z, trunk), bark, "vegetation")
+    canvas.cutout(x, z, trunk, bark, "vegetation")
     for side in (-1, 1):
         tip = (lean + side * height * 0.1, height * 0.55)
         branch = [(lean - thick * 0.5, fork * 0.9), tip, (lean + thick * 0.5, fork * 0.9)]
-        canvas.polygon(upright(x, z, branch), bark, "vegetation")
+        canvas.cutout(x, z, branch, bark, "vegetation")
     lit = scaled(colour, brightness)
     for across, up, wide, high in _HABITS[rng.choice(len(_HABITS), p=_HABIT_SHARES)]:
         crown = pick(rng, _crowns())

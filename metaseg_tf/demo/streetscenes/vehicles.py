@@ -5,14 +5,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
-from metaseg_tf.demo.streetscenes.primitives import (
-    disc,
-    draw_any,
-    draw_near,
-    pick,
-    rectangle,
-    scaled,
-)
+from metaseg_tf.demo.streetscenes.tools import disc, draw_any, draw_near, pick, rectangle, scaled
 
 __all__ = [
     "BUS",
@@ -113,11 +106,7 @@ def _car(boot, roof_rear, roof_front, screen, height, shoulder=0.94):
         Point(2.14, 0.42, 0.86, "dark", 0.36),
         Point(2.05, 0.2, 0.8, "dark", 0.3),
     )
-    rear = (
-        Mark(0.6, 0.82, 0.1, 0.09, "red"),
-        Mark(0.0, 0.3, 0.7, 0.05, "dark"),
-        _PLATE,
-    )
+    rear = (Mark(0.6, 0.82, 0.1, 0.09, "red"), Mark(0.0, 0.3, 0.7, 0.05, "dark"), _PLATE)
     front = (
         Mark(0.62, 0.66, 0.16, 0.07, "lamp"),
         Mark(0.0, 0.56, 0.34, 0.08, "dark"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from metaseg_tf.demo.streetscenes.camera import Camera
 from metaseg_tf.demo.streetscenes.canvas import Canvas, make_stamp
 from metaseg_tf.demo.streetscenes.conditions import Light
-from metaseg_tf.demo.streetscenes.primitives import LABEL_IDS
+from metaseg_tf.demo.streetscenes.tools import LABEL_IDS
 
 RED = (200.0, 10.0, 10.0)
 CORNERS = st.tuples(st.floats(-3, 3), st.floats(0, 4), st.floats(3, 20))

@@ -9,20 +9,9 @@ import numpy as np
 from metaseg_tf.data.cityscapes import LABELS
 
 __all__ = [
-    "LABEL_IDS",
-    "SIDE",
-    "Frame",
-    "disc",
-    "draw_any",
-    "draw_near",
-    "noise_tile",
-    "pick",
-    "positions",
-    "rectangle",
-    "sample_noise",
-    "scaled",
-    "upright",
-]
+    "LABEL_IDS", "SIDE", "Frame", "disc", "draw_any", "draw_near", "noise_tile", "pick",
+    "positions", "rectangle", "sample_noise", "scaled",
+]  # fmt: skip
 
 #: Label ids of the Cityscapes annotation files (``*_labelIds.png``).
 LABEL_IDS = {label.name: label.label_id for label in LABELS}
@@ -47,11 +36,6 @@ def draw_any(rng, low=20.0, high=240.0):
 def pick(rng, choices):
     """One of ``choices``, all equally likely."""
     return choices[rng.integers(len(choices))]
-
-
-def upright(x, z, points):
-    """World points of a cut-out that faces the camera; ``points`` are (across, up) in metres."""
-    return [(x + across, up, z) for across, up in points]
 
 
 def rectangle(left, bottom, right, top):
@@ -96,10 +80,7 @@ class Frame:
         return [(self.x + a * c + m * s, up, self.z + m * c - a * s) for a, up, m in points]
 
     def faces(self, camera, across, along, offset):
-        """True if a face with the outward direction (across, along) is turned to the camera.
-
-        ``offset`` is the distance in metres of the face from the body's centre.
-        """
+        """True if a face ``offset`` metres (across, along) off the centre is seen by the camera."""
         c, s = cos(self.yaw), sin(self.yaw)
         out_x, out_z = across * c + along * s, along * c - across * s
         from_x, from_z = self.x + offset * out_x, self.z + offset * out_z
@@ -112,19 +93,10 @@ SIDE = 512
 
 @lru_cache(maxsize=8)
 def noise_tile(slope, seed=0):
-    """Periodic noise whose amplitude falls with frequency f as ``f**-slope``.
+    """Periodic noise, float32 [512, 512], whose amplitude falls with frequency f as ``f**-slope``.
 
-    Parameters
-    ----------
-    slope : float
-        0 is white noise, 1 is mottled, 2 is soft as clouds.
-    seed : int
-        Selects one of several tiles.
-
-    Returns
-    -------
-    float32 [512, 512]
-        Zero mean, unit standard deviation, clipped to [-3, 3].
+    A slope of 0 is white noise, 1 is mottled, 2 is soft as clouds. Zero mean, unit standard
+    deviation, clipped to [-3, 3]; ``seed`` selects one of several tiles.
     """
     white = np.random.default_rng(seed).standard_normal((SIDE, SIDE))
     fy, fx = np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None, :]
@@ -136,7 +108,5 @@ def noise_tile(slope, seed=0):
 
 def sample_noise(slope, row, column, seed=0):
     """Noise at broadcastable positions in samples, wrapped around; same shape as they give."""
-    wrap = SIDE - 1
-    rows = np.floor(row).astype(np.int32) & wrap
-    columns = np.floor(column).astype(np.int32) & wrap
+    rows, columns = (np.floor(at).astype(np.int32) & (SIDE - 1) for at in (row, column))
     return noise_tile(slope, seed)[rows, columns]
