@@ -265,19 +265,15 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
         )
     known = {name: known[name] for name in table.columns if name in known}
     for name, column in known.items():
-        _check_column(table[name], column, origin)
+        values, (low, high) = table[name], column.range
+        found = values.dtype
+        if found.kind == np.dtype(column.dtype).kind:
+            if values.between(low - _TOLERANCE, min(high + _TOLERANCE, _LARGEST)).all():
+                continue
+            found = f"{values.min()} to {values.max()}, or none"
+        raise DataFormatError(
+            f"{origin}: expected {column.name} of {column.dtype} in {low:g}..{high:g}, "
+            f"got {found}; delete its segments and run extract again"
+        )
     other = {name: c.dtype for name, c in known.items() if table[name].dtype != c.dtype}
     return table.astype(other) if other else table
-
-
-def _check_column(values: pd.Series, column: Column, origin: str) -> None:
-    low, high = column.range
-    found = values.dtype
-    if found.kind == np.dtype(column.dtype).kind:
-        if values.between(low - _TOLERANCE, min(high + _TOLERANCE, _LARGEST)).all():
-            return
-        found = f"{values.min()} to {values.max()}, or none"
-    raise DataFormatError(
-        f"{origin}: expected {column.name} of {column.dtype} in {low:g}..{high:g}, "
-        f"got {found}; delete its segments and run extract again"
-    )

@@ -22,16 +22,7 @@ import numpy as np
 
 from metaseg_tf.errors import DataFormatError, MetaSegError, in_one_line
 
-__all__ = [
-    "MAX_BYTES",
-    "READ_ERRORS",
-    "StoredArrays",
-    "check_hdf5",
-    "fits",
-    "open_hdf5",
-    "open_npy",
-    "open_npz",
-]
+__all__ = ["READ_ERRORS", "StoredArrays", "check_hdf5", "fits", "open_hdf5", "open_npy", "open_npz"]
 
 #: Upper bound of one array; 2048x4096 pixels of 150 classes in float32 take 5.0 GB.
 MAX_BYTES = 8 * 2**30
@@ -40,7 +31,7 @@ _MAX_RATIO = 1032
 #: Up to this size in bytes no ratio is asked for.
 _SMALL = 2**26
 
-#: Raised by h5py, numpy and zipfile on files that are truncated or something else.
+#: Raised by h5py, numpy, Pillow and zipfile on files that are truncated or something else.
 READ_ERRORS = (
     OSError,
     EOFError,

@@ -110,28 +110,25 @@ def check_weights(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, n
         for name, shape in expected.items()
         if name in own and np.shape(own[name]) != tuple(shape)
     ]
-    problems = [
-        _listed("missing", [name for name in expected if name not in own]),
-        _listed("left over", [name for name in own if name not in expected]),
-        _listed("of wrong shape", wrong),
-    ]
-    if any(problems):
+    problems = {
+        "missing": [name for name in expected if name not in own],
+        "left over": [name for name in own if name not in expected],
+        "of wrong shape": wrong,
+    }
+    found = []
+    for problem, names in problems.items():
+        more = len(names) - NAMED_AT_MOST
+        tail = f" and {more} more" if more > 0 else ""
+        found += [f"{problem} {', '.join(names[:NAMED_AT_MOST])}{tail}"] if names else []
+    if found:
         raise NetworkError(
-            f"weights: {'; '.join(filter(None, problems))}; expected the {len(expected)} variables "
-            "of the recognised network, give the file as upstream published or exported it"
+            f"weights: {'; '.join(found)}; expected the {len(expected)} variables of the "
+            "recognised network, give the file as upstream published or exported it"
         )
 
 
 def _is_weight(name):
     return name.rpartition("/")[2] in KINDS
-
-
-def _listed(problem, names):
-    if not names:
-        return ""
-    more = len(names) - NAMED_AT_MOST
-    tail = f" and {more} more" if more > 0 else ""
-    return f"{problem} {', '.join(names[:NAMED_AT_MOST])}{tail}"
 
 
 def recognise_backbone(names: Iterable[str]) -> str:
