@@ -107,13 +107,15 @@ class ImageNetwork(Network):
 class NetworkInput:
     """The input of a network for pixels x in 0..255: (x / 255 - mean) / std, or x itself.
 
+    Its ``range`` has one name for each range; None if pixels are fed as they are without being
+    asked for. Raises InputError if the range is unknown, or does not suit this input.
+
     Parameters
     ----------
     dtype : numpy dtype
         8-bit integers are fed pixels as they are unless a range is given, others 0..255.
     input_range : str, optional
-        As in `NetworkOptions`; an InputError if it is none, or not one for this input. ``range``
-        is its one name, None if pixels are fed as they are without being asked for.
+        As in `NetworkOptions`.
     rescales : bool
         Whether the network brings 0..255 to its own range. If not, a note says that 0..255 is
         assumed.

@@ -223,9 +223,9 @@ class Architecture:
 
     Networks of other depths are made from the published ones, such as
     ``replace(MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.25), head_depth=64)``.
-    ``head_depth`` is that of each branch of the pyramid pooling and of their projection;
-    ``atrous_branches`` tells if the pooling has its three atrous ones. Without ``decoder`` the
-    logits come straight from the pooling.
+    ``head_depth`` is that of each branch of the pyramid pooling and of their projection, and
+    ``atrous_branches`` adds three atrous ones. Without ``decoder`` the logits come straight from
+    the pooling.
     """
 
     backbone: MobileNetV2 | Xception

@@ -184,7 +184,7 @@ def full_logits(
 def scale_logits(
     network: Network, image: tf.Tensor, stride: int, settings: NetworkOptions
 ) -> Iterator[tf.Tensor]:
-    """Logits [1, H, W, C] at each scale, unflipped and flipped; the mean of the softmaxes counts.
+    """Logits [1, H, W, C] at each scale, unflipped and flipped; their softmaxes are to be averaged.
 
     Unlike upstream, a single scale with ``flip`` does what it says: upstream's exporter ignores
     the option there.
@@ -197,7 +197,7 @@ def scale_logits(
 def mean_softmax(logits: Iterable[tf.Tensor], size: tuple[int, int]) -> np.ndarray:
     """Mean of the softmaxes of some logits, float32 [1, H, W, C]; each is released before the next.
 
-    ``size`` is the height h and width w of the wanted part, from the top left: float32 [h, w, C].
+    Returned is the part of ``size``, height h and width w, from the top left: float32 [h, w, C].
     """
     height, width = size
     total, count = None, 0

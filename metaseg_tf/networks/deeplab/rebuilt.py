@@ -138,7 +138,7 @@ class ConstantLayers(Layers):
 
 
 def export_frozen_graph(network: RebuiltNetwork, path: Path) -> None:
-    """Write a network, with its settings, as a frozen graph for tools made for upstream's graphs.
+    """Write a network and its settings as a frozen graph that tools for upstream's graphs can read.
 
     An existing file is replaced in one step. Raises DataFormatError if it cannot be written.
     """
