@@ -242,11 +242,7 @@ def _vehicle(setting, rng, shape, x, z, yaw, *, braking=False):
         half = half[::-1]
     shadow = Shadow(x, z, *half, shape.height)
     frame = Frame(x, z, yaw)
-
-    def painter(canvas, _rng):
-        vehicles.paint_vehicle(canvas, shape, frame, paint, braking=braking)
-
-    return _item(z, painter, shadow=shadow)
+    return _item(z, vehicles.paint_vehicle, shape, frame, paint, braking=braking, shadow=shadow)
 
 
 def _person(rng, x, z):
