@@ -5,7 +5,7 @@ from math import cos, pi
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from metaseg_tf.demo.streetscenes.layout import draw_marks
+from metaseg_tf.demo.streetscenes.street import draw_marks
 from metaseg_tf.demo.streetscenes.tools import LABEL_IDS, disc, rectangle, sample_noise
 
 __all__ = ["finish_ground", "paint_ground", "paint_own_car", "paint_sky"]
@@ -124,7 +124,7 @@ def finish_ground(canvas, rng, shadows):
     haze = np.array(canvas.light.haze, np.float32)
     ground = image[first:] * (bright * clear)[..., None] + haze * (1 - clear)[..., None]
     image[first:] = np.clip(ground, 0, 255)
-    canvas.replace(image)
+    canvas.image.paste(Image.fromarray(image))
 
 
 def _paint_wear(canvas, rng, plan, tone):

@@ -135,10 +135,6 @@ class Canvas:
         """Copies as uint8 [H, W, 3] and uint8 [H, W]."""
         return np.array(self.image), np.array(self.labels)
 
-    def replace(self, image):
-        """Take ``image``, uint8 [H, W, 3], for the picture painted so far; labels stay."""
-        self.image.paste(Image.fromarray(image))
-
     def _visible_box(self, pixels):
         columns, rows = zip(*pixels, strict=True)
         left, top = max(0, int(min(columns))), max(0, int(min(rows)))
