@@ -47,7 +47,7 @@ class ClassTable:
 
     ``colours`` are ``#rrggbb``; those that are empty or missing are made distinct from the others.
     ``kinds`` are ``"thing"``, ``"stuff"``, or empty where it is not known. Raises InputError if a
-    name, colour or kind is none of these, or their numbers differ.
+    name, colour or kind is not as described, or their numbers differ.
     """
 
     names: tuple[str, ...]
