@@ -7,10 +7,9 @@ import functools
 import glob
 import os
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,15 +19,7 @@ from metaseg_tf.data.folders import check_file
 from metaseg_tf.data.sample import MAX_PIXELS, FileItem, Sample, Source
 from metaseg_tf.errors import DataFormatError, InputError, in_one_line
 
-__all__ = [
-    "LABELS",
-    "LABEL_IDS_TO_TRAIN_IDS",
-    "Label",
-    "Pair",
-    "PairSource",
-    "find_pairs",
-    "read_ahead",
-]
+__all__ = ["LABELS", "LABEL_IDS_TO_TRAIN_IDS", "Label", "Pair", "PairSource", "find_pairs"]
 
 _UNKNOWN = 254
 _IMAGES, _TRUTH = "leftImg8bit", "gtFine"
@@ -82,11 +73,6 @@ class Pair(FileItem):
     labels: Path
 
     @property
-    def origin(self) -> str:
-        """The image's path."""
-        return str(self.image)
-
-    @property
     def has_train_ids(self) -> bool:
         """True if the label image holds train ids, False for label ids."""
         return self.labels.name.endswith(_LABEL_SUFFIXES[1])
@@ -94,12 +80,8 @@ class Pair(FileItem):
     def read(self) -> Sample:
         """Decode the pair: image uint8 [H, W, 3], and gt uint8 [H, W] of train ids, 255 for void.
 
-        Raises
-        ------
-        DataFormatError
-            If a file cannot be read, or is not what the data set has in its place.
-        InputError
-            If the label image holds unknown ids.
+        Raises DataFormatError if a file cannot be read, or is not what the data set has in its
+        place, and InputError if the label image holds unknown ids.
         """
         import tensorflow as tf
 
@@ -119,16 +101,12 @@ class Pair(FileItem):
 class PairSource(Source):
     """Pairs, by `find_pairs`, as a source of images that are read ahead."""
 
-    def __init__(self, pairs: Sequence[Pair], settings: Mapping[str, Any] = MappingProxyType({})):
-        super().__init__(
-            pairs,
-            {"source": "cityscapes", **settings},
-            n_classes=len(CITYSCAPES),
-            classes=CITYSCAPES,
-        )
+    def __init__(self, pairs: Sequence[Pair], **settings: Any):
+        settings = {"source": "cityscapes", **settings}
+        super().__init__(pairs, settings, len(CITYSCAPES), classes=CITYSCAPES)
 
     def reader(self, done: set[str]) -> Callable[[Pair], Sample]:
-        """As `read_ahead` of the pairs that are not ``done``."""
+        """`read_ahead` of the pairs that are not ``done``."""
         return read_ahead([pair for pair in self.items if pair.name not in done])
 
 
@@ -139,23 +117,10 @@ def find_pairs(
     city: str | None = None,
     limit: int | None = None,
 ) -> list[Pair]:
-    """Images of a split with their labels, sorted by name.
+    """Images of a split, or of one of its cities, with their labels, sorted by name.
 
-    Parameters
-    ----------
-    root : path
-        The folder that holds ``leftImg8bit`` and ``gtFine``.
-    split : str
-        "train", "val", or another folder below both.
-    city : str, optional
-        Only this city.
-    limit : int, optional
-        Only the first images.
-
-    Raises
-    ------
-    DataFormatError
-        If a folder is missing, holds no images, or images lack their labels.
+    ``root`` holds ``leftImg8bit`` and ``gtFine``, and each of these ``split``, such as "train".
+    Raises DataFormatError if a folder is missing, holds no images, or images lack their labels.
     """
     folder = _split_folder(Path(root), split)
     images = sorted(folder.glob(f"{glob.escape(city) if city else '*'}/*{_IMAGE_SUFFIX}"))
@@ -200,22 +165,13 @@ def _split_folder(root: Path, split: str) -> Path:
     return root / _IMAGES / split
 
 
-def read_ahead(pairs: Sequence[Pair], *, prefetch: int = 2) -> Callable[[Pair], Sample]:
+def read_ahead(pairs: Sequence[Pair]) -> Callable[[Pair], Sample]:
     """Decode pairs ahead of their reader, in their order and on several threads.
 
-    Parameters
-    ----------
-    pairs : sequence of Pair
-    prefetch : int
-        Number of decoded pairs that may wait.
-
-    Returns
-    -------
-    callable
-        Returns any pair as `Pair.read` does, and drops the unread ones before it. A pair that is
-        broken, dropped, read before or not among ``pairs`` is decoded on its own.
+    The function returned reads any pair as `Pair.read` does, and drops the unread ones before it. A
+    pair that is broken, dropped, read before or not among ``pairs`` is decoded on its own.
     """
-    elements = iter(_chain(pairs, prefetch))
+    elements = iter(_chain(pairs))
     # Each element carries the place of its pair, so that pixels and pair cannot part.
     places = {pair: place for place, pair in enumerate(pairs)}
     element = (-1,)
@@ -232,7 +188,7 @@ def read_ahead(pairs: Sequence[Pair], *, prefetch: int = 2) -> Callable[[Pair], 
     return read
 
 
-def _chain(pairs: list[Pair], prefetch: int):
+def _chain(pairs: Sequence[Pair]):
     """A tf.data.Dataset of (place, uint8 [H, W, 3], uint8 [H, W]), which leaves broken pairs out.
 
     No Python runs in it: when a process ends, its threads would wait for Python without end.
@@ -247,12 +203,12 @@ def _chain(pairs: list[Pair], prefetch: int):
         tf.data.Dataset.from_tensor_slices(_columns(pairs))
         .map(_decoder(), num_parallel_calls=2, deterministic=True)
         .ignore_errors()
-        .prefetch(prefetch)
+        .prefetch(2)
         .with_options(options)
     )
 
 
-def _columns(pairs: list[Pair]) -> tuple[np.ndarray, ...]:
+def _columns(pairs: Sequence[Pair]) -> tuple[np.ndarray, ...]:
     """Place, paths of image and labels, and table of ids; of the same dtypes without any pair."""
     return (
         np.arange(len(pairs)),

@@ -199,9 +199,8 @@ def _distance(seen: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 #: The 19 classes of Cityscapes that are evaluated, by train id.
-CITYSCAPES = ClassTable.from_json(
-    {"name": name, "colour": colour, "kind": kind}
-    for name, colour, kind in (
+CITYSCAPES = ClassTable(
+    *zip(
         ("road", "#804080", "stuff"),
         ("sidewalk", "#f423e8", "stuff"),
         ("building", "#464646", "stuff"),
@@ -221,6 +220,7 @@ CITYSCAPES = ClassTable.from_json(
         ("train", "#005064", "thing"),
         ("motorcycle", "#0000e6", "thing"),
         ("bicycle", "#770b20", "thing"),
+        strict=True,
     )
 )
 #: Class tables by name.

@@ -48,11 +48,6 @@ class Photograph(FileItem):
         name = self.path.stem if self.path.suffix.lower() in _FORMATS else self.path.name
         return name.removesuffix(_CITYSCAPES_ENDING)
 
-    @property
-    def origin(self) -> str:
-        """The file's path."""
-        return str(self.path)
-
     def read(self) -> Sample:
         """The image as `read_photograph` decodes it."""
         return Sample(self.name, read_photograph(self.path))
@@ -61,10 +56,7 @@ class Photograph(FileItem):
 def find_photographs(paths: Iterable[str | os.PathLike]) -> list[Path]:
     """The image files that are named, and those in the folders that are named, in that order.
 
-    Raises
-    ------
-    DataFormatError
-        If a path does not exist, is neither a file nor a folder, or a folder holds no image.
+    Raises DataFormatError if a path is neither a file nor a folder, or a folder holds no image.
     """
     found = []
     for path in map(Path, paths):
@@ -75,13 +67,10 @@ def find_photographs(paths: Iterable[str | os.PathLike]) -> list[Path]:
 
 
 def read_photograph(path: str | os.PathLike) -> np.ndarray:
-    """A photograph as uint8 [H, W, 3] in RGB, turned as its file declares; of several its first.
+    """A photograph as uint8 [H, W, 3] in RGB, turned as its file declares; of several the first.
 
-    Raises
-    ------
-    DataFormatError
-        If the file is truncated, not an image of a known format, of more than 8 bits per channel,
-        or too large.
+    Raises DataFormatError if the file is truncated, not an image of a known format, of more than 8
+    bits per channel, or too large.
     """
     path = Path(path)
     check_file(path)

@@ -60,35 +60,29 @@ class Item(Protocol):
 class FileItem:
     """Base of items whose attributes are paths: in another process these are absolute."""
 
+    @property
+    def origin(self) -> str:
+        """The first of its paths."""
+        return str(next(x for x in vars(self).values() if isinstance(x, Path)))
+
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            name: value.absolute() if isinstance(value, Path) else value
-            for name, value in vars(self).items()
-        }
+        found = vars(self).items()
+        return {name: x.absolute() if isinstance(x, Path) else x for name, x in found}
 
 
 @dataclass
 class Source:
-    """A data set: its images in order.
-
-    Attributes
-    ----------
-    items : sequence of Item
-    settings : mapping
-        Everything that the samples depend on, for a run's manifest, in types that JSON knows;
-        ``source`` names the kind of data set.
-    n_classes : int or None
-        Number of classes, if it is known without reading an image.
-    threads : int or None
-        Threads to measure a sample with while the next one is read; None for all there are.
-    classes : ClassTable or None
-        Names of the classes, where the data set has some.
-    """
+    """A data set: its images in order."""
 
     items: Sequence[Item]
+    #: Everything that the samples depend on, for a run's manifest, in types that JSON knows;
+    #: ``source`` names the kind of data set.
     settings: Mapping[str, Any]
+    #: None if it is not known without reading an image.
     n_classes: int | None = None
+    #: To measure a sample with while the next one is read; None for all there are.
     threads: int | None = None
+    #: None if the data set does not name its classes.
     classes: ClassTable | None = None
 
     def __len__(self) -> int:

@@ -22,21 +22,11 @@ from metaseg_tf.data.sample import FileItem, Sample, Source
 from metaseg_tf.errors import DataFormatError, InputError, ShapeError, suggest
 from metaseg_tf.untrusted.arrays import READ_ERRORS, StoredArrays, open_hdf5, open_npy, open_npz
 
-__all__ = [
-    "SUFFIXES",
-    "SoftmaxDump",
-    "check_keys",
-    "find_dumps",
-    "load_dump",
-    "open_dumps",
-    "read_classes",
-    "read_name",
-    "save_dump",
-]
+__all__ = ["SoftmaxDump", "find_dumps", "load_dump", "open_dumps", "read_name", "save_dump"]
 
-HDF5_SUFFIXES = (".hdf5", ".h5")
+_HDF5_SUFFIXES = (".hdf5", ".h5")
 #: Formats of whole dumps; .npy, probabilities only, is read if a folder has nothing else.
-SUFFIXES = (*HDF5_SUFFIXES, ".npz")
+_SUFFIXES = (*_HDF5_SUFFIXES, ".npz")
 _NPY = ".npy"
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -72,10 +62,6 @@ class _DumpFile(FileItem):
     def name(self) -> str:
         return read_name(self.path, self.options.get("keys"))
 
-    @property
-    def origin(self) -> str:
-        return str(self.path)
-
     def read(self) -> Sample:
         return Sample(**load_dump(self.path, **self.options)._asdict())
 
@@ -92,7 +78,7 @@ def open_dumps(
     Dumps do not name their ``classes``. Their number is what the first dump declares, or None if
     that cannot be read. Further options are those of `load_dump`; errors as `find_dumps`.
     """
-    keys, channels_first = check_keys(options.get("keys")), options.get("channels_first", False)
+    keys, channels_first = _check_keys(options.get("keys")), options.get("channels_first", False)
     paths, declared = find_dumps(folder)[:limit], None
     if paths:
         with contextlib.suppress(DataFormatError):
@@ -115,9 +101,9 @@ def find_dumps(folder: str | os.PathLike) -> list[Path]:
         If the folder is missing or holds no dump.
     """
     try:
-        return find_files(folder, SUFFIXES, "softmax dumps")
+        return find_files(folder, _SUFFIXES, "softmax dumps")
     except DataFormatError:
-        return find_files(folder, (*SUFFIXES, _NPY), "softmax dumps")
+        return find_files(folder, (*_SUFFIXES, _NPY), "softmax dumps")
 
 
 def load_dump(
@@ -178,9 +164,9 @@ def read_classes(
 def save_dump(path: str | os.PathLike, dump: SoftmaxDump) -> None:
     """Write one softmax dump as HDF5 or npz, by the suffix of ``path``."""
     path = Path(path)
-    _check_suffix(path, SUFFIXES)
+    _check_suffix(path, _SUFFIXES)
     arrays = {key: x for key, x in dump._asdict().items() if x is not None and key != "name"}
-    if path.suffix.lower() in HDF5_SUFFIXES:
+    if path.suffix.lower() in _HDF5_SUFFIXES:
         with h5py.File(path, "w") as file:
             for name, array in arrays.items():
                 file.create_dataset(_HDF5[name], data=array[None] if name != "image" else array)
@@ -257,21 +243,21 @@ def _without_suffix(name: str) -> str:
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike, keys: Mapping[str, str] | None) -> Iterator[_Opened]:
-    path, asked = Path(path), check_keys(keys)
-    _check_suffix(path, (*SUFFIXES, _NPY))
+    path, asked = Path(path), _check_keys(keys)
+    _check_suffix(path, (*_SUFFIXES, _NPY))
     if not path.is_file():
         raise DataFormatError(f"{path}: no such file; check the path")
     suffix = path.suffix.lower()
-    keys = (_HDF5 if suffix in HDF5_SUFFIXES else _NPZ) | asked
+    keys = (_HDF5 if suffix in _HDF5_SUFFIXES else _NPZ) | asked
     if suffix == _NPY:
         opened = open_npy(path, keys["probs"])
     else:
-        opened = (open_hdf5 if suffix in HDF5_SUFFIXES else open_npz)(path)
+        opened = (open_hdf5 if suffix in _HDF5_SUFFIXES else open_npz)(path)
     with opened as arrays:
         yield _Opened(path, arrays, arrays.names(), keys, asked)
 
 
-def check_keys(keys: Mapping[str, str] | None) -> Mapping[str, str]:
+def _check_keys(keys: Mapping[str, str] | None) -> Mapping[str, str]:
     """Return the ``keys`` of `load_dump`, none by default, or raise an InputError."""
     for part in set(keys or {}) - set(_NPZ):
         raise InputError(

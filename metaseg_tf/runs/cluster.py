@@ -15,37 +15,28 @@ from metaseg_tf.runs.work import keep_freed_memory
 
 __all__ = ["Cluster", "connect", "parse_resources"]
 
-#: Tasks that wait at the scheduler: enough for any number of workers, few enough for memory.
-_BACKLOG = 1000
 _SECONDS_TO_CONNECT = 15
 _ONE_AT_A_TIME = threading.Lock()
+Prepare = Callable[[], None]
 
 
 class Cluster:
     """Workers that call functions, an `Executor`; made by `connect`.
 
-    Parameters
-    ----------
-    client : distributed.Client
-    resources : mapping, optional
-        What a task takes of the resources that workers were started with, such as ``{"GPU": 1}``.
-    prepare : callable, optional
-        Called without arguments by each worker before its first task.
+    A task takes ``resources``, such as ``{"GPU": 1}``, of those that workers were started with.
+    Each worker calls ``prepare`` before its first task.
     """
 
-    backlog, ordered = _BACKLOG, False
+    #: Tasks that wait at the scheduler: enough for any number of workers, few enough for memory.
+    backlog = 1000
+    ordered = False
 
     def __init__(
-        self,
-        client,
-        resources: Mapping[str, float] | None = None,
-        prepare: Callable[[], None] | None = None,
+        self, client, resources: Mapping[str, float] | None = None, prepare: Prepare | None = None
     ):
         from distributed import as_completed
 
-        self._client = client
-        self._resources = dict(resources or {})
-        self._prepare = prepare
+        self._client, self._resources, self._prepare = client, dict(resources or {}), prepare
         self._completed = as_completed()
         self._running: dict[Any, Any] = {}
 
@@ -92,28 +83,14 @@ def connect(
     scheduler: str | None = None,
     workers: int | None = None,
     resources: Mapping[str, float] | None = None,
-    prepare: Callable[[], None] | None = None,
+    prepare: Prepare | None = None,
 ) -> Iterator[Cluster | None]:
-    """A cluster at an address, or of this machine's processes; None if neither is asked for.
+    """A `Cluster` of a Dask scheduler, or of ``workers`` processes here; None if without either.
 
-    Parameters
-    ----------
-    scheduler : str, optional
-        Address of a Dask scheduler, such as ``tls://10.0.0.1:8786``; certificates are those of
-        Dask's configuration (``distributed.comm.tls``).
-    workers : int, optional
-        Number of worker processes to start here, as `metaseg_tf.runs.local_workers` does.
-    resources, prepare
-        As in `Cluster`.
-
-    Raises
-    ------
-    InputError
-        If both are asked for.
-    MissingDependencyError
-        If Dask, or for ``workers`` the package cryptography, is not installed.
-    ClusterError
-        If the scheduler does not answer, or workers cannot be started.
+    ``scheduler`` is an address such as ``tls://10.0.0.1:8786``; certificates are those of Dask's
+    configuration (``distributed.comm.tls``). Raises InputError if both are asked for,
+    MissingDependencyError if Dask, or for ``workers`` the package cryptography, is not installed,
+    and ClusterError if the scheduler does not answer, or workers cannot be started.
     """
     if scheduler is not None and workers is not None:
         raise InputError(
@@ -162,7 +139,7 @@ def parse_resources(text: str) -> dict[str, float]:
         ) from error
 
 
-def _call(prepare: Callable[[], None] | None, function: Callable, *args) -> Any:
+def _call(prepare: Prepare | None, function: Callable, *args) -> Any:
     """On a worker: one task at a time, so that it has the memory and the threads for itself."""
     from distributed import get_worker
 
@@ -172,7 +149,7 @@ def _call(prepare: Callable[[], None] | None, function: Callable, *args) -> Any:
 
 
 @functools.lru_cache
-def _prepare_process(threads: int, prepare: Callable[[], None] | None) -> None:
+def _prepare_process(threads: int, prepare: Prepare | None) -> None:
     import tensorflow as tf
 
     keep_freed_memory()

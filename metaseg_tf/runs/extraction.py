@@ -67,32 +67,19 @@ def extract(
 ) -> Iterator[ImageResult]:
     """Measure all images that the run does not hold yet; log what seems wrong with their truth.
 
+    Yields a result per image, once its file is written, in the order of the source; on a cluster in
+    the order in which they are done. Raises the error of the first bad image, or with
+    ``skip_errors`` notes it in the manifest and carries on; raises RunError if the run folder
+    cannot be written, or another process is writing to it.
+
     Parameters
     ----------
-    source : Source
-    run : Run
-        Open for writing.
-    settings : MeasureSettings
-    skip_errors : bool
-        Carry on past an image that cannot be measured, and note it in the manifest.
     keep_maps : int
         Number of images, the first ones, to keep the maps of for pictures. Images that were
         measured without are measured again for their maps.
     cluster : Executor, optional
         Measures the images and writes into the run, such as a `metaseg_tf.runs.cluster.Cluster`; by
         default this process.
-
-    Yields
-    ------
-    ImageResult
-        One per image, once its file is written, in the order of the source; on a cluster in the
-        order in which they are done.
-
-    Raises
-    ------
-    MetaSegError
-        The error of the first bad image, unless ``skip_errors``; always if the run folder cannot be
-        written, or another process is writing to it.
     """
     with run.continued():
         n_classes = run.manifest.n_classes or source.n_classes
@@ -131,12 +118,8 @@ def measure_job(
     except MetaSegError as error:
         return failed(job, error)
     if job.keep_maps:
-        maps = ImageMaps(
-            **measured.heat._asdict(),
-            segments=measured.segments,
-            gt=measured.gt,
-            image=sample.image,
-        )
+        heat, segments = measured.heat._asdict(), measured.segments
+        maps = ImageMaps(**heat, segments=segments, gt=measured.gt, image=sample.image)
         run.write_maps(sample.name, maps)
     extra = {}
     if measured.confusions is not None:

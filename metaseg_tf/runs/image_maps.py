@@ -19,10 +19,9 @@ from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 __all__ = ["ImageMaps", "decode_maps", "encode_maps"]
 
 _LEVELS = 255
-_JPEG_QUALITY = 90
 _CLASS_MAPS = ("pred", "segments")
-_REMEDY = "delete it and run extract again"
 _HEAT_MAPS = ("entropy", "difference")
+_REMEDY = "delete it and run extract again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +63,7 @@ def encode_maps(maps: ImageMaps) -> dict[str, bytes]:
         arrays["gt"] = maps.gt
     if maps.image is not None:
         jpeg = io.BytesIO()
-        Image.fromarray(maps.image).save(jpeg, "JPEG", quality=_JPEG_QUALITY)
+        Image.fromarray(maps.image).save(jpeg, "JPEG", quality=90)
         files["jpg"] = jpeg.getvalue()
     # As np.savez_compressed, in a third of its time and a third larger.
     npz = io.BytesIO()
@@ -82,20 +81,10 @@ def decode_maps(
     n_classes: int = MAX_CLASSES,
     origin: str = "maps",
 ) -> ImageMaps:
-    """The maps in the files of `encode_maps`.
+    """The maps in the files of `encode_maps`, of a network of ``n_classes`` classes.
 
-    Parameters
-    ----------
-    npz, photograph : bytes
-    n_classes : int
-        Of the network; no class may be larger.
-    origin : str
-        The file's name in errors.
-
-    Raises
-    ------
-    DataFormatError
-        If the content is truncated or something else, or holds impossible sizes or values.
+    Raises DataFormatError, in which ``origin`` names the file, if the content is truncated or
+    something else, or holds impossible sizes or values.
     """
     with open_npz(io.BytesIO(npz), origin, _REMEDY) as packed:
         names = [*_CLASS_MAPS, *_HEAT_MAPS, *{"gt"}.intersection(packed.names())]

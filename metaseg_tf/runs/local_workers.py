@@ -54,12 +54,8 @@ def start_workers(
 ) -> Iterator[SpecCluster]:
     """A scheduler in this process and ``count`` worker processes of ``threads`` threads each.
 
-    Raises
-    ------
-    MissingDependencyError
-        If the package cryptography, which makes the certificate, is not installed.
-    ClusterError
-        If workers die while they start, three times in a row.
+    Raises MissingDependencyError if the package cryptography, which makes the certificate, is not
+    installed, and ClusterError if workers die while they start, three times in a row.
     """
     try:
         safe = {**_LOOPBACK, "security": Security.temporary()}

@@ -64,42 +64,24 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _MANIFEST = "run.json"
 _MAPS = "maps"
 _MAX_DEPTH = 10
-_PACKAGES = (
-    "tensorflow",
-    "tensorflow-addons",
-    "numpy",
-    "scipy",
-    "scikit-image",
-    "pandas",
-    "pyarrow",
-)
+_NEEDS = ("tensorflow", "tensorflow-addons", "numpy", "scipy", "scikit-image", "pandas", "pyarrow")
 
 
 @dataclass
 class Manifest:
-    """Content of ``run.json``.
+    """Content of ``run.json``."""
 
-    Attributes
-    ----------
-    settings : dict
-        Everything that the numbers of the run depend on. A run is continued only with equal ones.
-    n_classes : int or None
-        Number of classes; None until the first image is measured.
-    classes : ClassTable or None
-        Their names, colours and kinds, where the source of the images knows them.
-    failed : dict
-        Image name -> reason, for images passed over with ``--on-error skip``.
-    versions : dict
-        Package -> version at the time of creation.
-    results : dict
-        Derived from all images together, such as the mIoU.
-    """
-
+    #: Everything that the numbers of the run depend on. A run is continued only with equal ones.
     settings: dict[str, Any]
+    #: None until the first image is measured.
     n_classes: int | None = None
+    #: None if the source of the images does not know them.
     classes: ClassTable | None = None
+    #: Image name -> reason, for images passed over with ``--on-error skip``.
     failed: dict[str, str] = field(default_factory=dict)
+    #: Package -> version at the time of creation.
     versions: dict[str, str] = field(default_factory=dict)
+    #: Derived from all images together, such as the mIoU.
     results: dict[str, Any] = field(default_factory=dict)
 
 
@@ -120,19 +102,22 @@ class Run:
     def __init__(self, path: str | os.PathLike):
         self._folder = open_folder(path)
         self._tables = SegmentFiles(self._folder)
-        self.manifest = _read_manifest(self._folder)
+        if not self._folder.exists(_MANIFEST):
+            there = self._folder.exists()
+            found = f"a folder without {_MANIFEST}" if there else "a path that does not exist"
+            raise RunError(
+                f"{self.path}: expected a run folder, got {found}; make it with metaseg-tf extract"
+            )
+        where = str(self._folder.where(_MANIFEST))
+        self.manifest = _decode_manifest(self.read_bytes(_MANIFEST), where)
 
     @classmethod
     def create(cls, path: str | os.PathLike, settings: Mapping[str, Any]) -> "Run":
         """Make a run folder, or open it to be continued.
 
-        Raises
-        ------
-        SettingsMismatchError
-            If the folder holds images that were measured with other settings.
-        RunError
-            If the folder cannot be written to, is being written to by another process, or holds
-            something else.
+        Raises SettingsMismatchError if the folder holds images that were measured with other
+        settings, and RunError if it cannot be written to, is being written to by another process,
+        or holds something else.
         """
         folder = open_folder(path)
         settings = _as_json(settings)
@@ -148,7 +133,7 @@ class Run:
                 run.manifest.settings != settings and not run.done() | run.with_maps()
             ):
                 versions = {"metaseg-tf": __version__}
-                for package in _PACKAGES:
+                for package in _NEEDS:
                     with contextlib.suppress(metadata.PackageNotFoundError):
                         versions[package] = metadata.version(package)
                 _write_manifest(folder, Manifest(settings, versions=versions))
@@ -180,13 +165,7 @@ class Run:
         return self.manifest.n_classes or self._tables.count_classes()
 
     def name_classes(self, classes: ClassTable | None, n_classes: int | None = None) -> None:
-        """Note the names of the ``n_classes`` classes, if there are names.
-
-        Raises
-        ------
-        InputError
-            If there are more or fewer names than classes.
-        """
+        """Note the names of the classes, if given; InputError if they are not ``n_classes``."""
         if classes is None:
             return
         if n_classes not in (None, len(classes)):
@@ -202,11 +181,7 @@ class Run:
         """Keep other processes from writing segments, and clear up what killed ones left.
 
         Segment tables that were cut short are moved aside, with a warning, to be made again.
-
-        Raises
-        ------
-        RunError
-            If another process is writing, or the folder cannot be written to.
+        Raises RunError if another process is writing, or the folder cannot be written to.
         """
         with self._folder.locked():
             self._folder.tidy()
@@ -251,15 +226,7 @@ class Run:
         return set(map(check_image_name, self._folder.names(_MAPS, ".npz")))
 
     def load_maps(self, image: str) -> ImageMaps:
-        """The maps of one image.
-
-        Raises
-        ------
-        InputError
-            If the run keeps no maps of it.
-        DataFormatError
-            If a file is broken.
-        """
+        """The maps of one image; InputError if there are none, DataFormatError if broken."""
         if image not in self.with_maps():
             raise InputError(
                 f"{self.path}: expected maps of the image {image!r}, found none; choose one of "
@@ -293,20 +260,7 @@ class Run:
             return self._tables.compact(size)
 
     def load(self, only: list[str] | None = None, *, keep: bool = False) -> pd.DataFrame:
-        """The segment tables of all images, in the order of their names.
-
-        Parameters
-        ----------
-        only : list of str, optional
-            The columns to read; all by default.
-        keep : bool
-            Whether to keep the whole table in one file, so that it is read faster the next time.
-
-        Raises
-        ------
-        DataFormatError
-            If a file is broken, or the files do not fit together.
-        """
+        """The segment tables of all images, as `load_run`, which also checks their content."""
         loaded = self._tables.load(only, keep=keep)
         if loaded is not None:
             return loaded.to_pandas()
@@ -331,8 +285,7 @@ def load_run(
     only : list of str, optional
         The columns to read; all by default.
     keep : bool
-        Whether to keep the whole table in one file of the run, so that it is read faster the next
-        time.
+        Keep the whole table in one file of the run, too, to be read faster the next time.
 
     Returns
     -------
@@ -417,15 +370,9 @@ def _encode(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
-def _read_manifest(folder: Folder) -> Manifest:
-    if not folder.exists(_MANIFEST):
-        found = f"a folder without {_MANIFEST}" if folder.exists() else "a path that does not exist"
-        raise RunError(
-            f"{folder.path}: expected a run folder, got {found}; make it with metaseg-tf extract"
-        )
-    where = folder.where(_MANIFEST)
+def _decode_manifest(encoded: bytes, where: str) -> Manifest:
     try:
-        content = parse_json(folder.read(_MANIFEST))
+        content = parse_json(encoded)
         if type(content["format"]) is not int:
             raise ValueError("impossible format")
         if content["format"] > FORMAT:
@@ -442,10 +389,6 @@ def _read_manifest(folder: Folder) -> Manifest:
             f"{where}: expected the manifest of a run, got something else ({in_one_line(error)}); "
             "extract into another folder"
         ) from error
-    except OSError as error:
-        if isinstance(error, RunError):
-            raise
-        raise RunError(f"{where}: cannot be read ({error.strerror}); check permissions") from error
 
 
 def _checked(manifest: Manifest) -> Manifest:

@@ -80,18 +80,9 @@ class SegmentFiles:
     def load(self, only: Sequence[str] | None = None, *, keep: bool = False) -> pa.Table | None:
         """The tables of all images, by name; None if there is no image.
 
-        Parameters
-        ----------
-        only : sequence of str, optional
-            The columns to read; all by default.
-        keep : bool
-            Whether to write the whole table to one file, which is read from then on instead of one
-            file per image, as long as these stay as they are.
-
-        Raises
-        ------
-        DataFormatError
-            If a file is broken, or the files do not fit together.
+        Of the columns, those of ``only`` are read, or all. ``keep`` writes the whole table to one
+        file, which is read from then on as long as the others stay as they are. Raises
+        DataFormatError if a file is broken, or the files do not fit together.
         """
         files = self._files()
         if not files:
@@ -112,13 +103,7 @@ class SegmentFiles:
         return table if only is None else table.select(list(only))
 
     def set_aside_broken(self) -> list[str]:
-        """Rename the files that were cut short, so that their images are measured again.
-
-        Returns
-        -------
-        list of str
-            Where they were.
-        """
+        """Rename the files that were cut short; returns where they were."""
         files = [_single(image) for image in self._singles()] + self._pack_files()
         tails = self._folder.tails(files, _TAIL)
         broken = [file for file, tail in zip(files, tails, strict=True) if tail[4:] != _MAGIC]
@@ -225,12 +210,10 @@ class SegmentFiles:
         """Refuse types other than numbers and names, and content that unpacks to too much."""
         groups = map(opened.metadata.row_group, range(opened.num_row_groups))
         chunks = (group.column(place) for group in groups for place in range(group.num_columns))
-        widths = {"BYTE_ARRAY": NAME_BYTES}
-        size = sum(
-            max(0, chunk.total_uncompressed_size, chunk.num_values * widths.get(kind, 8))
-            for chunk in chunks
-            for kind in [chunk.physical_type]
-        )
+        size = 0
+        for chunk in chunks:
+            width = NAME_BYTES if chunk.physical_type == "BYTE_ARRAY" else 8
+            size += max(0, chunk.total_uncompressed_size, chunk.num_values * width)
         found = [] if fits(size, stored) else [f"{stored} bytes that unpack to {size}"]
         for field in opened.schema_arrow:
             wanted = pa.types.is_dictionary if field.name == _IMAGE else pa.types.is_primitive

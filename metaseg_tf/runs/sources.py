@@ -26,16 +26,9 @@ __all__ = ["NetworkSource", "ProcessNetwork", "open_cityscapes", "open_photograp
 
 
 class NetworkSource(Source):
-    """The images of another source with what a network sees in them.
+    """The samples of another source, ``images``, with what a network sees in them.
 
-    Parameters
-    ----------
-    network : object
-        With ``probabilities(image)`` and ``classes``, as `metaseg_tf.load_network` gives it.
-    images : Source
-        Of samples with ``image``.
-    settings : mapping
-        What the probabilities depend on, besides the settings of ``images``.
+    ``settings`` are all that the probabilities depend on, besides those of ``images``.
     """
 
     def __init__(self, network, images: Source, settings: Mapping[str, Any]):
@@ -52,7 +45,7 @@ class NetworkSource(Source):
         self._images = images
 
     def reader(self, done: set[str]) -> Callable[["_Seen"], Sample]:
-        """As the images' own reader, whose samples the network completes."""
+        """The images' own reader, whose samples the network completes."""
         read = self._images.reader(done)
         return lambda seen: seen.complete(read(seen.item))
 
@@ -80,14 +73,7 @@ class _Seen:
 
 
 class ProcessNetwork:
-    """A network that is loaded when it is first used, and once by each process it is sent to.
-
-    Parameters
-    ----------
-    source : str
-    options : NetworkOptions, optional
-        As in `metaseg_tf.load_network`.
-    """
+    """A network by `load_network`, loaded at its first use, once in each process it is sent to."""
 
     def __init__(self, source: str, options: NetworkOptions = DEFAULTS):
         self._source, self._options = source, options
@@ -125,23 +111,11 @@ def open_cityscapes(
     options: NetworkOptions = DEFAULTS,
     *,
     split: str = "val",
-    city: str | None = None,
-    limit: int | None = None,
+    **selection,
 ) -> NetworkSource:
-    """Cityscapes images seen through a network.
-
-    Parameters
-    ----------
-    network : str
-        As in `metaseg_tf.load_network`.
-    root : path
-    options : NetworkOptions, optional
-        The network's.
-    split, city, limit
-        As in `metaseg_tf.data.cityscapes.find_pairs`.
-    """
-    pairs = find_pairs(root, split=split, city=city, limit=limit)
-    source = _see(network, PairSource(pairs, {"split": split}), options)
+    """Cityscapes images, chosen as by `find_pairs`, seen through a network as `load_network`'s."""
+    pairs = find_pairs(root, split=split, **selection)
+    source = _see(network, PairSource(pairs, split=split), options)
     if source.n_classes != len(source.classes):
         raise NetworkError(
             f"{network}: expected {len(source.classes)} classes as in Cityscapes, got "
@@ -153,17 +127,7 @@ def open_cityscapes(
 def open_photographs(
     network: str, paths: Iterable[str | os.PathLike], options: NetworkOptions = DEFAULTS
 ) -> NetworkSource:
-    """Photographs seen through a network.
-
-    Parameters
-    ----------
-    network : str
-        As in `metaseg_tf.load_network`.
-    paths : iterable of path
-        Files, and folders whose image files are taken.
-    options : NetworkOptions, optional
-        The network's.
-    """
+    """Photographs, by `find_photographs`, seen through a network, as `load_network` takes it."""
     photographs = [Photograph(path) for path in find_photographs(paths)]
     return _see(network, Source(photographs, {"source": "photographs"}), options)
 

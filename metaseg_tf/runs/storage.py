@@ -6,7 +6,6 @@ it is put in one piece, which object stores do whole or not at all.
 A local folder may come from a stranger, so nothing below it is written or deleted through a link.
 """
 
-import abc
 import contextlib
 import errno
 import fcntl
@@ -38,85 +37,26 @@ _OWNER = b"process "
 _LOG = logging.getLogger(__name__)
 
 
-class Folder(abc.ABC):
-    """The place of a run; ``relative`` is a path below it, with slashes.
-
-    Attributes
-    ----------
-    path : Path or str
-        The local path, or the address.
-    """
+class _Place:
+    """What the kinds of folders share; ``path`` is the local path, or the address."""
 
     path: Path | str
     #: What the system, or a driver, raises if a file cannot be written.
     _errors: tuple[type[Exception], ...] = (OSError,)
 
-    @property
-    @abc.abstractmethod
-    def name(self) -> str:
-        """The last part of the path."""
-
     def where(self, relative: str) -> Path | str:
         """The local path or the address of a file."""
         return f"{self.path}/{relative}" if relative else self.path
-
-    @abc.abstractmethod
-    def exists(self, relative: str = "") -> bool:
-        """True if there is such a file, or the folder itself."""
-
-    @abc.abstractmethod
-    def is_empty(self) -> bool:
-        """True if there is nothing, except what a process that was killed may have left."""
-
-    @abc.abstractmethod
-    def names(self, relative: str, suffix: str) -> list[str]:
-        """Sorted names, without their suffix, of the files of a folder that are not hidden."""
-
-    @abc.abstractmethod
-    def open(self, relative: str) -> BinaryIO:
-        """A file to read from; OSError if there is none."""
 
     def read(self, relative: str) -> bytes:
         """The content of a file; OSError if there is none."""
         with self.open(relative) as file:
             return file.read()
 
-    @abc.abstractmethod
-    def state(self, relative: str) -> str:
-        """A text that changes when the content of a file does; found without reading it."""
-
-    @abc.abstractmethod
-    def tails(self, relatives: Sequence[str], count: int) -> list[bytes]:
-        """The last bytes of each file, or all of a shorter one."""
-
-    @abc.abstractmethod
-    def write(self, relative: str, content: bytes) -> None:
-        """Store a file, whole or not at all; RunError if it cannot be."""
-
-    @abc.abstractmethod
-    def remove(self, relative: str) -> None:
-        """Delete a file, which may be gone already; RunError if it cannot be."""
-
-    @abc.abstractmethod
-    def rename(self, relative: str, other: str) -> None:
-        """Rename a file; RunError if it cannot be."""
-
     def set_aside(self, relative: str) -> None:
         """Rename a file to ``<name>.broken``, or ``.broken1`` ...; RunError if it cannot be."""
         names = (f"{relative}.broken{number or ''}" for number in itertools.count())
         self.rename(relative, next(name for name in names if not self.exists(name)))
-
-    @abc.abstractmethod
-    def flush(self, relative: str) -> None:
-        """Return once a folder will name, even after a power cut, the files written to it."""
-
-    @abc.abstractmethod
-    def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Keep other processes from writing a run here; RunError if another one does."""
-
-    @abc.abstractmethod
-    def tidy(self) -> None:
-        """Delete what processes that were killed had written aside; call it while locked."""
 
     @contextlib.contextmanager
     def _writing(self, relative: str) -> Iterator[None]:
@@ -133,8 +73,12 @@ class Folder(abc.ABC):
             ) from error
 
 
-class LocalFolder(Folder):
-    """A folder of this machine, or one that is mounted here."""
+class LocalFolder(_Place):
+    """A folder of this machine, or one that is mounted here.
+
+    ``relative`` is a path below it, with slashes. A file that cannot be written, deleted or renamed
+    is a RunError.
+    """
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
@@ -145,33 +89,40 @@ class LocalFolder(Folder):
 
     @property
     def name(self) -> str:
+        """The last part of the path."""
         return self.path.resolve().name
 
     def where(self, relative: str) -> Path:
         return self.path / relative
 
     def exists(self, relative: str = "") -> bool:
+        """True if there is such a file, or the folder itself."""
         # Reading a pipe or a device in place of a file would never end.
         return (os.path.isfile if relative else os.path.exists)(self.path / relative)
 
     def is_empty(self) -> bool:
+        """True if there is nothing, except what a process that was killed may have left."""
         if not os.path.isdir(self.path):
             return not self.exists()
         with self._writing(""):
             return all(e.name == _LOCK or _is_temporary(e) for e in self.path.iterdir())
 
     def names(self, relative: str, suffix: str) -> list[str]:
+        """Sorted names, without their suffix, of the files of a folder that are not hidden."""
         found = (self.path / relative).glob(f"[!.]*{suffix}")
         return sorted(path.name.removesuffix(suffix) for path in found if os.path.isfile(path))
 
     def open(self, relative: str) -> BinaryIO:
+        """A file to read from; OSError if there is none."""
         return open(self.path / relative, "rb")
 
     def state(self, relative: str) -> str:
+        """A text that changes when the content of a file does; found without reading it."""
         found = os.stat(self.path / relative)
         return f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
 
     def tails(self, relatives: Sequence[str], count: int) -> list[bytes]:
+        """The last bytes of each file, or all of a shorter one."""
         found = []
         for relative in relatives:
             with self.open(relative) as file:
@@ -180,16 +131,19 @@ class LocalFolder(Folder):
         return found
 
     def write(self, relative: str, content: bytes) -> None:
+        """Store a file, whole or not at all."""
         with self._writing(relative):
             target = self._own(relative)
             target.parent.mkdir(parents=True, exist_ok=True)
             write_file(target, content)
 
     def remove(self, relative: str) -> None:
+        """Delete a file, which may be gone already."""
         with self._writing(relative):
             self._own(relative).unlink(missing_ok=True)
 
     def rename(self, relative: str, other: str) -> None:
+        """Rename a file."""
         with self._writing(relative):
             self._own(relative).rename(self.path / other)
 
@@ -201,6 +155,7 @@ class LocalFolder(Folder):
         return target
 
     def flush(self, relative: str) -> None:
+        """Return once a folder will name, even after a power cut, the files written to it."""
         with self._writing(relative):
             folder = os.open(self.path / relative, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -214,6 +169,7 @@ class LocalFolder(Folder):
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
+        """Keep other processes from writing a run here; RunError if another one does."""
         # The lock is the open file's: it goes with its process, however that one ends.
         with contextlib.ExitStack() as opened:
             with self._writing(_LOCK):
@@ -241,18 +197,15 @@ class LocalFolder(Folder):
             yield
 
     def tidy(self) -> None:
+        """Delete what processes that were killed had written aside; call it while locked."""
         for path in filter(_is_temporary, self.path.rglob(".*.tmp")):
             self.remove(path.relative_to(self.path).as_posix())
 
 
-class RemoteFolder(Folder):
-    """A place that fsspec reaches. Nothing there can be locked: start one extraction per run.
+class RemoteFolder(_Place):
+    """The folder ``root`` of an fsspec file system, with the methods of `LocalFolder`.
 
-    Parameters
-    ----------
-    filesystem : fsspec.AbstractFileSystem
-    root : str
-        The folder's path within it.
+    Nothing there can be locked: start one extraction per run.
     """
 
     # Drivers of object stores raise errors of many families.
@@ -314,23 +267,19 @@ class RemoteFolder(Folder):
         """Nothing is written aside here."""
 
 
+Folder = LocalFolder | RemoteFolder
+
+
 def open_folder(path: str | os.PathLike) -> Folder:
     """The folder at a local path or at an address such as ``s3://bucket/runs/XC``.
 
-    Raises
-    ------
-    MissingDependencyError
-        If fsspec, or its driver for the address, is not installed.
-    InputError
-        If the address is of no kind that fsspec knows.
-    RunError
-        If the place cannot be reached.
+    Raises MissingDependencyError if fsspec, or its driver for the address, is not installed,
+    InputError if fsspec does not know this kind of address, RunError if it cannot be reached.
     """
     address = os.fspath(path)
-    if address.startswith(("file://", "local://")):
-        return LocalFolder(address.partition("://")[2])
-    if "://" not in address:
-        return LocalFolder(path)
+    scheme, separator, rest = address.partition("://")
+    if not separator or scheme in ("file", "local"):
+        return LocalFolder(rest if separator else path)
     try:
         from fsspec.core import url_to_fs
 

@@ -17,15 +17,7 @@ from metaseg_tf.errors import ClusterError, InputError, MetaSegError
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import check_image_name
 
-__all__ = [
-    "Executor",
-    "ImageJob",
-    "ImageResult",
-    "InProcess",
-    "failed",
-    "keep_freed_memory",
-    "work_through",
-]
+__all__ = ["Executor", "ImageJob", "ImageResult", "failed", "keep_freed_memory", "work_through"]
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
@@ -33,25 +25,13 @@ _MALLOC_OPTIONS = {_M_ARENA_MAX: 1, _M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: (1 << 31)
 
 
 class ImageJob(NamedTuple):
-    """One image to work on.
-
-    Attributes
-    ----------
-    name : str
-        Its name in the run.
-    origin : str
-        Its file or other origin, for messages.
-    load : callable
-        Reads it, or sees it through a network.
-    threads : int or None
-        Number of threads to work on it with; None for all there are.
-    keep_maps : bool
-        Its maps are to be stored.
-    """
+    """One image to work on; ``origin`` is its file or the like, for messages."""
 
     name: str
     origin: str
+    #: Reads it, or sees it through a network.
     load: Callable[[], Sample]
+    #: To work on it with; None for all there are.
     threads: int | None = None
     keep_maps: bool = False
 
@@ -75,17 +55,11 @@ class ImageResult(NamedTuple):
 
 
 class Executor(Protocol):
-    """Works on jobs: `InProcess`, or the workers of `metaseg_tf.runs.cluster.Cluster`.
+    """Works on jobs: this process, or the workers of `metaseg_tf.runs.cluster.Cluster`."""
 
-    Attributes
-    ----------
-    backlog : int
-        Number of jobs that are submitted before one is collected.
-    ordered : bool
-        Jobs are collected in the order in which they were submitted.
-    """
-
+    #: Number of jobs that are submitted before one is collected.
     backlog: int
+    #: True if jobs are collected in the order in which they were submitted.
     ordered: bool
 
     def __len__(self) -> int:
@@ -101,13 +75,10 @@ class Executor(Protocol):
         """Forget all jobs that were not collected."""
 
 
-class InProcess:
+class _InProcess:
     """An executor that works on a job when it is collected, while a thread loads the next one.
 
-    Parameters
-    ----------
-    threads : int or None
-        Number of threads to work with meanwhile; with nothing to load, all are used.
+    It works with ``threads`` threads meanwhile; with nothing to load, all are used.
     """
 
     backlog, ordered = 2, True
@@ -147,39 +118,16 @@ def work_through(
     cluster: Executor | None = None,
     first_alone: bool = False,
 ) -> Iterator[ImageResult]:
-    """Have all images worked on that the run does not hold yet.
+    """Have all images worked on that the run, inside `Run.continued`, does not hold yet.
 
-    Parameters
-    ----------
-    source : Source
-    run : Run
-        Inside `Run.continued`.
-    work : callable
-        Does an image and writes it into the run; a bad image is a result, as `failed` gives it.
-        It is sent to the workers of the cluster.
-    skip_errors : bool
-        Carry on past a bad image, and note it in the manifest.
-    keep_maps : int
-        Number of jobs, the first ones, marked to keep their maps; also those done without.
-    cluster : Executor, optional
-        Does the images; by default this process.
-    first_alone : bool
-        Begin the others only once one is done and has given the number of classes.
-
-    Yields
-    ------
-    ImageResult
-        One per image, once it is written, in the order of the source; on a cluster in the order in
-        which they are done.
-
-    Raises
-    ------
-    MetaSegError
-        The error of the first bad image, unless ``skip_errors``.
+    ``work`` does an image, here or on the ``cluster``, and writes it into the run; for a bad image
+    it returns what `failed` gives. With ``first_alone`` one image must give the number of classes
+    before the others are begun. Results, order and further options are those of
+    `metaseg_tf.runs.extraction.extract`.
     """
     done, run.manifest.failed = run.done(), {}
     if cluster is None:
-        executor, read = InProcess(source.threads), source.reader(done)
+        executor, read = _InProcess(source.threads), source.reader(done)
     else:
         executor, read = cluster, methodcaller("read")
 
@@ -207,11 +155,7 @@ def failed(job: ImageJob | Item, error: MetaSegError) -> ImageResult:
 
 
 def _plan(
-    source: Source,
-    run: Run,
-    done: set[str],
-    read: Callable[[Item], Sample],
-    keep_maps: int,
+    source: Source, run: Run, done: set[str], read: Callable[[Item], Sample], keep_maps: int
 ) -> Iterator[ImageJob | ImageResult]:
     """A job for each image to be worked on, and the results of the others."""
     mapped, seen = run.with_maps(), set()

@@ -10,13 +10,7 @@ from PIL import Image
 from street import write_pair
 
 from metaseg_tf.data import cityscapes
-from metaseg_tf.data.cityscapes import (
-    LABEL_IDS_TO_TRAIN_IDS,
-    LABELS,
-    Pair,
-    find_pairs,
-    read_ahead,
-)
+from metaseg_tf.data.cityscapes import LABEL_IDS_TO_TRAIN_IDS, LABELS, Pair, find_pairs, read_ahead
 from metaseg_tf.errors import DataFormatError, InputError
 
 
@@ -51,12 +45,12 @@ def test_pairs_are_decoded_with_train_ids(tmp_path):
 
 def test_nobody_waits_for_a_tuner_to_leave_the_chain(root):
     # It sleeps for as long as the chain has been in use: short runs took twice their time.
-    assert cityscapes._chain(find_pairs(root), 2).options().autotune.enabled is False
+    assert cityscapes._chain(find_pairs(root)).options().autotune.enabled is False
 
 
 def test_no_python_runs_in_the_chain(root):
     """At the end of a process that left the chain, its threads waited for Python without end."""
-    chain = cityscapes._chain(find_pairs(root), 2)
+    chain = cityscapes._chain(find_pairs(root))
     graph = tf.raw_ops.DatasetToGraphV2(input_dataset=tf.data.experimental.to_variant(chain))
     assert b"DecodePng" in graph.numpy()
     assert b"PyFunc" not in graph.numpy()

@@ -8,13 +8,7 @@ from messages import check_line
 from skimage.color import deltaE_cie76, rgb2lab
 
 from metaseg_tf.data.cityscapes import LABELS
-from metaseg_tf.data.classes import (
-    CITYSCAPES,
-    VOID,
-    ClassTable,
-    distinct_colours,
-    load_classes,
-)
+from metaseg_tf.data.classes import CITYSCAPES, VOID, ClassTable, distinct_colours, load_classes
 from metaseg_tf.errors import DataFormatError, InputError
 
 ROWS = [{"name": "road", "colour": "#804080", "kind": "stuff"}, {"name": "cat"}]
