@@ -1,9 +1,7 @@
 """Photographs: image files of any common format, without labels."""
 
 import os
-import struct
 import warnings
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from PIL import Image, ImageOps
 from metaseg_tf.data.folders import check_file, find_files
 from metaseg_tf.data.sample import FileItem, Sample
 from metaseg_tf.errors import DataFormatError, in_one_line
+from metaseg_tf.untrusted.arrays import READ_ERRORS
 
 __all__ = ["Photograph", "find_photographs", "read_photograph"]
 
@@ -29,11 +28,6 @@ _FORMATS = {
 _CITYSCAPES_ENDING = "_leftImg8bit"
 #: Pillow's names of what turns into 8-bit RGB without loss of range.
 _MODES = ("RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr", "LAB", "HSV")
-#: What Pillow raises at broken files; of some formats it raises what Python does at a slip.
-_BROKEN = (
-    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError),
-    *(AttributeError, RuntimeError, NotImplementedError, MemoryError, struct.error, zlib.error),
-)
 
 
 @dataclass(frozen=True)
@@ -87,7 +81,7 @@ def read_photograph(path: str | os.PathLike) -> np.ndarray:
             f"{path}: expected an image of fewer pixels, got: {in_one_line(error)}; cut it into "
             "pieces"
         ) from error
-    except _BROKEN as error:
+    except READ_ERRORS as error:
         raise DataFormatError(
             f"{path}: expected a whole image ({', '.join(_FORMATS)}), got a file that cannot be "
             f"read ({in_one_line(error)}); copy it again or leave it out"

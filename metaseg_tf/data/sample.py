@@ -22,18 +22,11 @@ MAX_PIXELS = 2**26
 
 
 class Sample(NamedTuple):
-    """An image with what is known of it.
+    """An image with what is known of it; its name is unique in a data set and names its results.
 
-    Attributes
-    ----------
-    name : str
-        Names its results; unique within a data set.
-    image : uint8 array [H, W, 3] or None
-        The photograph in RGB.
-    probs : float array [H, W, C] or None
-        Class probabilities; None until a network has seen the image.
-    gt : integer array [H, W] or None
-        True class ids, 255 for void.
+    ``image`` is the photograph, uint8 [H, W, 3] in RGB; ``probs`` are class probabilities, float
+    [H, W, C], None until a network has seen the image; ``gt`` are true class ids, integers [H, W],
+    255 for void.
     """
 
     name: str

@@ -32,17 +32,10 @@ _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".
 
 
 class SoftmaxDump(NamedTuple):
-    """One image's class probabilities.
+    """One image's class probabilities, float [H, W, C].
 
-    Attributes
-    ----------
-    probs : float array [H, W, C]
-    gt : integer array [H, W] or None
-        Train ids with 255 for void.
-    name : str
-        The image's file name without folder and without an image's suffix.
-    image : uint8 array [H, W, 3] or None
-        The photograph in RGB, if it is known.
+    ``gt`` are train ids, integers [H, W] with 255 for void; ``name`` is the image's file name
+    without folder and without an image's suffix; ``image`` is the photograph, uint8 [H, W, 3].
     """
 
     probs: np.ndarray
@@ -95,10 +88,7 @@ def open_dumps(
 def find_dumps(folder: str | os.PathLike) -> list[Path]:
     """The softmax dumps of a folder, sorted by name; npy files if it holds no others.
 
-    Raises
-    ------
-    DataFormatError
-        If the folder is missing or holds no dump.
+    Raises DataFormatError if the folder is missing or holds no dump.
     """
     try:
         return find_files(folder, _SUFFIXES, "softmax dumps")

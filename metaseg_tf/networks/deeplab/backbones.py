@@ -162,19 +162,15 @@ class Xception:
         """Features as `MobileNetV2.features`, and the low-level feature at stride 4."""
         units = list(self.units())
         schedule = atrous_schedule([2, *(unit.stride for unit in units)], output_stride)
-        x = self._stem(layers, x)
-        low_level = None
+        scope, low_level = f"{self.scope}/entry_flow/conv1", None
+        conv = partial(layers.conv, size=3, activation=tf.nn.relu)
+        x = conv(_pad_edges(x), f"{scope}_1", self.stem[0], stride=2, padding="VALID")
+        x = conv(x, f"{scope}_2", self.stem[1])
         for unit, (stride, rate) in zip(units, schedule[1:], strict=True):
             scope = f"{self.scope}/{unit.scope}/xception_module"
             x, second = _xception_module(layers, x, scope, unit, stride, rate)
             low_level = second if unit.scope == self.low_level_unit else low_level
         return x, low_level
-
-    def _stem(self, layers, x):
-        scope = f"{self.scope}/entry_flow/conv1"
-        conv = partial(layers.conv, size=3, activation=tf.nn.relu)
-        x = conv(_pad_edges(x), f"{scope}_1", self.stem[0], stride=2, padding="VALID")
-        return conv(x, f"{scope}_2", self.stem[1])
 
 
 def _xception_module(layers, x, scope, unit, stride, rate):
