@@ -23,8 +23,6 @@ __all__ = [
     "objective",
 ]
 
-#: Rows of X that are weighted at a time: small enough for the cache, and no copy of X is made.
-_BLOCK = 2048
 #: Keeps singular systems solvable. It pulls towards the last iterate, so the limit is unmoved.
 _PROXIMAL = 1e-9
 _MAX_STEPS = 50
@@ -57,7 +55,8 @@ class LogisticLoss:
     """
 
     def __init__(self, X: np.ndarray, y: np.ndarray):
-        self.XT = np.ascontiguousarray(X.T)
+        self.XT = np.ascontiguousarray(X.T, np.float64)
+        self._scaled = np.empty_like(self.XT)
         self.signs = np.where(y, 1.0, -1.0)
         positives = np.count_nonzero(y)
         if not 0 < positives < len(y):
@@ -80,14 +79,11 @@ class LogisticLoss:
 
     def hessian(self, point: Point, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Second derivatives: by ``columns`` [k, k], by those and the intercept [k], by it."""
+        # In few large steps and one buffer: splits run in threads, which each step would hold up.
         root = np.sqrt(point.miss * (1 - point.miss))
-        matrix, mixed = np.zeros((len(columns), len(columns))), np.zeros(len(columns))
-        for start in range(0, len(root), _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            block = self.XT[columns, rows]
-            block *= root[rows]
-            matrix += block @ block.T
-            mixed += block @ root[rows]
+        scaled = self.XT.take(columns, axis=0, out=self._scaled[: len(columns)], mode="clip")
+        scaled *= root
+        matrix, mixed = scaled @ scaled.T, scaled @ root
         return matrix / len(root), mixed / len(root), float(np.mean(root**2))
 
     def gap(self, point: Point, alpha: float) -> float:

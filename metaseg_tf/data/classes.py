@@ -20,16 +20,7 @@ import numpy as np
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, in_one_line
 
-__all__ = [
-    "BUILT_IN",
-    "CITYSCAPES",
-    "KINDS",
-    "MAX_CLASSES",
-    "VOID",
-    "ClassTable",
-    "distinct_colours",
-    "load_classes",
-]
+__all__ = ["CITYSCAPES", "KINDS", "MAX_CLASSES", "VOID", "ClassTable", "load_classes"]
 
 #: Marks pixels outside of every class in the uint8 maps of this package.
 VOID = 255
@@ -52,21 +43,11 @@ _DEUTERANOPIA = np.array(
 
 @dataclass(frozen=True)
 class ClassTable:
-    """The classes of a network, by class id.
+    """The classes of a network, by class id: 2 to 254 different names.
 
-    Attributes
-    ----------
-    names : tuple of str, length C
-        2 to 254 different names.
-    colours : tuple of str, length C, optional
-        ``#rrggbb``; those that are empty or missing are made distinct from the others.
-    kinds : tuple of str, length C, optional
-        ``"thing"``, ``"stuff"``, or empty where it is not known.
-
-    Raises
-    ------
-    InputError
-        If there are too few or too many classes, a name occurs twice, or a colour or kind is none.
+    ``colours`` are ``#rrggbb``; those that are empty or missing are made distinct from the others.
+    ``kinds`` are ``"thing"``, ``"stuff"``, or empty where it is not known. Raises InputError if a
+    name, colour or kind is none of these, or their numbers differ.
     """
 
     names: tuple[str, ...]
@@ -101,13 +82,7 @@ class ClassTable:
 
     @classmethod
     def from_json(cls, rows: Iterable[Any]) -> "ClassTable":
-        """The table that `to_json` gave, or rows that are names alone.
-
-        Raises
-        ------
-        InputError
-            If a row is neither a name nor an object with ``name``, ``colour`` and ``kind``.
-        """
+        """The table that `to_json` gave, or rows that are names alone; else an InputError."""
         found = []
         for row in rows:
             row = {"name": row} if isinstance(row, str) else row
@@ -155,20 +130,11 @@ def _check_class(name: Any, colour: Any, kind: Any) -> None:
 
 
 def load_classes(source: str | os.PathLike) -> ClassTable:
-    """A class table by name or from a file.
+    """A class table by a name of `BUILT_IN`, or from a file.
 
-    Parameters
-    ----------
-    source : str or path
-        A name of `BUILT_IN`, or a file: JSON or CSV with ``name``, ``colour``, ``kind`` (the last
-        two optional), else text with one name per line.
-
-    Raises
-    ------
-    DataFormatError
-        If there is no such table or file, or it cannot be read.
-    InputError
-        As `ClassTable`.
+    The file is JSON or CSV with ``name``, ``colour``, ``kind`` (the last two optional), else text
+    with one name per line. Raises DataFormatError if there is no such table or file, or it cannot
+    be read; InputError as `ClassTable`.
     """
     if str(source) in BUILT_IN:
         return BUILT_IN[str(source)]
@@ -179,24 +145,21 @@ def load_classes(source: str | os.PathLike) -> ClassTable:
             content = file.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
             raise ValueError(f"it is larger than {_LARGEST_FILE} bytes")
-        rows = _parse(content.decode("utf-8-sig"), path.suffix.lower())
+        text, suffix = content.decode("utf-8-sig"), path.suffix.lower()
+        if suffix == ".csv":
+            rows = list(csv.DictReader(io.StringIO(text), skipinitialspace=True))
+        elif suffix == ".json":
+            rows = json.loads(text)
+        else:
+            rows = [line.strip() for line in text.splitlines() if line.strip()]
+        if not isinstance(rows, list):
+            raise ValueError("it is not a list")
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise DataFormatError(
             f"{path}: expected names of classes as text, CSV or JSON, got a file that cannot be "
             f"read ({in_one_line(error)}); write one name per line, or give {', '.join(BUILT_IN)}"
         ) from error
     return ClassTable.from_json(rows)
-
-
-def _parse(text: str, suffix: str) -> list:
-    if suffix == ".json":
-        rows = json.loads(text)
-        if not isinstance(rows, list):
-            raise ValueError("it is not a list")
-        return rows
-    if suffix == ".csv":
-        return list(csv.DictReader(io.StringIO(text), skipinitialspace=True))
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 @lru_cache

@@ -27,21 +27,10 @@ def check_file(path: Path) -> None:
 def find_files(folder: str | os.PathLike, suffixes: Collection[str], what: str) -> list[Path]:
     """The files of a folder that have one of the suffixes in any case, sorted by name.
 
-    Hidden files, and those that systems leave behind, are skipped. What else is left out is
-    counted and logged as a warning.
-
-    Parameters
-    ----------
-    folder : path
-    suffixes : collection of str
-        In lower case and with their dot.
-    what : str
-        Plural noun that messages use for the files.
-
-    Raises
-    ------
-    DataFormatError
-        If the folder is missing, cannot be read, or holds no such file.
+    Suffixes are in lower case, with their dot; ``what`` is the plural noun for the files in
+    messages. Hidden files, and those that systems leave behind, are skipped. What else is left out
+    is counted and logged as a warning. Raises DataFormatError if the folder is missing, cannot be
+    read, or holds no such file.
     """
     wanted = f"{what} ({', '.join(suffixes)})"
     found, others = [], Counter()

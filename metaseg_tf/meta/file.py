@@ -7,7 +7,7 @@ from typing import Any
 
 from metaseg_tf.analysis.base import Estimator, read_numbers
 from metaseg_tf.analysis.estimators import ESTIMATORS, Pair
-from metaseg_tf.data.classes import MAX_CLASSES
+from metaseg_tf.data.classes import MAX_CLASSES, ClassTable
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
 from metaseg_tf.meta.model import MetaModel, Verdict
@@ -74,6 +74,7 @@ def to_json(model: MetaModel) -> dict[str, Any]:
         **{role: _describe(getattr(model, role), role) for role in Pair._fields},
         "without_interior": model.without_interior._asdict(),
         "provenance": model.provenance,
+        **({"classes": model.classes.to_json()} if model.classes else {}),
     }
 
 
@@ -111,6 +112,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _from_json(content: dict[str, Any]) -> MetaModel:
     columns, provenance = tuple(content["columns"]), content["provenance"]
+    classes = ClassTable.from_json(content["classes"]) if "classes" in content else None
     if not all(map(str.isprintable, columns)):
         raise ValueError("columns of unprintable names")
     verdict = content["without_interior"]
@@ -131,6 +133,7 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
         content["convention"],
         operator.index(content["connectivity"]),
         provenance,
+        classes,
     )
 
 
@@ -150,6 +153,10 @@ def _check(path: Path, model: MetaModel) -> None:
     if set(wanted) != set(model.columns) or len(wanted) != len(model.columns):
         names = sorted(set(wanted) ^ set(model.columns))
         differing.append(f"columns {', '.join(names[:5])[:120] or 'given twice'}")
+    if model.classes and len(model.classes) != model.n_classes:
+        differing.append(
+            f"names of {len(model.classes)} classes, of which it judges {model.n_classes}"
+        )
     if model.convention not in CONVENTIONS:
         differing.append(f"convention {model.convention!r:.40}")
     if model.connectivity not in (8, 4):

@@ -96,6 +96,7 @@ def fit_meta_model(
         | best
         | {f"regressor_{key}" if key in best else key: value for key, value in best_too.items()}
         | {"held_out": ranked | measured},
+        manifest.classes,
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.special import expit
 
 from metaseg_tf.analysis.base import Classifier, Regressor
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.runs.run import compare_settings
 from metaseg_tf.segments.columns import count_classes
@@ -51,6 +52,8 @@ class MetaModel:
         How segments must be measured to be judged.
     provenance : dict
         The data that it was fitted on and its scores on images held out; plain JSON values.
+    classes : ClassTable or None
+        Names of the classes, where the run that it was fitted on has some.
     """
 
     columns: tuple[str, ...]
@@ -62,6 +65,7 @@ class MetaModel:
     convention: str = "reference"
     connectivity: int = 8
     provenance: dict[str, Any] = field(default_factory=dict)
+    classes: ClassTable | None = None
 
     @property
     def n_classes(self) -> int:

@@ -127,10 +127,12 @@ def open_prediction(
     path: str | os.PathLike, source, model: MetaModel, settings: PredictSettings
 ) -> Run:
     """Make the folder of a prediction, or open it to continue; errors as ``Run.create``."""
+    if source.classes:
+        model.check_classes(len(source.classes))
     digest = hashlib.sha256(json.dumps(to_json(model), sort_keys=True).encode()).hexdigest()
     measured = {"convention": model.convention, "connectivity": model.connectivity}
     run = Run.create(path, {**source.settings, **measured, "model": digest[:16], **vars(settings)})
-    run.manifest.n_classes = model.n_classes
+    run.manifest.n_classes, run.manifest.classes = model.n_classes, source.classes or model.classes
     run.write_manifest()
     return run
 

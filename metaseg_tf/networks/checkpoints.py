@@ -116,13 +116,7 @@ CATALOGUE = (MOBILENETV2, XCEPTION65)
 
 
 def find(name: str) -> Checkpoint:
-    """The checkpoint of that name.
-
-    Raises
-    ------
-    InputError
-        If there is none; the message suggests names that are near.
-    """
+    """The checkpoint of that name, or an InputError that suggests names that are near."""
     names = {entry.name: entry for entry in CATALOGUE}
     if name in names:
         return names[name]
@@ -150,13 +144,7 @@ def checkpoint_folder(folder: Path | None = None) -> Path:
 
 
 def checkpoint_path(entry: Checkpoint, folder: Path | None = None) -> Path:
-    """Prefix of the downloaded checkpoint (``.../model.ckpt``), as TensorFlow reads it.
-
-    Raises
-    ------
-    DataFormatError
-        If it was not downloaded yet or is not whole.
-    """
+    """Prefix of the downloaded checkpoint, ``.../model.ckpt``; a DataFormatError if not whole."""
     unpacked = checkpoint_folder(folder) / entry.folder
     found = sorted(unpacked.rglob("*.index"))
     if len(found) != 1:
@@ -168,13 +156,7 @@ def checkpoint_path(entry: Checkpoint, folder: Path | None = None) -> Path:
 
 
 def bundled_path(file: str) -> Path:
-    """Path of a file in ``deeplab_checkpoints/``, such as ``demo_xception.pb``.
-
-    Raises
-    ------
-    DataFormatError
-        If the installation lacks it.
-    """
+    """Path of a file in ``deeplab_checkpoints/``, or a DataFormatError if it is not installed."""
     for folder in _BUNDLED_FOLDERS:
         if (folder / file).is_file():
             return folder / file
@@ -185,29 +167,20 @@ def bundled_path(file: str) -> Path:
 
 
 def download(entry: Checkpoint, folder: Path | None = None, *, progress=False) -> Path:
-    """Fetch, check and unpack a checkpoint; what is already there is not fetched again.
+    """Fetch, check and unpack a checkpoint into the returned folder, unless it is there already.
 
-    An interrupted download leaves nothing behind and can be started again.
+    An interrupted download leaves nothing behind and can be started again. Raises DataFormatError
+    if there is no connection, the server has no such file, the file is not the one that was
+    recorded, or the archive is broken or unsafe.
 
     Parameters
     ----------
     entry : Checkpoint
     folder : Path, optional
-        Where archives are kept; see `checkpoint_folder` for the default.
+        Where archives are kept; by default that of `checkpoint_folder`.
     progress : object, optional
         A progress bar as pooch takes it: attribute ``total`` (bytes) and methods ``update(bytes)``,
         ``reset()`` and ``close()``.
-
-    Returns
-    -------
-    Path
-        The folder with the unpacked checkpoint.
-
-    Raises
-    ------
-    DataFormatError
-        If there is no connection, the server has no such file, the file is not the one that was
-        recorded, or the archive is broken or unsafe.
     """
     folder = checkpoint_folder(folder)
     archive, unpacked = folder / entry.file, folder / entry.folder

@@ -26,14 +26,8 @@ _NAMED = {
 class Network(ABC):
     """A network for semantic segmentation, of any format.
 
-    Attributes
-    ----------
-    ending : Ending
-        The kind of its scores.
-    crop : (int, int) or None
-        Height and width in pixels of the largest image; None if any size is taken.
-    settings : NetworkOptions
-        The options that it runs with.
+    ``ending`` is the kind of its scores, ``crop`` the height and width in pixels of the largest
+    image (None if any size is taken), and ``settings`` are the options that it runs with.
     """
 
     ending: Ending
@@ -82,14 +76,8 @@ class Network(ABC):
 class ImageNetwork(Network):
     """A network that takes images as they are, without padding; a new format derives from it.
 
-    Parameters
-    ----------
-    ending : Ending
-    size : (int, int) or None
-        The one size in pixels that the network takes, to which smaller images are padded; None if
-        it takes any.
-    pixels : NetworkInput
-        The input that it takes for an image.
+    ``size`` is the one size in pixels that it takes, to which smaller images are padded, None if it
+    takes any; ``pixels`` makes its input of an image.
     """
 
     def __init__(self, ending: Ending, size: tuple[int, int] | None, pixels: "NetworkInput"):
@@ -124,22 +112,13 @@ class NetworkInput:
     dtype : numpy dtype
         8-bit integers are fed pixels as they are unless a range is given, others 0..255.
     input_range : str, optional
-        As in `NetworkOptions`.
+        As in `NetworkOptions`; an InputError if it is none, or not one for this input. ``range``
+        is its one name, None if pixels are fed as they are without being asked for.
     rescales : bool
         Whether the network brings 0..255 to its own range. If not, a note says that 0..255 is
         assumed.
     scale, zero_point : float, int
         Of a quantised input; ``scale`` is 0 for others.
-
-    Attributes
-    ----------
-    range : str or None
-        One name for each range; None if pixels are fed as they are without being asked for.
-
-    Raises
-    ------
-    InputError
-        If the range is not one of these, or not one for this input.
     """
 
     def __init__(self, dtype, input_range=None, rescales=False, scale=0.0, zero_point=0):
@@ -221,23 +200,10 @@ def pad_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def check_image(image: np.ndarray, crop: tuple[int, int] | None, *, fixed: bool = False) -> None:
-    """Refuse anything but one RGB image that the network can take.
+    """Raise a ShapeError or InputError unless ``image`` is one RGB image uint8 [H, W, 3].
 
-    Parameters
-    ----------
-    image : uint8 array [H, W, 3]
-        RGB in 0..255, channels last, without a batch axis.
-    crop : (int, int) or None
-        The largest height and width in pixels; None if there is no limit.
-    fixed : bool
-        Whether the crop is that of a network which cannot be rebuilt with a larger one.
-
-    Raises
-    ------
-    ShapeError
-        If the image has another shape than [H, W, 3] or does not fit the crop.
-    InputError
-        If its dtype is not uint8.
+    It must not be larger than the crop, (height, width) in pixels, if there is one; ``fixed`` says
+    that the network cannot be rebuilt with a larger one.
     """
     shape = tuple(np.shape(image))
     if len(shape) != 3 or shape[2] != 3 or 0 in shape:

@@ -25,6 +25,9 @@ _LEAST = 1e-30
 class Ending:
     """The kind of a network's scores, which is the same for all images.
 
+    Raises NetworkError if the scores can be neither logits nor a distribution. ``classes`` is the
+    number of classes C: 2 for one sigmoid channel, else ``channels``.
+
     Parameters
     ----------
     kind : {"probabilities", "sigmoid", "logits"} or None
@@ -33,18 +36,6 @@ class Ending:
         Of the scores.
     rounded : bool
         To 8 bits, so that rows sum to 1 within C / 512 only, or twice that if they are resized.
-
-    Attributes
-    ----------
-    kind, channels
-        As given; the kind is that of the first image if it was None.
-    classes : int
-        Number of classes C: 2 for one sigmoid channel, else ``channels``.
-
-    Raises
-    ------
-    NetworkError
-        If the scores can be neither logits nor a distribution.
     """
 
     def __init__(self, kind: str | None, channels: int, rounded: bool = False):
@@ -67,10 +58,7 @@ class Ending:
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """Class probabilities, float32 [H, W, C] with sum 1, from scores, float32 [H, W, channels].
 
-        Raises
-        ------
-        NetworkError
-            If the scores are not what the network should give.
+        Raises NetworkError if the scores are not what the network should give.
         """
         if self.kind is None:
             bounded = scores.min() >= 0 and scores.max() <= 1

@@ -15,20 +15,9 @@ class Tiled(Network):
 
     The network's scores, logits or probabilities, are averaged where tiles overlap, with weights
     that fall towards the edge of a tile, where a network sees least; the softmax comes after.
-
-    Parameters
-    ----------
-    network : Network
-    tile : int or (int, int)
-        Height and width of a tile in pixels; images smaller than that are padded.
-    overlap : int
-        The least overlap of neighbouring tiles in pixels, 0 <= overlap < tile.
-
-    Raises
-    ------
-    InputError
-        If the overlap is not smaller than the tile, or the tile is not of the one size that the
-        network takes.
+    ``tile`` is the height and width of a tile in pixels, to which smaller images are padded;
+    neighbouring tiles overlap by at least ``overlap`` pixels, 0 <= overlap < tile. Raises
+    InputError if that does not hold, or the tile is not of the one size that the network takes.
     """
 
     def __init__(self, network: Network, tile: int | tuple[int, int], overlap: int = 0):

@@ -4,6 +4,7 @@ The segment table is a pandas DataFrame with one row per predicted segment k. It
 from measuring to analysing. Its column names are those of the authors' code.
 """
 
+import itertools
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -70,18 +71,8 @@ PAPER_GROUPS = ("entropy", "difference", "size", "class")
 class Column:
     """One column of the segment table.
 
-    Attributes
-    ----------
-    name, dtype, unit : str
-    range : (float, float)
-        The closed interval of possible values.
-    symbol : str
-        As LaTeX.
-    source : str
-        The place in the paper.
-    meaning : str
-    group : str
-        One of ``GROUPS`` for a feature, else empty.
+    ``range`` is the closed interval of possible values, ``symbol`` is LaTeX, ``source`` the place
+    in the paper, and ``group`` one of ``GROUPS`` for a feature, else empty.
     """
 
     name: str
@@ -186,12 +177,8 @@ def groups_in(table: pd.DataFrame) -> tuple[str, ...]:
 def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
     """All columns of one image's segment table in order; those of further groups come last.
 
-    Parameters
-    ----------
-    n_classes : int
-        Number of classes q of the network, 2 to 254.
-    with_gt : bool
-        Ground truth was given, so that ``iou`` and ``iou_adj`` are there.
+    ``n_classes`` is the number of classes q of the network, 2 to 254; ``iou`` and ``iou_adj`` are
+    there ``with_gt`` only.
     """
     cprobs = [
         Column(
@@ -213,9 +200,7 @@ def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
 
 def count_classes(table: pd.DataFrame) -> int:
     """Number of ``cprob`` columns of a segment table; a DataFormatError above 254."""
-    n_classes = 0
-    while f"cprob{n_classes}" in table.columns:
-        n_classes += 1
+    n_classes = next(j for j in itertools.count() if f"cprob{j}" not in table)
     if n_classes > MAX_CLASSES:
         raise DataFormatError(
             f"segment table: expected at most {MAX_CLASSES} classes, got {n_classes}; "
@@ -263,18 +248,9 @@ def check_image_name(name: str) -> str:
 def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.DataFrame:
     """Return a table read from a file, with the dtypes of its known columns, if it can be one.
 
-    Parameters
-    ----------
-    table : DataFrame
-    origin : str
-        Its name in errors.
-    whole : bool
-        All columns must be there, except the ground truth's and those of further groups.
-
-    Raises
-    ------
-    DataFormatError
-        If a column is missing, of another kind, or holds values outside of its range.
+    Raises DataFormatError, in which ``origin`` names it, if a column is of another kind, or holds
+    values outside of its range; also, if ``whole``, if any is missing but the ground truth's and
+    those of further groups.
     """
     n_classes = max(count_classes(table), 2)
     known = {column.name: column for column in columns(n_classes)}

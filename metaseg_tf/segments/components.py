@@ -11,14 +11,7 @@ from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError, MissingDependencyError, ShapeError
 from metaseg_tf.segments.columns import check_convention
 
-__all__ = [
-    "Spans",
-    "check_labelling",
-    "connect_spans",
-    "find_interior",
-    "label_components",
-    "span_starts",
-]
+__all__ = ["Spans", "check_labelling", "connect_spans", "find_interior", "label_components"]
 
 _LABELLERS = ("skimage", "runs", "tfa")
 
@@ -75,12 +68,11 @@ def check_labelling(connectivity: int, labeller: str) -> None:
 
 
 def connect_spans(spans: "Spans", kinds: np.ndarray, connectivity: int) -> np.ndarray:
-    """Number the connected components of spans of equal kind.
+    """Number the connected components of spans of equal kind, given in raster order.
 
     Parameters
     ----------
     spans : Spans
-        In raster order.
     kinds : uint8 array [N]
         Class id of each span; 255 (void) belongs to no component.
     connectivity : {8, 4}
@@ -88,7 +80,7 @@ def connect_spans(spans: "Spans", kinds: np.ndarray, connectivity: int) -> np.nd
     Returns
     -------
     int32 array [N]
-        0 for void, else 1, 2, ... in raster order of a component's first pixel.
+        As `label_components`.
     """
     labels, inside = np.zeros(len(kinds), np.int32), np.flatnonzero(kinds != VOID)
     spans, kinds = spans.take(inside), kinds[inside]
@@ -104,14 +96,10 @@ def connect_spans(spans: "Spans", kinds: np.ndarray, connectivity: int) -> np.nd
 
 
 class Spans(NamedTuple):
-    """Horizontal strips of pixels, each within one row of an image.
+    """Horizontal strips of pixels, each within one row of an image of that width.
 
-    Attributes
-    ----------
-    starts, lengths : int64 arrays [N]
-        Flat position of the first pixel, and number of pixels.
-    width : int
-        Of the image.
+    ``starts`` and ``lengths``, int64 [N], are the flat position of the first pixel and the number
+    of pixels.
     """
 
     starts: np.ndarray
@@ -120,9 +108,20 @@ class Spans(NamedTuple):
 
     @classmethod
     def of(cls, *maps: np.ndarray, every: int | None = None) -> "Spans":
-        """The spans of an image, as `span_starts`."""
-        starts = span_starts(*maps, every=every)
-        return cls(starts, np.diff(starts, append=maps[0].size), maps[0].shape[1])
+        """The spans of pixels that are equal in all maps [H, W], in raster order.
+
+        Sums over segments become sums over spans, of which an image has a hundred times fewer
+        than pixels. With ``every``, a new one also begins at each multiple of this flat position.
+        """
+        begins = np.zeros(maps[0].shape, bool)
+        begins[:, 0] = True
+        for array in maps:
+            begins[:, 1:] |= array[:, 1:] != array[:, :-1]
+        begins = begins.ravel()
+        if every is not None:
+            begins[::every] = True
+        starts = np.flatnonzero(begins)
+        return cls(starts, np.diff(starts, append=begins.size), maps[0].shape[1])
 
     def take(self, indices: np.ndarray) -> "Spans":
         """Some of the spans."""
@@ -196,29 +195,3 @@ def find_interior(classes: np.ndarray, *, convention: str = "reference") -> np.n
         interior[[0, -1]] = False
         interior[:, [0, -1]] = False
     return interior
-
-
-def span_starts(*maps: np.ndarray, every: int | None = None) -> np.ndarray:
-    """Flat positions at which a span of pixels begins that are equal in all maps.
-
-    A span stays within one row of the image. Sums over segments become sums over spans, of which an
-    image has a hundred times fewer than pixels.
-
-    Parameters
-    ----------
-    maps : arrays [H, W]
-    every : int, optional
-        Begin a new span at each multiple of this flat position, too.
-
-    Returns
-    -------
-    int64 array [N], rising, beginning with 0
-    """
-    begins = np.zeros(maps[0].shape, bool)
-    begins[:, 0] = True
-    for array in maps:
-        begins[:, 1:] |= array[:, 1:] != array[:, :-1]
-    begins = begins.ravel()
-    if every is not None:
-        begins[::every] = True
-    return np.flatnonzero(begins)

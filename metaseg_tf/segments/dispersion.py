@@ -43,12 +43,9 @@ _LOG = logging.getLogger(__name__)
 class HeatMaps(NamedTuple):
     """One image's predicted class and dispersion.
 
-    Attributes
-    ----------
-    pred : uint8 [H, W]
-        Predicted class (eq. 1); the lowest id where probabilities are equal.
-    entropy, difference : float32 [H, W]
-        E_z (eq. 2) and D_z (eq. 3), unitless, in [0, 1].
+    ``pred``, uint8 [H, W], is the predicted class (eq. 1), the lowest id where probabilities are
+    equal; ``entropy`` E_z (eq. 2) and ``difference`` D_z (eq. 3), float32 [H, W], are unitless, in
+    [0, 1].
     """
 
     pred: np.ndarray
@@ -258,10 +255,7 @@ def _is_aligned(pixels: np.ndarray, row: int) -> bool:
 def check_probabilities(probs: np.ndarray) -> np.ndarray:
     """Probabilities [H, W, C] of one image, contiguous and in the byte order of this machine.
 
-    Raises
-    ------
-    ShapeError, InputError
-        If dimensions or dtype do not fit; the values are not checked.
+    Raises ShapeError or InputError if dimensions or dtype do not fit; values are not checked.
     """
     probs = np.asarray(probs)
     native = probs.dtype.newbyteorder("=")

@@ -104,20 +104,12 @@ def segment_metrics(
 
 
 class Measurement(NamedTuple):
-    """An image's segment table and the maps that it was measured on.
+    """An image's segment table, as `segment_metrics` returns it, and the maps it was measured on.
 
-    Attributes
-    ----------
-    table : DataFrame
-        As `segment_metrics` returns it.
-    segments : int32 [H, W]
-        The number of the segment that a pixel belongs to, 0 where the ground truth is void.
-    heat : HeatMaps
-        Predicted class (255 where the ground truth is void), entropy and difference.
-    gt : uint8 [H, W] or None
-        True class, 255 for void.
-    confusions : int64 [C + 1, C] or None
-        As `metaseg_tf.segments.iou.count_confusions` gives them; None without ground truth.
+    ``segments``, int32 [H, W], are the numbers of the segments, 0 where the ground truth is void;
+    ``heat.pred`` is 255 there. ``gt``, uint8 [H, W], is the true class, 255 for void, and
+    ``confusions``, int64 [C + 1, C], as `metaseg_tf.segments.iou.count_confusions` gives them; both
+    are None without ground truth.
     """
 
     table: pd.DataFrame
@@ -176,23 +168,11 @@ def measure_image(
 def check_ground_truth(
     gt: np.ndarray, shape: tuple[int, ...], void: int = VOID, reduce_zero_label: bool = False
 ) -> np.ndarray:
-    """Ground truth as uint8 class ids with 255 for void.
+    """Ground truth as uint8 class ids [H, W] with 255 for void.
 
-    Parameters
-    ----------
-    gt : integer or bool array [H, W]
-        Further axes of length one are dropped.
-    shape : (H, W, C)
-        Shape of the probabilities that it belongs to.
-    void : int
-        The id in ``gt`` of pixels without ground truth.
-    reduce_zero_label : bool
-        As in `segment_metrics`.
-
-    Raises
-    ------
-    ShapeError, InputError
-        If size, dtype or ids do not fit.
+    ``gt`` are integers or bools [H, W], whose further axes of length one are dropped, ``shape`` is
+    that of the probabilities, and ``void`` and ``reduce_zero_label`` are as in `segment_metrics`.
+    Raises ShapeError or InputError if size, dtype or ids do not fit.
     """
     gt, size = np.asarray(gt), tuple(shape[:2])
     if [n for n in gt.shape if n > 1] == [n for n in size if n > 1]:
@@ -235,12 +215,7 @@ def check_ground_truth(
 class _SpanSums(NamedTuple):
     """Sums over short spans of one segment, and of one side of it: interior or boundary.
 
-    Attributes
-    ----------
-    spans : Spans
-    interior : bool [N]
-    entropy, difference : float32 [N]
-    probs : float32 [N, C]
+    Arrays are bool or float32 [N], for ``probs`` [N, C].
     """
 
     spans: Spans

@@ -25,21 +25,17 @@ def check_truth(table: pd.DataFrame, origin: str = "segment table") -> None:
 
 
 def find_classes_in_void(confusions: np.ndarray) -> np.ndarray:
-    """Classes whose pixels the ground truth seems to mark as void.
+    """Classes whose pixels the ground truth seems to mark as void; int64 class ids.
 
     Of two classes that is the one that never occurs, if void does. Of more it is those that never
     occur and are predicted in void more than elsewhere, if they are most of what is predicted
-    there: in an ordinary data set void is predicted as classes that occur next to it.
+    there: in an ordinary data set void is predicted as classes that occur next to it. There are
+    none if no pixel is void, or all are.
 
     Parameters
     ----------
     confusions : int64 array [C + 1, C]
         As `metaseg_tf.segments.iou.count_confusions` gives it, of an image or summed over many.
-
-    Returns
-    -------
-    int64 array
-        Class ids; empty if no pixel is void, or all are.
     """
     in_void = confusions[-1]
     lacking = confusions[:-1].sum(1) == 0
@@ -54,12 +50,7 @@ def find_classes_in_void(confusions: np.ndarray) -> np.ndarray:
 def doubt_truth(confusions: np.ndarray, void: int = VOID) -> str | None:
     """One line on what seems wrong with ground truth, and what to do; None if nothing does.
 
-    Parameters
-    ----------
-    confusions : int64 array [C + 1, C]
-        As in `find_classes_in_void`.
-    void : int
-        The id in the ground truth of pixels without.
+    ``confusions`` are as for `find_classes_in_void`; ``void`` is the id of pixels without truth.
     """
     true, covered = confusions[:-1].sum(1), confusions[-1].sum()
     if covered and not true.any():

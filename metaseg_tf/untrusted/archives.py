@@ -39,11 +39,8 @@ def read_members(
 ) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file in a tar archive whose name ends with ``suffix``.
 
-    Raises
-    ------
-    DataFormatError
-        If the archive is missing, broken, too large, or holds links, devices or names that leave
-        its folder.
+    Raises DataFormatError if the archive is missing, broken, too large, or holds links, devices or
+    names that leave its folder.
     """
     with _opened(path) as archive:
         for member in _checked(archive, path, max_bytes):
@@ -54,13 +51,7 @@ def read_members(
 
 
 def unpack(path: Path, folder: Path, max_bytes: int = MAX_BYTES) -> None:
-    """Unpack all files of a tar archive into the new folder ``folder``, or leave nothing behind.
-
-    Raises
-    ------
-    DataFormatError
-        As in `read_members`.
-    """
+    """Unpack a tar archive into a new folder, or leave nothing behind; errors as `read_members`."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as scratch:
         whole = Path(scratch) / "whole"

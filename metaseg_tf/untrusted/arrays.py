@@ -65,13 +65,7 @@ _HEAP_REFERENCE = struct.Struct("<IQI")
 _HEAP_START = b"GCOL\1\0\0\0"
 _HEAP = struct.Struct("<8sQ")
 _HEAP_OBJECT = struct.Struct("<H6xQ")
-_KINDS = {
-    "f": "real numbers",
-    "iu": "integers",
-    "iub": "integers",
-    "fiu": "numbers",
-    "SU": "text",
-}
+_KINDS = {"f": "real numbers", "iu": "integers", "iub": "integers", "fiu": "numbers", "SU": "text"}
 
 
 class _Origin(NamedTuple):
@@ -99,10 +93,7 @@ class StoredArrays(Protocol):
     def read(self, name: str, kinds: str) -> np.ndarray:
         """One array, whose dtype is of one of ``kinds``, such as "f" or "iu", as numpy names them.
 
-        Raises
-        ------
-        DataFormatError
-            If it is of another kind, too large, or not stored in this file.
+        Raises DataFormatError if it is of another kind, too large, or not stored in this file.
         """
 
 
@@ -142,16 +133,8 @@ def open_npy(path: str | os.PathLike, name: str) -> Iterator[StoredArrays]:
 def check_hdf5(content: bytes, name: str) -> None:
     """Refuse an HDF5 file, for others to read, unless all its arrays are its own and bounded.
 
-    Parameters
-    ----------
-    content : bytes
-    name : str
-        Name of the file in errors.
-
-    Raises
-    ------
-    DataFormatError
-        Naming the array or link; also if h5py cannot read the file.
+    Raises DataFormatError with the ``name`` of the file and of the array or link, also if h5py
+    cannot read the file.
     """
     origin = _Origin(name, "HDF5")
     # libhdf5 1.14.6 never returns from a heap of texts whose free space has no size.
@@ -305,14 +288,11 @@ class _NpyArrays(NamedTuple):
 
 
 def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(stream)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in readers:
+    header, version = np.lib.format, np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
         raise ValueError(f"npy version {version}")
-    shape, _, dtype = readers[version](stream)
+    read = header.read_array_header_1_0 if version == (1, 0) else header.read_array_header_2_0
+    shape, _, dtype = read(stream)
     return shape, dtype
 
 

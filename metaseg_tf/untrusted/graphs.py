@@ -59,19 +59,8 @@ ALLOWED_OPS = frozenset((_VALUES + _SHAPES + _ARITHMETIC + _LOGIC + _LAYERS).spl
 def check_graph(graph_def, more: Set[str] = frozenset()) -> None:
     """Refuse a graph that holds an op which is not on the list, or what `check_sizes` refuses.
 
-    Parameters
-    ----------
-    graph_def : tf.compat.v1.GraphDef
-        All its nodes are read, those of its function library as well.
-    more : set of str
-        Further ops that are allowed.
-
-    Raises
-    ------
-    UnsafeGraphError
-        Naming the op, its node and the function that the node is in.
-    NetworkError
-        As `check_sizes`.
+    All nodes are read, those of its function library as well; ``more`` are further ops that are
+    allowed. Raises UnsafeGraphError with the op, its node and the function that the node is in.
     """
     check_sizes(graph_def)
     # A node may call a function of the graph's own library by its name instead of by an op.
@@ -97,12 +86,7 @@ def check_sizes(graph_def) -> None:
     """Refuse sizes that a small file can declare and that TensorFlow would build or fail at.
 
     A constant of one number can have any shape, and functions can call themselves, or each other
-    so often that they grow without bound.
-
-    Raises
-    ------
-    NetworkError
-        Naming the constant or the function.
+    so often that they grow without bound. Raises NetworkError with the constant or the function.
     """
     constants = (node for _, node in _all_nodes(graph_def) if node.op == "Const")
     if sum(map(_count_bytes, constants)) > _MAX_BYTES:

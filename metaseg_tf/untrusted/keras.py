@@ -80,17 +80,9 @@ _MODULES = ("math.", "nn.", "__operators__.")
 def check_keras_file(path: Path) -> None:
     """Refuse a stored Keras model that is broken, or names code which images do not need.
 
-    Parameters
-    ----------
-    path : Path
-        ``*.keras``, or HDF5 with architecture and weights.
-
-    Raises
-    ------
-    DataFormatError
-        If the file is missing, broken or holds weights only.
-    UnsafeGraphError
-        If it holds Lambda layers or names code outside of Keras.
+    Raises DataFormatError if the file, ``*.keras`` or HDF5 with architecture and weights, is
+    missing, broken or holds weights only; UnsafeGraphError if it holds Lambda layers or names code
+    outside of Keras.
     """
     if not path.is_file():
         raise DataFormatError(f"{path}: expected a Keras model, found no such file; check the path")

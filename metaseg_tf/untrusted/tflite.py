@@ -32,13 +32,8 @@ _MAX_ELEMENTS = 1 << 31
 def rebuild(path: Path) -> bytes:
     """The content of a TensorFlow Lite file, written anew.
 
-    Raises
-    ------
-    DataFormatError
-        If it is truncated or something else.
-    UnsafeGraphError
-        If any of its subgraphs holds a custom op other than those of TensorFlow that inference
-        needs.
+    Raises DataFormatError if it is truncated or something else, and UnsafeGraphError if any of its
+    subgraphs holds a custom op other than those of TensorFlow that inference needs.
     """
     try:
         model = flatbuffer_utils.convert_bytearray_to_object(bytearray(path.read_bytes()))

@@ -8,10 +8,13 @@ from scenes import make_scene
 from scipy.special import softmax
 
 from metaseg_tf import judge_image, load_model
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.pictures import read_numbers
 from metaseg_tf.runs import run
+
+NAMES = ("road", "sky", "tree", "car", "cat")
 
 
 def write_dumps(folder, seeds, n_classes=5):
@@ -31,7 +34,7 @@ def made(tmp_path_factory):
     from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
 
     root = tmp_path_factory.mktemp("made")
-    source = open_dumps(write_dumps(root / "dumps", range(6)))
+    source = open_dumps(write_dumps(root / "dumps", range(6)), classes=ClassTable(NAMES))
     created = open_run(root / "XC", source, MeasureSettings())
     list(extract(source, created, MeasureSettings()))
     model = fit_meta_model(run.load_run(root / "XC"), manifest=created.manifest, name="XC")
@@ -92,6 +95,7 @@ def test_dumps_are_judged_into_tables_and_pictures(metaseg, made, tmp_path):
     lines = [json.loads(line) for line in (out / "judged.jsonl").read_text().splitlines()]
     pd.testing.assert_frame_equal(table, pd.DataFrame(lines), check_dtype=False)
     assert table.columns[:3].tolist() == ["image", "segment", "class_name"]
+    assert set(table["class_name"]) == set(NAMES)
     check_pictures(out, table, load_model(made / "model.json"), dumps)
 
 

@@ -3,6 +3,7 @@ import json
 import operator
 import os
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from messages import check_line
 from tables import make_table
 
 from metaseg_tf.analysis.estimators import Lasso, Ridge
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import (
     DataFormatError,
     InputError,
@@ -54,6 +56,16 @@ def spoilt(saved, tmp_path, **changes):
 def test_everything_comes_back(saved, tmp_path):
     again = save_model(load_model(saved), tmp_path / "again.json")
     assert again.read_text() == saved.read_text()
+
+
+def test_names_of_classes_come_back(saved, tmp_path):
+    names = ClassTable(("road", "car", "sky"))
+    again = save_model(replace(load_model(saved), classes=names), tmp_path / "again.json")
+    assert load_model(again).classes == names
+    assert load_model(saved).classes is None
+    path = spoilt(again, tmp_path, classes=["road", "car"])
+    with pytest.raises(SettingsMismatchError, match="names of 2 classes, of which it judges 3"):
+        load_model(path)
 
 
 @given(cut=st.floats(0, 0.999))
@@ -157,7 +169,7 @@ JSON = st.recursive(
 )
 FIELDS = (
     *KEYS,
-    *("kind", "scale", "regressor", "convention", "provenance"),
+    *("kind", "scale", "regressor", "convention", "provenance", "classes"),
     *(("classifier", "intercept"), ("regressor", "coef"), ("without_interior", "iou_adj")),
     *(("provenance", "settings"), ("mean", 3), ("scale", 3), ("columns", 3)),
 )

@@ -28,7 +28,6 @@ BACKBONE_EPSILON = 1e-3
 #: The head asks for 1e-5, which TensorFlow's fused operation has always raised to this.
 HEAD_EPSILON = 1.001e-5
 
-Activation = Callable[[tf.Tensor], tf.Tensor]
 Convolution = Callable[[tf.Tensor], tf.Tensor]
 
 
@@ -44,48 +43,27 @@ class Layers(ABC):
     ``x`` is float32 [N, H, W, C] throughout, with H, W and C known.
     """
 
-    def conv(
-        self,
-        x: tf.Tensor,
-        scope: str,
-        depth: int,
-        *,
-        size: int = 1,
-        stride: int = 1,
-        padding: str = "SAME",
-        epsilon: float = BACKBONE_EPSILON,
-        activation: Activation | None = None,
-    ) -> tf.Tensor:
-        """A convolution without bias, batch normalisation and an activation: [N, H', W', depth]."""
+    def conv(self, x, scope, depth, *, size=1, stride=1, padding="SAME", **ending) -> tf.Tensor:
+        """A convolution without bias, ended as `_layer` does: [N, H', W', depth]."""
 
         def convolve(kernel):
             return tf.nn.conv2d(x, kernel, stride, padding)
 
-        shape = (size, size, x.shape[-1], depth)
-        with tf.name_scope(f"{scope}/"):
-            y = self._normalised(scope, "weights", shape, convolve, epsilon)
-            return activation(y) if activation else y
+        return self._layer(scope, "weights", (size, size, x.shape[-1], depth), convolve, **ending)
 
-    def depthwise(
-        self,
-        x: tf.Tensor,
-        scope: str,
-        *,
-        stride: int = 1,
-        rate: int = 1,
-        padding: str = "SAME",
-        epsilon: float = BACKBONE_EPSILON,
-        activation: Activation | None = None,
-    ) -> tf.Tensor:
+    def depthwise(self, x, scope, *, stride=1, rate=1, padding="SAME", **ending) -> tf.Tensor:
         """A 3x3 convolution of each channel by itself, ``rate`` pixels between its taps."""
 
         def convolve(kernel):
             strides = (1, stride, stride, 1)
             return tf.nn.depthwise_conv2d(x, kernel, strides, padding, dilations=(rate, rate))
 
-        shape = (3, 3, x.shape[-1], 1)
+        return self._layer(scope, "depthwise_weights", (3, 3, x.shape[-1], 1), convolve, **ending)
+
+    def _layer(self, scope, kind, shape, convolve, *, epsilon=BACKBONE_EPSILON, activation=None):
+        """``convolve``, batch normalisation and an activation, under names in ``scope``."""
         with tf.name_scope(f"{scope}/"):
-            y = self._normalised(scope, "depthwise_weights", shape, convolve, epsilon)
+            y = self._normalised(scope, kind, shape, convolve, epsilon)
             return activation(y) if activation else y
 
     def classify(self, x: tf.Tensor, scope: str, n_classes: int) -> tf.Tensor:
@@ -113,10 +91,7 @@ class Layers(ABC):
 class InferenceLayers(Layers):
     """Layers with the moving statistics, folded into kernel and bias once for all calls.
 
-    Parameters
-    ----------
-    weights : mapping of str to float32 array
-        Every variable of the network under upstream's name.
+    ``weights`` holds every variable of the network, float32, under upstream's name.
     """
 
     def __init__(self, weights: Mapping[str, np.ndarray]):
@@ -151,12 +126,8 @@ def _held_once(value):
 class TrainingLayers(Layers):
     """Layers that normalise with the batch's own statistics and update the moving ones.
 
-    Parameters
-    ----------
-    variables : mapping of str to tf.Variable
-        Every variable of the network under upstream's name; the moving statistics are assigned to.
-    momentum : float
-        Share of the old moving statistics in the new ones, in [0, 1).
+    ``variables`` holds every variable of the network under upstream's name; the moving statistics
+    are assigned to. ``momentum``, in [0, 1), is the share of the old ones in the new ones.
     """
 
     def __init__(self, variables: Mapping[str, tf.Variable], *, momentum: float = 0.99):
@@ -179,10 +150,7 @@ class TrainingLayers(Layers):
 class RecordingLayers(Layers):
     """Layers that compute nothing and note which variables they need, inside a tf.Graph.
 
-    Attributes
-    ----------
-    shapes : dict of str to tuple of int
-        Shape of every variable, in the order in which the network meets them.
+    ``shapes`` holds the shape of every variable, in the order in which the network meets them.
     """
 
     def __init__(self):

@@ -139,19 +139,9 @@ def _record(architecture, size, output_stride):
 
 
 def pad_to_crop(image: tf.Tensor, crop: tuple[int, int]) -> tf.Tensor:
-    """Pad an image at its bottom and right with 127.5.
+    """Pad an image, uint8 [1, h, w, 3], at its bottom and right with 127.5 to the crop (H, W).
 
-    Parameters
-    ----------
-    image : uint8 tensor [1, h, w, 3]
-        Not larger than the crop.
-    crop : (int, int)
-        Height H and width W.
-
-    Returns
-    -------
-    float32 tensor [1, H, W, 3]
-        In 0..255, not yet normalised.
+    Returns a float32 tensor [1, H, W, 3] in 0..255, not yet normalised.
     """
     shape = tf.shape(image)
     below, right = (tf.maximum(side - shape[i], 0) for i, side in enumerate(crop, start=1))
@@ -164,7 +154,7 @@ def pad_to_crop(image: tf.Tensor, crop: tuple[int, int]) -> tf.Tensor:
 def full_logits(
     network: Network, image: tf.Tensor, stride: int, scale: float = 1.0, flip: bool = False
 ) -> tf.Tensor:
-    """Logits of the padded image at one scale, for each pixel of the crop.
+    """Logits of the padded image at one scale, for each pixel of the crop, float32 [1, H, W, C].
 
     Parameters
     ----------
@@ -178,10 +168,6 @@ def full_logits(
         Factor by which the image is resized.
     flip : bool
         Whether the network sees the padded image mirrored; its logits are mirrored back.
-
-    Returns
-    -------
-    float32 tensor [1, H, W, C]
     """
     crop = image.shape[1:3]
     image = tf.reverse(image, [2]) if flip else image
@@ -198,14 +184,10 @@ def full_logits(
 def scale_logits(
     network: Network, image: tf.Tensor, stride: int, settings: NetworkOptions
 ) -> Iterator[tf.Tensor]:
-    """Logits at each scale, unflipped and flipped: their softmaxes' mean is the prediction.
+    """Logits [1, H, W, C] at each scale, unflipped and flipped; the mean of the softmaxes counts.
 
     Unlike upstream, a single scale with ``flip`` does what it says: upstream's exporter ignores
     the option there.
-
-    Yields
-    ------
-    float32 tensor [1, H, W, C]
     """
     for scale in settings.scales:
         for flip in (False, True) if settings.flip else (False,):
@@ -213,17 +195,9 @@ def scale_logits(
 
 
 def mean_softmax(logits: Iterable[tf.Tensor], size: tuple[int, int]) -> np.ndarray:
-    """Mean of the softmaxes of some logits; each is released before the next is made.
+    """Mean of the softmaxes of some logits, float32 [1, H, W, C]; each is released before the next.
 
-    Parameters
-    ----------
-    logits : iterable of float32 tensors [1, H, W, C]
-    size : (int, int)
-        Height h and width w of the part that is wanted, from the top left.
-
-    Returns
-    -------
-    float32 array [h, w, C]
+    ``size`` is the height h and width w of the wanted part, from the top left: float32 [h, w, C].
     """
     height, width = size
     total, count = None, 0

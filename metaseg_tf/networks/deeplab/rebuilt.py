@@ -41,12 +41,6 @@ class RebuiltNetwork(Network):
     settings : NetworkOptions
         Output stride and crop must be given; scale 1 and no flip are the defaults.
 
-    Attributes
-    ----------
-    architecture : Architecture
-    weights : mapping of str to float32 array
-        As given.
-
     Raises
     ------
     InputError
@@ -144,19 +138,9 @@ class ConstantLayers(Layers):
 
 
 def export_frozen_graph(network: RebuiltNetwork, path: Path) -> None:
-    """Write a frozen graph that tools made for upstream's graphs can read.
+    """Write a network, with its settings, as a frozen graph for tools made for upstream's graphs.
 
-    Parameters
-    ----------
-    network : RebuiltNetwork
-        Its weights become constants, each held once, and its settings are fixed in the graph.
-    path : Path
-        Where the ``.pb`` goes; an existing file is replaced in one step.
-
-    Raises
-    ------
-    DataFormatError
-        If the file cannot be written.
+    An existing file is replaced in one step. Raises DataFormatError if it cannot be written.
     """
     path = Path(path)
     content = build_frozen_graph(network).SerializeToString(deterministic=True)

@@ -52,22 +52,10 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def load_weights(prefix: Path) -> dict[str, np.ndarray]:
-    """All weights of a checkpoint.
+    """All weights of a checkpoint, float32, under upstream's names of the variables.
 
-    Parameters
-    ----------
-    prefix : Path
-        Its prefix: ``model.ckpt`` for ``model.ckpt.index``.
-
-    Returns
-    -------
-    dict of str to float32 array
-        Upstream's variable names; optimiser slots and the step counter are left out.
-
-    Raises
-    ------
-    DataFormatError
-        If a file is missing or truncated.
+    ``prefix`` is ``model.ckpt`` for ``model.ckpt.index``. Optimiser slots and the step counter are
+    left out. Raises DataFormatError if a file is missing or truncated.
     """
     for file in prefix.parent.glob(f"{glob.escape(prefix.name)}.*"):
         check_file(file)
@@ -114,12 +102,7 @@ def weights_from_graph_def(graph_def: tf.compat.v1.GraphDef) -> dict[str, np.nda
 def check_weights(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, np.ndarray]) -> None:
     """Raise a NetworkError that names what is missing, left over or of the wrong shape.
 
-    Parameters
-    ----------
-    expected : mapping of str to tuple of int
-        Shape of each variable of the network.
-    given : mapping of str to array
-        The weights at hand. Those outside of the scopes of DeepLab networks are ignored.
+    Given weights outside of the scopes of DeepLab networks are ignored.
     """
     own = {name: given[name] for name in given if name.startswith(SCOPES)}
     wrong = [
@@ -154,10 +137,7 @@ def _listed(problem, names):
 def recognise_backbone(names: Iterable[str]) -> str:
     """The scope of the backbone, ``MobilenetV2`` or ``xception_65``, among variable names.
 
-    Raises
-    ------
-    NetworkError
-        If neither or both are there.
+    Raises NetworkError if neither or both are there.
     """
     scopes = {name.split("/")[0] for name in names if "/" in name}
     found = [scope for scope in _PUBLISHED if scope in scopes]
@@ -173,16 +153,8 @@ def recognise_backbone(names: Iterable[str]) -> str:
 def infer_architecture(shapes: Shapes) -> Architecture:
     """The published architecture with the depths and parts that the variables have.
 
-    Parameters
-    ----------
-    shapes : mapping of str to tuple of int
-        Shape of every variable, under upstream's names. If one is missing, the published depth
-        is taken: `check_weights` then names it.
-
-    Raises
-    ------
-    NetworkError
-        If the backbone is neither of the two.
+    If the shape of a variable is missing, the published depth is taken: `check_weights` then names
+    it. Raises NetworkError if the backbone is neither of the two.
     """
     published = _PUBLISHED[recognise_backbone(shapes)]
     if isinstance(published.backbone, MobileNetV2):

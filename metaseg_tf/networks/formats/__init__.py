@@ -14,21 +14,11 @@ __all__ = ["FORMATS", "Format", "list_formats", "open_network", "refuse_rebuildi
 class Format(NamedTuple):
     """One format that a network is stored in.
 
-    Attributes
-    ----------
-    words : str
-        Its name in help texts and messages, with an article.
-    loader : str
-        ``module:function`` of its loader, imported on use since each brings its own library. It
-        is called with the path and the `NetworkOptions`, and returns a
-        `metaseg_tf.networks.image_network.Network`.
-    suffixes : tuple of str
-        How names of its files end.
-    marker : str
-        The file by which a folder of this format is recognised, if it is one of folders.
-    rebuilds : bool
-        Whether the loader takes options that `NetworkOptions.rebuilds` names. If not, they are
-        refused before it is called.
+    ``words`` is its name in help texts and messages, with an article. ``loader`` is the
+    ``module:function`` that is called with the path and the `NetworkOptions` and returns a
+    `metaseg_tf.networks.image_network.Network`; it is imported on use since each brings its own
+    library. Names of files end with one of ``suffixes``; a folder is recognised by the file
+    ``marker``. Options that `NetworkOptions.rebuilds` names are refused unless it ``rebuilds``.
     """
 
     words: str
@@ -86,14 +76,9 @@ def list_formats() -> str:
 def open_network(path: Path, options: NetworkOptions):
     """Open a network in the format by which its path is recognised.
 
-    Raises
-    ------
-    DataFormatError
-        If the file is missing, broken or of no known format.
-    NetworkError
-        If it belongs to another framework, or does not turn one image into scores.
-    InputError
-        If the options are not for a network of this format.
+    Raises DataFormatError if the file is missing, broken or of no known format; NetworkError if it
+    belongs to another framework, or does not turn one image into scores; InputError if the options
+    are not for a network of this format.
     """
     check_file(path)
     found = next((entry for entry in FORMATS if entry.recognises(path)), _CHECKPOINT)

@@ -29,14 +29,7 @@ PAPER_OUTPUT_STRIDES = {"MobilenetV2": 16, "xception_65": 8}
 def load_graph(path: Path, options: NetworkOptions) -> FrozenGraph | RebuiltNetwork | GraphNetwork:
     """The network in a frozen graph, rebuilt from its weights if the options ask for it.
 
-    Raises
-    ------
-    DataFormatError
-        If the file is missing or truncated.
-    NetworkError
-        If it does not turn one image into scores; UnsafeGraphError if it could do harm.
-    InputError
-        If the options are not for this network.
+    Errors as `metaseg_tf.networks.formats.open_network`; UnsafeGraphError if it could do harm.
     """
     graph_def = load_graph_def(path)
     try:

@@ -18,20 +18,9 @@ __all__ = ["GraphNetwork", "network_of_graph"]
 class GraphNetwork(ImageNetwork):
     """Class probabilities from a TensorFlow function of one image.
 
-    Parameters
-    ----------
-    function : tf.types.experimental.ConcreteFunction
-        Takes an image [1, H, W, 3], uint8 or float, and gives logits or probabilities
-        [1, H, W, C], or class ids; of these the input of their ArgMax is taken.
-    input_range : str, optional
-        As in `NetworkOptions`.
-
-    Raises
-    ------
-    NetworkError
-        If the function does not take one image or has no scores.
-    UnsafeGraphError
-        If it holds ops which inference does not need.
+    It takes an image [1, H, W, 3], uint8 or float, and gives logits or probabilities [1, H, W, C],
+    or class ids; of these the input of their ArgMax is taken. Raises NetworkError if it does not,
+    and UnsafeGraphError if it holds ops which inference does not need.
     """
 
     def __init__(self, function, input_range: str | None = None):
@@ -76,20 +65,9 @@ class GraphNetwork(ImageNetwork):
 def network_of_graph(
     graph_def: tf.compat.v1.GraphDef, input_range: str | None = None
 ) -> GraphNetwork:
-    """The network in any frozen graph from an image to scores or class ids.
+    """The network in any frozen graph, which `check_graph` has passed; errors as `GraphNetwork`.
 
-    Parameters
-    ----------
-    graph_def : tf.compat.v1.GraphDef
-        A graph that `metaseg_tf.untrusted.graphs.check_graph` has passed. Its outputs
-        are read by no other node, and its image is the placeholder that they depend on.
-    input_range : str, optional
-        As in `NetworkOptions`.
-
-    Raises
-    ------
-    NetworkError
-        As `GraphNetwork`.
+    Its outputs are read by no other node, and its image is the placeholder that they depend on.
     """
     whole, graph = import_graph(graph_def), Graph(graph_def)
     tensors = {

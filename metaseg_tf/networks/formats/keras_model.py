@@ -13,22 +13,11 @@ __all__ = ["load_keras_model"]
 
 
 def load_keras_model(path: Path, options: NetworkOptions = DEFAULTS) -> GraphNetwork:
-    """Read a Keras model that takes an image.
+    """Read a Keras model of an image: ``*.keras``, or ``*.h5`` with architecture and weights.
 
-    Parameters
-    ----------
-    path : Path
-        ``*.keras``, or ``*.h5`` with architecture and weights.
-    options : NetworkOptions, optional
-
-    Raises
-    ------
-    DataFormatError
-        If the file is missing, broken or holds weights only.
-    UnsafeGraphError
-        If it holds Lambda layers or names code outside of Keras.
-    NetworkError
-        If Keras cannot load it, or it does not turn one image into scores.
+    Raises DataFormatError if the file is missing, broken or holds weights only; UnsafeGraphError if
+    it holds Lambda layers or names code outside of Keras; NetworkError if Keras cannot load it, or
+    it does not turn one image into scores.
     """
     path = Path(path)
     check_keras_file(path)

@@ -49,23 +49,11 @@ _METHODS = frozenset(dir(tf.__internal__.tracking.AutoTrackable))
 
 
 def load_saved_model(path: Path, options: NetworkOptions = DEFAULTS) -> GraphNetwork:
-    """Read a SavedModel whose signature takes an image.
+    """Read a SavedModel, a folder with ``saved_model.pb``, whose signature takes an image.
 
-    Parameters
-    ----------
-    path : Path
-        The folder with ``saved_model.pb``.
-    options : NetworkOptions, optional
-
-    Raises
-    ------
-    DataFormatError
-        If the folder is not a whole SavedModel.
-    NetworkError
-        If it has no signature from an image to scores or class ids.
-    UnsafeGraphError
-        If loading it would run functions of the file, or its signature holds ops which inference
-        does not need.
+    Raises DataFormatError if the folder is not a whole SavedModel; NetworkError if it has no
+    signature from an image to scores or class ids; UnsafeGraphError if loading it would run
+    functions of the file, or its signature holds ops which inference does not need.
     """
     path = Path(path)
     _check_before_loading(path)

@@ -27,21 +27,9 @@ class TFLiteNetwork(ImageNetwork):
     """Class probabilities from a ``.tflite`` file.
 
     If its output is class ids, the tensor that feeds their ArgMax is taken; 8-bit scores are
-    turned into real ones by their scale and zero point.
-
-    Parameters
-    ----------
-    path : Path
-    options : NetworkOptions, optional
-
-    Raises
-    ------
-    DataFormatError
-        If the file is missing or not TensorFlow Lite.
-    NetworkError
-        If it does not take one image, or no scores can be reached.
-    UnsafeGraphError
-        If it holds TensorFlow ops which inference does not need.
+    turned into real ones by their scale and zero point. Raises DataFormatError if the file is
+    missing or not TensorFlow Lite; NetworkError if it does not take one image, or no scores can be
+    reached; UnsafeGraphError if it holds TensorFlow ops which inference does not need.
     """
 
     def __init__(self, path: Path, options: NetworkOptions = DEFAULTS):
@@ -137,17 +125,11 @@ def _scores_tensor(interpreter: tf.lite.Interpreter) -> dict:
 
 
 def _dataflow(interpreter: tf.lite.Interpreter, path: Path) -> Dataflow:
-    fused = find_fused(path)
-    ops = {
-        output: (
-            "FUSED"
-            if output in fused
-            else op["op_name"].removeprefix("Flex").replace("_", "").upper(),
-            op["inputs"],
-        )
-        for op in interpreter._get_ops_details()
-        for output in op["outputs"]
-    }
+    fused, ops = find_fused(path), {}
+    for op in interpreter._get_ops_details():
+        name = op["op_name"].removeprefix("Flex").replace("_", "").upper()
+        for output in op["outputs"]:
+            ops[output] = "FUSED" if output in fused else name, op["inputs"]
 
     def constant(index: int) -> np.ndarray | None:
         if ops.get(index, ("", ()))[0] == "DEQUANTIZE":  # as weights of float16 are

@@ -4,9 +4,10 @@ Line colours are those of Okabe and Ito, which colour-blind readers can tell apa
 maps are those of `metaseg_tf.pictures`.
 """
 
+import gc
 import io
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,21 @@ class Drawing:
     frames: Mapping[str, pd.DataFrame]
 
 
-def styled() -> AbstractContextManager:
-    """A context in which figures are made and stored in the house style."""
-    return mpl.rc_context({**mpl.rcParamsDefault, "backend": "agg", **_SETTINGS})
+@contextmanager
+def styled() -> Iterator[None]:
+    """A context in which a figure is made and stored in the house style.
+
+    Garbage is not collected in it: of a figure's many objects none can be freed before it is
+    stored, and looking through them again and again takes a tenth of the time.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with mpl.rc_context({**mpl.rcParamsDefault, "backend": "agg", **_SETTINGS}):
+            yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from metaseg_tf.analysis.evaluation import load_segments
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.paper.figures.drawing import (
     Drawing,
@@ -22,7 +23,7 @@ from metaseg_tf.paper.figures.subject import (
 )
 from metaseg_tf.pictures import HEAT_MAP, overlay_classes
 from metaseg_tf.runs.image_maps import ImageMaps
-from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.truth import check_truth
 
 __all__ = ["draw", "frame", "plot"]
@@ -75,7 +76,7 @@ def plot(
 
 def draw(runs: Sequence[Run], *, image: str | None = None) -> Drawing:
     """The image with most false positives of the first run, or the one asked for."""
-    tables = {run.name: load_run(run.path) for run in runs}
+    tables = {run.name: load_segments(run) for run in runs}
     image = choose_image(runs, image, lambda: _count(tables[runs[0].name]))
     classes = {run.name: run.classes for run in runs}
     values = frame(tables, image, classes)

@@ -112,8 +112,8 @@ def make_figure(
     first, *others = runs
     groups = {"": runs} if entry.joint else {"": [first]} | {f"_{r.name}": [r] for r in others}
     paths = []
-    with styled():
-        for suffix, group in groups.items():
+    for suffix, group in groups.items():
+        with styled():
             drawing = entry.draw(group, **options)
             paths += store_drawing(drawing, first, f"figures/figure{number}{suffix}")
     return paths

@@ -1,3 +1,5 @@
+import gc
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -15,6 +17,8 @@ def test_the_style_is_in_force_within_only():
     mpl.rcParams["font.size"] = 31
     with drawing.styled():
         assert mpl.rcParams["font.size"] == 9
+        assert not gc.isenabled()
+    assert gc.isenabled()
     assert mpl.rcParams["font.size"] == 31
     mpl.rcParams["font.size"] = mpl.rcParamsDefault["font.size"]
 
