@@ -31,12 +31,12 @@ def extract(
         int | None, typer.Option(min=1, metavar="N", help="Use only the first N images.")
     ] = None,
     network_options: NetworkOptions = DEFAULTS,
-    convention: options.Convention = options.ConventionChoice.reference,
+    convention: options.Convention = "reference",
     connectivity: options.Connectivity = 8,
-    labeller: options.Labeller = options.LabellerChoice.skimage,
+    labeller: options.Labeller = "skimage",
     void: options.Void = 255,
     reduce_zero_label: options.ReduceZeroLabel = False,
-    on_error: options.OnError = options.OnErrorChoice.stop,
+    on_error: options.OnError = "stop",
     keep_maps: options.KeepMaps = 20,
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
@@ -63,7 +63,7 @@ def extract(
     from metaseg_tf.runs import extraction, sources
 
     settings = extraction.MeasureSettings(
-        convention.value, void, connectivity, labeller.value, reduce_zero_label
+        convention, void, connectivity, labeller, reduce_zero_label
     )
     if softmax is not None:
         table = None if classes is None else load_classes(classes)
@@ -78,7 +78,7 @@ def extract(
             source,
             run,
             settings,
-            skip_errors=on_error is options.OnErrorChoice.skip,
+            skip_errors=on_error == "skip",
             keep_maps=keep_maps,
             cluster=cluster,
         )
