@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from metaseg_tf.cli.console import (
-    DownloadBar,
+    download_with_bar,
     interruptible,
     print_table,
     show_progress,
@@ -46,19 +46,10 @@ def reproduce(
 def run_plan(plan, *, quiet: bool = False) -> int:
     """Go through all stages of a `metaseg_tf.paper.reproduction.Plan`; finished ones are skipped.
 
-    Returns
-    -------
-    int
-        Exit code: 1 if a result could not be made, or if a number is off and the plan is not
-        limited to some images; else 0.
-
-    Raises
-    ------
-    typer.Exit
-        130 if interrupted.
+    Gives the exit code: 1 if a result could not be made, or if a number is off and the plan is not
+    limited to some images. Raises typer.Exit with code 130 if interrupted.
     """
     start_tensorflow()
-    from metaseg_tf.networks.checkpoints import download
     from metaseg_tf.paper.reproduction import (
         checkpoints_of,
         count_images,
@@ -72,8 +63,7 @@ def run_plan(plan, *, quiet: bool = False) -> int:
     total, results = count_images(plan), []
     with interruptible():
         for entry in checkpoints_of(plan):
-            with DownloadBar(f"{entry.name}, about {entry.size} MB") as bar:
-                download(entry, progress=bar)
+            download_with_bar(entry)
         for network in plan.networks:
             if not is_measured(plan, network):
                 measured = measure(plan, network)
