@@ -62,7 +62,7 @@ def _native_stderr_silenced() -> Iterator[None]:
         os.close(kept)
 
 
-def show_progress(items: Iterable[T], *, total: int, what: str, quiet: bool = False) -> Iterator[T]:
+def show_progress(items: Iterable[T], total: int, what: str, *, quiet: bool = False) -> Iterator[T]:
     """Pass items on under a bar with rate and remaining time; without a terminal, no bar."""
     from rich import progress
     from rich.console import Console

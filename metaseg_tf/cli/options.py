@@ -25,7 +25,6 @@ __all__ = [
 #: is used by the data set's own scripts.
 DATA_VARIABLES = ("METASEG_TF_CITYSCAPES", "CITYSCAPES_DATASET")
 
-
 #: Options below headings of their own in the help of verbs that have many.
 dump_option = partial(typer.Option, rich_help_panel="From softmax dumps")
 _definition_option = partial(typer.Option, rich_help_panel="Definitions")
@@ -223,17 +222,18 @@ def with_network_options(verb: Callable) -> Callable:
 def dump_settings(
     softmax: Path | None,
     network_options: NetworkOptions,
-    *,
+    logits: bool,
+    channels_first: bool,
     keys: str | None,
     reduce_zero_label: bool = False,
-    **flags: bool,
 ) -> dict:
     """Keyword arguments of `metaseg_tf.data.softmax.load_dump` for the options given.
 
     Raises InputError if options of dumps are given without dumps, or options of a network with
     them.
     """
-    given = {name: value for name, value in (flags | {"keys": keys}).items() if value}
+    given = {"logits": logits, "channels_first": channels_first, "keys": keys}
+    given = {name: value for name, value in given.items() if value}
     if softmax is None:
         expected, unused = "--softmax FOLDER", given | {"reduce_zero_label": reduce_zero_label}
     else:

@@ -55,9 +55,7 @@ def predict(
             f"predict: expected either --softmax, or --network and --images, got {given}; name the "
             "dumps or the images to judge"
         )
-    given = options.dump_settings(
-        softmax, network_options, logits=logits, channels_first=channels_first, keys=keys
-    )
+    given = options.dump_settings(softmax, network_options, logits, channels_first, keys)
     from metaseg_tf.meta import load_model
 
     judge = load_model(model)
@@ -83,8 +81,7 @@ def predict(
         results = prediction.predict(
             source, judge, run, settings, skip_errors=skip, cluster=cluster
         )
-        bar = console.show_progress(results, total=len(source), what="judging", quiet=quiet)
-        finished = list(bar)
+        finished = list(console.show_progress(results, len(source), "judging", quiet=quiet))
     written = prediction.write_judged(run)
     console.print_outcomes("judged", console.summarise(out, "judged", finished))
     console.print_paths(written)
