@@ -15,16 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.evaluation import evaluate_run, load_segments
+from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.model import SCORE_COLUMNS
-from metaseg_tf.paper.figures.subject import count_false_positives
+from metaseg_tf.paper.figures.drawing import count_false_positives, load_judged
 from metaseg_tf.pictures import heat_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS
-from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
     "MAX_POINTS",
@@ -88,8 +87,7 @@ def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
     SettingsMismatchError
         If the model is for another number of classes, or other settings of measuring.
     """
-    table = load_segments(run)
-    check_truth(table, str(run.path))
+    table = load_judged(run)
     if model is None:
         scores, origin = _score_by_first_split(run, table)
     else:

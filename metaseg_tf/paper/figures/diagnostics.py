@@ -10,18 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from metaseg_tf.paper.figures.drawing import (
-    BLACK,
-    BLUE,
-    IOU_LABEL,
-    VERMILION,
-    Drawing,
-    new_figure,
-    point_alpha,
-    point_area,
-    store_drawing,
-    styled,
-)
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.runs.run import Run, csv_text
 from metaseg_tf.segments.columns import METRICS
 
@@ -49,13 +38,13 @@ def store_diagnostics(found: "Diagnostics", run: Run) -> list[Path]:
     files = {f"{name}.txt": f"{text}\n" for name, text in found.texts().items()}
     files |= {f"{name}.csv": csv_text(frame) for name, frame in found.frames().items()}
     paths = [run.write_text(f"diagnostics/{name}", text) for name, text in files.items()]
-    with styled():
-        for name, drawing in draw_diagnostics(found):
-            paths += store_drawing(drawing, run, f"diagnostics/{name}")
+    with drawing.styled():
+        for name, drawn in draw_diagnostics(found):
+            paths += drawing.store_drawing(drawn, run, f"diagnostics/{name}")
     return paths
 
 
-def draw_diagnostics(found: "Diagnostics") -> Iterator[tuple[str, Drawing]]:
+def draw_diagnostics(found: "Diagnostics") -> Iterator[tuple[str, drawing.Drawing]]:
     """Name and drawing of each picture; no calibration without a logistic fit."""
     n_coefficients = len(found.linear.columns) + 1
     plots: dict[str, tuple[Callable, list[str]]] = {
@@ -84,7 +73,7 @@ def plot_normal_quantiles(points: pd.DataFrame, ax: Axes) -> list:
     """Standardised residuals against normal quantiles; normality."""
     ax.set(xlabel="normal quantile", ylabel="standardised residual", title="Normal Q-Q")
     ends = [points["quantile"].min(), points["quantile"].max()]
-    line = ax.plot(ends, ends, color=BLACK, linewidth=0.9, linestyle="--", label="normal")
+    line = ax.plot(ends, ends, color=drawing.BLACK, linewidth=0.9, linestyle="--", label="normal")
     dots = _scatter(points["quantile"], points["standardized"], ax)
     ax.legend(loc="upper left")
     return [*line, dots]
@@ -111,7 +100,7 @@ def plot_leverage(points: pd.DataFrame, ax: Axes, *, n_coefficients: int) -> lis
     for level, dashes in zip(_COOK_LEVELS, (":", "--"), strict=True):
         residual = np.sqrt(level * n_coefficients * (1 - leverage) / leverage)
         for sign in (1, -1):
-            style = {"color": VERMILION, "linestyle": dashes, "linewidth": 1}
+            style = {"color": drawing.VERMILION, "linestyle": dashes, "linewidth": 1}
             label = f"Cook's distance {level}" if sign > 0 else None
             lines += ax.plot(leverage, sign * residual, label=label, **style)
     ax.set(ylim=limits, xscale="log")
@@ -124,7 +113,7 @@ def plot_partial_regression(points: pd.DataFrame, label: str, ax: Axes) -> list:
     slope = (points["x"] @ points["y"]) / (points["x"] @ points["x"])
     ends = np.array([points["x"].min(), points["x"].max()])
     dots = _scatter(points["x"], points["y"], ax)
-    line = ax.plot(ends, slope * ends, color=VERMILION, linewidth=1.3)
+    line = ax.plot(ends, slope * ends, color=drawing.VERMILION, linewidth=1.3)
     ax.set(xlabel=f"{label} given the others")
     ax.set_title(f"slope {slope:.3g}", size=8.5)
     return [dots, *line]
@@ -134,20 +123,22 @@ def plot_calibration(reliability: pd.DataFrame, ax: Axes) -> list:
     """Observed against predicted share of IoU_adj > 0 with 95 % intervals."""
     share = reliability["observed"]
     errors = [share - reliability["low"], reliability["high"] - share]
-    line = ax.plot([0, 1], [0, 1], color=BLACK, linewidth=0.9, linestyle="--", label="calibrated")
+    line = ax.plot(
+        [0, 1], [0, 1], color=drawing.BLACK, linewidth=0.9, linestyle="--", label="calibrated"
+    )
     bars = ax.errorbar(
         reliability["predicted"],
         share,
         np.maximum(errors, 0),
         fmt="o",
-        color=BLUE,
+        color=drawing.BLUE,
         capsize=2,
         markersize=4,
         label="held-out segments, 95 %",
     )
     ax.set(
-        xlabel=f"predicted probability of {IOU_LABEL} > 0",
-        ylabel=f"observed share of {IOU_LABEL} > 0",
+        xlabel=f"predicted probability of {drawing.IOU_LABEL} > 0",
+        ylabel=f"observed share of {drawing.IOU_LABEL} > 0",
         title="Calibration",
         aspect="equal",
     )
@@ -169,9 +160,9 @@ def running_mean(x: pd.Series, y: pd.Series, bins: int = 30) -> pd.DataFrame:
 
 
 def _single(frame, plot):
-    figure = new_figure(4.6, 4.0)
+    figure = drawing.new_figure(4.6, 4.0)
     plot(frame, figure.subplots())
-    return Drawing(figure, {"": frame})
+    return drawing.Drawing(figure, {"": frame})
 
 
 def _draw_partial_regression(found):
@@ -182,7 +173,7 @@ def _draw_partial_regression(found):
         if name in symbols
     }
     n_rows = max(-(-len(frames) // 3), 1)
-    figure = new_figure(7.4, 2.1 * n_rows + 0.3)
+    figure = drawing.new_figure(7.4, 2.1 * n_rows + 0.3)
     axes = figure.subplots(n_rows, 3, squeeze=False)
     for ax, (name, frame) in zip(axes.flat, frames.items(), strict=False):
         plot_partial_regression(frame, symbols[name], ax)
@@ -190,19 +181,26 @@ def _draw_partial_regression(found):
         ax.remove()
     figure.supylabel("target given the others", size=9)
     joined = pd.concat(frames, names=["column", None]).reset_index(level=0) if frames else {}
-    return Drawing(figure, {"": pd.DataFrame(joined)})
+    return drawing.Drawing(figure, {"": pd.DataFrame(joined)})
 
 
 def _plot_trend(x, y, ax, level=None):
     artists: list[Line2D] = [_scatter(x, y, ax)]
     if level is not None:
-        artists.append(ax.axhline(level, color=BLACK, linewidth=0.9, linestyle="--"))
+        artists.append(ax.axhline(level, color=drawing.BLACK, linewidth=0.9, linestyle="--"))
     mean = running_mean(x, y)
-    artists += ax.plot(mean["x"], mean["y"], color=VERMILION, linewidth=1.6, label="running mean")
+    artists += ax.plot(
+        mean["x"], mean["y"], color=drawing.VERMILION, linewidth=1.6, label="running mean"
+    )
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return artists
 
 
 def _scatter(x, y, ax):
-    look = {"s": point_area(len(x)), "alpha": point_alpha(len(x)), "color": BLUE, "linewidths": 0}
+    look = {
+        "s": drawing.point_area(len(x)),
+        "alpha": drawing.point_alpha(len(x)),
+        "color": drawing.BLUE,
+        "linewidths": 0,
+    }
     return ax.scatter(x, y, rasterized=True, **look)

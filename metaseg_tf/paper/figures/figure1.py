@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection, TriMesh
 from matplotlib.tri import Triangulation
 
-from metaseg_tf.paper.figures.drawing import Drawing, new_figure
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.pictures import HEAT_MAP
 from metaseg_tf.runs.run import Run
 
@@ -65,11 +65,11 @@ def plot(values: pd.DataFrame, column: str, ax: Axes) -> TriMesh | PolyCollectio
     return mesh
 
 
-def draw(runs: Sequence[Run]) -> Drawing:
+def draw(runs: Sequence[Run]) -> drawing.Drawing:
     """Both panels; nothing in them depends on a run."""
     values = frame()
-    figure = new_figure(7.4, 3.4)
+    figure = drawing.new_figure(7.4, 3.4)
     axes = figure.subplots(1, 2)
     meshes = [plot(values, column, ax) for column, ax in zip("ED", axes, strict=True)]
     figure.colorbar(meshes[0], ax=axes, label="dispersion", shrink=0.85)
-    return Drawing(figure, {"": values})
+    return drawing.Drawing(figure, {"": values})

@@ -11,15 +11,7 @@ from matplotlib.lines import Line2D
 from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.analysis.scores import r2, sigma
-from metaseg_tf.paper.figures.drawing import (
-    BLACK,
-    BLUE,
-    IOU_LABEL,
-    Drawing,
-    new_figure,
-    point_alpha,
-)
-from metaseg_tf.paper.figures.subject import load_judged, title_of
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.runs.run import Run
 
 __all__ = ["draw", "frame", "plot"]
@@ -71,13 +63,13 @@ def plot(segments: pd.DataFrame, largest: int, ax: Axes) -> PathCollection:
         ordered["iou_adj"],
         ordered["predicted"],
         s=_areas(ordered["S"], largest),
-        alpha=min(1.5 * point_alpha(len(segments)), 0.7),
-        color=BLUE,
+        alpha=min(1.5 * drawing.point_alpha(len(segments)), 0.7),
+        color=drawing.BLUE,
         linewidths=0,
         rasterized=True,
     )
-    ax.plot([0, 1], [0, 1], color=BLACK, linewidth=0.8, linestyle="--")
-    ax.set(xlabel=IOU_LABEL, ylabel=f"predicted {IOU_LABEL}", xlim=(-0.05, 1.08))
+    ax.plot([0, 1], [0, 1], color=drawing.BLACK, linewidth=0.8, linestyle="--")
+    ax.set(xlabel=drawing.IOU_LABEL, ylabel=f"predicted {drawing.IOU_LABEL}", xlim=(-0.05, 1.08))
     held_out = segments[segments["part"] == "validation"]
     scores = (s(held_out["predicted"].to_numpy(), held_out["iou_adj"]) for s in (r2, sigma))
     title = "validation: $R^2$ = {:.2%}, $\\sigma$ = {:.3f}".format(*scores)
@@ -85,20 +77,24 @@ def plot(segments: pd.DataFrame, largest: int, ax: Axes) -> PathCollection:
     return points
 
 
-def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing:
+def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> drawing.Drawing:
     """One panel per network, on common axes."""
-    frames = {run.name: frame(evaluate_run(run, engine=engine), load_judged(run)) for run in runs}
+    frames = {
+        run.name: frame(evaluate_run(run, engine=engine), drawing.load_judged(run)) for run in runs
+    }
     largest = max(segments["S"].max() for segments in frames.values())
-    figure = new_figure(0.4 + 3.6 * len(runs), 4.4)
+    figure = drawing.new_figure(0.4 + 3.6 * len(runs), 4.4)
     axes = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
     for ax, run in zip(axes, runs, strict=True):
         plot(frames[run.name], largest, ax)
-        ax.set_title(f"{title_of(run)}\n{ax.get_title()}", size=9)
+        ax.set_title(f"{drawing.title_of(run)}\n{ax.get_title()}", size=9)
         ax.label_outer()
     figure.legend(
         handles=_size_legend(largest), title="$S$ in pixels", loc="outside lower center", ncols=4
     )
-    return Drawing(figure, {"": pd.concat(frames, names=["network", None]).reset_index(level=0)})
+    return drawing.Drawing(
+        figure, {"": pd.concat(frames, names=["network", None]).reset_index(level=0)}
+    )
 
 
 def _areas(S, largest):
@@ -113,7 +109,7 @@ def _size_legend(largest):
             [],
             linestyle="",
             marker="o",
-            color=BLUE,
+            color=drawing.BLUE,
             alpha=0.6,
             markeredgewidth=0,
             markersize=float(_areas(size, largest) ** 0.5),

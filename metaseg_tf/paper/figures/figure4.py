@@ -10,16 +10,7 @@ from metaseg_tf.analysis.classification import Classification
 from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.data.classes import ClassTable
-from metaseg_tf.paper.figures.drawing import (
-    BLACK,
-    BLUE,
-    GREY,
-    LINE_COLOURS,
-    ORANGE,
-    Drawing,
-    new_figure,
-)
-from metaseg_tf.paper.figures.subject import title_of
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import GROUPS, METRICS, PAPER_GROUPS
 
@@ -37,11 +28,11 @@ _METRIC_STYLES = {
     )
     for metric in METRICS
     if metric.group in PAPER_GROUPS
-} | {"C_p": ("$C_p$", {"color": BLACK, "linewidth": 2.2})}
+} | {"C_p": ("$C_p$", {"color": drawing.BLACK, "linewidth": 2.2})}
 _SCORES = {"acc": "accuracy", "auroc": "AUROC"}
 _MODELS = {
-    "penalized": ("LASSO fit", {"color": BLUE, "marker": "o"}),
-    "unpenalized": ("unpenalised fit on its columns", {"color": ORANGE, "marker": "s"}),
+    "penalized": ("LASSO fit", {"color": drawing.BLUE, "marker": "o"}),
+    "unpenalized": ("unpenalised fit on its columns", {"color": drawing.ORANGE, "marker": "s"}),
 }
 
 
@@ -110,18 +101,18 @@ def plot_scores(scores: pd.DataFrame, score: str, ax: Axes) -> list[Line2D]:
         rows = shown[shown["model"] == model]
         lines += ax.plot(rows["C"], rows["value"], label=label, markersize=3, **style)
     baseline = float(shown.loc[shown["model"] == "entropy", "value"].iloc[0])
-    lines.append(ax.axhline(baseline, color=GREY, linestyle="-.", label="entropy baseline"))
+    lines.append(ax.axhline(baseline, color=drawing.GREY, linestyle="-.", label="entropy baseline"))
     ax.set(xscale="log", xlabel=r"$\lambda^{-1} = C$", ylabel=f"validation {_SCORES[score]}")
     ax.yaxis.set_major_formatter("{x:.1%}")
     return lines
 
 
-def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing:
+def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> drawing.Drawing:
     """The four panels for one run's table, by split 0 of the protocol."""
     (run,) = runs
     classification = evaluate_run(run, engine=engine).classification
     coefficients, scores = coefficient_frame(classification), score_frame(classification)
-    figure = new_figure(11, 7.4)
+    figure = drawing.new_figure(11, 7.4)
     (upper_left, upper_right), lower = figure.subplots(2, 2)
     plot_coefficients(coefficients, _METRIC_STYLES, upper_left)
     plot_coefficients(coefficients, _class_styles(classification.columns, run.classes), upper_right)
@@ -132,11 +123,11 @@ def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing
     upper_right.set_title("mean class probabilities")
     best_c = scores["best_c"].iloc[0]
     for ax in (upper_left, upper_right, *lower):
-        line = ax.axvline(best_c, color=BLACK, linestyle="--", linewidth=0.9)
+        line = ax.axvline(best_c, color=drawing.BLACK, linestyle="--", linewidth=0.9)
     line.set_label(f"best validation accuracy\n($C$ = {best_c:.3g})")
     lower[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.suptitle(f"{title_of(run)}: $IoU_\\mathrm{{adj}}$ = 0 or > 0")
-    return Drawing(figure, {"coefficients": coefficients, "scores": scores})
+    figure.suptitle(f"{drawing.title_of(run)}: $IoU_\\mathrm{{adj}}$ = 0 or > 0")
+    return drawing.Drawing(figure, {"coefficients": coefficients, "scores": scores})
 
 
 def _class_styles(columns: Sequence[str], classes: ClassTable) -> dict[str, tuple[str, dict]]:
@@ -146,8 +137,8 @@ def _class_styles(columns: Sequence[str], classes: ClassTable) -> dict[str, tupl
         name: (
             label,
             {
-                "color": LINE_COLOURS[j % len(LINE_COLOURS)],
-                "linestyle": dashes[j // len(LINE_COLOURS) % len(dashes)],
+                "color": drawing.LINE_COLOURS[j % len(drawing.LINE_COLOURS)],
+                "linestyle": dashes[j // len(drawing.LINE_COLOURS) % len(dashes)],
                 "linewidth": 1.3,
             },
         )

@@ -9,14 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.ticker import AsinhLocator
 
-from metaseg_tf.paper.figures.drawing import (
-    IOU_LABEL,
-    Drawing,
-    new_figure,
-    point_alpha,
-    point_area,
-)
-from metaseg_tf.paper.figures.subject import load_judged, title_of
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.paper.measured import compute_correlations
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import GROUPS, METRIC_COLUMNS, METRICS, Column
@@ -42,8 +35,8 @@ def plot(segments: pd.DataFrame, metric: str, rho: float, ax: Axes) -> PathColle
     points = ax.scatter(
         segments[metric],
         segments["iou_adj"],
-        s=point_area(len(segments)),
-        alpha=point_alpha(len(segments)) / 2,
+        s=drawing.point_area(len(segments)),
+        alpha=drawing.point_alpha(len(segments)) / 2,
         color=GROUPS[column.group].colour,
         linewidths=0,
         rasterized=True,
@@ -55,13 +48,13 @@ def plot(segments: pd.DataFrame, metric: str, rho: float, ax: Axes) -> PathColle
     return points
 
 
-def draw(runs: Sequence[Run]) -> Drawing:
+def draw(runs: Sequence[Run]) -> drawing.Drawing:
     """Three columns of panels for E, D and S, in the order of the segment table."""
     (run,) = runs
-    table = load_judged(run)
+    table = drawing.load_judged(run)
     rho, segments = compute_correlations(table), frame(table)
     # The panels are all alike, so that they need no engine to be laid out, which takes seconds.
-    figure = new_figure(7.4, 9.6, layout=None)
+    figure = drawing.new_figure(7.4, 9.6, layout=None)
     margins = {"left": 0.08, "right": 0.985, "top": 0.935, "bottom": 0.055}
     figure.subplots_adjust(**margins, hspace=0.7, wspace=0.08)
     axes = figure.subplots(-(-len(METRIC_COLUMNS) // 3), 3, sharey=True)
@@ -71,9 +64,9 @@ def draw(runs: Sequence[Run]) -> Drawing:
         else:
             plot(segments, metric, rho[metric], ax)
     for ax in axes[:, 0]:
-        ax.set_ylabel(IOU_LABEL)
-    figure.suptitle(f"{title_of(run)}, {len(segments)} segments", size=10)
-    return Drawing(figure, {"": segments, "rho": rho.rename_axis("metric").reset_index()})
+        ax.set_ylabel(drawing.IOU_LABEL)
+    figure.suptitle(f"{drawing.title_of(run)}, {len(segments)} segments", size=10)
+    return drawing.Drawing(figure, {"": segments, "rho": rho.rename_axis("metric").reset_index()})
 
 
 def _scale(ax: Axes, column: Column, lowest: float) -> None:
