@@ -18,19 +18,10 @@ if TYPE_CHECKING:
     # Loading statsmodels takes a second, which the paper's figures need not wait for.
     from metaseg_tf.analysis.diagnostics import Diagnostics
 
-__all__ = [
-    "draw_diagnostics",
-    "plot_calibration",
-    "plot_leverage",
-    "plot_normal_quantiles",
-    "plot_partial_regression",
-    "plot_residuals",
-    "plot_scale",
-    "running_mean",
-    "store_diagnostics",
-]
+__all__ = ["draw_diagnostics", "running_mean", "store_diagnostics"]
 
 _COOK_LEVELS = (0.01, 0.1)
+_REFERENCE = {"color": drawing.BLACK, "linewidth": 0.9, "linestyle": "--"}
 
 
 def store_diagnostics(found: "Diagnostics", run: Run) -> list[Path]:
@@ -46,15 +37,12 @@ def store_diagnostics(found: "Diagnostics", run: Run) -> list[Path]:
 
 def draw_diagnostics(found: "Diagnostics") -> Iterator[tuple[str, drawing.Drawing]]:
     """Name and drawing of each picture; no calibration without a logistic fit."""
-    n_coefficients = len(found.linear.columns) + 1
+    influence = partial(plot_leverage, n_coefficients=len(found.linear.columns) + 1)
     plots: dict[str, tuple[Callable, list[str]]] = {
         "residuals_fitted": (plot_residuals, ["fitted", "residual"]),
         "normal_quantiles": (plot_normal_quantiles, ["quantile", "standardized"]),
         "scale_location": (plot_scale, ["fitted", "scale"]),
-        "leverage_residual": (
-            partial(plot_leverage, n_coefficients=n_coefficients),
-            ["leverage", "standardized", "cook"],
-        ),
+        "leverage_residual": (influence, ["leverage", "standardized", "cook"]),
     }
     for name, (plot, columns) in plots.items():
         yield name, _single(found.points[columns], plot)
@@ -73,7 +61,7 @@ def plot_normal_quantiles(points: pd.DataFrame, ax: Axes) -> list:
     """Standardised residuals against normal quantiles; normality."""
     ax.set(xlabel="normal quantile", ylabel="standardised residual", title="Normal Q-Q")
     ends = [points["quantile"].min(), points["quantile"].max()]
-    line = ax.plot(ends, ends, color=drawing.BLACK, linewidth=0.9, linestyle="--", label="normal")
+    line = ax.plot(ends, ends, label="normal", **_REFERENCE)
     dots = _scatter(points["quantile"], points["standardized"], ax)
     ax.legend(loc="upper left")
     return [*line, dots]
@@ -81,11 +69,8 @@ def plot_normal_quantiles(points: pd.DataFrame, ax: Axes) -> list:
 
 def plot_scale(points: pd.DataFrame, ax: Axes) -> list:
     """Root of the size of standardised residuals against fitted values; equal variances."""
-    ax.set(
-        xlabel="fitted value",
-        ylabel=r"$\sqrt{|\mathrm{standardised\ residual}|}$",
-        title="Scale-location",
-    )
+    root = r"$\sqrt{|\mathrm{standardised\ residual}|}$"
+    ax.set(xlabel="fitted value", ylabel=root, title="Scale-location")
     return _plot_trend(points["fitted"], points["scale"], ax)
 
 
@@ -123,37 +108,19 @@ def plot_calibration(reliability: pd.DataFrame, ax: Axes) -> list:
     """Observed against predicted share of IoU_adj > 0 with 95 % intervals."""
     share = reliability["observed"]
     errors = [share - reliability["low"], reliability["high"] - share]
-    line = ax.plot(
-        [0, 1], [0, 1], color=drawing.BLACK, linewidth=0.9, linestyle="--", label="calibrated"
-    )
-    bars = ax.errorbar(
-        reliability["predicted"],
-        share,
-        np.maximum(errors, 0),
-        fmt="o",
-        color=drawing.BLUE,
-        capsize=2,
-        markersize=4,
-        label="held-out segments, 95 %",
-    )
-    ax.set(
-        xlabel=f"predicted probability of {drawing.IOU_LABEL} > 0",
-        ylabel=f"observed share of {drawing.IOU_LABEL} > 0",
-        title="Calibration",
-        aspect="equal",
-    )
+    line = ax.plot([0, 1], [0, 1], label="calibrated", **_REFERENCE)
+    look = {"fmt": "o", "color": drawing.BLUE, "capsize": 2, "markersize": 4}
+    label = "held-out segments, 95 %"
+    bars = ax.errorbar(reliability["predicted"], share, np.maximum(errors, 0), label=label, **look)
+    event = f"{drawing.IOU_LABEL} > 0"
+    ax.set(xlabel=f"predicted probability of {event}", ylabel=f"observed share of {event}")
+    ax.set(title="Calibration", aspect="equal")
     ax.legend(loc="upper left")
     return [*line, bars]
 
 
 def running_mean(x: pd.Series, y: pd.Series, bins: int = 30) -> pd.DataFrame:
-    """Means of x and y in groups of equally many points, in rising order of x.
-
-    Returns
-    -------
-    DataFrame
-        ``x``, ``y``; fewer rows than ``bins`` if there are fewer points.
-    """
+    """Means of ``x`` and ``y`` in at most ``bins`` groups of equally many points, by rising x."""
     groups = np.array_split(np.argsort(x.to_numpy(), kind="stable"), min(bins, len(x)))
     means = [(x.to_numpy()[g].mean(), y.to_numpy()[g].mean()) for g in groups]
     return pd.DataFrame(means, columns=["x", "y"])
@@ -167,11 +134,8 @@ def _single(frame, plot):
 
 def _draw_partial_regression(found):
     symbols = {metric.name: f"${metric.symbol}$" for metric in METRICS}
-    frames = {
-        name: found.linear.partial_regression(name)
-        for name in found.linear.columns
-        if name in symbols
-    }
+    shown = [name for name in found.linear.columns if name in symbols]
+    frames = {name: found.linear.partial_regression(name) for name in shown}
     n_rows = max(-(-len(frames) // 3), 1)
     figure = drawing.new_figure(7.4, 2.1 * n_rows + 0.3)
     axes = figure.subplots(n_rows, 3, squeeze=False)
@@ -187,20 +151,14 @@ def _draw_partial_regression(found):
 def _plot_trend(x, y, ax, level=None):
     artists: list[Line2D] = [_scatter(x, y, ax)]
     if level is not None:
-        artists.append(ax.axhline(level, color=drawing.BLACK, linewidth=0.9, linestyle="--"))
+        artists.append(ax.axhline(level, **_REFERENCE))
+    look = {"color": drawing.VERMILION, "linewidth": 1.6, "label": "running mean"}
     mean = running_mean(x, y)
-    artists += ax.plot(
-        mean["x"], mean["y"], color=drawing.VERMILION, linewidth=1.6, label="running mean"
-    )
+    artists += ax.plot(mean["x"], mean["y"], **look)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return artists
 
 
 def _scatter(x, y, ax):
-    look = {
-        "s": drawing.point_area(len(x)),
-        "alpha": drawing.point_alpha(len(x)),
-        "color": drawing.BLUE,
-        "linewidths": 0,
-    }
-    return ax.scatter(x, y, rasterized=True, **look)
+    look = {"s": drawing.point_area(len(x)), "alpha": drawing.point_alpha(len(x))}
+    return ax.scatter(x, y, color=drawing.BLUE, linewidths=0, rasterized=True, **look)

@@ -22,20 +22,9 @@ _COLUMNS = ["segment", "class_id", "S", "S_in", "D", "D_in", "D_bd"]
 def frame(
     tables: dict[str, pd.DataFrame], image: str, classes: dict[str, ClassTable]
 ) -> pd.DataFrame:
-    """The segments of one image with their mean D, by network.
+    """The segments of one image with their mean D: ``network``, ``class``, and table columns.
 
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        Name of a run -> its segment table.
-    image : str
-    classes : dict of str to ClassTable
-        Name of a run -> its classes.
-
-    Returns
-    -------
-    DataFrame
-        ``network``, ``class``, and columns of the segment table.
+    Segment tables and classes are by the name of their run, which becomes ``network``.
     """
     parts = [
         drawing.segments_of(table, image, _COLUMNS, classes[network]).assign(network=network)
@@ -47,13 +36,7 @@ def frame(
 def plot(
     segments: pd.DataFrame, maps: ImageMaps, classes: ClassTable, upper: Axes, lower: Axes
 ) -> list:
-    """Segmentation above, heat map of D below, for one network.
-
-    Parameters
-    ----------
-    segments : DataFrame
-        The network's rows of `frame`.
-    """
+    """Segmentation above, heat map of D below, of one network, whose rows ``segments`` are."""
     painted = overlay_classes(maps.pred, classes.palette, maps.image)
     picture = drawing.show_picture(upper, painted, "segmentation")
     heat = drawing.show_picture(lower, maps.difference, "heat map $D_z$")
@@ -68,15 +51,15 @@ def draw(runs: Sequence[Run], *, image: str | None = None) -> drawing.Drawing:
     image = drawing.choose_image(runs, image, lambda: _count(tables[runs[0].name]))
     classes = {run.name: run.classes for run in runs}
     values = frame(tables, image, classes)
-    maps = {run.name: run.load_maps(image) for run in runs}
-    photograph = next((m.image for m in maps.values() if m.image is not None), None)
-    figure, axes = _lay_out(len(runs), next(iter(maps.values())).pred.shape, photograph, image)
-    for run, (upper, lower) in zip(runs, axes.T, strict=True):
-        own = values[values["network"] == run.name]
-        _, heat, *_ = plot(own, maps[run.name], run.classes, upper, lower)
+    maps = [run.load_maps(image) for run in runs]
+    photograph = next((m.image for m in maps if m.image is not None), None)
+    figure, axes = _lay_out(len(runs), maps[0].pred.shape, photograph, image)
+    for run, own, (upper, lower) in zip(runs, maps, axes.T, strict=True):
+        rows = values[values["network"] == run.name]
+        _, heat, *_ = plot(rows, own, run.classes, upper, lower)
         upper.set_title(f"{drawing.title_of(run)}: segmentation", size=9)
     figure.colorbar(heat, ax=axes, label="$D_z$", shrink=0.6, aspect=25)
-    patches = drawing.class_patches([m.pred for m in maps.values()], max(classes.values(), key=len))
+    patches = drawing.class_patches([m.pred for m in maps], max(classes.values(), key=len))
     columns = int(figure.get_figwidth() / 1.2)
     figure.legend(handles=patches, loc="outside lower center", ncols=columns)
     return drawing.Drawing(figure, {"": values})
@@ -84,7 +67,7 @@ def draw(runs: Sequence[Run], *, image: str | None = None) -> drawing.Drawing:
 
 def _lay_out(n_runs, shape, photograph, image):
     """A figure with axes [2, n_runs], below the photograph if there is one."""
-    width = {1: 4.8}.get(n_runs, 3.4 * n_runs)
+    width = 4.8 if n_runs == 1 else 3.4 * n_runs
     panel = (width - 0.8) / n_runs * shape[0] / shape[1] + 0.25
     n_rows = 2 + (photograph is not None)
     figure = drawing.new_figure(width, n_rows * panel + 0.8)
@@ -93,8 +76,10 @@ def _lay_out(n_runs, shape, photograph, image):
         figure.suptitle(image, size=10)
     else:
         drawing.show_picture(figure.add_subplot(grid[0, :]), photograph, image)
-    cells = [[grid[row, column] for column in range(n_runs)] for row in (n_rows - 2, n_rows - 1)]
-    return figure, np.array([[figure.add_subplot(cell) for cell in row] for row in cells])
+    rows = range(n_rows - 2, n_rows)
+    return figure, np.array(
+        [[figure.add_subplot(grid[row, column]) for column in range(n_runs)] for row in rows]
+    )
 
 
 def _count(table: pd.DataFrame) -> pd.Series:

@@ -23,14 +23,9 @@ __all__ = ["draw", "frame", "plot"]
 def frame(
     evaluation: Evaluation, table: pd.DataFrame, image: str, classes: ClassTable
 ) -> pd.DataFrame:
-    """The segments of one image with true and predicted IoU_adj.
+    """The segments of one image with their box, ``iou_adj``, ``class`` and ``predicted`` IoU_adj.
 
     Predictions are those of Figure 3; segments without interior are not analysed and have none.
-
-    Returns
-    -------
-    DataFrame
-        ``segment``, ``class_id``, ``S``, the box, ``iou_adj``, ``class``, ``predicted``.
     """
     own = drawing.segments_of(table, image, ("segment", "class_id", "S", *BOX, "iou_adj"), classes)
     predicted = predict(evaluation, table).query("image == @image").set_index("segment")
@@ -40,33 +35,19 @@ def frame(
 def plot(
     segments: pd.DataFrame, maps: ImageMaps, classes: ClassTable, axes: Sequence[Axes]
 ) -> list:
-    """Four panels: true IoU_adj, predicted, ground truth, predicted classes.
-
-    Parameters
-    ----------
-    segments : DataFrame
-        As `frame` gives it.
-    maps : ImageMaps
-        With ground truth.
-    axes : four axes
-    """
+    """A `frame` in four panels: true IoU_adj, predicted, ground truth, predicted classes."""
     values = segments.set_index("segment")
     analysed = values["predicted"].notna()
     true, predicted = values["iou_adj"].where(analysed), values["predicted"].clip(0, 1)
-    pictures = {
-        f"true {drawing.IOU_LABEL}": drawing.paint_ious(maps.segments, true),
-        f"predicted {drawing.IOU_LABEL}": drawing.paint_ious(maps.segments, predicted),
-        "ground truth": overlay_classes(maps.gt, classes.palette, maps.image),
-        "predicted classes": overlay_classes(maps.pred, classes.palette, maps.image),
-    }
-    artists = [
-        drawing.show_picture(ax, picture, title)
-        for ax, (title, picture) in zip(axes, pictures.items(), strict=True)
-    ]
-    return [
-        *artists,
-        *drawing.name_segments(axes[3], maps.segments, values["class_id"], classes.names),
-    ]
+    panels = (
+        (drawing.paint_ious(maps.segments, true), f"true {drawing.IOU_LABEL}"),
+        (drawing.paint_ious(maps.segments, predicted), f"predicted {drawing.IOU_LABEL}"),
+        (overlay_classes(maps.gt, classes.palette, maps.image), "ground truth"),
+        (overlay_classes(maps.pred, classes.palette, maps.image), "predicted classes"),
+    )
+    artists = [drawing.show_picture(ax, *panel) for ax, panel in zip(axes, panels, strict=True)]
+    class_ids = values["class_id"]
+    return artists + drawing.name_segments(axes[3], maps.segments, class_ids, classes.names)
 
 
 def draw(
@@ -88,7 +69,6 @@ def draw(
     patches = [*drawing.class_patches([maps.gt, maps.pred], run.classes), grey]
     figure.legend(handles=patches, loc="outside lower center", ncols=7)
     error = (segments["predicted"].clip(0, 1) - segments["iou_adj"]).abs()
-    figure.suptitle(
-        f"{drawing.title_of(run)}, {image}: mean error {np.nanmean(error):.3f}", size=10
-    )
+    title = f"{drawing.title_of(run)}, {image}: mean error {np.nanmean(error):.3f}"
+    figure.suptitle(title, size=10)
     return drawing.Drawing(figure, {"": segments})

@@ -18,13 +18,7 @@ __all__ = ["draw", "frame", "plot"]
 
 
 def frame(table: pd.DataFrame) -> pd.DataFrame:
-    """The 15 metrics and IoU_adj of all segments with interior.
-
-    Returns
-    -------
-    DataFrame
-        ``image``, ``segment``, the metrics, ``iou_adj``.
-    """
+    """``image``, ``segment``, the 15 metrics and ``iou_adj`` of all segments with interior."""
     kept = table.loc[table["S_in"] > 0, ["image", "segment", *METRIC_COLUMNS, "iou_adj"]]
     return kept.reset_index(drop=True)
 
@@ -32,15 +26,10 @@ def frame(table: pd.DataFrame) -> pd.DataFrame:
 def plot(segments: pd.DataFrame, metric: str, rho: float, ax: Axes) -> PathCollection:
     """One scatter plot; what has no upper bound is on a logarithmic axis, which rho is not."""
     column = next(c for c in METRICS if c.name == metric)
-    points = ax.scatter(
-        segments[metric],
-        segments["iou_adj"],
-        s=drawing.point_area(len(segments)),
-        alpha=drawing.point_alpha(len(segments)) / 2,
-        color=GROUPS[column.group].colour,
-        linewidths=0,
-        rasterized=True,
-    )
+    colour, n = GROUPS[column.group].colour, len(segments)
+    look = {"color": colour, "s": drawing.point_area(n), "alpha": drawing.point_alpha(n) / 2}
+    ious = segments["iou_adj"]
+    points = ax.scatter(segments[metric], ious, linewidths=0, rasterized=True, **look)
     unit = f" in {column.unit}s" if column.unit != "1" else ""
     ax.set(xlabel=f"${column.symbol}${unit}", ylim=(-0.03, 1.03))
     ax.set_title(rf"$\rho = {rho:.5f}$" if np.isfinite(rho) else r"$\rho$ undefined", size=8.5)

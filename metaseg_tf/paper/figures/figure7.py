@@ -30,28 +30,16 @@ def difference(table: pd.DataFrame) -> pd.Series:
 
 
 def frame(table: pd.DataFrame, image: str, classes: ClassTable) -> pd.DataFrame:
-    """The segments of one image with both IoUs, the most telling first.
-
-    Returns
-    -------
-    DataFrame
-        ``segment``, ``class_id``, ``S``, ``S_in``, the box, ``iou``, ``iou_adj``, ``class``,
-        ``difference``.
-    """
+    """The segments of one image with box, ``class``, both IoUs and `difference`, largest first."""
     own = drawing.segments_of(table, image, _COLUMNS, classes)
     shown = own.assign(difference=difference(own))
     return shown.sort_values("difference", ascending=False, kind="stable", ignore_index=True)
 
 
 def window_around(box: Sequence[int], shape: tuple[int, int], side: int) -> tuple[slice, slice]:
-    """Rows and columns of a square of that side, inside the image, with the box in its middle.
+    """Rows and columns of a square, inside an image (H, W), with a box in its middle.
 
-    Parameters
-    ----------
-    box : (top, left, bottom, right)
-    shape : (H, W)
-    side : int
-        Cut to the image if it is larger.
+    The box is (top, left, bottom, right). A side longer than the image is cut to it.
     """
     window = []
     for low, high, size in zip(box[:2], box[2:], shape, strict=True):
@@ -75,9 +63,7 @@ def plot(
     extent, height = max(box[2] - box[0], box[3] - box[1]), min(shape)
     inner = window_around(box, shape, int(np.clip(2 * extent, height / 6, height / 2)))
     values = segments[segments["S_in"] > 0].set_index("segment")
-    prediction, truth = (
-        overlay_classes(classes, palette, maps.image) for classes in (maps.pred, maps.gt)
-    )
+    prediction, truth = (overlay_classes(m, palette, maps.image) for m in (maps.pred, maps.gt))
     panels = (
         (drawing.paint_ious(maps.segments, values["iou_adj"])[outer], drawing.IOU_LABEL),
         (drawing.paint_ious(maps.segments, values["iou"])[outer], "$IoU$"),
@@ -88,38 +74,26 @@ def plot(
     artists = [drawing.show_picture(ax, *panel) for ax, panel in zip(axes, panels, strict=True)]
     corner = inner[1].start - outer[1].start - 0.5, inner[0].start - outer[0].start - 0.5
     size = inner[1].stop - inner[1].start, inner[0].stop - inner[0].start
-    details = [Rectangle(corner, *size, fill=False, linewidth=1.6) for _ in range(3)]
-    return artists + [ax.add_patch(detail) for ax, detail in zip(axes, details, strict=False)]
+    look = {"fill": False, "linewidth": 1.6}
+    return artists + [ax.add_patch(Rectangle(corner, *size, **look)) for ax in axes[:3]]
 
 
 def draw(runs: Sequence[Run], *, image: str | None = None) -> drawing.Drawing:
     """The image with the most telling segment, or the one asked for."""
     (run,) = runs
     table = drawing.load_judged(run)
-    image = drawing.choose_image(
-        runs, image, lambda: difference(table).groupby(table["image"]).max()
-    )
+    gaps = difference(table)
+    image = drawing.choose_image(runs, image, lambda: gaps.groupby(table["image"]).max())
     maps, segments = drawing.load_judged_maps(run, image), frame(table, image, run.classes)
     figure = drawing.new_figure(11, 4.6)
-    axes = figure.subplot_mosaic(
-        [["adj", "iou", "gt", "detail_pred"], ["adj", "iou", "gt", "detail_gt"]],
-        width_ratios=[2, 2, 2, 1],
-    )
-    plot(segments, maps, run.classes.palette, list(axes.values()))
-    figure.colorbar(
-        drawing.iou_scale(),
-        ax=list(axes.values()),
-        location="bottom",
-        shrink=0.5,
-        aspect=50,
-        label=f"{drawing.IOU_LABEL}, $IoU$",
-    )
+    axes = [*figure.subplot_mosaic("abcd;abce", width_ratios=[2, 2, 2, 1]).values()]
+    plot(segments, maps, run.classes.palette, axes)
+    bar = {"location": "bottom", "shrink": 0.5, "aspect": 50, "ax": axes}
+    figure.colorbar(drawing.iou_scale(), label=f"{drawing.IOU_LABEL}, $IoU$", **bar)
     patches = drawing.class_patches([maps.pred, maps.gt], run.classes)
     figure.legend(handles=patches, loc="outside lower center", ncols=9)
     crucial = segments.iloc[0]
-    figure.suptitle(
-        f"{drawing.title_of(run)}, {image}: {crucial['class']}, {crucial['S']} pixels, "
-        f"{drawing.IOU_LABEL} = {crucial['iou_adj']:.2f}, $IoU$ = {crucial['iou']:.2f}",
-        size=10,
-    )
+    title = f"{drawing.title_of(run)}, {image}: {crucial['class']}, {crucial['S']} pixels, "
+    ious = f"{drawing.IOU_LABEL} = {crucial['iou_adj']:.2f}, $IoU$ = {crucial['iou']:.2f}"
+    figure.suptitle(title + ious, size=10)
     return drawing.Drawing(figure, {"": segments})
