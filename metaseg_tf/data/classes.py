@@ -20,16 +20,7 @@ import numpy as np
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, in_one_line
 
-__all__ = [
-    "BUILT_IN",
-    "CITYSCAPES",
-    "KINDS",
-    "MAX_CLASSES",
-    "VOID",
-    "ClassTable",
-    "distinct_colours",
-    "load_classes",
-]
+__all__ = ["CITYSCAPES", "KINDS", "MAX_CLASSES", "VOID", "ClassTable", "load_classes"]
 
 #: Marks pixels outside of every class in the uint8 maps of this package.
 VOID = 255
@@ -154,24 +145,21 @@ def load_classes(source: str | os.PathLike) -> ClassTable:
             content = file.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
             raise ValueError(f"it is larger than {_LARGEST_FILE} bytes")
-        rows = _parse(content.decode("utf-8-sig"), path.suffix.lower())
+        text, suffix = content.decode("utf-8-sig"), path.suffix.lower()
+        if suffix == ".csv":
+            rows = list(csv.DictReader(io.StringIO(text), skipinitialspace=True))
+        elif suffix == ".json":
+            rows = json.loads(text)
+        else:
+            rows = [line.strip() for line in text.splitlines() if line.strip()]
+        if not isinstance(rows, list):
+            raise ValueError("it is not a list")
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise DataFormatError(
             f"{path}: expected names of classes as text, CSV or JSON, got a file that cannot be "
             f"read ({in_one_line(error)}); write one name per line, or give {', '.join(BUILT_IN)}"
         ) from error
     return ClassTable.from_json(rows)
-
-
-def _parse(text: str, suffix: str) -> list:
-    if suffix == ".json":
-        rows = json.loads(text)
-        if not isinstance(rows, list):
-            raise ValueError("it is not a list")
-        return rows
-    if suffix == ".csv":
-        return list(csv.DictReader(io.StringIO(text), skipinitialspace=True))
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 @lru_cache

@@ -8,6 +8,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -20,15 +21,8 @@ from metaseg_tf.untrusted.archives import read_members
 from metaseg_tf.untrusted.graphs import check_graph
 
 __all__ = [
-    "Branch",
     "Graph",
     "GraphFunctions",
-    "Tail",
-    "find_backbone",
-    "find_branches",
-    "find_image",
-    "find_output_stride",
-    "find_padding",
     "find_tail",
     "graph_multiply_adds",
     "import_graph",
@@ -36,8 +30,7 @@ __all__ = [
     "node_name",
 ]
 
-_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
-_STRIDED = (*_CONVOLUTIONS, "MaxPool")
+CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 #: Ops between ArgMax and the output, which move labels about but do not change them.
 _LABEL_OPS = re.compile(
     "Cast|Identity|Slice|StridedSlice|ExpandDims|Squeeze|Reshape|ResizeNearestNeighbor"
@@ -120,13 +113,6 @@ class Tail(NamedTuple):
     resize: str | None
 
 
-class Branch(NamedTuple):
-    """One pass of the image through the network: the size it is resized to, and if mirrored."""
-
-    resize: str | None
-    flipped: bool
-
-
 def find_tail(graph: Graph) -> Tail:
     """The one ArgMax that leads to an output, and what feeds it, or a NetworkError."""
     found = {node.name: _follow_labels(graph, node) for node in graph.of("ArgMax")}
@@ -144,87 +130,16 @@ def find_tail(graph: Graph) -> Tail:
     return Tail(argmax, graph.nodes[argmax].input[0], labels, resize)
 
 
-def find_image(graph: Graph, tail: Tail):
-    """The one placeholder that the labels depend on, or a NetworkError."""
-    ancestors = graph.ancestors(graph.nodes[tail.argmax])
-    found = [node for node in ancestors if node.op == "Placeholder"]
-    if len(found) != 1:
-        raise NetworkError(
-            f"graph: expected one input, the image, got {len(found)} "
-            f"({', '.join(node.name for node in found) or 'none'}); freeze the others as constants"
-        )
-    return found[0]
-
-
-def find_branches(graph: Graph) -> list[Branch]:
-    """The passes of the image through the network, one for each scale and mirroring."""
-    branches = []
-    for convolution in _first_convolutions(graph):
-        before = graph.ancestors(convolution)
-        resize = next((node.input[1] for node in before if node.op == "ResizeBilinear"), None)
-        flipped = any(node.op in ("ReverseV2", "Reverse") for node in before)
-        branches.append(Branch(resize, flipped))
-    return branches
-
-
-def find_padding(graph: Graph) -> str | None:
-    """Name of the node that pads the image to the crop, None if there is none.
-
-    It is the first of its kind: Xception pads again right in front of its first convolution.
-    """
-    before = {n.name for conv in _first_convolutions(graph) for n in graph.ancestors(conv)}
-    pads = (n.name for n in graph.order if n.op in ("Pad", "PadV2") and n.name in before)
-    return next(pads, None)
-
-
-def find_output_stride(graph: Graph) -> int:
-    """The product of the strides on the way to the coarsest feature map (1 without convolutions).
-
-    Dilated convolutions and the decoder do not lower it, nor does the pooling of the whole map.
-    """
-    strides: dict[str, int] = {}
-    for node in graph.order:
-        own = max(node.attr["strides"].list.i, default=1) if node.op in _STRIDED else 1
-        before = max((strides[source.name] for source in graph.inputs(node)), default=1)
-        strides[node.name] = own * before
-    return max((strides[node.name] for node in graph.of(*_CONVOLUTIONS)), default=1)
-
-
-def find_backbone(graph: Graph) -> str:
-    """Outermost scope of the first convolution's weights, which upstream names for the backbone."""
-    for node in _first_convolutions(graph):
-        weights = graph.inputs(node)[1]
-        for source in (weights, *graph.ancestors(weights)):
-            if source.op == "Const":
-                return source.name.split("/")[0]
-    return "unknown"
-
-
 def _follow_labels(graph: Graph, argmax) -> str | None:
     """Name of the output that shows the labels of ``argmax``, or None if none does."""
     node, consumers = argmax, graph.consumers[argmax.name]
     while consumers:
-        moved = [
-            c
-            for c in consumers
-            if _LABEL_OPS.fullmatch(c.op) and node_name(c.input[0]) == node.name
-        ]
-        if not moved:
+        moved = (c for c in consumers if _LABEL_OPS.fullmatch(c.op))
+        node = next((c for c in moved if node_name(c.input[0]) == node.name), None)
+        if node is None:
             return None
-        node, consumers = moved[0], graph.consumers[moved[0].name]
+        consumers = graph.consumers[node.name]
     return node.name
-
-
-def _first_convolutions(graph: Graph) -> list:
-    reached: set[str] = set()
-    first = []
-    for node in graph.order:
-        behind = any(source.name in reached for source in graph.inputs(node))
-        if node.op in _CONVOLUTIONS and not behind:
-            first.append(node)
-        if node.op in _CONVOLUTIONS or behind:
-            reached.add(node.name)
-    return first
 
 
 class GraphFunctions:
@@ -309,7 +224,7 @@ def graph_multiply_adds(graph: tf.Graph) -> int | None:
     """
     total = 0
     for op in graph.get_operations():
-        if op.type not in _CONVOLUTIONS:
+        if op.type not in CONVOLUTIONS:
             continue
         spread = (c for c in op.outputs[0].consumers() if c.type == "BatchToSpaceND")
         output, kernel = next(spread, op).outputs[0].shape, op.inputs[1].shape
@@ -343,7 +258,11 @@ def load_graph_def(path: Path) -> tf.compat.v1.GraphDef:
         contents = [path.read_bytes()]
     else:
         contents = [content for _, content in read_members(path, ".pb")]
-    graphs = [graph_def for graph_def in map(_parse, contents) if graph_def is not None]
+    graphs = []
+    for content in contents:
+        with suppress(DecodeError):
+            graphs.append(tf.compat.v1.GraphDef.FromString(content))
+    graphs = [graph for graph in graphs if any(node.op == "Placeholder" for node in graph.node)]
     if len(graphs) != 1:
         expected = "a frozen graph (GraphDef), got another or a truncated file; copy it again"
         if path.suffix != ".pb":
@@ -354,12 +273,3 @@ def load_graph_def(path: Path) -> tf.compat.v1.GraphDef:
         raise DataFormatError(f"{path}: expected {expected}")
     check_graph(graphs[0])
     return graphs[0]
-
-
-def _parse(content: bytes) -> tf.compat.v1.GraphDef | None:
-    """The graph in ``content``, None if there is none."""
-    try:
-        graph_def = tf.compat.v1.GraphDef.FromString(content)
-    except DecodeError:
-        return None
-    return graph_def if any(node.op == "Placeholder" for node in graph_def.node) else None

@@ -4,14 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from metaseg_tf.networks.checkpoints import (
-    BUNDLED,
-    CATALOGUE,
-    bundled_path,
-    checkpoint_path,
-    find,
-    hash_files,
-)
+from metaseg_tf.networks import checkpoints
 from metaseg_tf.networks.formats import open_network
 from metaseg_tf.networks.image_network import Network
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
@@ -64,7 +57,8 @@ def describe_network(
     else:
         files = [path] if path.is_file() else sorted(path.parent.glob(f"{path.name}.*"))
     settings = replace(network.settings, tile=options.tile, overlap=options.overlap)
-    return {"network": Path(source).name, "network_sha256": hash_files(files), **settings.to_json()}
+    known = {"network": Path(source).name, "network_sha256": checkpoints.hash_files(files)}
+    return known | settings.to_json()
 
 
 def paper_options(source: str | Path, options: NetworkOptions) -> NetworkOptions:
@@ -72,24 +66,28 @@ def paper_options(source: str | Path, options: NetworkOptions) -> NetworkOptions
 
     Asking for ``flip=False`` alone therefore leaves the paper's scales in force.
     """
-    return options.completed(find(source).settings) if _is_catalogue_name(source) else options
+    if not _is_catalogue_name(source):
+        return options
+    return options.completed(checkpoints.find(source).settings)
 
 
 def absolute_source(source: str | Path) -> str:
     """A source by which a process in another folder finds the same network."""
-    is_name = source in BUNDLED or _is_catalogue_name(source)
+    is_name = source in checkpoints.BUNDLED or _is_catalogue_name(source)
     return source if is_name else str(Path(source).absolute())
 
 
 def _find_path(source):
-    if source in BUNDLED:
-        return bundled_path(f"{source}.pb")
-    return checkpoint_path(find(source)) if _is_catalogue_name(source) else Path(source)
+    if source in checkpoints.BUNDLED:
+        return checkpoints.bundled_path(f"{source}.pb")
+    if _is_catalogue_name(source):
+        return checkpoints.checkpoint_path(checkpoints.find(source))
+    return Path(source)
 
 
 def _is_catalogue_name(source):
     # A word: paths have a dot or a separator, or lead somewhere.
-    if not isinstance(source, str) or source in BUNDLED or not source.isidentifier():
+    if not isinstance(source, str) or source in checkpoints.BUNDLED or not source.isidentifier():
         return False
     is_path = Path(source).exists() or Path(f"{source}.index").exists()
-    return not is_path or any(entry.name == source for entry in CATALOGUE)
+    return not is_path or any(entry.name == source for entry in checkpoints.CATALOGUE)

@@ -4,6 +4,7 @@ The segment table is a pandas DataFrame with one row per predicted segment k. It
 from measuring to analysing. Its column names are those of the authors' code.
 """
 
+import itertools
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -199,9 +200,7 @@ def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
 
 def count_classes(table: pd.DataFrame) -> int:
     """Number of ``cprob`` columns of a segment table; a DataFormatError above 254."""
-    n_classes = 0
-    while f"cprob{n_classes}" in table.columns:
-        n_classes += 1
+    n_classes = next(j for j in itertools.count() if f"cprob{j}" not in table)
     if n_classes > MAX_CLASSES:
         raise DataFormatError(
             f"segment table: expected at most {MAX_CLASSES} classes, got {n_classes}; "

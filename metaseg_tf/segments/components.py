@@ -11,14 +11,7 @@ from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError, MissingDependencyError, ShapeError
 from metaseg_tf.segments.columns import check_convention
 
-__all__ = [
-    "Spans",
-    "check_labelling",
-    "connect_spans",
-    "find_interior",
-    "label_components",
-    "span_starts",
-]
+__all__ = ["Spans", "check_labelling", "connect_spans", "find_interior", "label_components"]
 
 _LABELLERS = ("skimage", "runs", "tfa")
 
@@ -115,9 +108,20 @@ class Spans(NamedTuple):
 
     @classmethod
     def of(cls, *maps: np.ndarray, every: int | None = None) -> "Spans":
-        """The spans of an image, as `span_starts`."""
-        starts = span_starts(*maps, every=every)
-        return cls(starts, np.diff(starts, append=maps[0].size), maps[0].shape[1])
+        """The spans of pixels that are equal in all maps [H, W], in raster order.
+
+        Sums over segments become sums over spans, of which an image has a hundred times fewer
+        than pixels. With ``every``, a new one also begins at each multiple of this flat position.
+        """
+        begins = np.zeros(maps[0].shape, bool)
+        begins[:, 0] = True
+        for array in maps:
+            begins[:, 1:] |= array[:, 1:] != array[:, :-1]
+        begins = begins.ravel()
+        if every is not None:
+            begins[::every] = True
+        starts = np.flatnonzero(begins)
+        return cls(starts, np.diff(starts, append=begins.size), maps[0].shape[1])
 
     def take(self, indices: np.ndarray) -> "Spans":
         """Some of the spans."""
@@ -191,20 +195,3 @@ def find_interior(classes: np.ndarray, *, convention: str = "reference") -> np.n
         interior[[0, -1]] = False
         interior[:, [0, -1]] = False
     return interior
-
-
-def span_starts(*maps: np.ndarray, every: int | None = None) -> np.ndarray:
-    """Flat positions, int64 [N], at which spans of pixels begin that are equal in all maps [H, W].
-
-    A span stays within one row of the image. Sums over segments become sums over spans, of which an
-    image has a hundred times fewer than pixels. With ``every``, a new one also begins at each
-    multiple of this flat position.
-    """
-    begins = np.zeros(maps[0].shape, bool)
-    begins[:, 0] = True
-    for array in maps:
-        begins[:, 1:] |= array[:, 1:] != array[:, :-1]
-    begins = begins.ravel()
-    if every is not None:
-        begins[::every] = True
-    return np.flatnonzero(begins)

@@ -288,14 +288,11 @@ class _NpyArrays(NamedTuple):
 
 
 def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(stream)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in readers:
+    header, version = np.lib.format, np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
         raise ValueError(f"npy version {version}")
-    shape, _, dtype = readers[version](stream)
+    read = header.read_array_header_1_0 if version == (1, 0) else header.read_array_header_2_0
+    shape, _, dtype = read(stream)
     return shape, dtype
 
 

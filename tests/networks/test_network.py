@@ -100,7 +100,7 @@ class TestCatalogue:
     @pytest.fixture(autouse=True)
     def catalogue(self, monkeypatch, checkpoint):
         entry = SimpleNamespace(settings=NetworkOptions(16, (0.75, 1.0), True, CROP))
-        door = "metaseg_tf.networks.network"
+        door = "metaseg_tf.networks.checkpoints"
         monkeypatch.setattr(f"{door}.find", {"published": entry}.__getitem__)
         monkeypatch.setattr(f"{door}.checkpoint_path", lambda entry: checkpoint)
 

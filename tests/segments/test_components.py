@@ -9,7 +9,7 @@ from scenes import class_maps, slow_components, slow_interior
 
 from metaseg_tf.errors import InputError, MissingDependencyError, ShapeError
 from metaseg_tf.segments.columns import CONVENTIONS
-from metaseg_tf.segments.components import find_interior, label_components, span_starts
+from metaseg_tf.segments.components import Spans, find_interior, label_components
 
 
 @given(class_maps(), st.sampled_from([8, 4]), st.sampled_from(["skimage", "runs"]))
@@ -99,10 +99,10 @@ def test_conventions_part_at_the_edge_of_the_image():
 
 
 @given(class_maps(), class_maps(), st.integers(1, 5))
-def test_runs_are_constant_and_short(first, second, every):
+def test_spans_are_constant_and_short(first, second, every):
     if first.shape != second.shape:
         second = first
-    starts = span_starts(first, second, every=every)
+    starts = Spans.of(first, second, every=every).starts
     assert starts[0] == 0
     bounds = [*starts, first.size]
     for begin, end in itertools.pairwise(bounds):

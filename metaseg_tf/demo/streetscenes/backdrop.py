@@ -5,7 +5,7 @@ from math import cos, pi
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from metaseg_tf.demo.streetscenes.layout import draw_marks
+from metaseg_tf.demo.streetscenes.street import draw_marks
 from metaseg_tf.demo.streetscenes.tools import LABEL_IDS, disc, rectangle, sample_noise
 
 __all__ = ["finish_ground", "paint_ground", "paint_own_car", "paint_sky"]
@@ -80,39 +80,30 @@ def paint_ground(canvas, rng, plan):
     far = min(_STATIONS[-1], canvas.camera.focal * canvas.camera.eye)
     stations = [z for z in _STATIONS if z < far] + [far]
     for strip in plan.strips:
-        colour, label = KINDS[strip.kind]
-        outline = [(strip.left, 0, z) for z in stations]
-        outline += [(strip.right, 0, z) for z in reversed(stations)]
-        canvas.flat(canvas.camera.project(outline), _scaled(colour, tone), label)
+        outline = [(strip.left, z) for z in stations]
+        outline += [(strip.right, z) for z in reversed(stations)]
+        _lay(canvas, outline, strip.kind, tone)
     for street in plan.side_streets:
-        edges = sorted((street.kerb, street.end))
-        _paint_patch(canvas, *edges, street.near - 2, street.far + 2, kind="slabs")
-        _paint_patch(canvas, *edges, street.near, street.far, tone=tone)
+        left, right = sorted((street.kerb, street.end))
+        _lay(canvas, rectangle(left, street.near - 2, right, street.far + 2), "slabs", 1.0)
+        _lay(canvas, rectangle(left, street.near, right, street.far), "asphalt", tone)
     _paint_wear(canvas, rng, plan, tone)
     for mark in draw_marks(rng, plan):
-        worn = rng.uniform(0.75, 1.0)
-        points = [(x, 0, z) for x, z in mark]
-        grey = min(255, round(215 * worn * tone))
-        canvas.flat(canvas.camera.project(points), (grey, grey, grey), "road")
+        grey = min(255, round(215 * rng.uniform(0.75, 1.0) * tone))
+        canvas.flat(canvas.camera.project([(x, 0, z) for x, z in mark]), (grey,) * 3, "road")
 
 
-def _paint_patch(canvas, left, right, near, far, *, kind="asphalt", tone=1.0):
-    """Lay a rectangle of the given kind."""
+def _lay(canvas, outline, kind, tone):
+    """Lay ground of a kind, brighter or darker by ``tone``, within an outline of (x, z)."""
     colour, label = KINDS[kind]
-    corners = [(left, 0, near), (left, 0, far), (right, 0, far), (right, 0, near)]
-    canvas.flat(canvas.camera.project(corners), _scaled(colour, tone), label)
+    pixels = canvas.camera.project([(x, 0, z) for x, z in outline])
+    canvas.flat(pixels, tuple(min(255, round(c * tone)) for c in colour), label)
 
 
 def finish_ground(canvas, rng, shadows):
-    """Give the ground its grain, the shadows of the items, light and haze.
+    """Give the ground its grain, the ``shadows`` of the items, light and haze.
 
-    Parameters
-    ----------
-    canvas : Canvas
-        With nothing painted but the sky and the ground.
-    rng : numpy Generator
-    shadows : list of Shadow
-        Casters of the shadows.
+    Nothing but sky and ground may have been painted on the canvas before.
     """
     image, labels = canvas.arrays()
     first, distances = canvas.camera.ground_rows()
@@ -133,7 +124,7 @@ def finish_ground(canvas, rng, shadows):
     haze = np.array(canvas.light.haze, np.float32)
     ground = image[first:] * (bright * clear)[..., None] + haze * (1 - clear)[..., None]
     image[first:] = np.clip(ground, 0, 255)
-    canvas.replace(image)
+    canvas.image.paste(Image.fromarray(image))
 
 
 def _paint_wear(canvas, rng, plan, tone):
@@ -141,16 +132,15 @@ def _paint_wear(canvas, rng, plan, tone):
     for _ in range(rng.integers(0, 5)):
         x, z = rng.uniform(-plan.lane / 2, plan.right_kerb - 2), rng.uniform(5, 30)
         width, length = rng.uniform(0.5, 2.0), rng.uniform(1, 6)
-        _paint_patch(canvas, x, x + width, z, z + length, tone=tone * rng.uniform(0.8, 1.0))
+        patch = rectangle(x, z, x + width, z + length)
+        _lay(canvas, patch, "asphalt", tone * rng.uniform(0.8, 1.0))
     for _ in range(rng.integers(0, 4)):
         x, z = rng.uniform(plan.left_kerb + 1, plan.right_kerb - 1), rng.uniform(4, 30)
-        outline = [(a, 0, b) for a, b in disc(x, z, 0.35)]
-        colour, label = KINDS["cover"]
-        canvas.flat(canvas.camera.project(outline), _scaled(colour, tone), label)
+        _lay(canvas, disc(x, z, 0.35), "cover", tone)
     for _ in range(rng.integers(0, 120) * (rng.uniform() < 0.3)):
         kerb = plan.left_kerb if rng.uniform() < 0.5 else plan.right_kerb
         x, z = kerb - np.sign(kerb) * rng.exponential(0.5), 3 + rng.exponential(8)
-        _paint_patch(canvas, x, x + 0.1, z, z + 0.12, kind="leaf", tone=rng.uniform(0.7, 1.3))
+        _lay(canvas, rectangle(x, z, x + 0.1, z + 0.12), "leaf", rng.uniform(0.7, 1.3))
 
 
 def _shadow_map(canvas, shadows):
@@ -185,10 +175,6 @@ def _outline(shadow):
     return rectangle(x - half_width, z - half_length, x + half_width, z + half_length)
 
 
-def _scaled(colour, factor):
-    return tuple(min(255, round(c * factor)) for c in colour)
-
-
 def paint_own_car(canvas, rng):
     """Paint the bonnet over the lower edge and the border that rectification leaves void."""
     width, height = canvas.camera.width, canvas.camera.height
@@ -206,10 +192,6 @@ def paint_own_car(canvas, rng):
         outline += [(width, height), (0, height)]
         canvas.flat(outline, (value, value, round(value * 1.05)), "ego vehicle")
     border = max(2, round(height / 200))
-    for box in (
-        (0, 0, width, border),
-        (0, height - border, width, height),
-        (0, 0, border, height),
-        (width - border, 0, width, height),
-    ):
-        canvas.labels.paste(LABEL_IDS["out of roi"], box)
+    frame = ImageDraw.Draw(canvas.labels)
+    outside = LABEL_IDS["out of roi"]
+    frame.rectangle((0, 0, width - 1, height - 1), outline=outside, width=border)

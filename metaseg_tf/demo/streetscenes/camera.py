@@ -75,19 +75,10 @@ class Camera:
         return columns * (z / np.float32(self.focal)) - np.float32(self.bend) * z * z
 
     def wall_columns(self, start, end, columns):
-        """Where the rays through ``columns`` meet the vertical wall over two ground points.
+        """Where the rays through pixel ``columns`` meet the wall over two ground points (x, z).
 
-        Parameters
-        ----------
-        start, end : (x, z)
-            Ends of the wall in metres.
-        columns : float32 [W]
-            Pixel columns.
-
-        Returns
-        -------
-        along, z : float32 [W]
-            Metres along the wall from ``start``, and distance; clipped to the wall.
+        Gives metres along the wall from ``start`` and the distance, both float32 as ``columns``
+        and clipped to the wall.
         """
         (xa, za), (xb, zb) = ((self.bent(x, z), z) for x, z in (start, end))
         ray = (columns - self.centre) / self.focal
@@ -106,19 +97,7 @@ def reduce(image, factor):
 
 
 def take_photograph(image, rng, conditions):
-    """The photograph that a camera takes of a scene.
-
-    Parameters
-    ----------
-    image : float32 [H, W, 3]
-        Light that reaches the lens, in 0..255.
-    rng : numpy Generator
-    conditions : Conditions
-
-    Returns
-    -------
-    uint8 [H, W, 3]
-    """
+    """The photograph, uint8 [H, W, 3], of the light that reaches the lens, float32 in 0..255."""
 
     def factor(bounds):
         return np.float32(rng.uniform(*bounds))

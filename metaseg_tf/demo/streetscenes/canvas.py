@@ -19,19 +19,10 @@ class Stamp(NamedTuple):
     levels: tuple[tuple[np.ndarray, np.ndarray], ...]
 
     def cut(self, size, corner, window):
-        """The part that a window shows of the shape, scaled to ``size`` and put at ``corner``.
+        """Mask and shade as a ``window`` shows them of the shape scaled to ``size`` at ``corner``.
 
-        Parameters
-        ----------
-        size, corner : (int, int)
-            Width and height, and left and top, in pixels.
-        window : (int, int, int, int)
-            Left, top, right and bottom of what is wanted, within the scaled shape.
-
-        Returns
-        -------
-        mask : bool [h, w]
-        shade : uint8 [h, w]
+        Size and corner are width, height and left, top in pixels; the window is left, top, right
+        and bottom of what is wanted, within the scaled shape.
         """
         # The coarsest level that is at least as fine as asked for, or the finest there is.
         fine = [level for level in self.levels if len(level[0]) >= max(size)]
@@ -44,13 +35,9 @@ class Stamp(NamedTuple):
 
 
 def make_stamp(mask, shade):
-    """A stamp with all its sizes, each half of the one before.
+    """A stamp of a mask, bool [S, S], and brightness, float [S, S] in [0, 1].
 
-    Parameters
-    ----------
-    mask : bool [S, S]
-    shade : float [S, S]
-        Brightness in [0, 1].
+    Each of its levels is half as wide as the one before.
     """
     levels, cover = [], mask.astype(np.float32)
     while len(cover) >= _SMALLEST:
@@ -103,27 +90,18 @@ class Canvas:
 
     def lit(self, points, colour, label=None):
         """Fill a flat face of world points in the light that its normal gives it."""
-        normal = _normal(points)
-        brightness = self.light.on(normal)
-        self.polygon(points, scaled(colour, brightness), label)
+        self.polygon(points, scaled(colour, self.light.on(_normal(points))), label)
 
     def wall(self, start, end, bottom, top, shader, label):
-        """Paint a vertical wall over the ground line from ``start`` to ``end`` with a texture.
+        """Paint a vertical wall over the ground line between two points (x, z), all in metres.
 
-        Parameters
-        ----------
-        start, end : (x, z)
-            Ends of the wall in metres.
-        bottom, top : float
-            Its extent upwards in metres.
-        shader : callable
-            ``shader(along [W], up [H, W]) -> (rgb float32 [H, W, 3], opacity bool [H, W] or
-            None)`` with both coordinates in metres; what is not opaque is seen through, yet
-            carries the label, as Cityscapes labels fences.
+        ``shader(along [W], up [H, W])``, both in metres, gives colours, float32 [H, W, 3], and
+        opacity, bool [H, W] or None. What is not opaque is seen through, yet carries the label, as
+        Cityscapes labels fences.
         """
+        (xa, za), (xb, zb) = start, end
         quad = self.camera.project(
-            [(*start[:1], y, start[1]) for y in (bottom, top)]
-            + [(*end[:1], y, end[1]) for y in (top, bottom)]
+            [(xa, bottom, za), (xa, top, za), (xb, top, zb), (xb, bottom, zb)]
         )
         box = self._visible_box(quad)
         if box is None:
@@ -156,10 +134,6 @@ class Canvas:
     def arrays(self):
         """Copies as uint8 [H, W, 3] and uint8 [H, W]."""
         return np.array(self.image), np.array(self.labels)
-
-    def replace(self, image):
-        """Take ``image``, uint8 [H, W, 3], for the picture painted so far; labels stay."""
-        self.image.paste(Image.fromarray(image))
 
     def _visible_box(self, pixels):
         columns, rows = zip(*pixels, strict=True)

@@ -9,32 +9,18 @@ __all__ = ["TRAINING", "VALIDATION", "Conditions", "Light"]
 
 @dataclass(frozen=True)
 class Conditions:
-    """Ranges (low, high) from which each scene draws its own values.
+    """How hard scenes are to read: ranges (low, high) that they draw from, and probabilities.
 
-    Parameters
-    ----------
-    visibility : tuple of float
-        Distance in metres at which haze has taken 63 % of an object's colour.
-    exposure : tuple of float
-        Factor on the brightness of the image.
-    contrast : tuple of float
-        Factor on the distance of grey values to middle grey.
-    defocus, motion : tuple of float
-        Radius of the lens blur and length of the motion blur, in 1/1000 of the image's height.
-    noise : tuple of float
-        Standard deviation of the sensor's noise, in grey values.
-    jpeg : tuple of int
-        Quality of the compression.
-    cast : float
-        Largest relative deviation of a colour channel.
-    saturation : tuple of float
-        Factor on colourfulness.
-    dusk, sunny : float
-        Probabilities of dusk and of direct sun; the remainder is overcast.
-    crowd, clutter, traffic : float
-        Factors on the numbers of people, of street furniture and of vehicles.
-    oddity : float
-        Probability that an object is painted in a colour that its kind rarely has.
+    ``visibility`` is the distance in metres at which haze has taken 63 % of an object's colour.
+    ``exposure``, ``contrast`` and ``saturation`` are factors on the brightness, on the distance of
+    grey values to middle grey and on colourfulness; ``cast`` is the largest relative deviation of a
+    colour channel. ``defocus`` is the radius of the lens blur and ``motion`` the length of the
+    motion blur, in 1/1000 of the image's height; ``noise`` the sensor's standard deviation in grey
+    values; ``jpeg`` the quality of the compression.
+
+    ``dusk`` and ``sunny`` are probabilities of dusk and of direct sun; the remainder is overcast.
+    ``crowd``, ``clutter`` and ``traffic`` are factors on the numbers of people, of street furniture
+    and of vehicles; ``oddity`` is the probability that an object has a colour rare for its kind.
     """
 
     visibility: tuple[float, float] = (250.0, 1500.0)
@@ -94,14 +80,11 @@ class Light:
         kind = rng.uniform()
         dusk, sunny = kind < conditions.dusk, kind > 1 - conditions.sunny
         azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 1.0)
-        flat = np.cos(elevation)
+        flat, rise = np.cos(elevation), np.sin(elevation)
+        towards = (flat * np.sin(azimuth), rise, flat * np.cos(azimuth))
         grey = rng.uniform(185, 225) * (0.55 if dusk else 1.0)
         return cls(
-            towards=(
-                float(flat * np.sin(azimuth)),
-                float(np.sin(elevation)),
-                float(flat * np.cos(azimuth)),
-            ),
+            towards=tuple(map(float, towards)),
             sun=float(rng.uniform(0.4, 0.7)) if sunny else 0.08,
             ambient=0.6 if sunny else 0.45 if dusk else 0.8,
             haze=(grey * 0.97, grey, grey * 1.03),

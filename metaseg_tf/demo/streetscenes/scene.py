@@ -15,8 +15,7 @@ from metaseg_tf.demo.streetscenes.backdrop import (
 from metaseg_tf.demo.streetscenes.camera import Camera, reduce, take_photograph
 from metaseg_tf.demo.streetscenes.canvas import SUPERSAMPLING, Canvas
 from metaseg_tf.demo.streetscenes.conditions import TRAINING, Light
-from metaseg_tf.demo.streetscenes.layout import draw_plan
-from metaseg_tf.demo.streetscenes.populate import populate
+from metaseg_tf.demo.streetscenes.street import draw_plan, populate
 from metaseg_tf.errors import InputError
 from metaseg_tf.runs.storage import LocalFolder
 

@@ -8,17 +8,8 @@ from typing import NamedTuple
 from metaseg_tf.demo.streetscenes.tools import disc, draw_any, draw_near, pick, rectangle, scaled
 
 __all__ = [
-    "BUS",
-    "CARS",
-    "TRAM",
-    "TRUCKS",
-    "VAN",
-    "Mark",
-    "Point",
-    "Shape",
-    "draw_paint",
-    "paint_vehicle",
-]
+    "BUS", "CARS", "TRAM", "TRUCKS", "VAN", "Mark", "Point", "Shape", "draw_paint", "paint_vehicle",
+]  # fmt: skip
 
 _DARK_PAINTS = ((40, 42, 46), (56, 58, 64), (30, 38, 58), (96, 26, 30), (36, 58, 94), (58, 64, 56))
 _LIGHT_PAINTS = ((150, 152, 156), (186, 188, 190), (216, 216, 214), (110, 112, 114))
@@ -52,9 +43,8 @@ class Mark(NamedTuple):
 class Shape:
     """A vehicle: side view from rear to front, side windows, wheels and what front and rear bear.
 
-    ``panes`` are outlines (along, up); ``wheels`` positions along it; ``stripe`` the lower and
-    upper edge of a dark band along the side; ``seams`` where doors meet; ``mirrors`` where the
-    wing mirrors are.
+    ``panes`` are outlines (along, up); ``wheels``, ``seams`` (where doors meet) and ``mirrors``
+    are positions along it; ``stripe`` is the lower and upper edge of a dark band along the side.
     """
 
     label: str
@@ -117,13 +107,9 @@ def _car(boot, roof_rear, roof_front, screen, height, shoulder=0.94):
     behind, before = pillar - 0.05, pillar + 0.05
     panes = (
         ((boot + 0.3, shoulder), (roof_rear + 0.12, top), (behind, top + 0.03), (behind, shoulder)),
-        (
-            (before, shoulder),
-            (before, top + 0.03),
-            (roof_front - 0.05, top),
-            (screen - 0.2, shoulder),
-        ),
-    )
+        ((before, shoulder), (before, top + 0.03), (roof_front - 0.05, top),
+         (screen - 0.2, shoulder)),
+    )  # fmt: skip
     return Shape(
         "car", profile, panes, (-1.3, 1.32), 0.32, rear, front, _DARK_PAINTS + _LIGHT_PAINTS * 2,
         (0.2, 0.3), seams=(pillar, screen - 0.15), mirrors=screen - 0.3,
@@ -245,19 +231,10 @@ def draw_paint(rng, shape, oddity):
     return draw_near(rng, pick(rng, shape.paints), 0.1)
 
 
-def paint_vehicle(canvas, shape, frame, paint, *, braking=False):
-    """Paint a vehicle: tyres, panels from far to near, the side, then what is on its ends.
+def paint_vehicle(canvas, _rng, shape, frame, paint, *, braking=False):
+    """Paint a vehicle in its Frame: tyres, panels from far to near, the side, marks on its ends.
 
-    Parameters
-    ----------
-    canvas : Canvas
-    shape : Shape
-    frame : Frame
-        Its place and heading.
-    paint : (r, g, b)
-        Body colour in 0..255.
-    braking : bool
-        Whether the tail lamps shine.
+    ``paint`` is the body's colour in 0..255; the tail lamps shine if it is ``braking``.
     """
     # Windows are dark inside, with some of the sky upon them.
     glass = tuple(24 + 0.16 * c for c in canvas.light.haze)
@@ -295,15 +272,10 @@ def _paint_tyres(canvas, shape, frame):
     half, width = shape.half_width - 0.04, 0.22
     for along in (-shape.half_length * 0.72, shape.half_length * 0.72):
         for a, b in ((-half, width - half), (half - width, half)):
-            quad = [
-                (a, 0, along),
-                (a, shape.radius, along),
-                (b, shape.radius, along),
-                (b, 0, along),
-            ]
-            canvas.polygon(frame.place(quad), _MATERIALS["tyre"], shape.label)
+            tyre = frame.place([(x, y, along) for x, y in rectangle(a, 0, b, shape.radius)])
+            canvas.polygon(tyre, _MATERIALS["tyre"], shape.label)
     floor = shape.profile[0].up
-    shade = [(-half, 0.1, 0), (-half, floor + 0.1, 0), (half, floor + 0.1, 0), (half, 0.1, 0)]
+    shade = [(x, y, 0) for x, y in rectangle(-half, 0.1, half, floor + 0.1)]
     canvas.polygon(frame.place(shade), (14, 14, 15), shape.label)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 from typing import ClassVar
 
@@ -15,11 +16,9 @@ __all__ = [
     "OUTPUT_STRIDES",
     "XCEPTION65",
     "Architecture",
-    "Bottleneck",
     "Decoder",
     "MobileNetV2",
     "Xception",
-    "XceptionUnit",
     "atrous_schedule",
 ]
 
@@ -87,19 +86,16 @@ class MobileNetV2:
         There is no low-level feature.
         """
         schedule = atrous_schedule([2, *(b.stride for b in self.blocks)], output_stride)
-        x = layers.conv(
-            x, f"{self.scope}/Conv", self.stem, size=3, stride=2, activation=tf.nn.relu6
-        )
-        for index, (block, (stride, rate)) in enumerate(
-            zip(self.blocks, schedule[1:], strict=True)
-        ):
+        relu6 = tf.nn.relu6
+        x = layers.conv(x, f"{self.scope}/Conv", self.stem, size=3, stride=2, activation=relu6)
+        layout = zip(self.blocks, schedule[1:], strict=True)
+        for index, (block, (stride, rate)) in enumerate(layout):
             scope, y = self.block_scope(index), x
             if block.expansion > 1:
                 depth = x.shape[-1] * block.expansion
-                y = layers.conv(y, f"{scope}/expand", depth, activation=tf.nn.relu6)
-            y = layers.depthwise(
-                y, f"{scope}/depthwise", stride=stride, rate=rate, activation=tf.nn.relu6
-            )
+                y = layers.conv(y, f"{scope}/expand", depth, activation=relu6)
+            name = f"{scope}/depthwise"
+            y = layers.depthwise(y, name, stride=stride, rate=rate, activation=relu6)
             y = layers.conv(y, f"{scope}/project", block.depth)
             x = x + y if stride == 1 and x.shape[-1] == block.depth else y
         return x, None
@@ -175,18 +171,10 @@ class Xception:
         return x, low_level
 
     def _stem(self, layers, x):
-        scope, relu = f"{self.scope}/entry_flow", tf.nn.relu
-        first, second = self.stem
-        x = layers.conv(
-            _pad_edges(x),
-            f"{scope}/conv1_1",
-            first,
-            size=3,
-            stride=2,
-            padding="VALID",
-            activation=relu,
-        )
-        return layers.conv(x, f"{scope}/conv1_2", second, size=3, activation=relu)
+        scope = f"{self.scope}/entry_flow/conv1"
+        conv = partial(layers.conv, size=3, activation=tf.nn.relu)
+        x = conv(_pad_edges(x), f"{scope}_1", self.stem[0], stride=2, padding="VALID")
+        return conv(x, f"{scope}_2", self.stem[1])
 
 
 def _xception_module(layers, x, scope, unit, stride, rate):

@@ -15,13 +15,10 @@ import tensorflow as tf
 from metaseg_tf.errors import NetworkError
 from metaseg_tf.networks.deeplab.model import mean_softmax
 from metaseg_tf.networks.graph import (
+    CONVOLUTIONS,
     Graph,
     GraphFunctions,
-    find_backbone,
-    find_branches,
-    find_image,
-    find_output_stride,
-    find_padding,
+    Tail,
     find_tail,
     graph_multiply_adds,
     node_name,
@@ -107,16 +104,15 @@ class FrozenGraph(Network):
         )
 
     def _read_settings(self, graph: Graph) -> NetworkOptions:
-        branches = find_branches(graph)
-        sizes = [self._fixed_size(b.resize) if b.resize else self.crop for b in branches]
-        # The sizes are truncated to whole pixels; the wider side gives the scale more exactly.
-        scales = {round((width - 1) / max(self.crop[1] - 1, 1), 2) for _, width in sizes}
-        return NetworkOptions(
-            output_stride=find_output_stride(graph),
-            scales=tuple(sorted(scales)),
-            flip=any(branch.flipped for branch in branches),
-            crop=self.crop,
-        )
+        scales, flip = set(), False
+        for convolution in _first_convolutions(graph):
+            before = graph.ancestors(convolution)
+            resize = next((node.input[1] for node in before if node.op == "ResizeBilinear"), None)
+            _, width = self._fixed_size(resize) if resize else self.crop
+            # The sizes are truncated to whole pixels; the wider side gives the scale more exactly.
+            scales.add(round((width - 1) / max(self.crop[1] - 1, 1), 2))
+            flip |= any(node.op in ("ReverseV2", "Reverse") for node in before)
+        return NetworkOptions(find_output_stride(graph), tuple(sorted(scales)), flip, self.crop)
 
     def _fixed_size(self, tensor: str) -> tuple[int, int]:
         """The height and width in ``tensor``; they must not depend on the image's size."""
@@ -146,6 +142,63 @@ def _check_interface(image, tail) -> None:
 
 def _black(side: int) -> tf.Tensor:
     return tf.zeros([1, side, side, 3], tf.uint8)
+
+
+def find_image(graph: Graph, tail: Tail):
+    """The one placeholder that the labels depend on, or a NetworkError."""
+    ancestors = graph.ancestors(graph.nodes[tail.argmax])
+    found = [node for node in ancestors if node.op == "Placeholder"]
+    if len(found) != 1:
+        raise NetworkError(
+            f"graph: expected one input, the image, got {len(found)} "
+            f"({', '.join(node.name for node in found) or 'none'}); freeze the others as constants"
+        )
+    return found[0]
+
+
+def find_padding(graph: Graph) -> str | None:
+    """Name of the node that pads the image to the crop, None if there is none.
+
+    It is the first of its kind: Xception pads again right in front of its first convolution.
+    """
+    before = {n.name for conv in _first_convolutions(graph) for n in graph.ancestors(conv)}
+    pads = (n.name for n in graph.order if n.op in ("Pad", "PadV2") and n.name in before)
+    return next(pads, None)
+
+
+def find_output_stride(graph: Graph) -> int:
+    """The product of the strides on the way to the coarsest feature map (1 without convolutions).
+
+    Dilated convolutions and the decoder do not lower it, nor does the pooling of the whole map.
+    """
+    strided, strides = (*CONVOLUTIONS, "MaxPool"), {}
+    for node in graph.order:
+        own = max(node.attr["strides"].list.i, default=1) if node.op in strided else 1
+        before = max((strides[source.name] for source in graph.inputs(node)), default=1)
+        strides[node.name] = own * before
+    return max((strides[node.name] for node in graph.of(*CONVOLUTIONS)), default=1)
+
+
+def find_backbone(graph: Graph) -> str:
+    """Outermost scope of the first convolution's weights, which upstream names for the backbone."""
+    for node in _first_convolutions(graph):
+        weights = graph.inputs(node)[1]
+        for source in (weights, *graph.ancestors(weights)):
+            if source.op == "Const":
+                return source.name.split("/")[0]
+    return "unknown"
+
+
+def _first_convolutions(graph: Graph) -> list:
+    reached: set[str] = set()
+    first = []
+    for node in graph.order:
+        behind = any(source.name in reached for source in graph.inputs(node))
+        if node.op in CONVOLUTIONS and not behind:
+            first.append(node)
+        if node.op in CONVOLUTIONS or behind:
+            reached.add(node.name)
+    return first
 
 
 @dataclass(frozen=True)

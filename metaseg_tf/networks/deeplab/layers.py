@@ -28,7 +28,6 @@ BACKBONE_EPSILON = 1e-3
 #: The head asks for 1e-5, which TensorFlow's fused operation has always raised to this.
 HEAD_EPSILON = 1.001e-5
 
-Activation = Callable[[tf.Tensor], tf.Tensor]
 Convolution = Callable[[tf.Tensor], tf.Tensor]
 
 
@@ -44,48 +43,27 @@ class Layers(ABC):
     ``x`` is float32 [N, H, W, C] throughout, with H, W and C known.
     """
 
-    def conv(
-        self,
-        x: tf.Tensor,
-        scope: str,
-        depth: int,
-        *,
-        size: int = 1,
-        stride: int = 1,
-        padding: str = "SAME",
-        epsilon: float = BACKBONE_EPSILON,
-        activation: Activation | None = None,
-    ) -> tf.Tensor:
-        """A convolution without bias, batch normalisation and an activation: [N, H', W', depth]."""
+    def conv(self, x, scope, depth, *, size=1, stride=1, padding="SAME", **ending) -> tf.Tensor:
+        """A convolution without bias, ended as `_layer` does: [N, H', W', depth]."""
 
         def convolve(kernel):
             return tf.nn.conv2d(x, kernel, stride, padding)
 
-        shape = (size, size, x.shape[-1], depth)
-        with tf.name_scope(f"{scope}/"):
-            y = self._normalised(scope, "weights", shape, convolve, epsilon)
-            return activation(y) if activation else y
+        return self._layer(scope, "weights", (size, size, x.shape[-1], depth), convolve, **ending)
 
-    def depthwise(
-        self,
-        x: tf.Tensor,
-        scope: str,
-        *,
-        stride: int = 1,
-        rate: int = 1,
-        padding: str = "SAME",
-        epsilon: float = BACKBONE_EPSILON,
-        activation: Activation | None = None,
-    ) -> tf.Tensor:
+    def depthwise(self, x, scope, *, stride=1, rate=1, padding="SAME", **ending) -> tf.Tensor:
         """A 3x3 convolution of each channel by itself, ``rate`` pixels between its taps."""
 
         def convolve(kernel):
             strides = (1, stride, stride, 1)
             return tf.nn.depthwise_conv2d(x, kernel, strides, padding, dilations=(rate, rate))
 
-        shape = (3, 3, x.shape[-1], 1)
+        return self._layer(scope, "depthwise_weights", (3, 3, x.shape[-1], 1), convolve, **ending)
+
+    def _layer(self, scope, kind, shape, convolve, *, epsilon=BACKBONE_EPSILON, activation=None):
+        """``convolve``, batch normalisation and an activation, under names in ``scope``."""
         with tf.name_scope(f"{scope}/"):
-            y = self._normalised(scope, "depthwise_weights", shape, convolve, epsilon)
+            y = self._normalised(scope, kind, shape, convolve, epsilon)
             return activation(y) if activation else y
 
     def classify(self, x: tf.Tensor, scope: str, n_classes: int) -> tf.Tensor:

@@ -125,17 +125,11 @@ def _scores_tensor(interpreter: tf.lite.Interpreter) -> dict:
 
 
 def _dataflow(interpreter: tf.lite.Interpreter, path: Path) -> Dataflow:
-    fused = find_fused(path)
-    ops = {
-        output: (
-            "FUSED"
-            if output in fused
-            else op["op_name"].removeprefix("Flex").replace("_", "").upper(),
-            op["inputs"],
-        )
-        for op in interpreter._get_ops_details()
-        for output in op["outputs"]
-    }
+    fused, ops = find_fused(path), {}
+    for op in interpreter._get_ops_details():
+        name = op["op_name"].removeprefix("Flex").replace("_", "").upper()
+        for output in op["outputs"]:
+            ops[output] = "FUSED" if output in fused else name, op["inputs"]
 
     def constant(index: int) -> np.ndarray | None:
         if ops.get(index, ("", ()))[0] == "DEQUANTIZE":  # as weights of float16 are

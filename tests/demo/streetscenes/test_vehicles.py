@@ -26,7 +26,7 @@ LIGHT = Light((0.0, 1.0, 0.0), 0.1, 0.9, (200.0, 200.0, 200.0), 1e9, dusk=False)
 
 def paint(shape, z, yaw=0.0, *, braking=False, x=0.0):
     canvas = Canvas(CAMERA, LIGHT)
-    paint_vehicle(canvas, shape, Frame(x, z, yaw), (90.0, 90.0, 90.0), braking=braking)
+    paint_vehicle(canvas, None, shape, Frame(x, z, yaw), (90.0, 90.0, 90.0), braking=braking)
     return canvas.arrays()
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metaseg_tf.demo.streetscenes.backdrop import KINDS
-from metaseg_tf.demo.streetscenes.layout import draw_marks, draw_plan
+from metaseg_tf.demo.streetscenes.street import draw_marks, draw_plan
 
 PLANS = st.integers(0, 10_000).map(lambda seed: draw_plan(np.random.default_rng(seed)))
 

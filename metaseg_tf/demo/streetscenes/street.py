@@ -1,25 +1,212 @@
-"""Fills a street's plan with items: houses, gardens, parked cars, trees, people, traffic."""
+"""The plan of one street, the marks on its road, and the items that stand and move on it.
+
+All lengths are in metres.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import pi
 from typing import NamedTuple
 
-from metaseg_tf.demo.streetscenes import buildings, furniture, people, vegetation, vehicles
+import numpy as np
+
+from metaseg_tf.demo.streetscenes import buildings, cutouts, vegetation, vehicles
 from metaseg_tf.demo.streetscenes.conditions import Conditions
-from metaseg_tf.demo.streetscenes.layout import Plan
-from metaseg_tf.demo.streetscenes.tools import Frame, pick, positions
+from metaseg_tf.demo.streetscenes.tools import Frame, pick, positions, rectangle
 
-__all__ = ["Item", "Shadow", "populate"]
+__all__ = ["Plan", "draw_marks", "draw_plan", "populate"]
 
-#: Lowest and highest eaves in metres and share of shops by a side's character.
-_HABITS = {
-    "town": ((9, 19), 0.5),
-    "boulevard": ((12, 24), 0.45),
-    "suburb": ((4.5, 9), 0.03),
-    "park": ((5, 12), 0.05),
-    "works": ((5, 11), 0.1),
-    "square": ((11, 22), 0.6),
+
+class Character(NamedTuple):
+    """Kind of a side of a street: frequency, metres behind the pavement, eaves, share of shops."""
+
+    frequency: float
+    setback: tuple[float, float]
+    eaves: tuple[float, float]
+    shops: float
+
+
+_CHARACTERS = {
+    "town": Character(0.34, (0.0, 0.4), (9, 19), 0.5),
+    "boulevard": Character(0.2, (0.0, 0.4), (12, 24), 0.45),
+    "suburb": Character(0.18, (2, 7), (4.5, 9), 0.03),
+    "park": Character(0.1, (2, 7), (5, 12), 0.05),
+    "works": Character(0.1, (2, 7), (5, 11), 0.1),
+    "square": Character(0.08, (8, 22), (11, 22), 0.6),
 }
+
+
+class Strip(NamedTuple):
+    """A strip of ground along the street between two positions across it."""
+
+    left: float
+    right: float
+    kind: str
+
+
+class SideStreet(NamedTuple):
+    """A street that joins between the distances ``near`` and ``far``."""
+
+    near: float
+    far: float
+    kerb: float
+    end: float
+    sign: int
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the street: ``sign`` is -1 left, 1 right; positions count outwards from it."""
+
+    sign: int
+    character: str
+    kerb: float
+    parking: bool
+    pavement: float
+    facade: float
+    verge: float | None
+
+    def at(self, outwards):
+        """Position across the street of a point ``outwards`` metres from the camera's path."""
+        return self.sign * outwards
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is fixed about a street before it is populated."""
+
+    left_kerb: float
+    right_kerb: float
+    strips: tuple[Strip, ...]
+    sides: tuple[Side, Side]
+    side_streets: tuple[SideStreet, ...]
+    end: float
+    lane: float
+    crossing: float | None
+    tram: float | None
+
+
+def draw_plan(rng):
+    """Draw a street: lanes, both sides, side streets, crossing and tram track."""
+    lane = rng.uniform(2.9, 3.6)
+    right_kerb = lane / 2 + lane * (rng.uniform() < 0.25) + rng.uniform(0.2, 1.0)
+    left_lanes = 1 + (rng.uniform() < 0.3)
+    tram = -lane * 1.2 - 0.4 if rng.uniform() < 0.32 else None
+    left_kerb = -lane / 2 - lane * (left_lanes + (tram is not None)) - rng.uniform(0.2, 0.8)
+    # Asphalt, darker where wheels run and in the gutters.
+    strips = [Strip(left_kerb, right_kerb, "asphalt")]
+    for centre in np.arange(0, left_kerb + 1, -lane).tolist():
+        for wheel in (-0.75, 0.75):
+            strips.append(Strip(centre + wheel - 0.22, centre + wheel + 0.22, "worn"))
+    strips += [Strip(kerb - 0.12, kerb + 0.12, "gutter") for kerb in (left_kerb, right_kerb)]
+    sides = []
+    for sign, kerb in ((-1, -left_kerb), (1, right_kerb)):
+        side, ground = _draw_side(rng, sign, kerb)
+        sides.append(side)
+        strips += ground
+    if tram is not None:
+        # Where cars share the track, its bed is the asphalt.
+        own_bed = rng.uniform() < 0.6
+        if own_bed:
+            bed = "rails" if rng.uniform() < 0.6 else "grass"
+            strips.append(Strip(tram - 1.3, tram + 1.3, bed))
+        rails = "rails" if own_bed else "rail"
+        strips += [Strip(tram + at - 0.05, tram + at + 0.05, rails) for at in (-0.72, 0.72)]
+    end = rng.uniform(70, 170) if rng.uniform() < 0.75 else rng.uniform(28, 60)
+    streets = []
+    for side in sides:
+        near = rng.uniform(12, 60)
+        while near < end - 25:
+            if rng.uniform() < 0.75:
+                far, outer = near + rng.uniform(6, 10), side.at(side.facade + 40)
+                streets.append(SideStreet(near, far, side.at(side.kerb), outer, side.sign))
+            near += rng.uniform(30, 70)
+    # The street that runs across the end of this one, an arm to each side.
+    for side in sides:
+        if rng.uniform() < 0.8:
+            streets.append(SideStreet(end, end + 9, 0.0, side.at(90.0), side.sign))
+    crossing = streets[0].near - 2.5 if streets and rng.uniform() < 0.8 else None
+    lists = tuple(strips), tuple(sides), tuple(streets)
+    return Plan(left_kerb, right_kerb, *lists, end, lane, crossing, tram)
+
+
+def _draw_side(rng, sign, kerb):
+    """One side and the strips on it, from the kerb outwards."""
+    frequencies = [character.frequency for character in _CHARACTERS.values()]
+    character = str(rng.choice(list(_CHARACTERS), p=frequencies))
+    at, strips = kerb, []
+
+    def lay(width, kind):
+        nonlocal at
+        edges = sorted((sign * at, sign * (at + width)))
+        strips.append(Strip(*edges, kind))
+        at += width
+
+    parking = rng.uniform() < 0.4
+    if parking:
+        lay(2.2, rng.choice(["asphalt", "parking", "cobbles"], p=[0.7, 0.15, 0.15]))
+    lay(0.2, "kerb")
+    verge = None
+    if rng.uniform() < (0.55 if character in ("boulevard", "park", "suburb") else 0.2):
+        verge = at + 0.8
+        lay(rng.uniform(1.4, 3.0), rng.choice(["grass", "soil"], p=[0.8, 0.2]))
+    if rng.uniform() < 0.25:
+        lay(1.5, "cyclepath")
+    pavement = at
+    lay(rng.uniform(2.4, 6.0), "slabs")
+    facade = at + rng.uniform(*_CHARACTERS[character].setback)
+    lay(60, "grass" if character in ("suburb", "park") else rng.choice(["slabs", "plaza", "soil"]))
+    return Side(sign, character, kerb, parking, pavement, facade, verge), strips
+
+
+#: Length and spacing of dashes in metres; the last is a line without gaps.
+_DASHES = ((3.0, 6.0), (3.0, 6.0), (3.0, 6.0), (6.0, 12.0), (6.0, 12.0), (200.0, 400.0))
+_FAR = 110.0
+
+
+def draw_marks(rng, plan):
+    """Yield the outline of each mark as a sequence of (x, z) in metres."""
+    # Lines between the lanes, none of them on a tram track.
+    dash, period = pick(rng, _DASHES)
+    start = rng.uniform(1, min(period, 12.0))
+    for x in _numbers(plan.lane / 2, plan.left_kerb + 1, -plan.lane):
+        on_track = plan.tram is not None and abs(x - plan.tram) < 1.4
+        if x < plan.right_kerb - 1.2 and not on_track and rng.uniform() < 0.85:
+            for z in _numbers(start, _FAR, period):
+                yield from _pieces(x - 0.07, x + 0.07, z, min(z + dash, _FAR))
+    if rng.uniform() < 0.3:
+        yield from _pieces(plan.right_kerb - 0.35, plan.right_kerb - 0.22, 1.5, _FAR)
+    if plan.crossing is not None:
+        yield from _crossing(rng, plan)
+    if rng.uniform() < 0.3:
+        # An arrow in the lane of the camera.
+        z = rng.uniform(8, 25)
+        yield rectangle(-0.08, z, 0.08, z + 2.5)
+        yield ((-0.35, z + 2.5), (0.0, z + 4.0), (0.35, z + 2.5))
+
+
+def _crossing(rng, plan):
+    """A zebra or two dashed lines, with a stop line before it."""
+    z = plan.crossing
+    yield rectangle(-plan.lane / 2, z - 4.3, plan.right_kerb - 0.2, z - 3.9)
+    zebra = rng.uniform() < 0.5
+    for x in _numbers(plan.left_kerb + 0.3, plan.right_kerb - 0.5, 1.0):
+        if zebra:
+            yield rectangle(x, z - 3, x + 0.5, z)
+        else:
+            yield rectangle(x, z - 3.1, x + 0.55, z - 2.9)
+            yield rectangle(x, z, x + 0.55, z + 0.2)
+
+
+def _pieces(left, right, near, far):
+    """A line cut where the street's bend asks for it."""
+    for z in _numbers(near, far, 8.0):
+        yield rectangle(left, z, right, min(z + 8, far))
+
+
+def _numbers(start, stop, step):
+    return np.arange(start, stop, step).tolist()
+
 
 #: Vehicles on the road, and how frequent they are.
 _FLEET = (vehicles.CARS, (vehicles.VAN,), vehicles.TRUCKS, (vehicles.BUS,))
@@ -57,18 +244,7 @@ class Item(NamedTuple):
 
 
 def populate(plan, rng, conditions):
-    """All items of a scene, unsorted.
-
-    Parameters
-    ----------
-    plan : Plan
-    rng : numpy Generator
-    conditions : Conditions
-
-    Returns
-    -------
-    list of Item
-    """
+    """A list of all items of a scene, unsorted."""
     setting = Setting(plan, conditions, rng.uniform())
     items = [*_view_end(setting, rng)]
     # Once in a while a railway bridge, most often with a train on it.
@@ -109,14 +285,14 @@ def _plots(setting, rng, side, streets):
 
 def _house_row(rng, side, start, end, oddity):
     """Items of the houses on one side between two distances; only suburbs have gaps."""
-    (low, high), shops = _HABITS[side.character]
+    character = _CHARACTERS[side.character]
     z = start
     while z < end:
         stop = min(z + rng.uniform(8, 20), end)
-        ground = "shop" if rng.uniform() < shops else "doors"
+        ground = "shop" if rng.uniform() < character.shops else "doors"
         x = side.at(side.facade + rng.uniform(0, 1.0) * (rng.uniform() < 0.3))
         odd = bool(rng.uniform() < oddity)
-        house = buildings.House(side.sign, x, z, stop, rng.uniform(low, high), ground, odd)
+        house = buildings.House(side.sign, x, z, stop, rng.uniform(*character.eaves), ground, odd)
         yield _item(stop - 0.1, buildings.paint_house, house)
         detached = side.character in ("suburb", "works") and rng.uniform() < 0.7
         z = stop + (rng.uniform(4, 12) if detached else 0.0)
@@ -181,10 +357,10 @@ def _kerbside(setting, rng, side, streets):
     spacing = rng.uniform(18, 32)
     for z in positions(rng, rng.uniform(6, 25), end, (spacing, spacing + 1)):
         shadow = Shadow(edge, z, 0.08, 0.08, 6)
-        yield _item(z, furniture.paint_lamp, edge, z, -side.sign, shadow=shadow)
+        yield _item(z, cutouts.paint_lamp, edge, z, -side.sign, shadow=shadow)
     for z in positions(rng, rng.uniform(5, 20), min(90, end), (15, 45)):
         x = edge + rng.uniform(-0.2, 0.4) * side.sign
-        yield _item(z, furniture.paint_sign, x, z, shadow=Shadow(x, z, 0.06, 0.06, 2.3))
+        yield _item(z, cutouts.paint_sign, x, z, shadow=Shadow(x, z, 0.06, 0.06, 2.3))
     # At times a railing or bollards between the road and the pavement.
     kind, near = rng.uniform(), rng.uniform(6, 25)
     if kind < 0.2:
@@ -192,7 +368,7 @@ def _kerbside(setting, rng, side, streets):
         yield _item(far, buildings.paint_fence, (edge, near), (edge, far), rng.uniform(0.9, 1.2))
     elif kind < 0.38:
         for z in positions(rng, near, near + rng.uniform(6, 20), (2.0, 2.2)):
-            yield _item(z, furniture.paint_bollard, edge, z)
+            yield _item(z, cutouts.paint_bollard, edge, z)
 
 
 def _pavement(setting, rng, side, streets):
@@ -209,10 +385,10 @@ def _pavement(setting, rng, side, streets):
         x, z = spot()
         for k in range(rng.integers(1, 4)):
             place = (x + 0.35 * k, z + 0.5 * k)
-            yield _item(place[1], people.paint_bicycle, *place, turn=rng.uniform(0.25, 1.0))
+            yield _item(place[1], cutouts.paint_bicycle, *place, turn=rng.uniform(0.25, 1.0))
     for _ in range(rng.poisson(1.6 * setting.conditions.clutter)):
         x, z = spot()
-        yield _item(z, furniture.paint_clutter, x, z, shadow=Shadow(x, z, 0.4, 0.3, 1.0))
+        yield _item(z, cutouts.paint_clutter, x, z, shadow=Shadow(x, z, 0.4, 0.3, 1.0))
 
 
 def _is_clear(z, streets):
@@ -224,7 +400,7 @@ def _parked(setting, rng, side, z):
     kind = rng.uniform()
     if kind < 0.1:
         turn, shadow = rng.uniform(0.3, 1.0), Shadow(x, z, 0.6, 0.3, 0.9)
-        return _item(z, people.paint_motorcycle, x, z, turn=turn, shadow=shadow)
+        return _item(z, cutouts.paint_motorcycle, x, z, turn=turn, shadow=shadow)
     shape = pick(rng, vehicles.CARS)
     if kind > 0.97:
         shape = pick(rng, vehicles.TRUCKS)
@@ -242,17 +418,13 @@ def _vehicle(setting, rng, shape, x, z, yaw, *, braking=False):
         half = half[::-1]
     shadow = Shadow(x, z, *half, shape.height)
     frame = Frame(x, z, yaw)
-
-    def painter(canvas, _rng):
-        vehicles.paint_vehicle(canvas, shape, frame, paint, braking=braking)
-
-    return _item(z, painter, shadow=shadow)
+    return _item(z, vehicles.paint_vehicle, shape, frame, paint, braking=braking, shadow=shadow)
 
 
 def _person(rng, x, z):
     """A grown-up or, more rarely, a child."""
     height = rng.uniform(1.1, 1.4) if rng.uniform() < 0.08 else rng.uniform(1.58, 1.92)
-    return _item(z, people.paint_person, x, z, height, shadow=Shadow(x, z, 0.2, 0.15, 1.7))
+    return _item(z, cutouts.paint_person, x, z, height, shadow=Shadow(x, z, 0.2, 0.15, 1.7))
 
 
 def _traffic(setting, rng):
@@ -287,7 +459,7 @@ def _junction(setting, rng):
 
     for x, towards in ((plan.right_kerb + 0.5, -1), (plan.left_kerb - 0.5, 1)):
         if rng.uniform() < 0.8:
-            yield _item(z - 1, furniture.paint_traffic_light, x, z - 1, towards)
+            yield _item(z - 1, cutouts.paint_traffic_light, x, z - 1, towards)
     for _ in range(rng.poisson(1.4 * setting.conditions.crowd)):
         yield _person(rng, across(), z - rng.uniform(0.3, 2.7))
     street = plan.side_streets[0]
@@ -301,7 +473,7 @@ def _junction(setting, rng):
 def _rider(rng, x, z, turns, *, motor=False):
     turn = rng.uniform(*turns)
     shadow = Shadow(x, z, 0.2 + 0.6 * turn, 0.3, 1.5)
-    return _item(z, people.paint_rider, x, z, turn=turn, motor=motor, shadow=shadow)
+    return _item(z, cutouts.paint_rider, x, z, turn=turn, motor=motor, shadow=shadow)
 
 
 def _draw_shape(rng):
