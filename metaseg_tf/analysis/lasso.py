@@ -132,10 +132,9 @@ class LarsSolver:
         """Minimise the loss alone over the columns of a bool array [p]."""
         key = support.tobytes()
         if key not in self._refits:
-            columns = np.flatnonzero((self._shares[:, support] != 0).any(axis=1))
-            inside = np.isin(np.arange(len(self._shares)), columns)
+            inside = (self._shares[:, support] != 0).any(axis=1)
             start = self._loss.at(np.where(inside, self._point.w, 0.0), self._point.b)
-            point, converged = logistic.minimise_logistic(self._loss, columns, start)
+            point, converged = logistic.minimise_logistic(self._loss, np.flatnonzero(inside), start)
             self._refits[key] = Fit(point.w @ self._shares, point.b, converged=converged)
         return self._refits[key]
 

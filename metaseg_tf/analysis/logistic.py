@@ -25,13 +25,15 @@ _MAX_STEPS = 50
 class Point:
     """Coefficients with the loss there and its derivatives.
 
-    ``miss`` [n] is the probability given to the outcome that did not occur; ``gradient`` [p] and
-    ``slope`` are the loss's derivatives by the coefficients ``w`` [p] and by the intercept ``b``.
+    ``margin`` [n] is the log-odds of the outcome that did occur, ``miss`` [n] the probability given
+    to the other; ``gradient`` [p] and ``slope`` are the loss's derivatives by the coefficients
+    ``w`` [p] and by the intercept ``b``.
     """
 
     w: np.ndarray
     b: float
     loss: float
+    margin: np.ndarray
     miss: np.ndarray
     gradient: np.ndarray
     slope: float
@@ -61,7 +63,7 @@ class LogisticLoss:
         miss = np.where(margin >= 0, tail, 1.0) / (1 + tail)
         residual = -self.signs * miss
         gradient = self.XT @ residual / len(residual)
-        return Point(w, b, float(loss), miss, gradient, float(residual.mean()))
+        return Point(w, b, float(loss), margin, miss, gradient, float(residual.mean()))
 
     def hessian(self, point: Point, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Second derivatives: by ``columns`` [k, k], by those and the intercept [k], by it."""
@@ -136,8 +138,7 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
             return point, False
         last = point
         point = _line_search(loss, 0.0, last, columns, step, intercept_step(step))
-        moved = (point.w - last.w) @ loss.XT + (point.b - last.b)
-        if np.abs(moved).max() <= 1e-6:
+        if np.abs(point.margin - last.margin).max() <= 1e-6:
             return point, True
     return point, False
 
