@@ -135,7 +135,7 @@ def _regression(run: Run, engine: str) -> dict[Quantity, Value]:
     values: dict[Quantity, Value] = {}
     for regression in evaluate_run(run, engine=engine).regressions.values():
         clipped = _scores(regression.clipped)
-        values |= _scores(regression.tidy())
+        values |= _scores(regression.scores)
         values |= {key._replace(clipped=True): value for key, value in clipped.items()}
     return values
 
