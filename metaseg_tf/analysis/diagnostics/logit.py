@@ -67,7 +67,7 @@ def _test_group(group, columns, loss, full, y):
         float(statistic),
         f"chi2({df})",
         float(stats.chi2.sf(statistic, df)),
-        f"without them the AUROC falls from {whole:.2%} to {without:.2%}",
+        f"without them the AUROC goes from {whole:.2%} to {without:.2%}",
     )
 
 
