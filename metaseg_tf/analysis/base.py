@@ -17,15 +17,10 @@ _LARGEST = 1e100
 
 
 class Estimator(BaseEstimator):
-    """Base of all estimators: a subclass adds ``fit(X, y)`` and its predictions.
+    """Base of all estimators: a subclass adds ``fit(X, y)`` and its predictions."""
 
-    Attributes
-    ----------
-    tolerance : float
-        In standard errors of the best setting's mean score: of the ``settings``, the first whose
-        score is at most this much lower is chosen.
-    """
-
+    #: In standard errors of the best setting's mean score: of the ``settings``, the first whose
+    #: score is at most this much lower is chosen.
     tolerance: ClassVar[float] = 0.0
 
     @classmethod
@@ -48,10 +43,8 @@ class Estimator(BaseEstimator):
     def from_json(cls, content: dict[str, Any], n_features: int) -> "Estimator":
         """The estimator that `to_json` described; anyone may have written ``content``.
 
-        Raises
-        ------
-        KeyError, TypeError, ValueError, AttributeError
-            If it does not describe one of ``n_features`` features with finite predictions.
+        Raises KeyError, TypeError, ValueError or AttributeError if it does not describe an
+        estimator of ``n_features`` features with finite predictions.
         """
         raise NotImplementedError
 
@@ -61,14 +54,9 @@ class Regressor(RegressorMixin, Estimator):
 
 
 class Classifier(ClassifierMixin, Estimator):
-    """Base of classifiers, which add ``decision_function(X)``: log-odds of the second class.
+    """Base of classifiers, which add ``decision_function(X)``: log-odds of the second class."""
 
-    Attributes
-    ----------
-    classes_ : array [2]
-        The outcomes that ``y`` held.
-    """
-
+    #: The two outcomes that ``y`` held.
     classes_ = np.array([False, True])
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
@@ -96,10 +84,8 @@ class Classifier(ClassifierMixin, Estimator):
 def read_numbers(values: list, n: int, *, positive: bool = False) -> np.ndarray:
     """A list of ``n`` finite numbers from a file as float64 [n].
 
-    Raises
-    ------
-    TypeError, ValueError
-        If it is anything else, or holds numbers beyond 1e100; with ``positive``, also below 1e-100.
+    Raises TypeError or ValueError if it is anything else, or holds numbers beyond 1e100; with
+    ``positive``, also for numbers below 1e-100.
     """
     if len(values) != n or not {type(value) for value in values} <= {int, float}:
         raise ValueError(f"expected {n} numbers")

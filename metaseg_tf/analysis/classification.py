@@ -24,34 +24,21 @@ _LOGGER = logging.getLogger(__name__)
 class Classification:
     """Logistic fits of all splits and their scores.
 
-    Attributes
-    ----------
-    columns : tuple of str, length p
-        Names of the features.
-    paths : tuple of LassoPath
-        One per split.
-    curves : DataFrame
-        Columns split, model (penalized, unpenalized), part (train, validation), score (acc,
-        auroc), C, value: Figure 4's lower panels for every split.
-    baseline : DataFrame
-        The same for the fit on E alone, without C.
-    detected, undetected : int64 arrays [splits]
-        False positives among all segments that each split's model with the best validation
-        accuracy does and does not predict as such.
-    probability : float64 array [n]
-        Probability of IoU_adj > 0 of every segment by split 0's penalised fit at ``best_c``.
-    arrays : mapping of str to array
-        What all of it is rebuilt from by `from_arrays`.
+    ``detected`` and ``undetected`` count the false positives among all segments that each split's
+    model with the best validation accuracy does and does not predict as such.
     """
 
-    columns: tuple[str, ...]
-    paths: tuple[LassoPath, ...]
+    columns: tuple[str, ...]  #: Names of the p features.
+    paths: tuple[LassoPath, ...]  #: One per split.
+    #: Columns split, model (penalized, unpenalized), part (train, validation), score (acc, auroc),
+    #: C, value: Figure 4's lower panels for every split.
     curves: pd.DataFrame
-    baseline: pd.DataFrame
+    baseline: pd.DataFrame  #: The same for the fit on E alone, without C.
     detected: np.ndarray
     undetected: np.ndarray
+    #: Probability of IoU_adj > 0 of all n segments by split 0's penalised fit at ``best_c``.
     probability: np.ndarray
-    arrays: Mapping[str, np.ndarray]
+    arrays: Mapping[str, np.ndarray]  #: What all of it is rebuilt from by `from_arrays`.
 
     @property
     def best_c(self) -> float:
@@ -71,13 +58,7 @@ class Classification:
     def from_arrays(
         cls, arrays: Mapping[str, np.ndarray], design: Design, protocol: Protocol
     ) -> "Classification":
-        """The classification of a design by a protocol, as its ``arrays`` hold it.
-
-        Raises
-        ------
-        ValueError, KeyError
-            If the arrays are not those of this design and protocol.
-        """
+        """The classification that ``arrays`` hold; ValueError or KeyError if it is another's."""
         splits, k, p = protocol.n_splits, len(protocol.C), len(design.columns)
         shapes = {"coef": (splits, k, p), "refit_coef": (splits, k, p)}
         path = [arrays[f.name].reshape(shapes.get(f.name, (splits, k))) for f in fields(LassoPath)]
@@ -117,10 +98,7 @@ def best_c(curves: pd.DataFrame) -> float:
 def fit_classification(design: Design, protocol: Protocol = PAPER_PROTOCOL) -> Classification:
     """Fit and score the l1 path, its refits and the entropy baseline in every split.
 
-    Raises
-    ------
-    InputError
-        If a half lacks one of the outcomes, or images are to be split and there is one only.
+    Raises InputError if a half lacks one of the outcomes, or the only image is to be split.
     """
     validation = protocol.draw_splits(design)
     splits = map_splits(lambda mask: _fit_split(design, mask, protocol), validation)
@@ -168,8 +146,7 @@ def _log_odds(X, path, index):
 
 
 def _tidy(scores, models, **more):
-    levels = {"model": models, "part": PARTS, "score": tuple(_SCORES), **more}
-    return tabulate(scores, split=range(len(scores)), **levels)
+    return tabulate(scores, model=models, part=PARTS, score=tuple(_SCORES), **more)
 
 
 def _warn_of_separation(paths):

@@ -11,72 +11,41 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.segments.columns import (
-    IOU_COLUMNS,
-    PAPER_GROUPS,
-    count_classes,
-    feature_columns,
-)
+from metaseg_tf.segments.columns import IOU_COLUMNS, PAPER_GROUPS, count_classes, feature_columns
 from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
     "CLASS_CHOICES",
-    "FIT_CHOICES",
     "NOISE",
     "Design",
     "build_design",
     "check_choice",
     "check_finite",
-    "feature_names",
     "standardise",
 ]
 
 #: Deviations and singular values below this share of the largest value are rounding: some 8
 #: epsilons of float32, in which probabilities and metrics are measured.
 NOISE = 1e-6
-#: Rows for mean and standard deviation: all (as published) or the training half.
-FIT_CHOICES = ("all", "train")
 #: Class columns kept: those of all classes, or up to the largest one predicted (authors' code).
 CLASS_CHOICES = ("all", "predicted")
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Standardised features and targets of the n segments with interior.
+    """Standardised features and targets of the n segments with interior."""
 
-    Attributes
-    ----------
-    X : float64 array [n, p]
-        Standardised features; a column that is constant is 0 throughout.
-    columns : tuple of str, length p
-        The metrics in sorted order, then ``cprob0`` ...: the order of the authors' code.
-    mean, scale : float64 arrays [p]
-        Subtracted from the column, and divided by; ``scale`` is 1 for a constant column.
-    constant : bool array [p]
-        True for columns of a single value, which no model can use.
-    y : bool array [n]
-        True if IoU_adj > 0, false for false positives.
-    iou_adj, iou : float64 arrays [n]
-        The regression targets, in [0, 1].
-    image : object array [n]
-        Name of the image that each segment comes from.
-    rows : int64 array [n]
-        Positions of the segments in the table that the design was built from.
-    least_scale : float
-        The smallest scale allowed, in the table's units.
-    """
-
-    X: np.ndarray
-    columns: tuple[str, ...]
-    mean: np.ndarray
-    scale: np.ndarray
-    constant: np.ndarray
-    y: np.ndarray
-    iou_adj: np.ndarray
+    X: np.ndarray  #: Features, float64 [n, p]; a column that is constant is 0 throughout.
+    columns: tuple[str, ...]  #: Sorted metrics, then ``cprob0`` ...: the order of the authors' code
+    mean: np.ndarray  #: Subtracted from each column, float64 [p].
+    scale: np.ndarray  #: What the rest is divided by, float64 [p]; 1 for a constant column.
+    constant: np.ndarray  #: Columns of a single value, which no model can use, bool [p].
+    y: np.ndarray  #: True if IoU_adj > 0, false for false positives, bool [n].
+    iou_adj: np.ndarray  #: Target of regression in [0, 1], float64 [n], and so is ``iou``.
     iou: np.ndarray
-    image: np.ndarray
-    rows: np.ndarray
-    least_scale: float = 0.0
+    image: np.ndarray  #: Name of the image that each segment comes from, object [n].
+    rows: np.ndarray  #: Positions of the segments in the table, int64 [n].
+    least_scale: float = 0.0  #: The smallest scale allowed, in the table's units.
 
     def __len__(self) -> int:
         return len(self.y)
@@ -98,8 +67,7 @@ def build_design(
     Parameters
     ----------
     table : DataFrame
-        A segment table with ground truth (see ``metaseg_tf.segments.columns``) and a column
-        ``image``.
+        A segment table with ground truth and a column ``image``.
     classes : {"all", "predicted"}
         Keep every class's probability, or, as the authors' code, those up to the largest class
         predicted. Over a whole validation set both are the same.
@@ -113,7 +81,11 @@ def build_design(
     InputError
         If columns are missing, no segment has interior, or a value used is NaN or infinite.
     """
-    names = feature_names(table, classes=classes, groups=groups)
+    check_choice("classes", classes, CLASS_CHOICES)
+    n_classes = count_classes(table)
+    if classes == "predicted" and len(table):
+        n_classes = min(n_classes, int(table["class_id"].max()) + 1)
+    names = feature_columns(n_classes, groups)
     missing = [name for name in ("image", *names, *IOU_COLUMNS) if name not in table.columns]
     if missing:
         raise InputError(
@@ -137,17 +109,6 @@ def build_design(
     return Design(X, names, mean, scale, constant, *targets, image, rows, least_scale)
 
 
-def feature_names(
-    table: pd.DataFrame, *, classes: str = "all", groups: Collection[str] = PAPER_GROUPS
-) -> tuple[str, ...]:
-    """Names of the features in the authors' order: sorted metrics, then ``cprob0`` ..."""
-    check_choice("classes", classes, CLASS_CHOICES)
-    n_classes = count_classes(table)
-    if classes == "predicted" and len(table):
-        n_classes = min(n_classes, int(table["class_id"].max()) + 1)
-    return feature_columns(n_classes, groups)
-
-
 def standardise(
     values: np.ndarray,
     fit: np.ndarray | slice = slice(None),
@@ -158,19 +119,8 @@ def standardise(
     A constant column has no scale: the authors' code would divide by 0 there. It becomes 0
     throughout, which no fit can use, so that the number of columns stays that of the network. So
     does one that varies by rounding only over ``fit``: 1e6 times less than over the other rows.
-
-    Parameters
-    ----------
-    values : float64 array [n, p]
-    fit : bool array [n] or slice
-    least_scale : float, or float64 array [p]
-        Smaller standard deviations are replaced by this.
-
-    Returns
-    -------
-    X : float64 array [n, p]
-    mean, scale : float64 arrays [p]
-    constant : bool array [p]
+    Standard deviations below ``least_scale`` (float64 [p] or one for all) are replaced by it.
+    Returns the scaled values [n, p], and mean, scale and which columns are constant, each [p].
     """
     fitted = values[fit]
     mean, deviation = fitted.mean(axis=0), fitted.std(axis=0)

@@ -17,7 +17,7 @@ from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
 
 __all__ = ["ESTIMATORS", "PENALTIES", "Lasso", "LeastSquares", "Logistic", "Pair", "Ridge"]
 
-#: Ridge penalties to choose from: sum of squared errors + penalty * sum of squared coefficients.
+#: Ridge penalties to choose from.
 PENALTIES = (1000.0, 100.0, 10.0, 1.0, 0.1)
 
 
@@ -71,10 +71,7 @@ class LeastSquares(_LinearRegressor):
 class Ridge(_LinearRegressor):
     """scikit-learn's ridge; of several penalties the largest within a standard error of the best.
 
-    Parameters
-    ----------
-    penalty : float
-        Sum of squared errors + penalty * sum of squared coefficients is minimised.
+    It minimises the sum of squared errors + ``penalty`` * the sum of squared coefficients.
     """
 
     tolerance = 1.0
@@ -93,13 +90,7 @@ class Ridge(_LinearRegressor):
 
 
 class Logistic(_LinearClassifier):
-    """Logistic regression without penalty.
-
-    Parameters
-    ----------
-    engine : {"lars", "reference"}
-        See `metaseg_tf.analysis.lasso`.
-    """
+    """Logistic regression without penalty; for ``engine`` see `metaseg_tf.analysis.lasso`."""
 
     def __init__(self, engine: str = PAPER_PROTOCOL.engine):
         self.engine = engine
@@ -113,12 +104,7 @@ class Logistic(_LinearClassifier):
 class Lasso(_LinearClassifier):
     """Logistic regression with an l1 penalty (eq. 4); C is chosen from the protocol's path.
 
-    Parameters
-    ----------
-    C : float
-        Inverse penalty 1/lambda.
-    engine : {"lars", "reference"}
-        See `metaseg_tf.analysis.lasso`.
+    ``C`` is the inverse penalty 1/lambda; for ``engine`` see `metaseg_tf.analysis.lasso`.
     """
 
     def __init__(self, C: float = 1.0, engine: str = PAPER_PROTOCOL.engine):

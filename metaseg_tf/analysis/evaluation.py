@@ -50,12 +50,7 @@ class _Fit(Interface):
 class KeptFits:
     """Fits in a run's folder, one npz file for each.
 
-    Parameters
-    ----------
-    run : Run
-    fingerprint : str
-        Of the run as it was when its tables were read.
-    protocol : Protocol
+    The fingerprint is the run's as it was when its tables were read.
     """
 
     def __init__(self, run: Run, fingerprint: str, protocol: Protocol):
@@ -98,21 +93,11 @@ class Evaluation:
 
     Fits are made on first use: a table with one outcome only has regressions although its
     classification raises an InputError.
-
-    Attributes
-    ----------
-    design : Design
-    protocol : Protocol
-    classification : Classification
-    regressions : dict of str to Regression
-        By target: ``iou_adj`` and ``iou``.
-    kept : KeptFits or None
-        Fits made before, and the place to keep new ones.
     """
 
     design: Design
     protocol: Protocol
-    kept: KeptFits | None = None
+    kept: KeptFits | None = None  #: Fits made before, and the place to keep new ones.
 
     @cached_property
     def classification(self) -> Classification:
@@ -120,6 +105,7 @@ class Evaluation:
 
     @cached_property
     def regressions(self) -> dict[str, Regression]:
+        """By target: ``iou_adj`` and ``iou``."""
         return {
             target: self._recall(target, Regression.from_arrays, fit_regression, target)
             for target in reversed(IOU_COLUMNS)
@@ -138,9 +124,12 @@ class Evaluation:
         regression is possible, its rows alone.
         """
         frames, reasons = [], []
-        for make in (lambda: [self.classification], lambda: self.regressions.values()):
+        for make in (
+            lambda: [self.classification.tidy()],
+            lambda: [regression.scores for regression in self.regressions.values()],
+        ):
             try:
-                frames += [part.tidy() for part in make()]
+                frames += make()
             except InputError as error:
                 reasons.append(error)
         if not frames:
@@ -177,11 +166,7 @@ def evaluate(table: pd.DataFrame, protocol: Protocol = PAPER_PROTOCOL) -> Evalua
 def evaluate_run(run: Run, *, engine: str = PAPER_PROTOCOL.engine) -> Evaluation:
     """The published protocol over a run, fitted once and kept in its folder.
 
-    Parameters
-    ----------
-    run : Run
-    engine : {"lars", "reference"}
-        Solver of the logistic fits, see `metaseg_tf.analysis.lasso`; each has its own fits.
+    ``engine`` solves the logistic fits, see `metaseg_tf.analysis.lasso`; each has its own fits.
     """
     return _evaluation(run.address, run.fingerprint(), engine)
 
@@ -206,10 +191,7 @@ def _evaluation(address: str, fingerprint: str, engine: str) -> Evaluation:
 def diagnose_run(run: Run) -> list[tuple[str, str]]:
     """Title and text of each section of a run's diagnosis, made once and kept in its folder.
 
-    Raises
-    ------
-    InputError
-        If the run cannot carry a regression.
+    Raises InputError if the run cannot carry a regression.
     """
 
     def make():

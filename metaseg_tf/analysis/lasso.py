@@ -6,68 +6,40 @@ from typing import NamedTuple
 
 import numpy as np
 
+from metaseg_tf.analysis import logistic
 from metaseg_tf.analysis.design import check_choice
-from metaseg_tf.analysis.logistic import (
-    LogisticLoss,
-    minimise_l1_logistic,
-    minimise_logistic,
-    objective,
-)
 from metaseg_tf.errors import ShapeError
 
-__all__ = [
-    "ACTIVE",
-    "ENGINES",
-    "Fit",
-    "LarsSolver",
-    "LassoPath",
-    "ReferenceSolver",
-    "fit_path",
-    "make_solver",
-    "share_duplicates",
-]
+__all__ = ["ENGINES", "LarsSolver", "LassoPath", "ReferenceSolver", "fit_path", "make_solver"]
 
 #: A column is active if its coefficient is larger than this (the authors' threshold).
 ACTIVE = 1e-6
 
 
 class Fit(NamedTuple):
-    """Coefficients [p] and intercept of one fit, and how good it is.
-
-    ``gap`` is the duality gap relative to the objective (NaN without penalty); ``converged`` is
-    False if an unpenalised fit has no minimum, as on separable outcomes.
-    """
+    """Coefficients [p] and intercept of one fit, and how good it is."""
 
     coef: np.ndarray
     intercept: float
-    gap: float = float("nan")
-    converged: bool = True
+    gap: float = float("nan")  #: Duality gap relative to the objective; NaN without penalty.
+    converged: bool = True  #: False if an unpenalised fit has no minimum: separable outcomes.
 
 
 @dataclass(frozen=True, eq=False)
 class LassoPath:
     """Penalised fits for k values of C, and for each the unpenalised fit on its active columns.
 
-    Attributes
-    ----------
-    C : float64 array [k]
-        Rising inverse penalties 1/lambda.
-    coef, refit_coef : float64 arrays [k, p]
-        Log-odds of IoU_adj > 0 per standard deviation of a feature; equal columns share equally.
-    intercept, refit_intercept : float64 arrays [k]
-    gap : float64 array [k]
-        Duality gap relative to the objective: no fit can be better by more.
-    refit_converged : bool array [k]
-        False if the outcomes are separable, so that the unpenalised fit has no minimum.
+    Coefficients, float64 [k, p], are log-odds of IoU_adj > 0 per standard deviation of a feature;
+    equal columns share equally.
     """
 
-    C: np.ndarray
+    C: np.ndarray  #: Rising inverse penalties 1/lambda, float64 [k].
     coef: np.ndarray
     intercept: np.ndarray
-    gap: np.ndarray
+    gap: np.ndarray  #: Duality gaps relative to the objective: no fit can be better by more.
     refit_coef: np.ndarray
     refit_intercept: np.ndarray
-    refit_converged: np.ndarray
+    refit_converged: np.ndarray  #: False if the outcomes are separable: there is no minimum.
 
     @property
     def active(self) -> np.ndarray:
@@ -146,24 +118,23 @@ class LarsSolver:
         self._shares = share_duplicates(X)
         # The first column of each group represents it: an l1 penalty cannot tell them apart.
         first = (self._shares != 0).argmax(axis=1)
-        self._loss = LogisticLoss(X[:, first], y)
+        self._loss = logistic.LogisticLoss(X[:, first], y)
         self._point = self._loss.null
         self._refits = {}
 
     def penalised(self, C: float) -> Fit:
         """Minimise the loss with penalty 1/C to a relative gap of 1e-9."""
         alpha = 1 / (C * len(self._loss.signs))
-        self._point, gap = minimise_l1_logistic(self._loss, alpha, self._point)
+        self._point, gap = logistic.minimise_l1_logistic(self._loss, alpha, self._point)
         return Fit(self._point.w @ self._shares, self._point.b, gap)
 
     def unpenalised(self, support: np.ndarray) -> Fit:
         """Minimise the loss alone over the columns of a bool array [p]."""
         key = support.tobytes()
         if key not in self._refits:
-            columns = np.flatnonzero((self._shares[:, support] != 0).any(axis=1))
-            inside = np.isin(np.arange(len(self._shares)), columns)
+            inside = (self._shares[:, support] != 0).any(axis=1)
             start = self._loss.at(np.where(inside, self._point.w, 0.0), self._point.b)
-            point, converged = minimise_logistic(self._loss, columns, start)
+            point, converged = logistic.minimise_logistic(self._loss, np.flatnonzero(inside), start)
             self._refits[key] = Fit(point.w @ self._shares, point.b, converged=converged)
         return self._refits[key]
 
@@ -172,7 +143,7 @@ class ReferenceSolver:
     """The authors' calls: scikit-learn's saga from a cold start, 1000 epochs, tolerance 1e-3."""
 
     def __init__(self, X: np.ndarray, y: np.ndarray):
-        self._X, self._loss = X, LogisticLoss(X, y)
+        self._X, self._loss = X, logistic.LogisticLoss(X, y)
 
     def penalised(self, C: float) -> Fit:
         """Fit with an l1 penalty; the gap is an upper bound, loose where saga stopped early."""
@@ -181,7 +152,8 @@ class ReferenceSolver:
         coef, intercept = self._fit(slice(None), C=C, **options)
         alpha = 1 / (C * len(self._loss.signs))
         point = self._loss.at(coef, intercept)
-        return Fit(coef, intercept, self._loss.gap(point, alpha) / objective(point, alpha))
+        gap = self._loss.gap(point, alpha) / logistic.objective(point, alpha)
+        return Fit(coef, intercept, gap)
 
     def unpenalised(self, support: np.ndarray) -> Fit:
         """Fit without penalty on the columns of a bool array [p]."""
@@ -216,16 +188,9 @@ def share_duplicates(X: np.ndarray) -> np.ndarray:
     """Matrix that shares out the coefficients of distinct columns to all columns.
 
     Columns that are equal up to sign (S_rel and S_rel_in after standardisation) get equal parts
-    of one coefficient, whatever the solver would have done; constant columns get none.
-
-    Parameters
-    ----------
-    X : float64 array [n, p]
-
-    Returns
-    -------
-    float64 array [m, p]
-        One row per distinct column: sign / size of its group for its members, else 0.
+    of one coefficient, whatever the solver would have done; constant columns get none. Returns
+    float64 [m, p] for X [n, p], one row per distinct column: sign / size of its group for its
+    members, else 0.
     """
     constant = X.max(axis=0) == X.min(axis=0)
     products = X.T @ X

@@ -14,14 +14,7 @@ from scipy.special import entr
 
 from metaseg_tf.errors import InputError
 
-__all__ = [
-    "LogisticLoss",
-    "Point",
-    "minimise_l1_logistic",
-    "minimise_l1_quadratic",
-    "minimise_logistic",
-    "objective",
-]
+__all__ = ["LogisticLoss", "Point", "minimise_l1_logistic", "minimise_logistic", "objective"]
 
 #: Keeps singular systems solvable. It pulls towards the last iterate, so the limit is unmoved.
 _PROXIMAL = 1e-9
@@ -32,27 +25,22 @@ _MAX_STEPS = 50
 class Point:
     """Coefficients with the loss there and its derivatives.
 
-    ``miss`` [n] is the probability given to the outcome that did not occur; ``gradient`` [p] and
-    ``slope`` are the loss's derivatives by the coefficients ``w`` [p] and by the intercept ``b``.
+    ``margin`` [n] is the log-odds of the outcome that did occur, ``miss`` [n] the probability given
+    to the other; ``gradient`` [p] and ``slope`` are the loss's derivatives by the coefficients
+    ``w`` [p] and by the intercept ``b``.
     """
 
     w: np.ndarray
     b: float
     loss: float
+    margin: np.ndarray
     miss: np.ndarray
     gradient: np.ndarray
     slope: float
 
 
 class LogisticLoss:
-    """Mean logistic loss of given rows as a function of coefficients and intercept.
-
-    Parameters
-    ----------
-    X : float64 array [n, p]
-    y : bool array [n]
-        Must hold both outcomes.
-    """
+    """Mean logistic loss of rows X [n, p], with outcomes y (bool [n], both present)."""
 
     def __init__(self, X: np.ndarray, y: np.ndarray):
         self.XT = np.ascontiguousarray(X.T, np.float64)
@@ -75,7 +63,7 @@ class LogisticLoss:
         miss = np.where(margin >= 0, tail, 1.0) / (1 + tail)
         residual = -self.signs * miss
         gradient = self.XT @ residual / len(residual)
-        return Point(w, b, float(loss), miss, gradient, float(residual.mean()))
+        return Point(w, b, float(loss), margin, miss, gradient, float(residual.mean()))
 
     def hessian(self, point: Point, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Second derivatives: by ``columns`` [k, k], by those and the intercept [k], by it."""
@@ -111,16 +99,8 @@ def minimise_l1_logistic(
 ) -> tuple[Point, float]:
     """Minimise loss + alpha |w|_1 to a duality gap of ``tol`` times the objective.
 
-    Returns
-    -------
-    Point
-    float
-        The duality gap relative to the objective.
-
-    Raises
-    ------
-    InputError
-        If the gap is not reached, which a huge scale of a feature can cause.
+    Returns the minimum and its relative gap; raises InputError if no such gap is reached, which a
+    huge scale of a feature can cause.
     """
     point = start
     for _ in range(_MAX_STEPS):
@@ -145,13 +125,8 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
     """Minimise the loss over ``columns`` and the intercept, without penalty.
 
     If the outcomes are separable (or nearly so), there is no minimum: the coefficients grow
-    forever. The fit then stops after 50 steps with coefficients that are large and finite.
-
-    Returns
-    -------
-    Point
-    bool
-        True if a minimum was reached: no log-odds moved by more than 1e-6 in the last step.
+    forever. The fit then stops after 50 steps with coefficients that are large and finite. Returns
+    True with the last point if no log-odds moved by more than 1e-6 in the last step.
     """
     point = start
     for _ in range(_MAX_STEPS):
@@ -163,8 +138,7 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
             return point, False
         last = point
         point = _line_search(loss, 0.0, last, columns, step, intercept_step(step))
-        moved = (point.w - last.w) @ loss.XT + (point.b - last.b)
-        if np.abs(moved).max() <= 1e-6:
+        if np.abs(point.margin - last.margin).max() <= 1e-6:
             return point, True
     return point, False
 
@@ -185,22 +159,10 @@ def minimise_l1_quadratic(
 ) -> np.ndarray:
     """Minimise c.w + w.A.w / 2 + alpha |w|_1 by scikit-learn's LARS path.
 
-    Parameters
-    ----------
-    A : float64 array [p, p]
-        Symmetric and positive definite.
-    c : float64 array [p]
-    alpha : float
-        Penalty, positive.
-    signs : float64 array [p]
-        A guess of the minimiser's signs (-1, 0 or 1). If it is right, which one linear system
-        tells, no path is followed; along a path of penalties it mostly is.
-
-    Returns
-    -------
-    float64 array [p]
-        The minimiser, exact but for rounding. Rarely (below 1 % of drawn problems) the path drops
-        a column for good; then a point that is better than 0, but not the best.
+    A [p, p] is symmetric and positive definite. ``signs`` [p] is a guess of the minimiser's signs
+    (-1, 0 or 1); if it is right, which one linear system tells, no path is followed; along a path
+    of penalties it mostly is. The result is exact but for rounding. Rarely (below 1 % of drawn
+    problems) the path drops a column for good; then the point is better than 0, but not the best.
     """
     used = signs != 0
     w = np.zeros(len(c))
@@ -216,16 +178,9 @@ def minimise_l1_quadratic(
         # The path may end early on nearly equal columns: the step is a worse one then, and the
         # fit still ends once its duality gap is small.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        *_, w = lars_path_gram(
-            Xy=-c / alpha,
-            Gram=A / alpha,
-            n_samples=1,
-            alpha_min=1.0,
-            method="lasso",
-            copy_X=False,
-            copy_Gram=False,
-            return_path=False,
-        )
+        problem = {"Xy": -c / alpha, "Gram": A / alpha, "n_samples": 1, "alpha_min": 1.0}
+        options = {"copy_X": False, "copy_Gram": False, "return_path": False}
+        *_, w = lars_path_gram(**problem, method="lasso", **options)
     return w
 
 

@@ -14,20 +14,13 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from metaseg_tf.analysis.design import (
-    CLASS_CHOICES,
-    FIT_CHOICES,
-    Design,
-    check_choice,
-    standardise,
-)
+from metaseg_tf.analysis.design import CLASS_CHOICES, Design, check_choice, standardise
 from metaseg_tf.analysis.lasso import ENGINES
 from metaseg_tf.errors import InputError
 
 __all__ = [
     "PAPER_PROTOCOL",
     "PARTS",
-    "SPLIT_CHOICES",
     "Protocol",
     "image_splits",
     "map_splits",
@@ -35,7 +28,6 @@ __all__ = [
     "tabulate",
 ]
 
-SPLIT_CHOICES = ("reference", "image")
 #: The half that a model is fitted to, and the other.
 PARTS = ("train", "validation")
 
@@ -74,8 +66,8 @@ class Protocol:
     seed: int = 0
 
     def __post_init__(self):
-        check_choice("splits", self.splits, SPLIT_CHOICES)
-        check_choice("fit_on", self.fit_on, FIT_CHOICES)
+        check_choice("splits", self.splits, ("reference", "image"))
+        check_choice("fit_on", self.fit_on, ("all", "train"))
         check_choice("classes", self.classes, CLASS_CHOICES)
         check_choice("engine", self.engine, ENGINES)
         if self.n_splits < 1:
@@ -105,19 +97,8 @@ def reference_splits(n: int, n_splits: int = 10) -> np.ndarray:
     """The authors' Bernoulli halves: in split s, row i validates where ``rand(n)[i] < 0.5``.
 
     The numbers are those of ``numpy.random.seed(s); numpy.random.rand(n)``, drawn from a
-    generator of their own, so that numpy's global state is left alone.
-
-    Parameters
-    ----------
-    n : int
-        Number of segments with interior, in the order of images and then of segments.
-    n_splits : int
-        At least 1; the paper has 10.
-
-    Returns
-    -------
-    bool array [n_splits, n]
-        True where classification validates.
+    generator of their own, so that numpy's global state is left alone. The n segments with interior
+    are in the order of images and then of segments; the result is bool [n_splits, n].
     """
     return np.stack([np.random.RandomState(s).rand(n) < 0.5 for s in range(n_splits)])
 
@@ -125,26 +106,10 @@ def reference_splits(n: int, n_splits: int = 10) -> np.ndarray:
 def image_splits(images: np.ndarray, n_splits: int = 10, *, seed: int = 0) -> np.ndarray:
     """Random halves of the images: all segments of one image are on the same side.
 
-    Segments of one image are not independent; here none of a training image validates.
-
-    Parameters
-    ----------
-    images : array [n]
-        Name of the image of each segment.
-    n_splits : int
-        At least 1.
-    seed : int
-        Split s draws from ``numpy.random.default_rng([seed, s])``.
-
-    Returns
-    -------
-    bool array [n_splits, n]
-        True where classification validates: half of the images, rounded down.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two images.
+    Segments of one image are not independent; here none of a training image validates. ``images``
+    [n] holds the name of each segment's image, and split s draws from
+    ``numpy.random.default_rng([seed, s])``. Returns bool [n_splits, n], true for half of the images
+    (rounded down), where classification validates. Raises InputError for fewer than two images.
     """
     names, number = np.unique(np.asarray(images, dtype=str), return_inverse=True)
     if len(names) < 2:
@@ -168,12 +133,13 @@ def map_splits(function: Callable[[Item], Result], splits: Iterable[Item]) -> li
 
 
 def tabulate(values: np.ndarray, **levels: Sequence) -> pd.DataFrame:
-    """One row per element of ``values``, with its label on each axis and a column ``value``.
+    """One row per element of ``values`` [splits, ...], with the labels of its axes and ``value``.
 
-    >>> tabulate(np.array([[1.0, 2.0]]), split=(0,), part=("train", "validation"))
+    >>> tabulate(np.array([[1.0, 2.0]]), part=("train", "validation"))
        split        part  value
     0      0       train    1.0
     1      0  validation    2.0
     """
+    levels = {"split": range(len(values)), **levels}
     index = pd.MultiIndex.from_product(list(levels.values()), names=list(levels))
     return pd.Series(np.ravel(values), index, name="value").reset_index()

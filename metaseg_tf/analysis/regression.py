@@ -24,47 +24,31 @@ _RUINED = 0.1
 class Regression:
     """Least squares fits of all splits and their scores.
 
-    Attributes
-    ----------
-    target : {"iou_adj", "iou"}
-    scores : DataFrame
-        Columns split, target, model (all, entropy), score (sigma, r2), part (train, validation),
-        value. Classification's validation half trains here, as in the authors' code.
-    clipped : DataFrame
-        The same for predictions clipped to [0, 1].
-    coef, intercept : float64 arrays [splits, p], [splits]
-        Of the fits on all columns; of all solutions that aliases allow, the shortest.
-    predicted : float64 array [n]
-        Split 0's prediction for every segment from all columns, not clipped (Figures 3 and 5), by
-        statsmodels' OLS: that of ``coef`` and ``intercept`` to rounding.
-    extrapolating : mapping of str to tuple of str
-        Models whose validation R2, on average over splits, is more than 0.1 below that of clipped
-        predictions -> the columns that did most of it in the worst split by leaving the range
-        that they have in the training half; none if only their combination is new.
-    arrays : mapping of str to array
-        What all of it is rebuilt from by `from_arrays`.
+    Classification's validation half trains here, as in the authors' code.
     """
 
     target: str
+    #: Columns split, target, model (all, entropy), score (sigma, r2), part (train, validation),
+    #: value: rows of ``evaluation.csv``.
     scores: pd.DataFrame
-    clipped: pd.DataFrame
+    clipped: pd.DataFrame  #: The same for predictions clipped to [0, 1].
+    #: Of the fits on all columns, [splits, p]; of all solutions that aliases allow, the shortest.
     coef: np.ndarray
     intercept: np.ndarray
+    #: Split 0's predictions [n] from all columns, not clipped (Figures 3 and 5), by statsmodels'
+    #: OLS: those of ``coef`` and ``intercept`` to rounding.
     predicted: np.ndarray
+    #: Models whose validation R2, on average over splits, is more than 0.1 below that of clipped
+    #: predictions -> the columns that did most of it in the worst split by leaving the range
+    #: that they have in the training half; none if only their combination is new.
     extrapolating: Mapping[str, tuple[str, ...]]
-    arrays: Mapping[str, np.ndarray]
+    arrays: Mapping[str, np.ndarray]  #: What all of it is rebuilt from by `from_arrays`.
 
     @classmethod
     def from_arrays(
         cls, arrays: Mapping[str, np.ndarray], design: Design, target: str, protocol: Protocol
     ) -> "Regression":
-        """The regression of a design's target by a protocol, as its ``arrays`` hold it.
-
-        Raises
-        ------
-        ValueError, KeyError
-            If the arrays are not those of this design and protocol.
-        """
+        """The regression that ``arrays`` hold; ValueError or KeyError if it is another's."""
         splits, p = protocol.n_splits, len(design.columns)
         shape = (splits, len(_MODELS), len(_SCORES), len(PARTS))
         scores, clipped = (arrays[name].reshape(shape) for name in ("scores", "clipped"))
@@ -80,20 +64,13 @@ class Regression:
             arrays,
         )
 
-    def tidy(self) -> pd.DataFrame:
-        """Rows of ``evaluation.csv``."""
-        return self.scores
-
 
 def fit_regression(
     design: Design, target: str = "iou_adj", protocol: Protocol = PAPER_PROTOCOL
 ) -> Regression:
     """Fit and score least squares on all columns and on E alone in every split.
 
-    Raises
-    ------
-    InputError
-        If a half is empty or holds one value of the target only.
+    Raises InputError if a half is empty or holds one value of the target only.
     """
     check_choice("target", target, IOU_COLUMNS)
     true = getattr(design, target)
@@ -127,21 +104,13 @@ def _fit_split(design, true, train, protocol):
     outside = np.maximum(new.max(axis=0) - seen.max(axis=0), seen.min(axis=0) - new.min(axis=0))
     beyond = np.abs([fit.coef_, np.zeros(X.shape[1])])
     beyond[1, E] = np.abs(baseline.coef_)
+    halves = (train, ~train)
     scores, clipped = (
-        np.moveaxis(
-            [[s(p[:, half], true[half]) for half in (train, ~train)] for s in _SCORES.values()],
-            2,
-            0,
-        )
+        np.moveaxis([[s(p[:, h], true[h]) for h in halves] for s in _SCORES.values()], 2, 0)
         for p in (predicted, predicted.clip(0, 1))
     )
-    return {
-        "coef": fit.coef_,
-        "intercept": fit.intercept_,
-        "scores": scores,
-        "clipped": clipped,
-        "beyond": beyond * outside.clip(0),
-    }
+    fitted = {"coef": fit.coef_, "intercept": fit.intercept_, "beyond": beyond * outside.clip(0)}
+    return fitted | {"scores": scores, "clipped": clipped}
 
 
 def _predict_by_ols(X, true, train):
@@ -168,5 +137,4 @@ def _name_extrapolating(scores, clipped, beyond, columns):
 
 
 def _tidy(scores, target):
-    levels = {"model": _MODELS, "score": tuple(_SCORES), "part": PARTS}
-    return tabulate(scores, split=range(len(scores)), target=(target,), **levels)
+    return tabulate(scores, target=(target,), model=_MODELS, score=tuple(_SCORES), part=PARTS)

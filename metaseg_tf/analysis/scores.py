@@ -1,4 +1,4 @@
-"""The four scores of Table 2, each for many predictions at once."""
+"""The four scores of Table 2, each for many predictions [..., n] of targets [n] at once."""
 
 import numpy as np
 
@@ -8,19 +8,7 @@ __all__ = ["accuracy", "auroc", "r2", "sigma"]
 
 
 def accuracy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Share of rows whose outcome is predicted; positive log-odds predict ``True``.
-
-    Parameters
-    ----------
-    logits : float array [..., n]
-        Log-odds of y, one row per model.
-    y : bool array [n]
-
-    Returns
-    -------
-    float64 array [...]
-        In [0, 1].
-    """
+    """Share of rows, [...] in [0, 1], whose outcome y (bool) positive log-odds predict."""
     y = _check_rows(logits, y, bool)
     return np.mean((np.asarray(logits) > 0) == y, axis=-1)
 
@@ -28,22 +16,8 @@ def accuracy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
 def auroc(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Area under the ROC curve: how often a positive outranks a negative, ties counting half.
 
-    Parameters
-    ----------
-    logits : float array [..., n]
-        Any score that rises with the chance of ``True``, one row per model.
-    y : bool array [n]
-        Must hold both outcomes.
-
-    Returns
-    -------
-    float64 array [...]
-        In [0, 1]; 0.5 for a constant score.
-
-    Raises
-    ------
-    InputError
-        If one outcome is missing, which leaves the area undefined.
+    Any score that rises with the chance of ``True`` will do for the logits; a constant one has an
+    area of 0.5. Raises InputError if one outcome is missing, which leaves the area undefined.
     """
     y = _check_rows(logits, y, bool)
     if y.all() or not y.any():
@@ -61,19 +35,13 @@ def auroc(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def sigma(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Root mean squared error, in units of the target, of predictions [..., n]."""
+    """Root mean squared error, in units of the target."""
     true = _check_rows(predicted, true, float)
     return np.sqrt(np.mean((predicted - true) ** 2, axis=-1))
 
 
 def r2(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Coefficient of determination of predictions [..., n]: 1 - MSE / variance of ``true``.
-
-    Raises
-    ------
-    InputError
-        If the target is constant, so that there is no variance to explain.
-    """
+    """Coefficient of determination: 1 - MSE / variance of ``true``; InputError if that is 0."""
     true = _check_rows(predicted, true, float)
     variance = np.var(true)
     if variance == 0:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import print_json, print_rows, start_tensorflow
+from metaseg_tf.cli.console import download_with_bar, print_json, print_rows, start_tensorflow
 from metaseg_tf.cli.options import AsJson
 
 __all__ = ["app"]
@@ -33,22 +33,15 @@ def list_checkpoints(folder: Folder = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(e) | {"url": e.url, "downloaded": here[e.name]} for e in CATALOGUE])
         return
-    print_rows(
-        ("name", "OS", "scales", "flip", "mIoU", "size", "here"),
-        [
-            (
-                entry.name,
-                str(row.output_stride),
-                ", ".join(f"{scale:g}" for scale in row.scales),
-                "yes" if row.flip else "no",
-                f"{row.miou:.2%}" + (" *" if row.miou == entry.paper_miou else ""),
-                f"{entry.size} MB",
-                "yes" if here[entry.name] else "no",
-            )
-            for entry in CATALOGUE
-            for row in entry.zoo
-        ],
-    )
+    rows = []
+    for entry in CATALOGUE:
+        size, downloaded = f"{entry.size} MB", "yes" if here[entry.name] else "no"
+        for row in entry.zoo:
+            scales = ", ".join(f"{scale:g}" for scale in row.scales)
+            miou = f"{row.miou:.2%}" + (" *" if row.miou == entry.paper_miou else "")
+            flip = "yes" if row.flip else "no"
+            rows.append((entry.name, str(row.output_stride), scales, flip, miou, size, downloaded))
+    print_rows(("name", "OS", "scales", "flip", "mIoU", "size", "here"), rows)
     typer.echo("mIoU on the Cityscapes validation set; * marks the settings of the paper.")
 
 
@@ -61,14 +54,9 @@ def download(
 
     Repeat an interrupted download to complete it.
     """
-    from metaseg_tf.cli.console import DownloadBar
-    from metaseg_tf.networks.checkpoints import download as fetch
     from metaseg_tf.networks.checkpoints import find
 
-    entry = find(name)
-    with DownloadBar(f"{entry.name}, about {entry.size} MB") as bar:
-        path = fetch(entry, folder, progress=bar)
-    print(path)
+    print(download_with_bar(find(name), folder))
 
 
 @app.command()

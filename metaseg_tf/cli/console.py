@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,23 +15,12 @@ from metaseg_tf.errors import in_one_line
 from metaseg_tf.paper.layout import PrintedTable
 
 __all__ = [
-    "DownloadBar",
-    "interruptible",
-    "long_work",
-    "print_error",
-    "print_json",
-    "print_outcomes",
-    "print_paths",
-    "print_rows",
-    "print_table",
-    "show_progress",
-    "start_tensorflow",
-    "summarise",
-]
+    "download_with_bar", "interruptible", "long_work", "print_error", "print_json",
+    "print_outcomes", "print_paths", "print_rows", "print_table", "show_progress",
+    "start_tensorflow", "summarise",
+]  # fmt: skip
 
 T = TypeVar("T")
-
-_ANY_WIDTH = 10_000
 
 
 def print_error(error: Exception | str) -> None:
@@ -73,17 +62,17 @@ def _native_stderr_silenced() -> Iterator[None]:
         os.close(kept)
 
 
-def show_progress(items: Iterable[T], *, total: int, what: str, quiet: bool = False) -> Iterator[T]:
+def show_progress(items: Iterable[T], total: int, what: str, *, quiet: bool = False) -> Iterator[T]:
     """Pass items on under a bar with rate and remaining time; without a terminal, no bar."""
     from rich import progress
     from rich.console import Console
 
     console = Console(stderr=True)
     bar = progress.Progress(
-        progress.TextColumn("{task.description}"),
+        "{task.description}",
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.fields[rate]}"),
+        "{task.fields[rate]}",
         progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
         console=console,
@@ -97,52 +86,42 @@ def show_progress(items: Iterable[T], *, total: int, what: str, quiet: bool = Fa
             yield item
 
 
-class DownloadBar:
-    """A bar on stderr that pooch can drive: ``total``, ``update``, ``reset`` and ``close``.
-
-    Parameters
-    ----------
-    title : str
-        Name of the download.
-    """
+class _DownloadBar:
+    """A bar on stderr that pooch can drive; it appears with the first bytes."""
 
     def __init__(self, title: str):
         from rich import progress
         from rich.console import Console
 
         self._progress = progress.Progress(
-            progress.TextColumn("{task.description}"),
+            "{task.description}",
             progress.BarColumn(),
             progress.DownloadColumn(),
             progress.TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-        self._title = title
-        self._task = None
+        self._task = self._progress.add_task(title, total=None)
         self.total = 0
 
-    def __enter__(self) -> "DownloadBar":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
     def update(self, count: int) -> None:
-        """Advance by ``count`` bytes; the bar appears with the first of them."""
-        if self._task is None:
-            self._progress.start()
-            self._task = self._progress.add_task(self._title, total=self.total or None)
-        self._progress.advance(self._task, count)
+        self._progress.start()
+        self._progress.update(self._task, total=self.total or None, advance=count)
 
     def reset(self) -> None:
-        """Go back to the start: pooch fills the bar once more, to be sure that it ends full."""
-        if self._task is not None:
-            self._progress.reset(self._task)
+        # Pooch fills the bar once more, to be sure that it ends full.
+        self._progress.reset(self._task)
 
     def close(self) -> None:
-        """Leave the bar as it is; there is none if nothing was downloaded."""
-        if self._task is not None:
+        if self._progress.live.is_started:
             self._progress.stop()
+
+
+def download_with_bar(entry, folder: Path | None = None) -> Path:
+    """Download a checkpoint of the catalogue under a bar, see `metaseg_tf.networks.checkpoints`."""
+    from metaseg_tf.networks.checkpoints import download
+
+    with closing(_DownloadBar(f"{entry.name}, about {entry.size} MB")) as bar:
+        return download(entry, folder, progress=bar)
 
 
 @contextmanager
@@ -218,7 +197,7 @@ def print_table(table: PrintedTable) -> None:
     for row in table.rows:
         grid.add_row(*map(spell_out, row))
     console = Console()
-    needed = Console(width=_ANY_WIDTH).measure(grid).maximum
+    needed = Console(width=10_000).measure(grid).maximum
     Console(width=max(console.width, needed)).print(grid)
     console.print(table.caption, highlight=False)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import interruptible, print_table, show_progress, start_tensorflow
+from metaseg_tf.cli import console
 from metaseg_tf.cli.options import Quiet
 from metaseg_tf.cli.reproduce import run_plan
 
@@ -29,38 +29,31 @@ def demo(
     Makes every table, figure and diagnosis of the paper, and compares the numbers with recorded
     ones.
     """
-    start_tensorflow()
-    from metaseg_tf.demo.plan import DEMO_IMAGES, demo_plan, draw_scenes, keep_softmax
+    console.start_tensorflow()
+    from metaseg_tf.demo import plan as stages
     from metaseg_tf.paper.tables import make_table
     from metaseg_tf.report.page import write_report
 
-    images = limit or DEMO_IMAGES
-    plan = demo_plan(out, images=images)
-    scenes = draw_scenes(plan.cityscapes, images=images)
-    with interruptible():
-        for _ in show_progress(scenes, total=images, what="drawing scenes", quiet=quiet):
-            pass
+    images = limit or stages.DEMO_IMAGES
+    fresh = min(images, stages.FRESH_IMAGES)
+    plan = stages.demo_plan(out, images=images)
+    scenes = stages.draw_scenes(plan.cityscapes, images=images)
+    with console.interruptible():
+        list(console.show_progress(scenes, images, "drawing scenes", quiet=quiet))
         code = run_plan(plan, quiet=quiet)
-        keep_softmax(plan)
-        _try_on_fresh_scenes(plan, images, quiet)
+        stages.keep_softmax(plan)
+        # How well a meta model judges scenes that it has never seen.
+        path = plan.run_folder(plan.networks[0]) / "meta_model.json"
+        model = stages.fit_demo_model(plan, path)
+        measured = stages.measure_fresh(plan, images=fresh)
+        list(console.show_progress(measured, fresh, "fresh scenes", quiet=quiet))
+        trial = stages.try_model(plan, model)
+        typer.echo(
+            f"meta model {path}: AUROC {trial.fresh_auroc:.4f} and R2 {trial.fresh_r2:.4f} on "
+            f"{fresh} fresh scenes; {trial.held_out_auroc:.4f} and {trial.held_out_r2:.4f} on "
+            "held-out images"
+        )
         runs = list(plan.open_runs().values())
-        print_table(make_table(1, runs))
+        console.print_table(make_table(1, runs))
         typer.echo(f"everything is in {plan.out}; open {write_report(runs)} in a browser")
     raise typer.Exit(code)
-
-
-def _try_on_fresh_scenes(plan, images: int, quiet: bool) -> None:
-    """Save a meta model, and print how well it judges scenes that it has never seen."""
-    from metaseg_tf.demo.plan import FRESH_IMAGES, fit_demo_model, measure_fresh, try_model
-
-    path = plan.run_folder(plan.networks[0]) / "meta_model.json"
-    model = fit_demo_model(plan, path)
-    count = min(images, FRESH_IMAGES)
-    results = measure_fresh(plan, images=count)
-    for _ in show_progress(results, total=count, what="fresh scenes", quiet=quiet):
-        pass
-    trial = try_model(plan, model)
-    typer.echo(
-        f"meta model {path}: AUROC {trial.fresh_auroc:.4f} and R2 {trial.fresh_r2:.4f} on {count} "
-        f"fresh scenes; {trial.held_out_auroc:.4f} and {trial.held_out_r2:.4f} on held-out images"
-    )

@@ -17,7 +17,7 @@ def diagnose(run: RunFolder, engine: Engine = None) -> None:
     from metaseg_tf.paper.figures import store_diagnostics
     from metaseg_tf.runs.run import Run, load_run
 
-    options = {} if engine is None else {"engine": engine.value}
+    options = {} if engine is None else {"engine": engine}
     found = diagnostics.diagnose(load_run(run), **options)
     paths = store_diagnostics(found, Run(run))
     typer.echo(f"{found}\n")

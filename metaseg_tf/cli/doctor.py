@@ -11,7 +11,7 @@ import typer
 
 from metaseg_tf.cli.console import print_json, start_tensorflow
 from metaseg_tf.cli.options import DATA_VARIABLES, AsJson
-from metaseg_tf.errors import MetaSegError
+from metaseg_tf.errors import MetaSegError, in_one_line
 
 __all__ = ["OPTIONAL", "REQUIRED", "Finding", "doctor", "examine"]
 
@@ -32,8 +32,8 @@ OPTIONAL = {
 class Finding(NamedTuple):
     """Result of one check; ``needed_for`` and ``remedy`` are empty if all is well.
 
-    ``state`` is "ok", "missing", or "broken" if metaseg_tf cannot work with what it found, and
-    ``detail`` a version, place or reason.
+    ``state`` is "ok", "missing", or "broken" if metaseg_tf cannot work without it or with it as it
+    is; ``detail`` is a version, place or reason.
     """
 
     name: str
@@ -68,27 +68,18 @@ def examine() -> Iterator[Finding]:
     yield Finding("Python", "ok", f"{platform.python_version()} on {platform.platform()}")
     yield from _packages()
     yield from _tensorflow()
-    yield from _checkpoints()
-    yield from _demo_networks()
+    yield from _networks()
     yield _data_set()
 
 
 def _packages() -> Iterator[Finding]:
     uses = {**dict.fromkeys(REQUIRED, "everything"), **OPTIONAL}
     for name, use in uses.items():
-        version = _version(name)
-        if version is not None:
-            yield Finding(name, "ok", version)
-        else:
+        try:
+            yield Finding(name, "ok", metadata.version(name))
+        except metadata.PackageNotFoundError:
             state = "broken" if name in REQUIRED else "missing"
             yield Finding(name, state, "not installed", use, f"pip install {name}")
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _tensorflow() -> Iterator[Finding]:
@@ -102,52 +93,32 @@ def _tensorflow() -> Iterator[Finding]:
     import tensorflow as tf
 
     yield Finding("tensorflow", "ok", tf.__version__)
-    yield _gpus(tf)
-    yield _compiler(tf)
-
-
-def _gpus(tf) -> Finding:
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        return Finding("GPU", "ok", ", ".join(gpu.name for gpu in gpus))
-    return Finding(
-        "GPU",
-        "missing",
-        "TensorFlow sees none",
-        "speed only: networks run on the CPU",
-        "with an NVIDIA card on Linux: pip install 'tensorflow[and-cuda]' of the same version",
-    )
-
-
-def _compiler(tf) -> Finding:
+    if gpus := tf.config.list_physical_devices("GPU"):
+        yield Finding("GPU", "ok", ", ".join(gpu.name for gpu in gpus))
+    else:
+        use = "speed only: networks run on the CPU"
+        remedy = "with an NVIDIA card on Linux: pip install 'tensorflow[and-cuda]' of this version"
+        yield Finding("GPU", "missing", "TensorFlow sees none", use, remedy)
     try:
         tf.function(lambda x: x + x, jit_compile=True)(tf.constant(1.0))
+        yield Finding("XLA", "ok", "compiles")
     except tf.errors.OpError as error:
-        reason = " ".join(str(error).split())[:120]
         use = "speed only: heat maps are computed uncompiled"
-        return Finding("XLA", "missing", reason, use, "install a TensorFlow with XLA")
-    return Finding("XLA", "ok", "compiles")
+        reason = in_one_line(error, limit=120)
+        yield Finding("XLA", "missing", reason, use, "install a TensorFlow with XLA")
 
 
-def _checkpoints() -> Iterator[Finding]:
-    from metaseg_tf.networks.checkpoints import CATALOGUE, checkpoint_path
+def _networks() -> Iterator[Finding]:
+    from metaseg_tf.networks.checkpoints import BUNDLED, CATALOGUE, bundled_path, checkpoint_path
 
     for entry in CATALOGUE:
         try:
             yield Finding(entry.name, "ok", str(checkpoint_path(entry)))
         except MetaSegError:
-            yield Finding(
-                entry.name,
-                "missing",
-                f"not downloaded (about {entry.size} MB)",
-                f"reproduce, extract --network {entry.name}",
-                f"metaseg-tf checkpoints download {entry.name}",
-            )
-
-
-def _demo_networks() -> Iterator[Finding]:
-    from metaseg_tf.networks.checkpoints import BUNDLED, bundled_path
-
+            lacking = f"not downloaded (about {entry.size} MB)"
+            use = f"reproduce, extract --network {entry.name}"
+            remedy = f"metaseg-tf checkpoints download {entry.name}"
+            yield Finding(entry.name, "missing", lacking, use, remedy)
     for name in BUNDLED:
         try:
             yield Finding(name, "ok", str(bundled_path(f"{name}.pb")))

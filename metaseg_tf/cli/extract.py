@@ -31,12 +31,12 @@ def extract(
         int | None, typer.Option(min=1, metavar="N", help="Use only the first N images.")
     ] = None,
     network_options: NetworkOptions = DEFAULTS,
-    convention: options.Convention = options.ConventionChoice.reference,
+    convention: options.Convention = "reference",
     connectivity: options.Connectivity = 8,
-    labeller: options.Labeller = options.LabellerChoice.skimage,
+    labeller: options.Labeller = "skimage",
     void: options.Void = 255,
     reduce_zero_label: options.ReduceZeroLabel = False,
-    on_error: options.OnError = options.OnErrorChoice.stop,
+    on_error: options.OnError = "stop",
     keep_maps: options.KeepMaps = 20,
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
@@ -50,12 +50,7 @@ def extract(
     """
     _check_source(softmax, network, cityscapes, classes)
     given = options.dump_settings(
-        softmax,
-        network_options,
-        logits=logits,
-        channels_first=channels_first,
-        keys=keys,
-        reduce_zero_label=reduce_zero_label,
+        softmax, network_options, logits, channels_first, keys, reduce_zero_label
     )
     console.start_tensorflow()
     from metaseg_tf.data.classes import load_classes
@@ -63,7 +58,7 @@ def extract(
     from metaseg_tf.runs import extraction, sources
 
     settings = extraction.MeasureSettings(
-        convention.value, void, connectivity, labeller.value, reduce_zero_label
+        convention, void, connectivity, labeller, reduce_zero_label
     )
     if softmax is not None:
         table = None if classes is None else load_classes(classes)
@@ -74,16 +69,11 @@ def extract(
         )
     run = extraction.open_run(out, source, settings)
     with console.long_work(out, scheduler, workers, worker_resources) as cluster:
+        skip = on_error == "skip"
         results = extraction.extract(
-            source,
-            run,
-            settings,
-            skip_errors=on_error is options.OnErrorChoice.skip,
-            keep_maps=keep_maps,
-            cluster=cluster,
+            source, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=cluster
         )
-        bar = console.show_progress(results, total=len(source), what="measuring", quiet=quiet)
-        finished = list(bar)
+        finished = list(console.show_progress(results, len(source), "measuring", quiet=quiet))
     summary = console.summarise(out, "measured", finished)
     if as_json:
         console.print_json(summary | {"results": run.manifest.results})

@@ -26,5 +26,5 @@ def figure(
     from metaseg_tf.runs.run import Run
 
     opened = [Run(path) for path in runs]
-    for path in make_figure(number, opened, image=image, engine=engine and engine.value):
+    for path in make_figure(number, opened, image=image, engine=engine):
         typer.echo(f"wrote {path}")

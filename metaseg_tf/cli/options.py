@@ -3,10 +3,9 @@
 import inspect
 import sys
 from collections.abc import Callable
-from enum import Enum
 from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,45 +16,14 @@ from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = [
     "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Classes", "Connectivity",
-    "Convention", "ConventionChoice", "Engine", "EngineChoice", "KeepMaps", "Keys", "Labeller",
-    "LabellerChoice", "Logits", "Network", "OnError", "OnErrorChoice", "Out", "Quiet",
-    "ReduceZeroLabel", "RunFolder", "RunFolders", "Scheduler", "Void", "WorkerResources",
+    "Convention", "Engine", "KeepMaps", "Keys", "Labeller", "Logits", "Network", "OnError", "Out",
+    "Quiet", "ReduceZeroLabel", "RunFolder", "RunFolders", "Scheduler", "Void", "WorkerResources",
     "Workers", "dump_option", "dump_settings", "with_network_options",
 ]  # fmt: skip
 
 #: Environment variables that may name the Cityscapes folder; the first one set counts. The second
 #: is used by the data set's own scripts.
 DATA_VARIABLES = ("METASEG_TF_CITYSCAPES", "CITYSCAPES_DATASET")
-
-
-class ConventionChoice(str, Enum):
-    """See docs/decisions/0001 to 0003."""
-
-    reference = "reference"
-    paper = "paper"
-
-
-class LabellerChoice(str, Enum):
-    """Connected-component algorithm."""
-
-    skimage = "skimage"
-    runs = "runs"
-    tfa = "tfa"
-
-
-class OnErrorChoice(str, Enum):
-    """How to treat a bad image."""
-
-    stop = "stop"
-    skip = "skip"
-
-
-class EngineChoice(str, Enum):
-    """Solver of the logistic fits, see docs/decisions/0020."""
-
-    lars = "lars"
-    reference = "reference"
-
 
 #: Options below headings of their own in the help of verbs that have many.
 dump_option = partial(typer.Option, rich_help_panel="From softmax dumps")
@@ -78,7 +46,7 @@ RunFolders = Annotated[
 ]
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="Run folder written by extract.")]
 Engine = Annotated[
-    EngineChoice | None,
+    Literal["lars", "reference"] | None,
     typer.Option(
         help="Solver of the logistic fits. 'lars' (the default): exact, by scikit-learn's LARS "
         "path; 'reference': the authors' own scikit-learn calls, which are far slower.",
@@ -103,7 +71,8 @@ WorkerResources = Annotated[
     _spread_option(help="Resources of a Dask worker that each image needs, such as GPU=1."),
 ]
 OnError = Annotated[
-    OnErrorChoice, typer.Option(help="Stop at a bad image, or skip it and list it at the end.")
+    Literal["stop", "skip"],
+    typer.Option(help="Stop at a bad image, or skip it and list it at the end."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 KeepMaps = Annotated[
@@ -149,14 +118,14 @@ Network = Annotated[
     ),
 ]
 Convention = Annotated[
-    ConventionChoice,
+    Literal["reference", "paper"],
     _definition_option(help="'reference': as the authors' code computes it; 'paper': as printed."),
 ]
 Connectivity = Annotated[
     int, _definition_option(help="Neighbours of a pixel within a segment: 8 or 4.")
 ]
 Labeller = Annotated[
-    LabellerChoice,
+    Literal["skimage", "runs", "tfa"],
     _definition_option(help="Connected-component algorithm; tfa knows 4 neighbours only."),
 ]
 Void = Annotated[int, _definition_option(help="Class id that marks pixels without ground truth.")]
@@ -253,17 +222,18 @@ def with_network_options(verb: Callable) -> Callable:
 def dump_settings(
     softmax: Path | None,
     network_options: NetworkOptions,
-    *,
+    logits: bool,
+    channels_first: bool,
     keys: str | None,
     reduce_zero_label: bool = False,
-    **flags: bool,
 ) -> dict:
     """Keyword arguments of `metaseg_tf.data.softmax.load_dump` for the options given.
 
     Raises InputError if options of dumps are given without dumps, or options of a network with
     them.
     """
-    given = {name: value for name, value in (flags | {"keys": keys}).items() if value}
+    given = {"logits": logits, "channels_first": channels_first, "keys": keys}
+    given = {name: value for name, value in given.items() if value}
     if softmax is None:
         expected, unused = "--softmax FOLDER", given | {"reduce_zero_label": reduce_zero_label}
     else:

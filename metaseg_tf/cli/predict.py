@@ -1,8 +1,7 @@
 """``metaseg-tf predict``: judge the segments of images without ground truth."""
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,13 +10,6 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 __all__ = ["predict"]
-
-
-class Colours(str, Enum):
-    """Colours from low to high predicted quality."""
-
-    red_green = "red-green"
-    orange_blue = "orange-blue"
 
 
 @options.with_network_options
@@ -43,10 +35,10 @@ def predict(
         ),
     ] = None,
     colours: Annotated[
-        Colours,
+        Literal["red-green", "orange-blue"],
         typer.Option(help="Colours of the overlays; orange-blue is safe for colour-blind readers."),
-    ] = Colours.red_green,
-    on_error: options.OnError = options.OnErrorChoice.stop,
+    ] = "red-green",
+    on_error: options.OnError = "stop",
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
     worker_resources: options.WorkerResources = None,
@@ -63,9 +55,7 @@ def predict(
             f"predict: expected either --softmax, or --network and --images, got {given}; name the "
             "dumps or the images to judge"
         )
-    given = options.dump_settings(
-        softmax, network_options, logits=logits, channels_first=channels_first, keys=keys
-    )
+    given = options.dump_settings(softmax, network_options, logits, channels_first, keys)
     from metaseg_tf.meta import load_model
 
     judge = load_model(model)
@@ -74,7 +64,7 @@ def predict(
     from metaseg_tf.meta import predict as prediction
     from metaseg_tf.runs.sources import open_photographs
 
-    settings = prediction.PredictSettings(reject_below, colours.value)
+    settings = prediction.PredictSettings(reject_below, colours)
     if softmax is not None:
         source = open_dumps(softmax, **given)
     else:
@@ -86,13 +76,12 @@ def predict(
             err=True,
         )
     run = prediction.open_prediction(out, source, judge, settings)
-    skip = on_error is options.OnErrorChoice.skip
     with console.long_work(out, scheduler, workers, worker_resources) as cluster:
+        skip = on_error == "skip"
         results = prediction.predict(
             source, judge, run, settings, skip_errors=skip, cluster=cluster
         )
-        bar = console.show_progress(results, total=len(source), what="judging", quiet=quiet)
-        finished = list(bar)
+        finished = list(console.show_progress(results, len(source), "judging", quiet=quiet))
     written = prediction.write_judged(run)
     console.print_outcomes("judged", console.summarise(out, "judged", finished))
     console.print_paths(written)

@@ -5,13 +5,7 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import (
-    DownloadBar,
-    interruptible,
-    print_table,
-    show_progress,
-    start_tensorflow,
-)
+from metaseg_tf.cli import console
 from metaseg_tf.cli.options import Cityscapes, Quiet
 
 __all__ = ["reproduce", "run_plan"]
@@ -46,41 +40,24 @@ def reproduce(
 def run_plan(plan, *, quiet: bool = False) -> int:
     """Go through all stages of a `metaseg_tf.paper.reproduction.Plan`; finished ones are skipped.
 
-    Returns
-    -------
-    int
-        Exit code: 1 if a result could not be made, or if a number is off and the plan is not
-        limited to some images; else 0.
-
-    Raises
-    ------
-    typer.Exit
-        130 if interrupted.
+    Gives the exit code: 1 if a result could not be made, or if a number is off and the plan is not
+    limited to some images. Raises typer.Exit with code 130 if interrupted.
     """
-    start_tensorflow()
-    from metaseg_tf.networks.checkpoints import download
-    from metaseg_tf.paper.reproduction import (
-        checkpoints_of,
-        count_images,
-        is_measured,
-        make_results,
-        measure,
-    )
+    console.start_tensorflow()
+    from metaseg_tf.paper import reproduction
     from metaseg_tf.paper.tables import store_printed
     from metaseg_tf.paper.verify import verify
 
-    total, results = count_images(plan), []
-    with interruptible():
-        for entry in checkpoints_of(plan):
-            with DownloadBar(f"{entry.name}, about {entry.size} MB") as bar:
-                download(entry, progress=bar)
+    total, results = reproduction.count_images(plan), []
+    with console.interruptible():
+        for entry in reproduction.checkpoints_of(plan):
+            console.download_with_bar(entry)
         for network in plan.networks:
-            if not is_measured(plan, network):
-                measured = measure(plan, network)
-                for _ in show_progress(measured, total=total, what=network.name, quiet=quiet):
-                    pass
+            if not reproduction.is_measured(plan, network):
+                measured = reproduction.measure(plan, network)
+                list(console.show_progress(measured, total, network.name, quiet=quiet))
         runs = plan.open_runs()
-        for result in make_results(runs, plan.out):
+        for result in reproduction.make_results(runs, plan.out):
             results.append(result)
             if not quiet:
                 typer.echo(f"{result.name}: {result.outcome}", err=True)
@@ -93,7 +70,7 @@ def run_plan(plan, *, quiet: bool = False) -> int:
 
 def _print_page(plan, results, verification) -> None:
     """Print how the headline numbers compare, and what was made."""
-    print_table(verification.headlines())
+    console.print_table(verification.headlines())
     for hint in verification.hints:
         typer.echo(f"- {hint}")
     made = sum(result.outcome != "failed" for result in results)

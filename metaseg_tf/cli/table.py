@@ -24,7 +24,7 @@ def table(
     from metaseg_tf.runs.run import Run
 
     opened = [Run(path) for path in runs]
-    options = {} if engine is None else {"engine": engine.value}
+    options = {} if engine is None else {"engine": engine}
     printed = make_table(number, opened, **options)
     paths = store_table(number, printed, opened, **options)
     if as_json:

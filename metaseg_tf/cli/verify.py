@@ -9,8 +9,6 @@ from metaseg_tf.cli.options import AsJson
 
 __all__ = ["verify"]
 
-_ABSENT = "-"
-
 
 def verify(
     xception65: Annotated[
@@ -18,7 +16,7 @@ def verify(
     ],
     mobilenetv2: Annotated[
         str, typer.Argument(metavar="MN_RUN", help="Run of MobileNetV2, or - for none.")
-    ] = _ABSENT,
+    ] = "-",
     as_json: AsJson = False,
 ) -> None:
     """Compare two runs with every number printed in the paper.
@@ -30,7 +28,7 @@ def verify(
     from metaseg_tf.runs.run import Run
 
     given = {"XC": xception65, "MN": mobilenetv2}
-    runs = {role: Run(path) for role, path in given.items() if path != _ABSENT}
+    runs = {role: Run(path) for role, path in given.items() if path != "-"}
     verification = compare_runs(runs)
     paths = store_printed(verification.table(), next(iter(runs.values())))
     if as_json:

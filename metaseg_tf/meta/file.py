@@ -12,13 +12,7 @@ from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
 from metaseg_tf.meta.model import MetaModel, Verdict
 from metaseg_tf.runs.run import parse_json, write_json
-from metaseg_tf.segments.columns import (
-    CONVENTIONS,
-    GROUPS,
-    PAPER_GROUPS,
-    feature_columns,
-    group_of,
-)
+from metaseg_tf.segments.columns import CONVENTIONS, GROUPS, PAPER_GROUPS, feature_columns, group_of
 
 __all__ = ["FORMAT", "load_model", "save_model", "to_json"]
 
@@ -29,13 +23,7 @@ _UNNAMED = "linear"
 
 
 def save_model(model: MetaModel, path: str | os.PathLike) -> Path:
-    """Write a model as JSON, whole or not at all, and return its path.
-
-    Raises
-    ------
-    RunError
-        If the file cannot be written.
-    """
+    """Write a model as JSON, whole or not at all (RunError), and return its path."""
     path = Path(path)
     write_json(path, to_json(model))
     return path
@@ -115,10 +103,8 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
     classes = ClassTable.from_json(content["classes"]) if "classes" in content else None
     if not all(map(str.isprintable, columns)):
         raise ValueError("columns of unprintable names")
-    verdict = content["without_interior"]
-    without = Verdict(
-        **dict(zip(verdict, read_numbers([*verdict.values()], 2).tolist(), strict=True))
-    )
+    names, verdict = zip(*content["without_interior"].items(), strict=True)
+    without = Verdict(**dict(zip(names, read_numbers(verdict, 2).tolist(), strict=True)))
     if not all(0 <= value <= 1 for value in without):
         raise ValueError(f"verdicts {without} outside of [0, 1]")
     if not all(isinstance(part, dict) for part in (provenance, provenance.get("settings", {}))):

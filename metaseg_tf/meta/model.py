@@ -38,7 +38,7 @@ class MetaModel:
     columns : tuple of str, length p
         Features in the order in which the estimators take them.
     mean, scale : float64 arrays [p]
-        What is subtracted from each feature, and what the rest is divided by.
+        Subtracted from each feature, and what the rest is divided by.
     classifier : Classifier
         Of IoU_adj > 0, that is, of segments that are not false positives, from standardised
         features; see `metaseg_tf.analysis.base`.
@@ -53,7 +53,7 @@ class MetaModel:
     provenance : dict
         The data that it was fitted on and its scores on images held out; plain JSON values.
     classes : ClassTable or None
-        Names of the classes, where the run that it was fitted on has some.
+        Names of the classes, if the run that it was fitted on has some.
     """
 
     columns: tuple[str, ...]
@@ -73,12 +73,7 @@ class MetaModel:
         return sum(name.startswith("cprob") for name in self.columns)
 
     def score(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Verdicts on the segments of a table.
-
-        Parameters
-        ----------
-        table : DataFrame
-            A segment table, with or without ground truth; [n] rows.
+        """Verdicts on the segments of a table, with or without ground truth.
 
         Returns
         -------
@@ -116,12 +111,9 @@ class MetaModel:
             )
 
     def check_settings(self, settings: dict[str, Any]) -> None:
-        """Raise a SettingsMismatchError unless segments were measured as the model needs it.
+        """Raise a SettingsMismatchError unless a run's segments were measured as the model needs.
 
-        Parameters
-        ----------
-        settings : dict
-            Of a run; settings that it does not name are not compared.
+        Settings that the run does not name are not compared.
         """
         own = {"convention": self.convention, "connectivity": self.connectivity}
         differing = [

@@ -47,21 +47,11 @@ __all__ = [
 
 
 class Judgement(NamedTuple):
-    """The judged segments of one image, and where they are.
+    """The judged segments of one image, and where they are."""
 
-    Attributes
-    ----------
-    table : DataFrame
-        A segment table without ground truth, with the columns of ``MetaModel.score``.
-    segments : int32 [H, W]
-        Number of the segment that each pixel belongs to.
-    pred : uint8 [H, W]
-        Predicted class.
-    """
-
-    table: pd.DataFrame
-    segments: np.ndarray
-    pred: np.ndarray
+    table: pd.DataFrame  #: Segments without ground truth, with the columns of ``MetaModel.score``.
+    segments: np.ndarray  #: Number of the segment that each pixel belongs to, int32 [H, W].
+    pred: np.ndarray  #: Predicted class, uint8 [H, W].
 
 
 def judge_image(model: MetaModel, probs: np.ndarray, threads: int | None = None) -> Judgement:
@@ -102,18 +92,11 @@ def judge_image(model: MetaModel, probs: np.ndarray, threads: int | None = None)
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """Pictures to draw of each judged image.
+    """Pictures to draw of each judged image."""
 
-    Attributes
-    ----------
-    reject_below : float or None
-        Segments with less predicted IoU_adj become void in ``trusted/``.
-    colours : str
-        One of ``metaseg_tf.pictures.QUALITY_COLOURS``.
-    """
-
+    #: Segments with less predicted IoU_adj become void in ``trusted/``.
     reject_below: float | None = None
-    colours: str = "red-green"
+    colours: str = "red-green"  #: One of `metaseg_tf.pictures.QUALITY_COLOURS`.
 
     def __post_init__(self):
         if self.reject_below is not None and not 0 <= self.reject_below <= 1:
@@ -146,29 +129,11 @@ def predict(
     skip_errors: bool = False,
     cluster: Executor | None = None,
 ) -> Iterator[ImageResult]:
-    """Judge all images that the run does not hold yet.
+    """Judge all images that the run, of `open_prediction`, does not hold yet.
 
-    Parameters
-    ----------
-    source : Source
-    model : MetaModel
-    run : Run
-        As `open_prediction` gives it.
-    settings : PredictSettings
-    skip_errors, cluster
-        As in `metaseg_tf.runs.extraction.extract`.
-
-    Yields
-    ------
-    ImageResult
-        One per image, once all its files are written; in the order of the source, or on a cluster
-        in the order in which they are done.
-
-    Raises
-    ------
-    MetaSegError
-        The error of the first bad image, unless ``skip_errors``; images before it are kept. Always
-        if the run folder cannot be written, or another process is writing to it.
+    Yields a result per image once all its files are written: in the order of the source, or on a
+    cluster in the order in which they are done. ``skip_errors``, ``cluster`` and errors as for
+    `metaseg_tf.runs.extraction.extract`.
     """
     work = partial(judge_job, model=model, run=run, settings=settings)
     with run.continued():

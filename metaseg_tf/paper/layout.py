@@ -17,21 +17,13 @@ _LATEX_SPECIAL = str.maketrans(
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """A table whose cells are already formatted.
+    """A table whose cells are already formatted."""
 
-    Attributes
-    ----------
-    title : str
-        File name without suffix, such as "table1".
-    caption : str
-    header : tuple of str
-    rows : tuple of tuple of str
-        Each as long as the header.
-    """
-
+    #: File name without suffix, such as "table1".
     title: str
     caption: str
     header: tuple[str, ...]
+    #: Each as long as the header.
     rows: tuple[tuple[str, ...], ...]
 
     def to_csv(self) -> str:
@@ -48,34 +40,22 @@ class PrintedTable:
         return "\n".join([*lines, "", self.caption, ""])
 
     def to_latex(self) -> str:
-        body = [
+        header, *rows = (
             " & ".join(cell.translate(_LATEX_SPECIAL) for cell in row) + r" \\"
             for row in (self.header, *self.rows)
-        ]
-        alignment = "l" + "r" * (len(self.header) - 1)
-        return "\n".join(
-            [
-                r"\begin{table}",
-                r"\centering",
-                rf"\begin{{tabular}}{{{alignment}}}",
-                r"\hline",
-                body[0],
-                r"\hline",
-                *body[1:],
-                r"\hline",
-                r"\end{tabular}",
-                rf"\caption{{{self.caption.translate(_LATEX_SPECIAL)}}}",
-                r"\end{table}",
-                "",
-            ]
         )
+        alignment = "l" + "r" * (len(self.header) - 1)
+        begin = [r"\begin{table}", r"\centering", rf"\begin{{tabular}}{{{alignment}}}"]
+        caption = rf"\caption{{{self.caption.translate(_LATEX_SPECIAL)}}}"
+        end = [r"\end{tabular}", caption, r"\end{table}", ""]
+        rule = r"\hline"
+        return "\n".join([*begin, rule, header, rule, *rows, rule, *end])
 
     def to_records(self) -> list[dict[str, str]]:
         """One dictionary per row, for JSON; repeated headings are numbered from the second on."""
-        names = [
-            name if name not in self.header[:i] else f"{name} {self.header[:i].count(name) + 1}"
-            for i, name in enumerate(self.header)
-        ]
+        times = [self.header[: i + 1].count(name) for i, name in enumerate(self.header)]
+        pairs = zip(self.header, times, strict=True)
+        names = [name if n == 1 else f"{name} {n}" for name, n in pairs]
         return [dict(zip(names, row, strict=True)) for row in self.rows]
 
     def _repr_markdown_(self) -> str:

@@ -11,15 +11,8 @@ from metaseg_tf.analysis.design import check_finite
 from metaseg_tf.analysis.evaluation import evaluate_run, load_segments, summarise
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.errors import InputError
-from metaseg_tf.paper.quantities import (
-    ALL_SEGMENTS,
-    DETECTED,
-    FALSE_POSITIVES,
-    MIOU,
-    SEGMENTS,
-    UNDETECTED,
-    Quantity,
-)
+from metaseg_tf.paper import quantities
+from metaseg_tf.paper.quantities import Quantity
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import METRIC_COLUMNS
 from metaseg_tf.segments.truth import check_truth
@@ -36,36 +29,23 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True)
 class Measured:
-    """The numbers of one run.
+    """The numbers of one run."""
 
-    Attributes
-    ----------
-    values : dict of Quantity to Value
-        The printed quantities, ``ALL_SEGMENTS``, and the regressions' scores with clipped
-        predictions.
-    missing : tuple of str
-        Why some of them cannot be had from the run, each with a remedy.
-    extrapolating : dict of (str, str) to tuple of str
-        Target and model of the regressions that extrapolate -> columns, see `Regression`.
-    """
-
+    #: Printed quantities, ``ALL_SEGMENTS``, and the regressions' scores with clipped predictions.
     values: Mapping[Quantity, Value] = field(default_factory=dict)
+    #: Why some of them cannot be had from the run, each with a remedy.
     missing: tuple[str, ...] = ()
+    #: Target and model of the regressions that extrapolate -> columns, see `Regression`.
     extrapolating: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
 def collect(
     run: Run, kinds: Iterable[str] | None = None, *, engine: str = PAPER_PROTOCOL.engine
 ) -> Measured:
-    """The numbers of a run, or only those of some of the ``KINDS``.
+    """The numbers of a run, or only those of some of the ``KINDS``; ``engine`` as `evaluate_run`.
 
-    ``engine`` as in `metaseg_tf.analysis.evaluation.evaluate_run`.
-
-    Raises
-    ------
-    DataFormatError
-        If a file of the run is broken or holds no ground truth. Other reasons why numbers cannot
-        be computed are listed in ``missing``.
+    Raises DataFormatError if a file of the run is broken or holds no ground truth. Other reasons
+    why numbers cannot be computed are listed in ``missing``.
     """
     values: dict[Quantity, Value] = {}
     missing: list[str] = []
@@ -87,20 +67,8 @@ def collect(
 def compute_correlations(table: pd.DataFrame) -> pd.Series:
     """Pearson correlation of each metric with IoU_adj over segments with interior (table 1).
 
-    Parameters
-    ----------
-    table : DataFrame
-        A segment table with ground truth.
-
-    Returns
-    -------
-    Series
-        Metric -> rho in [-1, 1]; NaN if the metric or IoU_adj is constant.
-
-    Raises
-    ------
-    InputError
-        If the table has no ground truth, fewer than two segments with interior, or NaN in them.
+    By metric, in [-1, 1]; NaN if the metric or IoU_adj is constant. Raises InputError if the table
+    has no ground truth, fewer than two segments with interior, or NaN in them.
     """
     inner = _with_interior(table)
     if len(inner) < 2:
@@ -117,9 +85,9 @@ def count_segments(table: pd.DataFrame) -> dict[Quantity, int]:
     """All segments, of these those with interior, and of these those with IoU_adj = 0."""
     inner = _with_interior(table)
     return {
-        ALL_SEGMENTS: len(table),
-        SEGMENTS: len(inner),
-        FALSE_POSITIVES: int((inner["iou_adj"] == 0).sum()),
+        quantities.ALL_SEGMENTS: len(table),
+        quantities.SEGMENTS: len(inner),
+        quantities.FALSE_POSITIVES: int((inner["iou_adj"] == 0).sum()),
     }
 
 
@@ -145,26 +113,29 @@ def _correlations(run: Run, _engine: str) -> dict[Quantity, Value]:
 
 
 def _miou(run: Run, _engine: str) -> dict[Quantity, Value]:
-    if not np.isfinite(run.manifest.results.get("miou", np.nan)):
+    miou = run.manifest.results.get("miou", np.nan)
+    if not np.isfinite(miou):
         raise InputError(
             f"{run.path}: expected the mIoU of a finished run with ground truth, found none; run "
             "extract to its end, on images with labels"
         )
-    return {MIOU: Value(run.manifest.results["miou"])}
+    return {quantities.MIOU: Value(miou)}
 
 
 def _classification(run: Run, engine: str) -> dict[Quantity, Value]:
     classification = evaluate_run(run, engine=engine).classification
-    counts = {DETECTED: classification.detected, UNDETECTED: classification.undetected}
-    values = {key: Value(float(n.mean()), float(n.std())) for key, n in counts.items()}
-    return values | _scores(classification.tidy())
+    values = _scores(classification.tidy())
+    for quantity in (quantities.DETECTED, quantities.UNDETECTED):
+        counts = getattr(classification, quantity.score)
+        values[quantity] = Value(float(counts.mean()), float(counts.std()))
+    return values
 
 
 def _regression(run: Run, engine: str) -> dict[Quantity, Value]:
     values: dict[Quantity, Value] = {}
     for regression in evaluate_run(run, engine=engine).regressions.values():
         clipped = _scores(regression.clipped)
-        values |= _scores(regression.tidy())
+        values |= _scores(regression.scores)
         values |= {key._replace(clipped=True): value for key, value in clipped.items()}
     return values
 

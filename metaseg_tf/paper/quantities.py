@@ -16,26 +16,17 @@ _RHO = "rho"
 
 
 class Quantity(NamedTuple):
-    """A score of a model on one half of the segments, a correlation, or a number of the whole run.
+    """A score of a model on one half of the segments, a correlation, or a number of a whole run."""
 
-    Attributes
-    ----------
-    target : str
-        "iou_adj" or "iou"; empty for numbers of the whole run.
-    model : str
-        "penalized", "unpenalized", "entropy" or "all"; of a correlation, the metric.
-    score : str
-        "acc", "auroc", "sigma", "r2", "rho", or what a number of the whole run counts.
-    part : str
-        "train" or "validation"; empty for all segments.
-    clipped : bool
-        Whether predictions are clipped to [0, 1] before they are scored.
-    """
-
+    #: "iou_adj" or "iou"; empty for numbers of the whole run.
     target: str = ""
+    #: "penalized", "unpenalized", "entropy" or "all"; of a correlation, the metric.
     model: str = ""
+    #: "acc", "auroc", "sigma", "r2", "rho", or what a number of the whole run counts.
     score: str = ""
+    #: "train" or "validation"; empty for all segments.
     part: str = ""
+    #: Predictions are clipped to [0, 1] before they are scored.
     clipped: bool = False
 
     @classmethod
@@ -50,10 +41,7 @@ class Quantity(NamedTuple):
         >>> Quantity.parse("iou_adj/all/r2/train")
         Quantity(target='iou_adj', model='all', score='r2', part='train', clipped=False)
 
-        Raises
-        ------
-        ValueError
-            If the text is neither one word nor four with slashes between them.
+        Raises ValueError if the text is neither one word nor four with slashes between them.
         """
         words = text.removeprefix(_CLIPPED).split("/")
         if len(words) == 4:
@@ -81,7 +69,5 @@ FALSE_POSITIVES = Quantity(score="false_positives")
 DETECTED = Quantity(score="detected")
 UNDETECTED = Quantity(score="undetected")
 
-_OF_RUNS = {
-    str(quantity): quantity
-    for quantity in (MIOU, ALL_SEGMENTS, SEGMENTS, FALSE_POSITIVES, DETECTED, UNDETECTED)
-}
+_COUNTS = (ALL_SEGMENTS, SEGMENTS, FALSE_POSITIVES, DETECTED, UNDETECTED)
+_OF_RUNS = {str(quantity): quantity for quantity in (MIOU, *_COUNTS)}

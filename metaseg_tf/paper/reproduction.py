@@ -42,20 +42,13 @@ _RECORD = "steps.json"
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """A network and its role.
+    """A network and its role."""
 
-    Attributes
-    ----------
-    role : str
-        The network of the paper that it is or replaces: "XC" or "MN".
-    name : str
-        Name of its run folder.
-    source : str
-        As for `metaseg_tf.load_network`: a name in the catalogue or a file.
-    """
-
+    #: The network of the paper that it is or replaces: "XC" or "MN".
     role: str
+    #: Of its run folder.
     name: str
+    #: As for `metaseg_tf.load_network`: a name in the catalogue or a file.
     source: str
 
 
@@ -65,27 +58,17 @@ PAPER_NETWORKS = tuple(NetworkPlan(role, name, name) for name, role in CATALOGUE
 
 @dataclass(frozen=True)
 class Plan:
-    """A reproduction.
-
-    Attributes
-    ----------
-    networks : tuple of NetworkPlan
-    cityscapes : Path
-        Folder with ``leftImg8bit`` and ``gtFine``.
-    out : Path
-        Folder for the runs, one per network.
-    printed : sequence of PublishedNumber
-        Numbers to compare the results with: the paper's, or golden ones.
-    split : str
-    limit : int or None
-        Only the first images; the numbers are then not expected to agree.
-    """
+    """A reproduction."""
 
     networks: tuple[NetworkPlan, ...]
+    #: Folder with ``leftImg8bit`` and ``gtFine``.
     cityscapes: Path
+    #: Folder for the runs, one per network.
     out: Path
+    #: Numbers to compare the results with: the paper's, or golden ones.
     printed: Sequence[PublishedNumber] = PUBLISHED
     split: str = "val"
+    #: Only the first images; the numbers are then not expected to agree.
     limit: int | None = None
 
     def run_folder(self, network: NetworkPlan) -> Path:
@@ -100,10 +83,7 @@ class Plan:
 def choose_networks(names: str) -> tuple[NetworkPlan, ...]:
     """The paper's networks of those names, separated by commas, in the order of print.
 
-    Raises
-    ------
-    InputError
-        If a name is not one of them, or there is none.
+    Raises InputError if a name is not one of them, or there is none.
     """
     wanted = {name.strip() for name in names.split(",") if name.strip()}
     known = {network.name for network in PAPER_NETWORKS}
@@ -147,15 +127,7 @@ def _image_names(plan: Plan) -> set[str]:
 def measure(plan: Plan, network: NetworkPlan) -> "Iterator[ImageResult]":
     """Measure all images that the network's run does not hold yet.
 
-    Yields
-    ------
-    ImageResult
-
-    Raises
-    ------
-    MetaSegError
-        As `metaseg_tf.runs.sources.open_cityscapes`, `metaseg_tf.runs.extraction.open_run` and
-        `extract`.
+    Errors as `open_cityscapes`, `open_run` and `extract`.
     """
     # Only measuring needs TensorFlow.
     from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
@@ -181,30 +153,19 @@ class StepResult(NamedTuple):
 
 
 def make_results(runs: Mapping[str, Run], out: Path) -> Iterator[StepResult]:
-    """Make all tables, figures and diagnostics.
+    """Make all tables, figures and diagnostics of finished runs, by their roles.
 
-    Parameters
-    ----------
-    runs : mapping
-        Role -> finished run; files of several runs together go to the first.
-    out : Path
-        Folder for the record of what was made.
-
-    Yields
-    ------
-    StepResult
+    Files of several runs together go to the first; ``out`` gets the record of what was made.
     """
     record = _read_record(out)
     states = [(role, run.fingerprint()) for role, run in runs.items()]
     state = hashlib.sha256(repr((__version__, states)).encode()).hexdigest()
     opened = list(runs.values())
-    steps: dict[str, Callable[[], list[Path]]] = {}
-    for n in TABLES:
-        steps[f"table {n}"] = lambda n=n: store_table(n, make_table(n, opened), opened)
-    for n in figures.FIGURES:
-        steps[f"figure {n}"] = partial(figures.make_figure, n, opened)
-    for role, run in runs.items():
-        steps[f"diagnostics {role}"] = partial(_diagnose, run)
+    steps: dict[str, Callable[[], list[Path]]] = {
+        f"table {n}": lambda n=n: store_table(n, make_table(n, opened), opened) for n in TABLES
+    }
+    steps |= {f"figure {n}": partial(figures.make_figure, n, opened) for n in figures.FIGURES}
+    steps |= {f"diagnostics {role}": partial(_diagnose, run) for role, run in runs.items()}
     for name, make in steps.items():
         noted = record.get(name, {})
         if noted.get("state") == state and all((out / path).exists() for path in noted["paths"]):

@@ -8,16 +8,10 @@ from typing import NamedTuple
 from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS
 from metaseg_tf.errors import InputError
+from metaseg_tf.paper import quantities
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.paper.measured import Measured, collect
-from metaseg_tf.paper.quantities import (
-    ALL_SEGMENTS,
-    DETECTED,
-    FALSE_POSITIVES,
-    SEGMENTS,
-    UNDETECTED,
-    Quantity,
-)
+from metaseg_tf.paper.quantities import ALL_SEGMENTS, FALSE_POSITIVES, SEGMENTS, Quantity
 from metaseg_tf.runs.run import Run, csv_text
 
 __all__ = ["TABLES", "TARGETS", "Table", "make_table", "name_runs", "store_printed", "store_table"]
@@ -27,23 +21,12 @@ TARGETS = {"iou_adj": "IoU_adj", "iou": "IoU"}
 
 #: The quantities that captions name, whether or not the table can be made.
 _COUNTS = {ALL_SEGMENTS, SEGMENTS, FALSE_POSITIVES}
-# As printed: each row holds two metrics.
-_PAIRS = (
-    ("E", "D"),
-    ("E_bd", "D_bd"),
-    ("E_in", "D_in"),
-    ("E_rel", "D_rel"),
-    ("E_rel_in", "D_rel_in"),
-    ("S", "S_rel"),
-    ("S_bd", "S_rel_in"),
-    ("S_in", None),
-)
-_CLASSIFICATIONS = {
-    "penalized": "penalized",
-    "unpenalized": "unpenalized",
-    "entropy": "entropy baseline",
-}
-_REGRESSIONS = {"all": "all metrics", "entropy": "entropy baseline"}
+# Metrics in the left and in the right half of table 1.
+_LEFT = ("E", "E_bd", "E_in", "E_rel", "E_rel_in", "S", "S_bd", "S_in")
+_RIGHT = ("D", "D_bd", "D_in", "D_rel", "D_rel_in", "S_rel", "S_rel_in", None)
+_BASELINE = {"entropy": "entropy baseline"}
+_CLASSIFICATIONS = {"penalized": "penalized", "unpenalized": "unpenalized", **_BASELINE}
+_REGRESSIONS = {"all": "all metrics", **_BASELINE}
 _PART_NAMES = {"train": "training", "validation": "validation"}
 _MEANS = f"Means over {PAPER_PROTOCOL.n_splits} splits, standard deviations in brackets."
 
@@ -51,7 +34,7 @@ _MEANS = f"Means over {PAPER_PROTOCOL.n_splits} splits, standard deviations in b
 def lay_out_table1(measured: Mapping[str, Measured]) -> PrintedTable:
     """Correlations of the metrics with IoU_adj: one column per run in each of two halves."""
     rows = []
-    for pair in _PAIRS:
+    for pair in zip(_LEFT, _RIGHT, strict=True):
         row = []
         for metric in pair:
             key = Quantity.correlation(metric or "")
@@ -71,21 +54,18 @@ def lay_out_table2(measured: Mapping[str, Measured]) -> PrintedTable:
         for model, words in _CLASSIFICATIONS.items()
     }
     detection = " ".join(
-        f"{name}: on average {own.values[DETECTED].mean:.0f} of the false positives are "
-        f"detected, {own.values[UNDETECTED].mean:.0f} are not."
+        f"{name}: on average {own.values[quantities.DETECTED].mean:.0f} of the false positives "
+        f"are detected, {own.values[quantities.UNDETECTED].mean:.0f} are not."
         for name, own in measured.items()
-        if DETECTED in own.values
+        if quantities.DETECTED in own.values
     )
     caption = f"{_MEANS} {_describe_counts(measured)} {detection}".strip()
-    return PrintedTable(
-        "table2",
-        f"{caption}{_describe_extrapolation(measured, 'iou_adj')}",
-        _score_header(measured),
-        (
-            *_score_rows("Classification IoU_adj = 0, > 0", rows, measured),
-            *_score_rows("Regression IoU_adj", _regression_rows("iou_adj", measured), measured),
-        ),
+    caption += _describe_extrapolation(measured, "iou_adj")
+    printed = (
+        *_score_rows("Classification IoU_adj = 0, > 0", rows, measured),
+        *_score_rows("Regression IoU_adj", _regression_rows("iou_adj", measured), measured),
     )
+    return PrintedTable("table2", caption, _score_header(measured), printed)
 
 
 def lay_out_table3(measured: Mapping[str, Measured]) -> PrintedTable:
@@ -96,9 +76,8 @@ def lay_out_table3(measured: Mapping[str, Measured]) -> PrintedTable:
         for row in _score_rows(f"Regression {name}", _regression_rows(target, measured), measured)
     ]
     # The first row and its R2 with predictions clipped to the range of the IoU.
-    sigma, r2 = (
-        Quantity("iou_adj", "all", score, "validation", clipped=True) for score in ("sigma", "r2")
-    )
+    sigma = Quantity("iou_adj", "all", "sigma", "validation", clipped=True)
+    r2 = sigma._replace(score="r2")
     clipped = "; ".join(
         f"{name}: σ {own.values[sigma].mean:.3f}, R2 {own.values[r2].mean:.2%}"
         for name, own in measured.items()
@@ -149,9 +128,8 @@ def make_table(
         known = ", ".join(map(str, TABLES))
         raise InputError(f"table: expected one of {known}, got {number}; the paper has no other")
     table = TABLES[number]
-    measured = {
-        name: collect(run, table.kinds, engine=engine) for name, run in name_runs(runs).items()
-    }
+    named = name_runs(runs).items()
+    measured = {name: collect(run, table.kinds, engine=engine) for name, run in named}
     reasons = {f"{name}: {text}": None for name, m in measured.items() for text in m.missing}
     if not any(m.values.keys() - _COUNTS for m in measured.values()):
         raise InputError(f"table {number}: {'; '.join(reasons)}")
@@ -171,26 +149,17 @@ def name_runs(runs: Sequence[Run]) -> dict[str, Run]:
 
 def store_printed(printed: PrintedTable, run: Run) -> list[Path]:
     """Write a table as CSV, Markdown and LaTeX into ``RUN/tables/``."""
-    return [
-        run.write_text(f"tables/{printed.title}.{suffix}", text)
-        for suffix, text in printed.formats().items()
-    ]
+    stem, formats = f"tables/{printed.title}", printed.formats()
+    return [run.write_text(f"{stem}.{suffix}", text) for suffix, text in formats.items()]
 
 
 def store_table(
-    number: int,
-    printed: PrintedTable,
-    runs: Sequence[Run],
-    *,
-    engine: str = PAPER_PROTOCOL.engine,
+    number: int, printed: PrintedTable, runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine
 ) -> list[Path]:
     """Write a table into the first run's folder and the scores behind it into each run's own.
 
-    Returns
-    -------
-    list of Path
-        ``tables/table2.csv``, ``.md`` and ``.tex``; for tables of scores also
-        ``tables/evaluation.csv`` and ``evaluation_clipped.csv``.
+    The paths are of ``tables/table2.csv``, ``.md`` and ``.tex``; for tables of scores also of
+    ``tables/evaluation.csv`` and ``evaluation_clipped.csv``.
     """
     paths = store_printed(printed, runs[0])
     if "regression" not in TABLES[number].kinds:
@@ -262,12 +231,7 @@ def _score_rows(
     yield (title, *[""] * (len(measured) * len(PARTS)))
     for label, quantity in rows.items():
         form = ".3f" if quantity.score == "sigma" else ".2%"
-        values = (
-            own.values.get(quantity._replace(part=part))
-            for own in measured.values()
-            for part in PARTS
-        )
-        yield (
-            label,
-            *(NOT_AVAILABLE if v is None else f"{v.mean:{form}}(±{v.std:{form}})" for v in values),
-        )
+        halves = [quantity._replace(part=part) for part in PARTS]
+        found = [own.values.get(half) for own in measured.values() for half in halves]
+        cells = (f"{v.mean:{form}}(±{v.std:{form}})" if v else NOT_AVAILABLE for v in found)
+        yield (label, *cells)

@@ -39,13 +39,10 @@ _SLACK = 1e-9
 _PLACE, _FOUND = ("place", "network", "quantity"), ("±", "ours", "difference", "verdict")
 #: The scores that the abstract quotes.
 _HEADLINES = {
-    Quantity("iou_adj", model, score, "validation")
-    for model, score in (
-        ("penalized", "acc"),
-        ("penalized", "auroc"),
-        ("all", "sigma"),
-        ("all", "r2"),
-    )
+    Quantity("iou_adj", "penalized", "acc", "validation"),
+    Quantity("iou_adj", "penalized", "auroc", "validation"),
+    Quantity("iou_adj", "all", "sigma", "validation"),
+    Quantity("iou_adj", "all", "r2", "validation"),
 }
 
 _IMAGES = 500
@@ -65,19 +62,12 @@ _EFFECTS = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """One printed number and ours.
-
-    Attributes
-    ----------
-    published : PublishedNumber
-    value : Value or None
-        Ours; None if the run does not give it.
-    segments : float
-        Segments with interior behind the printed number.
-    """
+    """One printed number and ours."""
 
     published: PublishedNumber
+    #: Ours; None if the run does not give it.
     value: Value | None
+    #: Segments with interior behind the printed number.
     segments: float
 
     @property
@@ -110,23 +100,15 @@ class Comparison:
 def compare(
     printed: Iterable[PublishedNumber], measured: Mapping[str, Measured]
 ) -> list[Comparison]:
-    """Each printed number with that of the run that has the same role.
+    """Each printed number with that of the run that has the same role ("XC" or "MN").
 
-    Parameters
-    ----------
-    printed : iterable of PublishedNumber
-    measured : mapping
-        Role of a run ("XC", "MN") -> its numbers. Printed numbers of other roles are left out.
+    Printed numbers of roles that are not measured are left out.
     """
     printed = [number for number in printed if number.network in measured]
     segments = {n.network: n.value for n in printed if n.quantity == SEGMENTS}
     return [
-        Comparison(
-            number,
-            measured[number.network].values.get(number.quantity),
-            segments.get(number.network, math.inf),
-        )
-        for number in printed
+        Comparison(n, measured[n.network].values.get(n.quantity), segments.get(n.network, math.inf))
+        for n in printed
     ]
 
 
@@ -157,20 +139,13 @@ def standard_error(number: PublishedNumber, segments: float) -> float:
 
 @dataclass(frozen=True)
 class Verification:
-    """The result of `verify`.
+    """The result of `verify`."""
 
-    Attributes
-    ----------
-    comparisons : tuple of Comparison
-        In the order of print, the fingerprint (mIoU, counts) first.
-    hints : tuple of str
-        Possible explanations of the misses.
-    kind : str
-        Numbers of the comparison: "printed" in the paper, or "golden" ones of our own.
-    """
-
+    #: In the order of print, the fingerprint (mIoU, counts) first.
     comparisons: tuple[Comparison, ...]
+    #: Possible explanations of the misses.
     hints: tuple[str, ...]
+    #: Numbers of the comparison: "printed" in the paper, or "golden" ones of our own.
     kind: str = "printed"
 
     @property
@@ -204,15 +179,11 @@ class Verification:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: passed, hints, and numbers at full precision."""
-        numbers = [
-            {
-                **comparison.published.to_json(),
-                "ours": comparison.value and comparison.value.mean,
-                "ours_deviation": comparison.value and comparison.value.std,
-                "verdict": comparison.verdict,
-            }
-            for comparison in self.comparisons
-        ]
+        numbers = []
+        for comparison in self.comparisons:
+            mean, deviation = comparison.value or (None, None)
+            ours = {"ours": mean, "ours_deviation": deviation, "verdict": comparison.verdict}
+            numbers.append(comparison.published.to_json() | ours)
         return {"passed": self.passed, "hints": list(self.hints), "numbers": numbers}
 
 
@@ -252,11 +223,7 @@ def verify(runs: Mapping[str, Run], printed: Iterable[PublishedNumber] = PUBLISH
 def explain(comparisons: Sequence[Comparison], manifests: Mapping[str, Manifest]) -> list[str]:
     """Lines that name what differs for each run that misses a number, the likeliest cause first.
 
-    Parameters
-    ----------
-    comparisons : sequence of Comparison
-    manifests : mapping
-        Role of a run ("XC", "MN") -> its manifest.
+    Manifests are by the role of their run ("XC", "MN").
     """
     lines = []
     for role, manifest in manifests.items():
@@ -307,19 +274,11 @@ def format_number(value: float, number: PublishedNumber, *, more: int = 0, sign:
 
 def _row(comparison: Comparison) -> tuple[str, ...]:
     number, value = comparison.published, comparison.value
-    deviation = number.deviation
-    ours = (NOT_AVAILABLE,) * 2
+    printed = format_number(number.value, number)
+    deviation = "" if number.deviation is None else format_number(number.deviation, number)
+    ours = difference = NOT_AVAILABLE
     if value is not None:
-        ours = (
-            format_number(value.mean, number),
-            format_number(comparison.difference, number, more=1, sign="+"),
-        )
-    return (
-        number.place,
-        number.network,
-        str(number.quantity),
-        format_number(number.value, number),
-        "" if deviation is None else format_number(deviation, number),
-        *ours,
-        comparison.verdict,
-    )
+        ours = format_number(value.mean, number)
+        difference = format_number(comparison.difference, number, more=1, sign="+")
+    place = (number.place, number.network, str(number.quantity))
+    return (*place, printed, deviation, ours, difference, comparison.verdict)

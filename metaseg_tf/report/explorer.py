@@ -15,19 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.evaluation import evaluate_run, load_segments
+from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.model import SCORE_COLUMNS
-from metaseg_tf.paper.figures.subject import count_false_positives
+from metaseg_tf.paper.figures.drawing import count_false_positives, load_judged
 from metaseg_tf.pictures import heat_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS
-from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
-    "MAX_POINTS",
     "ROW_COLUMNS",
     "JudgedRun",
     "choose_images",
@@ -44,7 +42,7 @@ __all__ = [
 ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
 _PREDICTED, _LINEAR, _FALSE_POSITIVE = SCORE_COLUMNS
 
-#: More points could not be told apart, and would not fit into a page of a few MB.
+# More points could not be told apart, and would not fit into a page of a few MB.
 MAX_POINTS = 60_000
 # Values are stored as integers of this step; the linear prediction can leave [0, 1].
 _STEPS = 10_000
@@ -52,44 +50,24 @@ _JPEG_QUALITY = 85
 _HEAT_LEVELS = 32
 _MAX_HEAT_WIDTH = 1024
 
-#: numpy's name of a dtype -> JavaScript's typed array.
-_TYPED_ARRAYS = {
-    "uint8": "Uint8Array",
-    "uint16": "Uint16Array",
-    "uint32": "Uint32Array",
-    "int16": "Int16Array",
-}
-
 
 class JudgedRun(NamedTuple):
-    """A run with verdicts on its segments.
-
-    Attributes
-    ----------
-    run : Run
-    table : DataFrame
-        The segment table with the columns ``SCORE_COLUMNS``; NaN for segments without a verdict.
-    origin : str
-        One sentence that says where the verdicts come from.
-    """
+    """A run with verdicts on its segments."""
 
     run: Run
+    #: The segment table with the columns ``SCORE_COLUMNS``; NaN for segments without a verdict.
     table: pd.DataFrame
+    #: One sentence that says where the verdicts come from.
     origin: str
 
 
 def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
     """Verdicts of a kept model or, without one, of split 0 of the published protocol.
 
-    Raises
-    ------
-    InputError
-        If the run has no ground truth.
-    SettingsMismatchError
-        If the model is for another number of classes, or other settings of measuring.
+    Raises InputError if the run has no ground truth, and SettingsMismatchError if the model is for
+    another number of classes or other settings of measuring.
     """
-    table = load_segments(run)
-    check_truth(table, str(run.path))
+    table = load_judged(run)
     if model is None:
         scores, origin = _score_by_first_split(run, table)
     else:
@@ -119,15 +97,9 @@ def _score_by_first_split(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, 
 
 
 def choose_images(judged: Sequence[JudgedRun], limit: int) -> list[list[str]]:
-    """Images of each run to explore, those with the most false positives first.
+    """At most ``limit`` images of each run, those with the most false positives first.
 
     Images that all runs keep maps of come before others, so that networks can be compared.
-
-    Parameters
-    ----------
-    judged : sequence of JudgedRun
-    limit : int
-        Largest number of images per run.
     """
     shared = set.intersection(*(one.run.with_maps() for one in judged))
     counts = pd.concat([count_false_positives(one.table) for one in judged])
@@ -156,10 +128,8 @@ def draw_pictures(maps: ImageMaps, palette: np.ndarray) -> dict[str, bytes]:
 
     Heat maps are reduced to about 1024 columns and 32 levels: they are looked at, not read off.
     """
-    pictures = {
-        "entropy.png": _heat_to_png(maps.entropy),
-        "difference.png": _heat_to_png(maps.difference),
-    }
+    heat = {"entropy.png": maps.entropy, "difference.png": maps.difference}
+    pictures = {name: _heat_to_png(values) for name, values in heat.items()}
     if maps.gt is not None:
         pictures["truth.png"] = to_png(maps.gt, palette)
     if maps.image is not None:
@@ -187,17 +157,8 @@ def pack_segments(segments: np.ndarray) -> dict[str, Any]:
 def pack_points(table: pd.DataFrame, images: Sequence[str]) -> dict[str, Any]:
     """The judged segments of a run, or an even sample of them, for the scatter plot.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As ``JudgedRun.table``.
-    images : sequence of str
-        Names of all images of the run, to which points refer by position.
-
-    Returns
-    -------
-    dict
-        ``total``, ``count`` and ``step``, and by name the arrays that ``metaseg.unpack`` takes.
+    ``images`` names all images of the run, to which points refer by position. Returns ``total``,
+    ``count`` and ``step``, and by name the arrays that ``metaseg.unpack`` takes.
     """
     judged = shown = table[table[_LINEAR].notna()]
     if len(judged) > MAX_POINTS:
@@ -220,14 +181,12 @@ def pack_points(table: pd.DataFrame, images: Sequence[str]) -> dict[str, Any]:
 def pack_array(array: np.ndarray) -> dict[str, str]:
     """Type and packed bytes of an array, as ``metaseg.unpack`` in the page takes them.
 
-    Parameters
-    ----------
-    array : uint8, uint16, uint32 or int16 array
-        Of any shape; it is unpacked flat.
+    Of uint8, uint16, uint32 or int16 in any shape; it is unpacked flat.
     """
     content = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
     packed = base64.b64encode(zlib.compress(content, 9)).decode()
-    return {"type": _TYPED_ARRAYS[array.dtype.name], "data": packed}
+    # JavaScript's typed arrays have numpy's names: Uint8Array.
+    return {"type": f"{array.dtype.name.capitalize()}Array", "data": packed}
 
 
 def to_script(function: str, *arguments: Any) -> str:

@@ -15,14 +15,7 @@ from metaseg_tf.paper.quantities import FALSE_POSITIVES, MIOU, SEGMENTS, Quantit
 from metaseg_tf.paper.verify import Comparison, compare, format_number
 from metaseg_tf.runs.run import Run
 
-__all__ = [
-    "Numbers",
-    "assign_roles",
-    "collect_numbers",
-    "describe_run",
-    "diagnose",
-    "draw_figures",
-]
+__all__ = ["assign_roles", "collect_numbers", "describe_run", "diagnose", "draw_figures"]
 
 #: The numbers shown first; scores are means over the validation halves of ten splits.
 _GLANCE = {
@@ -76,17 +69,9 @@ class ComparedTable(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """The numbers on the page.
+    """The numbers on the page, and reasons why some are missing."""
 
-    Attributes
-    ----------
-    glance : dict
-        Run -> description of a number -> the number as text, for the few that matter most.
-    tables : list of ComparedTable
-    missing : list of str
-        Reasons why numbers are missing.
-    """
-
+    #: Run -> description of a number -> the number as text, for the few that matter most.
     glance: dict[str, dict[str, str]]
     tables: list[ComparedTable]
     missing: list[str]
@@ -177,12 +162,9 @@ def _cell(comparison: Comparison) -> Cell:
     printed = format_number(number.value, number)
     if comparison.verdict == "missing":
         return Cell(NOT_AVAILABLE, printed, "", comparison.verdict)
-    return Cell(
-        format_number(comparison.value.mean, number),
-        printed,
-        format_number(comparison.difference, number, sign="+"),
-        comparison.verdict,
-    )
+    difference = format_number(comparison.difference, number, sign="+")
+    ours = format_number(comparison.value.mean, number)
+    return Cell(ours, printed, difference, comparison.verdict)
 
 
 def _say(value: Any) -> str:

@@ -9,18 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from metaseg_tf import __version__
 from metaseg_tf.meta import MetaModel
 from metaseg_tf.pictures import QUALITY_COLOURS, heat_colours
-from metaseg_tf.report import overview
-from metaseg_tf.report.explorer import (
-    ROW_COLUMNS,
-    JudgedRun,
-    choose_images,
-    draw_pictures,
-    judge_run,
-    list_segments,
-    pack_points,
-    pack_segments,
-    to_script,
-)
+from metaseg_tf.report import explorer, overview
 from metaseg_tf.runs.run import Run
 
 __all__ = ["IMAGES", "write_report"]
@@ -39,29 +28,12 @@ def write_report(
 ) -> Path:
     """Write the page of one or two runs into ``report/`` of the first.
 
-    Parameters
-    ----------
-    runs : sequence of Run
-        With ground truth; without maps the page has no explorer and says so.
-    model : MetaModel, optional
-        The model whose verdicts are shown; by default split 0 of the published protocol.
-    images : int
-        Largest number of images per run that can be explored.
-
-    Returns
-    -------
-    Path
-        ``index.html``.
-
-    Raises
-    ------
-    InputError
-        If a run has no ground truth.
-    SettingsMismatchError
-        If the model does not fit a run.
+    At most ``images`` of each run can be explored; without maps the page has no explorer and says
+    so. Verdicts are the model's or, without one, those of split 0 of the published protocol.
+    Returns the path of ``index.html``; errors as `explorer.judge_run`.
     """
-    judged = [judge_run(run, model) for run in runs]
-    chosen = choose_images(judged, images)
+    judged = [explorer.judge_run(run, model) for run in runs]
+    chosen = explorer.choose_images(judged, images)
     home = runs[0]
     for position, (one, names) in enumerate(zip(judged, chosen, strict=True)):
         _write_run(home, position, one, names)
@@ -70,13 +42,9 @@ def write_report(
         home.write_bytes(f"{_FOLDER}/figures/{figure['file']}", figure["content"])
     for file in sorted(_STATIC.iterdir()):
         home.write_bytes(f"{_FOLDER}/{file.name}", file.read_bytes())
-    environment = Environment(
-        loader=PackageLoader("metaseg_tf.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    spaces = {"trim_blocks": True, "lstrip_blocks": True}
+    loader = PackageLoader("metaseg_tf.report")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **spaces)
     text = environment.get_template("index.html").render(
         version=__version__,
         runs=[overview.describe_run(run) for run in runs],
@@ -90,7 +58,7 @@ def write_report(
     return home.write_text(f"{_FOLDER}/index.html", text)
 
 
-def _write_run(home: Run, position: int, judged: JudgedRun, names: Sequence[str]) -> None:
+def _write_run(home: Run, position: int, judged: explorer.JudgedRun, names: Sequence[str]) -> None:
     """Data and pictures of one run into ``report/run<position>/``."""
     folder = f"{_FOLDER}/run{position}"
     images = [
@@ -101,26 +69,25 @@ def _write_run(home: Run, position: int, judged: JudgedRun, names: Sequence[str]
     content = {
         "name": judged.run.name,
         "classes": judged.run.classes.to_json(),
-        "columns": ROW_COLUMNS,
+        "columns": explorer.ROW_COLUMNS,
         "images": images,
         "names": every,
-        "points": pack_points(judged.table, every),
+        "points": explorer.pack_points(judged.table, every),
         "quality": dict(QUALITY_COLOURS),
         "heat": [f"#{bytes(colour).hex()}" for colour in heat_colours(_HEAT_STEPS)],
     }
-    home.write_text(f"{folder}/run.js", to_script("addRun", content))
+    home.write_text(f"{folder}/run.js", explorer.to_script("addRun", content))
 
 
 def _write_image(
-    home: Run, folder: str, key: tuple[int, int], judged: JudgedRun, name: str
+    home: Run, folder: str, key: tuple[int, int], judged: explorer.JudgedRun, name: str
 ) -> dict[str, Any]:
     """Write pictures and segment map of one image; returns what ``run.js`` holds of it."""
     maps = judged.run.load_maps(name)
-    pictures = draw_pictures(maps, judged.run.classes.palette)
+    pictures = explorer.draw_pictures(maps, judged.run.classes.palette)
     for file, content in pictures.items():
         home.write_bytes(f"{folder}/{file}", content)
-    home.write_text(
-        f"{folder}/segments.js", to_script("putSegments", *key, pack_segments(maps.segments))
-    )
+    script = explorer.to_script("putSegments", *key, explorer.pack_segments(maps.segments))
+    home.write_text(f"{folder}/segments.js", script)
     rows = judged.table[judged.table["image"] == name]
-    return {"name": name, "pictures": sorted(pictures), "rows": list_segments(rows)}
+    return {"name": name, "pictures": sorted(pictures), "rows": explorer.list_segments(rows)}

@@ -14,6 +14,7 @@ from PIL import Image
 from metaseg_tf.data.classes import MAX_CLASSES, VOID
 from metaseg_tf.data.sample import MAX_PIXELS
 from metaseg_tf.errors import DataFormatError, in_one_line
+from metaseg_tf.pictures import to_jpeg
 from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 
 __all__ = ["ImageMaps", "decode_maps", "encode_maps"]
@@ -62,9 +63,7 @@ def encode_maps(maps: ImageMaps) -> dict[str, bytes]:
     if maps.gt is not None:
         arrays["gt"] = maps.gt
     if maps.image is not None:
-        jpeg = io.BytesIO()
-        Image.fromarray(maps.image).save(jpeg, "JPEG", quality=90)
-        files["jpg"] = jpeg.getvalue()
+        files["jpg"] = to_jpeg(maps.image, quality=90)
     # As np.savez_compressed, in a third of its time and a third larger.
     npz = io.BytesIO()
     with zipfile.ZipFile(npz, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

@@ -34,7 +34,7 @@ def networks(monkeypatch):
 
     monkeypatch.setattr(sources, "load_network", load)
     monkeypatch.setattr(sources, "describe_network", describe)
-    monkeypatch.setattr(checkpoints, "download", lambda entry, progress: fetched.append(entry))
+    monkeypatch.setattr(checkpoints, "download", lambda entry, *_, **__: fetched.append(entry))
     fetched = loaded["fetched"] = []
     return loaded
 

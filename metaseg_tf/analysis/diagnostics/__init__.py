@@ -59,42 +59,19 @@ _CONSEQUENCES = (
 
 @dataclass(frozen=True, eq=False)
 class Diagnostics:
-    """The findings of ``diagnose``; as a string, one page in words.
-
-    Attributes
-    ----------
-    design : Design
-    aliases : Aliases
-        Columns dropped before anything is interpreted.
-    linear : LinearFit
-        Least squares of the target on the kept columns; its ``partial_regression(column)`` is the
-        frame behind one plot.
-    points : DataFrame
-        Fitted value, residual, leverage, ... of each segment, behind the residual plots.
-    coefficients : DataFrame
-        With plain, heteroscedasticity-robust and image-clustered standard errors.
-    vif : DataFrame
-    tests : tuple of HypothesisTest
-        Of the linear model's assumptions.
-    influential : DataFrame
-        The 20 segments with the largest Cook's distance, with image and box.
-    logit : LogitFit or None
-    calibration : Calibration or None
-    missing : tuple of str
-        Why a test, the logit or the calibration could not be made, if so.
-    """
+    """The findings of ``diagnose``; as a string, one page in words."""
 
     design: Design
-    aliases: Aliases
-    linear: LinearFit
-    points: pd.DataFrame
-    coefficients: pd.DataFrame
+    aliases: Aliases  #: Columns dropped before anything is interpreted.
+    linear: LinearFit  #: Least squares of the target on the kept columns.
+    points: pd.DataFrame  #: Of each segment, see `LinearFit.points`.
+    coefficients: pd.DataFrame  #: With four kinds of errors, see `LinearFit.coefficients`.
     vif: pd.DataFrame
-    tests: tuple[HypothesisTest, ...]
-    influential: pd.DataFrame
+    tests: tuple[HypothesisTest, ...]  #: Of the linear model's assumptions.
+    influential: pd.DataFrame  #: The 20 largest Cook's distances, with image and box.
     logit: LogitFit | None
     calibration: Calibration | None
-    missing: tuple[str, ...]
+    missing: tuple[str, ...]  #: Why a test, the logit or the calibration could not be made, if so.
 
     def all_tests(self) -> tuple[HypothesisTest, ...]:
         """The tests of the linear model, of the metric groups and of the calibration."""
@@ -154,9 +131,7 @@ class Diagnostics:
         rejected = {test.name for test in self.all_tests() if test.rejected}
         follows = [text for text, tests in _CONSEQUENCES if rejected & tests]
         if self.aliases.equations:
-            follows.append(
-                "Coefficients hold for the kept columns; another choice gives other ones."
-            )
+            follows += ["Coefficients hold for the kept columns; another choice gives other ones."]
         if follows:
             yield "What follows", "\n".join(f"- {line}" for line in follows)
         if self.missing:
@@ -176,9 +151,7 @@ class Diagnostics:
         )
 
     def __str__(self) -> str:
-        return "\n\n".join(
-            f"{title}\n{'-' * len(title)}\n{text}" for title, text in self.sections()
-        )
+        return "\n\n".join(f"{name}\n{'-' * len(name)}\n{text}" for name, text in self.sections())
 
 
 def diagnose(

@@ -12,7 +12,6 @@ from metaseg_tf.analysis.diagnostics.linear import LinearFit
 from metaseg_tf.errors import InputError
 
 __all__ = [
-    "LEVEL",
     "HypothesisTest",
     "breusch_pagan",
     "jarque_bera_test",
@@ -25,36 +24,20 @@ __all__ = [
 #: Level of all verdicts. With tens of thousands of segments small effects are significant, which
 #: is why every test also states the size of the effect.
 LEVEL = 0.01
-
-
 #: Rows whose products are formed at a time in White's test.
 _BLOCK = 4096
 
 
 @dataclass(frozen=True)
 class HypothesisTest:
-    """Result of one test.
-
-    Attributes
-    ----------
-    name : str
-    null : str
-        The hypothesis under test, as a sentence.
-    statistic : float
-    distribution : str
-        Of the statistic under the hypothesis, such as ``chi2(29)``.
-    pvalue : float
-        In [0, 1].
-    effect : str
-        How large the departure is, in words and numbers.
-    """
+    """Result of one test."""
 
     name: str
-    null: str
+    null: str  #: The hypothesis under test, as a sentence.
     statistic: float
-    distribution: str
+    distribution: str  #: Of the statistic under the hypothesis, such as ``chi2(29)``.
     pvalue: float
-    effect: str
+    effect: str  #: How large the departure is, in words and numbers.
 
     @property
     def rejected(self) -> bool:
@@ -92,13 +75,8 @@ def white(fit: LinearFit) -> HypothesisTest:
     """Does the size of the residuals follow the columns, their squares and products? (White)
 
     Some 30 columns make some 500 products. Their Gram matrix is summed over blocks of rows, so
-    that they are never all in memory; dependent products are not counted as degrees of
-    freedom.
-
-    Raises
-    ------
-    InputError
-        If there are no more segments than products, so that these would explain anything.
+    that they are never all in memory; dependent products are not counted as degrees of freedom.
+    Raises InputError if there are no more segments than products, which would explain anything.
     """
     explained, df = _explain_by_products(fit.X, fit.residuals**2)
     n = len(fit.target)

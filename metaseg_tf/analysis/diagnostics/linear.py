@@ -35,36 +35,23 @@ _NOISE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Aliases:
-    """Columns that span the design, and the equations of the others.
+    """Columns that span the design, and the equations of the others."""
 
-    Attributes
-    ----------
-    kept : tuple of str
-        Columns of full rank, in the order of the design.
-    equations : dict of str to str
-        Dropped column -> equation in the units of the table, such as ``S = S_in + S_bd``.
-    rank : int
-        Rank of the design with its intercept.
-    condition : float
-        Condition number of the kept, standardised columns.
-    """
-
-    kept: tuple[str, ...]
+    kept: tuple[str, ...]  #: Columns of full rank, in the order of the design.
+    #: Dropped column -> equation in the units of the table, such as ``S = S_in + S_bd``.
     equations: dict[str, str]
-    rank: int
-    condition: float
+    rank: int  #: Of the design with its intercept.
+    condition: float  #: Condition number of the kept, standardised columns.
 
     def frame(self) -> pd.DataFrame:
         """One row per dropped column: ``column``, ``equation``."""
         return pd.DataFrame(list(self.equations.items()), columns=["column", "equation"])
 
     def __str__(self) -> str:
-        lines = [
+        return (
             f"{len(self.kept) + len(self.equations) + 1} columns with the intercept, rank "
-            f"{self.rank}; condition number of the kept ones {self.condition:.1f}",
-            *(f"  dropped: {equation}" for equation in self.equations.values()),
-        ]
-        return "\n".join(lines)
+            f"{self.rank}; condition number of the kept ones {self.condition:.1f}"
+        ) + "".join(f"\n  dropped: {equation}" for equation in self.equations.values())
 
 
 def find_aliases(design: Design) -> Aliases:
@@ -87,16 +74,7 @@ def find_aliases(design: Design) -> Aliases:
 def variance_inflation(X: np.ndarray, columns: tuple[str, ...]) -> pd.DataFrame:
     """Variance inflation factor of each column: 1 / (1 - R2 of it on the others).
 
-    Parameters
-    ----------
-    X : float64 array [n, p]
-        Of full rank.
-    columns : p names
-
-    Returns
-    -------
-    DataFrame
-        ``column``, ``vif`` (at least 1), the largest first.
+    X [n, p] is of full rank. Returns ``column`` and ``vif`` (at least 1), the largest first.
     """
     inflation = np.diag(np.linalg.inv(np.corrcoef(X, rowvar=False).reshape(len(columns), -1)))
     frame = pd.DataFrame({"column": columns, "vif": inflation})
@@ -105,25 +83,13 @@ def variance_inflation(X: np.ndarray, columns: tuple[str, ...]) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class LinearFit:
-    """Least squares on standardised columns of full rank.
-
-    Attributes
-    ----------
-    columns : tuple of str, length k
-    X : float64 array [n, k]
-        Each column has mean 0.
-    target : float64 array [n]
-    results : RegressionResults
-        The fit as statsmodels holds it, with the intercept ``const`` first.
-    inverse : float64 array [k, k]
-        Inverse of X'X.
-    """
+    """Least squares of a target [n] on k standardised columns of full rank."""
 
     columns: tuple[str, ...]
-    X: np.ndarray
+    X: np.ndarray  #: Float64 [n, k]; each column has mean 0.
     target: np.ndarray
-    results: RegressionResults
-    inverse: np.ndarray
+    results: RegressionResults  #: The fit as statsmodels holds it, the intercept ``const`` first.
+    inverse: np.ndarray  #: Of X'X, float64 [k, k].
 
     @property
     def residuals(self) -> np.ndarray:
@@ -138,12 +104,9 @@ class LinearFit:
     def points(self) -> pd.DataFrame:
         """The numbers behind the residual plots, one row per segment.
 
-        Returns
-        -------
-        DataFrame
-            ``fitted``, ``residual``, ``leverage`` in [0, 1], ``standardized`` (the residual over
-            its standard deviation), ``scale`` (the root of its size), ``cook`` (Cook's distance)
-            and ``quantile`` (the normal quantile of its rank).
+        These are ``fitted``, ``residual``, ``leverage`` in [0, 1], ``standardized`` (the residual
+        over its standard deviation), ``scale`` (the root of its size), ``cook`` (Cook's distance)
+        and ``quantile`` (the normal quantile of its rank).
         """
         n, k = self.X.shape
         residual, variance = self.residuals, self.results.mse_resid
@@ -164,31 +127,20 @@ class LinearFit:
         )
 
     def partial_regression(self, column: str) -> pd.DataFrame:
-        """A column and the target, each with what all other columns explain of it taken out.
+        """A column ``x`` and the target ``y``, each less what all other columns explain of it.
 
-        Returns
-        -------
-        DataFrame
-            ``x`` and ``y``, one row per segment; the slope of y on x is the fit's coefficient.
+        There is one row per segment; the slope of y on x is the fit's coefficient.
         """
         j = self.columns.index(column)
         x = self.X @ self.inverse[:, j] / self.inverse[j, j]
         return pd.DataFrame({"x": x, "y": self.residuals + self.results.params[j + 1] * x})
 
     def coefficients(self, image: np.ndarray) -> pd.DataFrame:
-        """Coefficients with standard errors under four assumptions.
+        """Coefficients with standard errors under four assumptions, indexed by column.
 
-        Parameters
-        ----------
-        image : array [n]
-            Image of each segment; those of one image need not be independent.
-
-        Returns
-        -------
-        DataFrame
-            Indexed by column (``const`` first): ``coef``; ``se_*`` and ``p_*`` for ``plain``,
-            ``hc1`` and ``hc3`` (any variances) and ``cluster`` (any dependence within an image;
-            NaN with fewer than two images).
+        ``image`` [n] names the image of each segment. Besides ``coef`` there are ``se_*`` and
+        ``p_*`` for ``plain``, ``hc1`` and ``hc3`` (any variances) and ``cluster`` (any dependence
+        within an image; NaN with fewer than two images).
         """
         frame = pd.DataFrame({"coef": self.results.params}, index=["const", *self.columns])
         robust = self.results.get_robustcov_results
@@ -204,10 +156,7 @@ class LinearFit:
 def fit_linear(design: Design, columns: tuple[str, ...], target: str = "iou_adj") -> LinearFit:
     """Regress ``target`` on the given columns of full rank and an intercept.
 
-    Raises
-    ------
-    InputError
-        If there are not more segments than coefficients, or the target does not vary.
+    Raises InputError if there are not more segments than coefficients, or the target is constant.
     """
     true = getattr(design, target)
     if len(design) <= len(columns) + 1 or np.ptp(true) == 0:

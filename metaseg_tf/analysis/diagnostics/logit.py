@@ -20,40 +20,23 @@ from metaseg_tf.analysis.scores import auroc
 from metaseg_tf.errors import InputError
 from metaseg_tf.segments.columns import GROUPS, group_of
 
-__all__ = [
-    "Calibration",
-    "LogitFit",
-    "calibrate",
-    "fit_logit",
-    "reliability",
-]
+__all__ = ["Calibration", "LogitFit", "calibrate", "fit_logit", "reliability"]
 
 
 @dataclass(frozen=True, eq=False)
 class LogitFit:
-    """Unpenalised logistic fit on a full-rank set of standardised columns.
-
-    Attributes
-    ----------
-    columns : tuple of str
-    results : BinaryResultsWrapper
-        The fit as statsmodels holds it, with the intercept ``const`` first.
-    group_tests : tuple of HypothesisTest
-        Likelihood-ratio tests: what is lost without the entropy columns, and so on.
-    """
+    """Unpenalised logistic fit on a full-rank set of standardised columns."""
 
     columns: tuple[str, ...]
-    results: BinaryResultsWrapper
+    results: BinaryResultsWrapper  #: The fit as statsmodels holds it, the intercept first.
+    #: Likelihood-ratio tests: what is lost without the entropy columns, and so on.
     group_tests: tuple[HypothesisTest, ...]
 
 
 def fit_logit(design: Design, columns: tuple[str, ...]) -> LogitFit:
     """Fit IoU_adj > 0 on the given columns and test each metric group.
 
-    Raises
-    ------
-    InputError
-        If one outcome is missing or the columns separate the outcomes, so that there is no fit.
+    Raises InputError if one outcome is missing or the columns separate them: there is no fit then.
     """
     X = design.X[:, [design.columns.index(name) for name in columns]]
     loss = LogisticLoss(X, design.y)
@@ -84,31 +67,19 @@ def _test_group(group, columns, loss, full, y):
         float(statistic),
         f"chi2({df})",
         float(stats.chi2.sf(statistic, df)),
-        f"without them the AUROC falls from {whole:.2%} to {without:.2%}",
+        f"without them the AUROC goes from {whole:.2%} to {without:.2%}",
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Calibration of the unpenalised logistic fit on segments that it was not fitted to.
+    """Calibration of the unpenalised logistic fit on segments that it was not fitted to."""
 
-    Attributes
-    ----------
-    table : DataFrame
-        Reliability table, see ``reliability``.
-    brier, brier_prior : float
-        Mean squared error of the probabilities, and that of the mean outcome for everyone.
-    error : float
-        Expected calibration error: mean distance of observed from predicted share.
-    test : HypothesisTest
-        Hosmer and Lemeshow's, on held-out segments.
-    """
-
-    table: pd.DataFrame
-    brier: float
-    brier_prior: float
-    error: float
-    test: HypothesisTest
+    table: pd.DataFrame  #: See `reliability`.
+    brier: float  #: Mean squared error of the probabilities.
+    brier_prior: float  #: That of the mean outcome for everyone.
+    error: float  #: Expected calibration error: mean distance of observed from predicted share.
+    test: HypothesisTest  #: Hosmer and Lemeshow's.
 
     def __str__(self) -> str:
         return (
@@ -139,21 +110,11 @@ def calibrate(design: Design, columns: tuple[str, ...], *, engine: str = "lars")
 
 
 def reliability(probability: np.ndarray, y: np.ndarray, bins: int = 10) -> pd.DataFrame:
-    """Predicted and observed shares in groups of equally many segments.
+    """Predicted and observed shares in groups of equally many segments, one row per group.
 
-    Parameters
-    ----------
-    probability : float64 array [n]
-        Of IoU_adj > 0, in [0, 1].
-    y : bool array [n]
-    bins : int
-        Number of groups; fewer are returned if there are fewer segments.
-
-    Returns
-    -------
-    DataFrame
-        ``n``, ``predicted`` (mean probability), ``observed`` (share of true), ``low`` and ``high``
-        (95 % Wilson interval of the observed share).
+    ``probability`` [n] is that of ``y`` (bool [n]). Fewer groups than ``bins`` are returned if
+    there are fewer segments. The columns are ``n``, ``predicted`` (mean probability), ``observed``
+    (share of true), ``low`` and ``high`` (95 % Wilson interval of the observed share).
     """
     order = np.argsort(probability, kind="stable")
     groups = [part for part in np.array_split(order, bins) if len(part)]
@@ -161,9 +122,8 @@ def reliability(probability: np.ndarray, y: np.ndarray, bins: int = 10) -> pd.Da
     hits = np.array([np.count_nonzero(y[part]) for part in groups])
     predicted = np.array([probability[part].mean() for part in groups])
     low, high = proportion_confint(hits, n, method="wilson")
-    return pd.DataFrame(
-        {"n": n, "predicted": predicted, "observed": hits / n, "low": low, "high": high}
-    )
+    shares = {"predicted": predicted, "observed": hits / n, "low": low, "high": high}
+    return pd.DataFrame({"n": n} | shares)
 
 
 def _hosmer_lemeshow(table):
@@ -171,8 +131,7 @@ def _hosmer_lemeshow(table):
     misses = (table["observed"] - table["predicted"]) ** 2
     # Groups of certain predictions have no variance; they count only if they are wrong.
     statistic = float((misses / variance.clip(lower=1e-12)).sum())
-    # Held-out segments cost no degree of freedom for the fitted coefficients.
-    df = len(table)
+    df = len(table)  # Held-out segments cost no degree of freedom for the fitted coefficients.
     worst = float(np.sqrt(misses.max()))
     return HypothesisTest(
         "Hosmer-Lemeshow",

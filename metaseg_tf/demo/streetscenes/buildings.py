@@ -16,15 +16,9 @@ from metaseg_tf.demo.streetscenes.tools import (
 )
 
 __all__ = [
-    "Facade",
-    "House",
-    "masonry",
-    "paint_bridge",
-    "paint_fence",
-    "paint_house",
-    "paint_view_end",
+    "Facade", "House", "masonry", "paint_bridge", "paint_fence", "paint_house", "paint_view_end",
     "paint_wall",
-]
+]  # fmt: skip
 
 _PLASTER = (
     (214, 204, 180), (196, 188, 176), (222, 216, 204), (206, 184, 140), (178, 172, 164),
@@ -33,13 +27,8 @@ _PLASTER = (
 _BRICK = ((142, 78, 62), (126, 92, 72), (160, 104, 80), (112, 78, 66))
 _GLASS = ((52, 60, 70), (70, 82, 94), (38, 42, 48), (120, 128, 134))
 _SIGNS = (
-    (176, 36, 40),
-    (36, 70, 140),
-    (30, 110, 70),
-    (220, 180, 40),
-    (60, 60, 64),
-    (230, 230, 226),
-)
+    (176, 36, 40), (36, 70, 140), (30, 110, 70), (220, 180, 40), (60, 60, 64), (230, 230, 226),
+)  # fmt: skip
 _WALL, _TRIM, _FRAME, _GLASS_AT, _SIGN, _DOOR = 0, 1, 2, 3, 7, 8
 
 
@@ -72,7 +61,7 @@ class Facade:
     seed: int
 
     @classmethod
-    def draw(cls, rng, height, light, normal, *, ground, odd=False):
+    def draw(cls, rng, height, light, normal, ground, odd=False):
         """A facade of ``height`` metres whose ground floor is 'shop', 'doors' or 'plain'."""
         brick = bool(rng.uniform() < 0.25)
         ribbon = rng.uniform() < 0.15
@@ -128,8 +117,7 @@ class Facade:
         pane = tall & upper & (across < half) & (across > 0.02)
         layer = np.where(pane, glass, layer)
         if self.balconies:
-            rail = upper & (within < 0.3) & (across < 0.42) & (number % 2 == 0)
-            layer[rail] = _TRIM
+            layer[upper & (within < 0.3) & (across < 0.42) & (number % 2 == 0)] = _TRIM
         return self._ground_floor(layer, storey == 0, within, number, across, glass)
 
     def _ground_floor(self, layer, below, within, number, across, glass):
@@ -180,7 +168,6 @@ def masonry(colour, brightness, *, courses=3.0, strength=0.12):
 
 
 _ROOFS = ((122, 66, 52), (84, 80, 82), (104, 60, 48), (70, 68, 72), (140, 84, 62))
-
 _STONE = ((128, 118, 104), (132, 84, 66), (140, 140, 136))
 
 
@@ -199,9 +186,7 @@ class House(NamedTuple):
 def paint_house(canvas, rng, house):
     """One house: roof, gable, facade and what hangs on it."""
     normal = (-float(house.sign), 0.0, 0.0)
-    facade = Facade.draw(
-        rng, house.height, canvas.light, normal, ground=house.ground, odd=house.odd
-    )
+    facade = Facade.draw(rng, house.height, canvas.light, normal, house.ground, house.odd)
     light = canvas.light.on((0.0, 0.0, -1.0))
     gable = replace(facade, ground="plain", brightness=light, bay=facade.bay * 1.7)
     depth = house.sign * rng.uniform(8, 12)
@@ -225,11 +210,8 @@ def paint_house(canvas, rng, house):
 def _paint_roof(canvas, rng, house, depth, palette):
     """A pitched roof over a house ``depth`` metres deep, with chimneys and dormers."""
     _, x, near, far, eaves = house[:5]
-    ridge, top, colour = (
-        x + depth / 2,
-        eaves + rng.uniform(2.5, 5.0),
-        draw_near(rng, pick(rng, _ROOFS)),
-    )
+    ridge, top = x + depth / 2, eaves + rng.uniform(2.5, 5.0)
+    colour = draw_near(rng, pick(rng, _ROOFS))
     end = [(x, eaves, near), (ridge, top, near), (x + depth, eaves, near)]
     canvas.lit(end, palette[0], "building")
     edge = x - house.sign * 0.3

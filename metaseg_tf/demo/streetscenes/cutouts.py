@@ -25,10 +25,7 @@ _TALL = 1.75
 
 def paint_person(canvas, rng, x, z, height):
     """Someone who stands or walks, ``height`` metres tall."""
-    scale = height / _TALL
-    for outline, colour in _person(rng):
-        scaled_outline = [(across * scale, up * scale) for across, up in outline]
-        canvas.cutout(x, z, scaled_outline, colour, "person")
+    _paint(canvas, x, z, _person(rng), "person", height / _TALL)
 
 
 def paint_bicycle(canvas, rng, x, z, *, turn=1.0):
@@ -49,9 +46,10 @@ def paint_rider(canvas, rng, x, z, *, turn=1.0, motor=False):
     _paint(canvas, x, z, _rider(rng, turn, low, lean, helmet), "rider")
 
 
-def _paint(canvas, x, z, pieces, label):
+def _paint(canvas, x, z, pieces, label, scale=1.0):
     for outline, colour in pieces:
-        canvas.cutout(x, z, outline, colour, label)
+        points = [(across * scale, up * scale) for across, up in outline]
+        canvas.cutout(x, z, points, colour, label)
 
 
 def _draw(rng, colours):

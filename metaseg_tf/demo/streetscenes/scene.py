@@ -1,10 +1,8 @@
 """One street scene from a seed, and data sets of them in the folder layout of Cityscapes."""
 
-import io
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from metaseg_tf.demo.streetscenes.backdrop import (
     finish_ground,
@@ -17,6 +15,7 @@ from metaseg_tf.demo.streetscenes.canvas import SUPERSAMPLING, Canvas
 from metaseg_tf.demo.streetscenes.conditions import TRAINING, Light
 from metaseg_tf.demo.streetscenes.street import draw_plan, populate
 from metaseg_tf.errors import InputError
+from metaseg_tf.pictures import to_png
 from metaseg_tf.runs.storage import LocalFolder
 
 __all__ = ["MIN_SIZE", "Scene", "draw_scene", "write_dataset"]
@@ -81,37 +80,12 @@ def draw_scene(seed, *, size=(256, 512), conditions=TRAINING):
 def write_dataset(
     root, *, split, n_images, seed, size=(256, 512), conditions=TRAINING, city="synthville"
 ):
-    """Draw scenes into ``root/{leftImg8bit,gtFine}/split/city``, yielding each as it is there.
+    """Draw scenes into ``root/{leftImg8bit,gtFine}/split/city``, yielding each image's path.
 
-    Image i is the scene of ``seed + i``. Files that exist are kept, so an interrupted call can be
-    repeated; each file appears under its name only when it is complete.
-
-    Parameters
-    ----------
-    root : path
-        Folder of the data set; made if missing.
-    split : str
-        Name of the part, such as "train" or "val".
-    n_images : int
-        Number of scenes, 1 to 1,000,000.
-    seed : int
-        Seed of the first scene.
-    size, conditions
-        As for ``draw_scene``.
-    city : str
-        Name of the folder below the split and first part of the file names.
-
-    Yields
-    ------
-    Path
-        The image of each scene.
-
-    Raises
-    ------
-    InputError
-        If the number of images is out of range.
-    RunError
-        If a file cannot be written.
+    Image i is the scene of ``seed + i`` as `draw_scene` draws it, and its name begins with the
+    city. Files that exist are kept, so an interrupted call can be repeated; each file appears under
+    its name only when it is complete. Raises InputError if the number of images is not 1 to
+    1,000,000, and RunError if a file cannot be written.
     """
     if not 0 < n_images <= 1_000_000:
         raise InputError(f"n_images: expected 1 to 1,000,000, got {n_images}; split the set")
@@ -122,12 +96,6 @@ def write_dataset(
         labels = f"gtFine/{split}/{city}/{name}_gtFine_labelIds.png"
         if not (folder.exists(image) and folder.exists(labels)):
             scene = draw_scene(seed + index, size=size, conditions=conditions)
-            folder.write(labels, _to_png(scene.labels))
-            folder.write(image, _to_png(scene.image))
+            folder.write(labels, to_png(scene.labels))
+            folder.write(image, to_png(scene.image))
         yield folder.where(image)
-
-
-def _to_png(array):
-    content = io.BytesIO()
-    Image.fromarray(array).save(content, "PNG", compress_level=1)
-    return content.getvalue()

@@ -10,18 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from metaseg_tf.paper.figures.drawing import (
-    BLACK,
-    BLUE,
-    IOU_LABEL,
-    VERMILION,
-    Drawing,
-    new_figure,
-    point_alpha,
-    point_area,
-    store_drawing,
-    styled,
-)
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.runs.run import Run, csv_text
 from metaseg_tf.segments.columns import METRICS
 
@@ -29,19 +18,10 @@ if TYPE_CHECKING:
     # Loading statsmodels takes a second, which the paper's figures need not wait for.
     from metaseg_tf.analysis.diagnostics import Diagnostics
 
-__all__ = [
-    "draw_diagnostics",
-    "plot_calibration",
-    "plot_leverage",
-    "plot_normal_quantiles",
-    "plot_partial_regression",
-    "plot_residuals",
-    "plot_scale",
-    "running_mean",
-    "store_diagnostics",
-]
+__all__ = ["draw_diagnostics", "running_mean", "store_diagnostics"]
 
 _COOK_LEVELS = (0.01, 0.1)
+_REFERENCE = {"color": drawing.BLACK, "linewidth": 0.9, "linestyle": "--"}
 
 
 def store_diagnostics(found: "Diagnostics", run: Run) -> list[Path]:
@@ -49,23 +29,20 @@ def store_diagnostics(found: "Diagnostics", run: Run) -> list[Path]:
     files = {f"{name}.txt": f"{text}\n" for name, text in found.texts().items()}
     files |= {f"{name}.csv": csv_text(frame) for name, frame in found.frames().items()}
     paths = [run.write_text(f"diagnostics/{name}", text) for name, text in files.items()]
-    with styled():
-        for name, drawing in draw_diagnostics(found):
-            paths += store_drawing(drawing, run, f"diagnostics/{name}")
+    with drawing.styled():
+        for name, drawn in draw_diagnostics(found):
+            paths += drawing.store_drawing(drawn, run, f"diagnostics/{name}")
     return paths
 
 
-def draw_diagnostics(found: "Diagnostics") -> Iterator[tuple[str, Drawing]]:
+def draw_diagnostics(found: "Diagnostics") -> Iterator[tuple[str, drawing.Drawing]]:
     """Name and drawing of each picture; no calibration without a logistic fit."""
-    n_coefficients = len(found.linear.columns) + 1
+    influence = partial(plot_leverage, n_coefficients=len(found.linear.columns) + 1)
     plots: dict[str, tuple[Callable, list[str]]] = {
         "residuals_fitted": (plot_residuals, ["fitted", "residual"]),
         "normal_quantiles": (plot_normal_quantiles, ["quantile", "standardized"]),
         "scale_location": (plot_scale, ["fitted", "scale"]),
-        "leverage_residual": (
-            partial(plot_leverage, n_coefficients=n_coefficients),
-            ["leverage", "standardized", "cook"],
-        ),
+        "leverage_residual": (influence, ["leverage", "standardized", "cook"]),
     }
     for name, (plot, columns) in plots.items():
         yield name, _single(found.points[columns], plot)
@@ -84,7 +61,7 @@ def plot_normal_quantiles(points: pd.DataFrame, ax: Axes) -> list:
     """Standardised residuals against normal quantiles; normality."""
     ax.set(xlabel="normal quantile", ylabel="standardised residual", title="Normal Q-Q")
     ends = [points["quantile"].min(), points["quantile"].max()]
-    line = ax.plot(ends, ends, color=BLACK, linewidth=0.9, linestyle="--", label="normal")
+    line = ax.plot(ends, ends, label="normal", **_REFERENCE)
     dots = _scatter(points["quantile"], points["standardized"], ax)
     ax.legend(loc="upper left")
     return [*line, dots]
@@ -92,11 +69,8 @@ def plot_normal_quantiles(points: pd.DataFrame, ax: Axes) -> list:
 
 def plot_scale(points: pd.DataFrame, ax: Axes) -> list:
     """Root of the size of standardised residuals against fitted values; equal variances."""
-    ax.set(
-        xlabel="fitted value",
-        ylabel=r"$\sqrt{|\mathrm{standardised\ residual}|}$",
-        title="Scale-location",
-    )
+    root = r"$\sqrt{|\mathrm{standardised\ residual}|}$"
+    ax.set(xlabel="fitted value", ylabel=root, title="Scale-location")
     return _plot_trend(points["fitted"], points["scale"], ax)
 
 
@@ -111,7 +85,7 @@ def plot_leverage(points: pd.DataFrame, ax: Axes, *, n_coefficients: int) -> lis
     for level, dashes in zip(_COOK_LEVELS, (":", "--"), strict=True):
         residual = np.sqrt(level * n_coefficients * (1 - leverage) / leverage)
         for sign in (1, -1):
-            style = {"color": VERMILION, "linestyle": dashes, "linewidth": 1}
+            style = {"color": drawing.VERMILION, "linestyle": dashes, "linewidth": 1}
             label = f"Cook's distance {level}" if sign > 0 else None
             lines += ax.plot(leverage, sign * residual, label=label, **style)
     ax.set(ylim=limits, xscale="log")
@@ -124,7 +98,7 @@ def plot_partial_regression(points: pd.DataFrame, label: str, ax: Axes) -> list:
     slope = (points["x"] @ points["y"]) / (points["x"] @ points["x"])
     ends = np.array([points["x"].min(), points["x"].max()])
     dots = _scatter(points["x"], points["y"], ax)
-    line = ax.plot(ends, slope * ends, color=VERMILION, linewidth=1.3)
+    line = ax.plot(ends, slope * ends, color=drawing.VERMILION, linewidth=1.3)
     ax.set(xlabel=f"{label} given the others")
     ax.set_title(f"slope {slope:.3g}", size=8.5)
     return [dots, *line]
@@ -134,55 +108,36 @@ def plot_calibration(reliability: pd.DataFrame, ax: Axes) -> list:
     """Observed against predicted share of IoU_adj > 0 with 95 % intervals."""
     share = reliability["observed"]
     errors = [share - reliability["low"], reliability["high"] - share]
-    line = ax.plot([0, 1], [0, 1], color=BLACK, linewidth=0.9, linestyle="--", label="calibrated")
-    bars = ax.errorbar(
-        reliability["predicted"],
-        share,
-        np.maximum(errors, 0),
-        fmt="o",
-        color=BLUE,
-        capsize=2,
-        markersize=4,
-        label="held-out segments, 95 %",
-    )
-    ax.set(
-        xlabel=f"predicted probability of {IOU_LABEL} > 0",
-        ylabel=f"observed share of {IOU_LABEL} > 0",
-        title="Calibration",
-        aspect="equal",
-    )
+    line = ax.plot([0, 1], [0, 1], label="calibrated", **_REFERENCE)
+    look = {"fmt": "o", "color": drawing.BLUE, "capsize": 2, "markersize": 4}
+    label = "held-out segments, 95 %"
+    bars = ax.errorbar(reliability["predicted"], share, np.maximum(errors, 0), label=label, **look)
+    event = f"{drawing.IOU_LABEL} > 0"
+    ax.set(xlabel=f"predicted probability of {event}", ylabel=f"observed share of {event}")
+    ax.set(title="Calibration", aspect="equal")
     ax.legend(loc="upper left")
     return [*line, bars]
 
 
 def running_mean(x: pd.Series, y: pd.Series, bins: int = 30) -> pd.DataFrame:
-    """Means of x and y in groups of equally many points, in rising order of x.
-
-    Returns
-    -------
-    DataFrame
-        ``x``, ``y``; fewer rows than ``bins`` if there are fewer points.
-    """
+    """Means of ``x`` and ``y`` in at most ``bins`` groups of equally many points, by rising x."""
     groups = np.array_split(np.argsort(x.to_numpy(), kind="stable"), min(bins, len(x)))
     means = [(x.to_numpy()[g].mean(), y.to_numpy()[g].mean()) for g in groups]
     return pd.DataFrame(means, columns=["x", "y"])
 
 
 def _single(frame, plot):
-    figure = new_figure(4.6, 4.0)
+    figure = drawing.new_figure(4.6, 4.0)
     plot(frame, figure.subplots())
-    return Drawing(figure, {"": frame})
+    return drawing.Drawing(figure, {"": frame})
 
 
 def _draw_partial_regression(found):
     symbols = {metric.name: f"${metric.symbol}$" for metric in METRICS}
-    frames = {
-        name: found.linear.partial_regression(name)
-        for name in found.linear.columns
-        if name in symbols
-    }
+    shown = [name for name in found.linear.columns if name in symbols]
+    frames = {name: found.linear.partial_regression(name) for name in shown}
     n_rows = max(-(-len(frames) // 3), 1)
-    figure = new_figure(7.4, 2.1 * n_rows + 0.3)
+    figure = drawing.new_figure(7.4, 2.1 * n_rows + 0.3)
     axes = figure.subplots(n_rows, 3, squeeze=False)
     for ax, (name, frame) in zip(axes.flat, frames.items(), strict=False):
         plot_partial_regression(frame, symbols[name], ax)
@@ -190,19 +145,20 @@ def _draw_partial_regression(found):
         ax.remove()
     figure.supylabel("target given the others", size=9)
     joined = pd.concat(frames, names=["column", None]).reset_index(level=0) if frames else {}
-    return Drawing(figure, {"": pd.DataFrame(joined)})
+    return drawing.Drawing(figure, {"": pd.DataFrame(joined)})
 
 
 def _plot_trend(x, y, ax, level=None):
     artists: list[Line2D] = [_scatter(x, y, ax)]
     if level is not None:
-        artists.append(ax.axhline(level, color=BLACK, linewidth=0.9, linestyle="--"))
+        artists.append(ax.axhline(level, **_REFERENCE))
+    look = {"color": drawing.VERMILION, "linewidth": 1.6, "label": "running mean"}
     mean = running_mean(x, y)
-    artists += ax.plot(mean["x"], mean["y"], color=VERMILION, linewidth=1.6, label="running mean")
+    artists += ax.plot(mean["x"], mean["y"], **look)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return artists
 
 
 def _scatter(x, y, ax):
-    look = {"s": point_area(len(x)), "alpha": point_alpha(len(x)), "color": BLUE, "linewidths": 0}
-    return ax.scatter(x, y, rasterized=True, **look)
+    look = {"s": drawing.point_area(len(x)), "alpha": drawing.point_alpha(len(x))}
+    return ax.scatter(x, y, color=drawing.BLUE, linewidths=0, rasterized=True, **look)

@@ -1,13 +1,12 @@
-"""Drawing of figures: the house style, panels of pictures, and how a drawing is stored.
+"""What figures share: the house style, the image that is shown, panels of pictures, storing.
 
 Line colours are those of Okabe and Ito, which colour-blind readers can tell apart; the colours of
 maps are those of `metaseg_tf.pictures`.
 """
 
-import gc
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,18 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
+from metaseg_tf.analysis.evaluation import load_segments
 from metaseg_tf.data.classes import ClassTable
+from metaseg_tf.errors import DataFormatError, InputError, suggest
+from metaseg_tf.paper.published import NETWORKS
 from metaseg_tf.pictures import QUALITY_COLOURS, paint_segments
+from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run, csv_text
+from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
     "BLACK",
     "BLUE",
-    "GREEN",
     "GREY",
     "IOU_COLOURS",
     "IOU_LABEL",
@@ -37,16 +40,22 @@ __all__ = [
     "ORANGE",
     "VERMILION",
     "Drawing",
+    "choose_image",
     "class_patches",
+    "count_false_positives",
     "iou_scale",
+    "load_judged",
+    "load_judged_maps",
     "name_segments",
     "new_figure",
     "paint_ious",
     "point_alpha",
     "point_area",
+    "segments_of",
     "show_picture",
     "store_drawing",
     "styled",
+    "title_of",
 ]
 
 BLACK = "#000000"
@@ -98,34 +107,15 @@ _NAME_SPACE = np.array([0.08, 0.2])
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A figure and its data.
-
-    Attributes
-    ----------
-    figure : Figure
-    frames : mapping of str to DataFrame
-        Suffix of the file's name -> data; the suffix of the only or first frame is "".
-    """
+    """A figure and its data: suffix of the CSV file's name, "" for the only or first -> frame."""
 
     figure: Figure
     frames: Mapping[str, pd.DataFrame]
 
 
-@contextmanager
-def styled() -> Iterator[None]:
-    """A context in which a figure is made and stored in the house style.
-
-    Garbage is not collected in it: of a figure's many objects none can be freed before it is
-    stored, and looking through them again and again takes a tenth of the time.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        with mpl.rc_context({**mpl.rcParamsDefault, "backend": "agg", **_SETTINGS}):
-            yield
-    finally:
-        if collecting:
-            gc.enable()
+def styled() -> AbstractContextManager:
+    """A context in which a figure is made and stored in the house style."""
+    return mpl.rc_context({**mpl.rcParamsDefault, "backend": "agg", **_SETTINGS})
 
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
@@ -151,6 +141,73 @@ def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
     return paths
 
 
+def title_of(run: Run) -> str:
+    """Title of a run's panel: the network, if its folder has the paper's abbreviation as name."""
+    return NETWORKS.get(run.name, run.name)
+
+
+def load_judged(run: Run) -> pd.DataFrame:
+    """A run's segment table, which must have ground truth; shared, not to be changed."""
+    table = load_segments(run)
+    check_truth(table, str(run.path))
+    return table
+
+
+def load_judged_maps(run: Run, image: str) -> ImageMaps:
+    """The maps of one image, which must have ground truth; errors as `Run.load_maps`."""
+    maps = run.load_maps(image)
+    if maps.gt is None:
+        raise DataFormatError(
+            f"{run.path}: expected maps of {image!r} with ground truth, got maps without; delete "
+            "them and run extract again"
+        )
+    return maps
+
+
+def segments_of(
+    table: pd.DataFrame, image: str, columns: Sequence[str], classes: ClassTable
+) -> pd.DataFrame:
+    """Columns of one image's segments, with the class's name as ``class``.
+
+    Raises InputError if the image has no segments, DataFormatError if a segment comes twice.
+    """
+    own = table.loc[table["image"] == image, [*columns]]
+    if own.empty:
+        raise InputError(
+            f"image: expected one with segments, got {image!r} without; "
+            + suggest(image, table["image"].unique(), "choose another --image")
+        )
+    if own["segment"].duplicated().any():
+        raise DataFormatError(
+            f"{image}: expected each segment once in its table, got some twice; delete its "
+            "segments and run extract again"
+        )
+    names = [classes.names[j] for j in own["class_id"]]
+    return own.assign(**{"class": names}).reset_index(drop=True)
+
+
+def count_false_positives(table: pd.DataFrame) -> pd.Series:
+    """False positives with interior of each image, by its name."""
+    return ((table["iou_adj"] == 0) & (table["S_in"] > 0)).groupby(table["image"]).sum()
+
+
+def choose_image(runs: Sequence[Run], image: str | None, rate: Callable[[], pd.Series]) -> str:
+    """The image asked for, or the best of those with maps in all runs by its number in ``rate()``.
+
+    Raises InputError if no image has maps in all runs.
+    """
+    if image is not None:
+        return image
+    kept = set.intersection(*(run.with_maps() for run in runs))
+    rated = rate().sort_index().loc[lambda numbers: numbers.index.isin(kept)]
+    if rated.empty:
+        raise InputError(
+            f"{', '.join(str(run.path) for run in runs)}: expected segments of an image with maps, "
+            "found none; run extract again with --keep-maps 20"
+        )
+    return str(rated.idxmax())
+
+
 def point_alpha(n: int) -> float:
     """Opacity at which n points of a scatter plot show where they are dense, in [0.08, 0.7]."""
     return float(min(0.7, max(0.08, 25 / max(n, 1) ** 0.5)))
@@ -171,14 +228,9 @@ def show_picture(ax: Axes, picture: np.ndarray, title: str) -> AxesImage:
 
 
 def paint_ious(segments: np.ndarray, values: pd.Series) -> np.ndarray:
-    """Each segment in the colour of its IoU, uint8 [H, W, 3]; void is white.
+    """Each segment int32 [H, W] in the colour of its IoU, uint8 [H, W, 3]; void (0) is white.
 
-    Parameters
-    ----------
-    segments : int32 [H, W]
-        Segment numbers, 0 for void.
-    values : Series
-        Segment number -> value in [0, 1]; NaN or absent for segments without, which become grey.
+    ``values`` in [0, 1] are by segment number; segments without a value or with NaN become grey.
     """
     by_number = values.reindex(range(1, int(segments.max()) + 1)).to_numpy(float)
     return paint_segments(segments, by_number, colours=IOU_COLOURS, void=255)
@@ -207,11 +259,7 @@ def name_segments(
 ) -> list:
     """Write the class on each of the largest segments, so that colours are not the only clue.
 
-    Parameters
-    ----------
-    segments : int32 [H, W]
-    class_ids : Series
-        Segment number -> class.
+    ``class_ids`` are by number of the segments int32 [H, W].
     """
     from scipy import ndimage  # takes long to import, and half of the figures need none of it
 

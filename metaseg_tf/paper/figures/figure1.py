@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection, TriMesh
 from matplotlib.tri import Triangulation
 
-from metaseg_tf.paper.figures.drawing import Drawing, new_figure
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.pictures import HEAT_MAP
 from metaseg_tf.runs.run import Run
 
@@ -21,40 +21,25 @@ _TITLES = {"E": "entropy $E$, eq. (2)", "D": "probability difference $D$, eq. (3
 
 
 def frame(steps: int = 150) -> pd.DataFrame:
-    """E and D on a lattice over the simplex p1 + p2 + p3 = 1.
+    """``E`` and ``D`` in [0, 1] at ``p1``, ``p2`` on a lattice over the simplex p1 + p2 + p3 = 1.
 
     Computed here from the equations, since the code that measures images needs TensorFlow.
-
-    Returns
-    -------
-    DataFrame
-        ``p1``, ``p2``, ``E``, ``D``, all in [0, 1].
     """
     i, j = np.indices((steps + 1, steps + 1)).reshape(2, -1)
-    inside = i + j <= steps
-    counts = np.stack([i, j, steps - i - j], axis=1)[inside]
-    p = counts / steps
+    p = np.stack([i, j, steps - i - j], axis=1)[i + j <= steps] / steps
     logs = np.log(p, out=np.zeros_like(p), where=p > 0)
-    ordered = np.sort(p, axis=1)
-    return pd.DataFrame(
-        {
-            "p1": p[:, 0],
-            "p2": p[:, 1],
-            "E": -(p * logs).sum(axis=1) / np.log(3),
-            "D": 1 - ordered[:, 2] + ordered[:, 1],
-        }
-    )
+    entropy = -(p * logs).sum(axis=1) / np.log(3)
+    _, second, largest = np.sort(p, axis=1).T
+    return pd.DataFrame({"p1": p[:, 0], "p2": p[:, 1], "E": entropy, "D": 1 - largest + second})
 
 
 def plot(values: pd.DataFrame, column: str, ax: Axes) -> TriMesh | PolyCollection:
     """One heat map with isolines; ``column`` is "E" or "D"."""
     lattice = Triangulation(values["p1"], values["p2"])
-    mesh = ax.tripcolor(
-        lattice, values[column], cmap=HEAT_MAP, vmin=0, vmax=1, shading="gouraud", rasterized=True
-    )
-    lines = ax.tricontour(
-        lattice, values[column], _ISOLINES, colors=_ISOLINE_COLOURS, linewidths=0.7
-    )
+    look = {"cmap": HEAT_MAP, "vmin": 0, "vmax": 1, "shading": "gouraud", "rasterized": True}
+    mesh = ax.tripcolor(lattice, values[column], **look)
+    look = {"colors": _ISOLINE_COLOURS, "linewidths": 0.7}
+    lines = ax.tricontour(lattice, values[column], _ISOLINES, **look)
     # Labels lie where isolines cross the line p1 = p2 < 1/3, on which E and D rise.
     rising = values[(values["p1"] == values["p2"]) & (values["p1"] <= 1 / 3)]
     places = np.interp(_LABELLED, rising[column], rising["p1"])
@@ -65,11 +50,11 @@ def plot(values: pd.DataFrame, column: str, ax: Axes) -> TriMesh | PolyCollectio
     return mesh
 
 
-def draw(runs: Sequence[Run]) -> Drawing:
+def draw(runs: Sequence[Run]) -> drawing.Drawing:
     """Both panels; nothing in them depends on a run."""
     values = frame()
-    figure = new_figure(7.4, 3.4)
+    figure = drawing.new_figure(7.4, 3.4)
     axes = figure.subplots(1, 2)
     meshes = [plot(values, column, ax) for column, ax in zip("ED", axes, strict=True)]
     figure.colorbar(meshes[0], ax=axes, label="dispersion", shrink=0.85)
-    return Drawing(figure, {"": values})
+    return drawing.Drawing(figure, {"": values})

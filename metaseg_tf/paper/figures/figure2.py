@@ -8,19 +8,7 @@ from matplotlib.axes import Axes
 
 from metaseg_tf.analysis.evaluation import load_segments
 from metaseg_tf.data.classes import ClassTable
-from metaseg_tf.paper.figures.drawing import (
-    Drawing,
-    class_patches,
-    name_segments,
-    new_figure,
-    show_picture,
-)
-from metaseg_tf.paper.figures.subject import (
-    choose_image,
-    count_false_positives,
-    segments_of,
-    title_of,
-)
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.pictures import HEAT_MAP, overlay_classes
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
@@ -34,23 +22,12 @@ _COLUMNS = ["segment", "class_id", "S", "S_in", "D", "D_in", "D_bd"]
 def frame(
     tables: dict[str, pd.DataFrame], image: str, classes: dict[str, ClassTable]
 ) -> pd.DataFrame:
-    """The segments of one image with their mean D, by network.
+    """The segments of one image with their mean D: ``network``, ``class``, and table columns.
 
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        Name of a run -> its segment table.
-    image : str
-    classes : dict of str to ClassTable
-        Name of a run -> its classes.
-
-    Returns
-    -------
-    DataFrame
-        ``network``, ``class``, and columns of the segment table.
+    Segment tables and classes are by the name of their run, which becomes ``network``.
     """
     parts = [
-        segments_of(table, image, _COLUMNS, classes[network]).assign(network=network)
+        drawing.segments_of(table, image, _COLUMNS, classes[network]).assign(network=network)
         for network, table in tables.items()
     ]
     return pd.concat(parts, ignore_index=True)[["network", "class", *_COLUMNS]]
@@ -59,59 +36,55 @@ def frame(
 def plot(
     segments: pd.DataFrame, maps: ImageMaps, classes: ClassTable, upper: Axes, lower: Axes
 ) -> list:
-    """Segmentation above, heat map of D below, for one network.
-
-    Parameters
-    ----------
-    segments : DataFrame
-        The network's rows of `frame`.
-    """
+    """Segmentation above, heat map of D below, of one network, whose rows ``segments`` are."""
     painted = overlay_classes(maps.pred, classes.palette, maps.image)
-    picture = show_picture(upper, painted, "segmentation")
-    heat = show_picture(lower, maps.difference, "heat map $D_z$")
+    picture = drawing.show_picture(upper, painted, "segmentation")
+    heat = drawing.show_picture(lower, maps.difference, "heat map $D_z$")
     heat.set(cmap=HEAT_MAP, clim=(0, 1))
     class_ids = segments.set_index("segment")["class_id"]
-    return [picture, heat, *name_segments(upper, maps.segments, class_ids, classes.names)]
+    return [picture, heat, *drawing.name_segments(upper, maps.segments, class_ids, classes.names)]
 
 
-def draw(runs: Sequence[Run], *, image: str | None = None) -> Drawing:
+def draw(runs: Sequence[Run], *, image: str | None = None) -> drawing.Drawing:
     """The image with most false positives of the first run, or the one asked for."""
     tables = {run.name: load_segments(run) for run in runs}
-    image = choose_image(runs, image, lambda: _count(tables[runs[0].name]))
+    image = drawing.choose_image(runs, image, lambda: _count(tables[runs[0].name]))
     classes = {run.name: run.classes for run in runs}
     values = frame(tables, image, classes)
-    maps = {run.name: run.load_maps(image) for run in runs}
-    photograph = next((m.image for m in maps.values() if m.image is not None), None)
-    figure, axes = _lay_out(len(runs), next(iter(maps.values())).pred.shape, photograph, image)
-    for run, (upper, lower) in zip(runs, axes.T, strict=True):
-        own = values[values["network"] == run.name]
-        _, heat, *_ = plot(own, maps[run.name], run.classes, upper, lower)
-        upper.set_title(f"{title_of(run)}: segmentation", size=9)
+    maps = [run.load_maps(image) for run in runs]
+    photograph = next((m.image for m in maps if m.image is not None), None)
+    figure, axes = _lay_out(len(runs), maps[0].pred.shape, photograph, image)
+    for run, own, (upper, lower) in zip(runs, maps, axes.T, strict=True):
+        rows = values[values["network"] == run.name]
+        _, heat, *_ = plot(rows, own, run.classes, upper, lower)
+        upper.set_title(f"{drawing.title_of(run)}: segmentation", size=9)
     figure.colorbar(heat, ax=axes, label="$D_z$", shrink=0.6, aspect=25)
-    patches = class_patches([m.pred for m in maps.values()], max(classes.values(), key=len))
+    patches = drawing.class_patches([m.pred for m in maps], max(classes.values(), key=len))
     columns = int(figure.get_figwidth() / 1.2)
     figure.legend(handles=patches, loc="outside lower center", ncols=columns)
-    return Drawing(figure, {"": values})
+    return drawing.Drawing(figure, {"": values})
 
 
 def _lay_out(n_runs, shape, photograph, image):
     """A figure with axes [2, n_runs], below the photograph if there is one."""
-    width = {1: 4.8}.get(n_runs, 3.4 * n_runs)
+    width = 4.8 if n_runs == 1 else 3.4 * n_runs
     panel = (width - 0.8) / n_runs * shape[0] / shape[1] + 0.25
     n_rows = 2 + (photograph is not None)
-    figure = new_figure(width, n_rows * panel + 0.8)
+    figure = drawing.new_figure(width, n_rows * panel + 0.8)
     grid = figure.add_gridspec(n_rows, n_runs)
     if photograph is None:
         figure.suptitle(image, size=10)
     else:
-        show_picture(figure.add_subplot(grid[0, :]), photograph, image)
-    cells = [[grid[row, column] for column in range(n_runs)] for row in (n_rows - 2, n_rows - 1)]
-    return figure, np.array([[figure.add_subplot(cell) for cell in row] for row in cells])
+        drawing.show_picture(figure.add_subplot(grid[0, :]), photograph, image)
+    rows = range(n_rows - 2, n_rows)
+    return figure, np.array(
+        [[figure.add_subplot(grid[row, column]) for column in range(n_runs)] for row in rows]
+    )
 
 
 def _count(table: pd.DataFrame) -> pd.Series:
     """False positives of each image, or its segments if there is no ground truth."""
     if "iou_adj" in table:
         check_truth(table)
-        return count_false_positives(table)
+        return drawing.count_false_positives(table)
     return table.groupby("image").size()

@@ -11,15 +11,7 @@ from matplotlib.lines import Line2D
 from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.analysis.scores import r2, sigma
-from metaseg_tf.paper.figures.drawing import (
-    BLACK,
-    BLUE,
-    IOU_LABEL,
-    Drawing,
-    new_figure,
-    point_alpha,
-)
-from metaseg_tf.paper.figures.subject import load_judged, title_of
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.runs.run import Run
 
 __all__ = ["draw", "frame", "plot"]
@@ -29,22 +21,10 @@ _LARGEST, _SMALLEST = 400.0, 0.8
 
 
 def frame(evaluation: Evaluation, table: pd.DataFrame) -> pd.DataFrame:
-    """True and predicted IoU_adj of every segment with interior, by split 0's linear regression.
+    """``iou_adj`` and ``predicted`` of every segment with interior, by split 0's linear regression.
 
     Both halves are shown, as the caption of the paper says ("all connected components"); ``part``
-    tells them apart. Predictions are not clipped.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-        Of ``table``.
-    table : DataFrame
-
-    Returns
-    -------
-    DataFrame
-        ``image``, ``segment``, ``S`` in pixels, ``part`` (train or validation), ``iou_adj``,
-        ``predicted``.
+    (train or validation) tells them apart. Predictions are not clipped.
     """
     design = evaluation.design
     trains = evaluation.protocol.draw_splits(design)[0]
@@ -57,27 +37,17 @@ def frame(evaluation: Evaluation, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(segments: pd.DataFrame, largest: int, ax: Axes) -> PathCollection:
-    """Scatter plot with dot areas proportional to S, the largest at the back.
+    """Scatter plot of a `frame` with dot areas proportional to S, the largest at the back.
 
-    Parameters
-    ----------
-    segments : DataFrame
-        As `frame` gives it.
-    largest : int
-        The S in pixels of the largest dot. Areas below what can be seen are raised to it.
+    ``largest`` is the S in pixels of the largest dot. Dots too small to be seen are enlarged.
     """
     ordered = segments.sort_values("S", ascending=False, kind="stable")
-    points = ax.scatter(
-        ordered["iou_adj"],
-        ordered["predicted"],
-        s=_areas(ordered["S"], largest),
-        alpha=min(1.5 * point_alpha(len(segments)), 0.7),
-        color=BLUE,
-        linewidths=0,
-        rasterized=True,
-    )
-    ax.plot([0, 1], [0, 1], color=BLACK, linewidth=0.8, linestyle="--")
-    ax.set(xlabel=IOU_LABEL, ylabel=f"predicted {IOU_LABEL}", xlim=(-0.05, 1.08))
+    alpha = min(1.5 * drawing.point_alpha(len(segments)), 0.7)
+    look = {"alpha": alpha, "color": drawing.BLUE, "linewidths": 0, "rasterized": True}
+    areas = _areas(ordered["S"], largest)
+    points = ax.scatter(ordered["iou_adj"], ordered["predicted"], s=areas, **look)
+    ax.plot([0, 1], [0, 1], color=drawing.BLACK, linewidth=0.8, linestyle="--")
+    ax.set(xlabel=drawing.IOU_LABEL, ylabel=f"predicted {drawing.IOU_LABEL}", xlim=(-0.05, 1.08))
     held_out = segments[segments["part"] == "validation"]
     scores = (s(held_out["predicted"].to_numpy(), held_out["iou_adj"]) for s in (r2, sigma))
     title = "validation: $R^2$ = {:.2%}, $\\sigma$ = {:.3f}".format(*scores)
@@ -85,20 +55,22 @@ def plot(segments: pd.DataFrame, largest: int, ax: Axes) -> PathCollection:
     return points
 
 
-def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing:
+def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> drawing.Drawing:
     """One panel per network, on common axes."""
-    frames = {run.name: frame(evaluate_run(run, engine=engine), load_judged(run)) for run in runs}
+    frames = {
+        run.name: frame(evaluate_run(run, engine=engine), drawing.load_judged(run)) for run in runs
+    }
     largest = max(segments["S"].max() for segments in frames.values())
-    figure = new_figure(0.4 + 3.6 * len(runs), 4.4)
+    figure = drawing.new_figure(0.4 + 3.6 * len(runs), 4.4)
     axes = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
     for ax, run in zip(axes, runs, strict=True):
         plot(frames[run.name], largest, ax)
-        ax.set_title(f"{title_of(run)}\n{ax.get_title()}", size=9)
+        ax.set_title(f"{drawing.title_of(run)}\n{ax.get_title()}", size=9)
         ax.label_outer()
-    figure.legend(
-        handles=_size_legend(largest), title="$S$ in pixels", loc="outside lower center", ncols=4
-    )
-    return Drawing(figure, {"": pd.concat(frames, names=["network", None]).reset_index(level=0)})
+    sizes = _size_legend(largest)
+    figure.legend(handles=sizes, title="$S$ in pixels", loc="outside lower center", ncols=4)
+    joined = pd.concat(frames, names=["network", None]).reset_index(level=0)
+    return drawing.Drawing(figure, {"": joined})
 
 
 def _areas(S, largest):
@@ -106,18 +78,10 @@ def _areas(S, largest):
 
 
 def _size_legend(largest):
-    sizes = 10.0 ** np.arange(np.floor(np.log10(largest)) - 2, np.floor(np.log10(largest)) + 1)
+    look = {"linestyle": "", "marker": "o", "markeredgewidth": 0, "alpha": 0.6}
+    powers = np.floor(np.log10(largest)) + np.arange(-2, 1)
+    sides = _areas(10.0**powers, largest) ** 0.5
     return [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker="o",
-            color=BLUE,
-            alpha=0.6,
-            markeredgewidth=0,
-            markersize=float(_areas(size, largest) ** 0.5),
-            label=f"$10^{{{np.log10(size):.0f}}}$",
-        )
-        for size in sizes
+        Line2D([], [], markersize=side, color=drawing.BLUE, label=f"$10^{{{power:.0f}}}$", **look)
+        for power, side in zip(powers, sides, strict=True)
     ]

@@ -1,6 +1,7 @@
 """Figure 4: the l1 path: coefficients, accuracy and AUROC over 1/lambda = C."""
 
 from collections.abc import Sequence
+from itertools import cycle, product
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,49 +11,35 @@ from metaseg_tf.analysis.classification import Classification
 from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.data.classes import ClassTable
-from metaseg_tf.paper.figures.drawing import (
-    BLACK,
-    BLUE,
-    GREY,
-    LINE_COLOURS,
-    ORANGE,
-    Drawing,
-    new_figure,
-)
-from metaseg_tf.paper.figures.subject import title_of
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import GROUPS, METRICS, PAPER_GROUPS
 
 __all__ = ["coefficient_frame", "draw", "plot_coefficients", "plot_scores", "score_frame"]
 
 _DASHES = {"": "-", "_in": "--", "_bd": ":", "_rel": "-.", "_rel_in": (0, (6, 1, 1, 1, 1, 1))}
+_LINE = {"linewidth": 1.3}
 _METRIC_STYLES = {
     metric.name: (
         f"${metric.symbol}$",
-        {
-            "color": GROUPS[metric.group].colour,
-            "linestyle": _DASHES[metric.name[1:]],
-            "linewidth": 1.3,
-        },
+        {"color": GROUPS[metric.group].colour, "linestyle": _DASHES[metric.name[1:]]},
     )
     for metric in METRICS
     if metric.group in PAPER_GROUPS
-} | {"C_p": ("$C_p$", {"color": BLACK, "linewidth": 2.2})}
+} | {"C_p": ("$C_p$", {"color": drawing.BLACK, "linewidth": 2.2})}
+_BESIDE = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
 _SCORES = {"acc": "accuracy", "auroc": "AUROC"}
 _MODELS = {
-    "penalized": ("LASSO fit", {"color": BLUE, "marker": "o"}),
-    "unpenalized": ("unpenalised fit on its columns", {"color": ORANGE, "marker": "s"}),
+    "penalized": ("LASSO fit", {"color": drawing.BLUE, "marker": "o"}),
+    "unpenalized": ("unpenalised fit on its columns", {"color": drawing.ORANGE, "marker": "s"}),
 }
 
 
 def coefficient_frame(classification: Classification) -> pd.DataFrame:
-    """Coefficients of split 0 along the path.
+    """Coefficients of split 0 along the path: ``C``, one column per feature, and ``C_p``.
 
-    Returns
-    -------
-    DataFrame
-        ``C``, one column per feature, in log-odds of IoU_adj > 0 per standard deviation, and
-        ``C_p``, the largest absolute value among the class probabilities.
+    In log-odds of IoU_adj > 0 per standard deviation; ``C_p`` is the largest absolute value among
+    the class probabilities.
     """
     coefficients = classification.coefficients(0)
     classes = coefficients.filter(regex=r"^cprob\d+$")
@@ -60,13 +47,9 @@ def coefficient_frame(classification: Classification) -> pd.DataFrame:
 
 
 def score_frame(classification: Classification) -> pd.DataFrame:
-    """Accuracy and AUROC of split 0 along the path, and of the entropy baseline.
+    """Scores of split 0 as in ``classification.curves``, and of the baseline (entropy) with C NaN.
 
-    Returns
-    -------
-    DataFrame
-        ``model`` (penalized, unpenalized, entropy), ``part``, ``score`` (acc, auroc), ``C`` (NaN
-        for the baseline), ``value`` in [0, 1], and ``best_c``, the C of the dashed line.
+    ``best_c`` is the C of the dashed line.
     """
     scores = pd.concat([classification.curves, classification.baseline], ignore_index=True)
     first = scores[scores["split"] == 0].drop(columns="split")
@@ -78,26 +61,15 @@ def plot_coefficients(
 ) -> list[Line2D]:
     """Lines over C; the legend is in the order in which the lines end.
 
-    Parameters
-    ----------
-    coefficients : DataFrame
-        As `coefficient_frame` gives it.
-    styles : dict
-        Column -> its label and the properties of its line.
+    ``styles`` are label and line properties by column of a `coefficient_frame`.
     """
     lines = {
-        name: ax.plot(coefficients["C"], coefficients[name], label=label, **style)[0]
+        name: ax.plot(coefficients["C"], coefficients[name], label=label, **_LINE | style)[0]
         for name, (label, style) in styles.items()
     }
     order = coefficients[list(styles)].iloc[-1].sort_values(ascending=False, kind="stable").index
-    ax.legend(
-        handles=[lines[name] for name in order],
-        loc="center left",
-        bbox_to_anchor=(1.0, 0.5),
-        fontsize=7.5,
-        handlelength=2.8,
-        labelspacing=0.25,
-    )
+    look = {"fontsize": 7.5, "handlelength": 2.8, "labelspacing": 0.25}
+    ax.legend(handles=[lines[name] for name in order], **_BESIDE, **look)
     ax.set(xscale="log", xlabel=r"$\lambda^{-1} = C$", ylabel="coefficient (log-odds per s.d.)")
     return list(lines.values())
 
@@ -110,18 +82,18 @@ def plot_scores(scores: pd.DataFrame, score: str, ax: Axes) -> list[Line2D]:
         rows = shown[shown["model"] == model]
         lines += ax.plot(rows["C"], rows["value"], label=label, markersize=3, **style)
     baseline = float(shown.loc[shown["model"] == "entropy", "value"].iloc[0])
-    lines.append(ax.axhline(baseline, color=GREY, linestyle="-.", label="entropy baseline"))
+    lines.append(ax.axhline(baseline, color=drawing.GREY, linestyle="-.", label="entropy baseline"))
     ax.set(xscale="log", xlabel=r"$\lambda^{-1} = C$", ylabel=f"validation {_SCORES[score]}")
     ax.yaxis.set_major_formatter("{x:.1%}")
     return lines
 
 
-def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing:
+def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> drawing.Drawing:
     """The four panels for one run's table, by split 0 of the protocol."""
     (run,) = runs
     classification = evaluate_run(run, engine=engine).classification
     coefficients, scores = coefficient_frame(classification), score_frame(classification)
-    figure = new_figure(11, 7.4)
+    figure = drawing.new_figure(11, 7.4)
     (upper_left, upper_right), lower = figure.subplots(2, 2)
     plot_coefficients(coefficients, _METRIC_STYLES, upper_left)
     plot_coefficients(coefficients, _class_styles(classification.columns, run.classes), upper_right)
@@ -132,24 +104,18 @@ def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> Drawing
     upper_right.set_title("mean class probabilities")
     best_c = scores["best_c"].iloc[0]
     for ax in (upper_left, upper_right, *lower):
-        line = ax.axvline(best_c, color=BLACK, linestyle="--", linewidth=0.9)
+        line = ax.axvline(best_c, color=drawing.BLACK, linestyle="--", linewidth=0.9)
     line.set_label(f"best validation accuracy\n($C$ = {best_c:.3g})")
-    lower[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.suptitle(f"{title_of(run)}: $IoU_\\mathrm{{adj}}$ = 0 or > 0")
-    return Drawing(figure, {"coefficients": coefficients, "scores": scores})
+    lower[1].legend(**_BESIDE)
+    figure.suptitle(f"{drawing.title_of(run)}: $IoU_\\mathrm{{adj}}$ = 0 or > 0")
+    return drawing.Drawing(figure, {"coefficients": coefficients, "scores": scores})
 
 
 def _class_styles(columns: Sequence[str], classes: ClassTable) -> dict[str, tuple[str, dict]]:
     names = [name for name in columns if name.startswith("cprob")]
-    dashes = list(_DASHES.values())[:3]
+    # Dashes change once all colours have been used.
+    looks = product([*_DASHES.values()][:3], drawing.LINE_COLOURS)
     return {
-        name: (
-            label,
-            {
-                "color": LINE_COLOURS[j % len(LINE_COLOURS)],
-                "linestyle": dashes[j // len(LINE_COLOURS) % len(dashes)],
-                "linewidth": 1.3,
-            },
-        )
-        for j, (name, label) in enumerate(zip(names, classes.names, strict=False))
+        name: (label, {"color": colour, "linestyle": dashes})
+        for name, label, (dashes, colour) in zip(names, classes.names, cycle(looks), strict=False)
     }

@@ -10,25 +10,8 @@ from matplotlib.patches import Patch
 from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.data.classes import ClassTable
-from metaseg_tf.paper.figures.drawing import (
-    IOU_LABEL,
-    Drawing,
-    class_patches,
-    iou_scale,
-    name_segments,
-    new_figure,
-    paint_ious,
-    show_picture,
-)
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.paper.figures.figure3 import frame as predict
-from metaseg_tf.paper.figures.subject import (
-    choose_image,
-    count_false_positives,
-    load_judged,
-    load_judged_maps,
-    segments_of,
-    title_of,
-)
 from metaseg_tf.pictures import UNKNOWN, overlay_classes
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
@@ -40,16 +23,11 @@ __all__ = ["draw", "frame", "plot"]
 def frame(
     evaluation: Evaluation, table: pd.DataFrame, image: str, classes: ClassTable
 ) -> pd.DataFrame:
-    """The segments of one image with true and predicted IoU_adj.
+    """The segments of one image with their box, ``iou_adj``, ``class`` and ``predicted`` IoU_adj.
 
     Predictions are those of Figure 3; segments without interior are not analysed and have none.
-
-    Returns
-    -------
-    DataFrame
-        ``segment``, ``class_id``, ``S``, the box, ``iou_adj``, ``class``, ``predicted``.
     """
-    own = segments_of(table, image, ("segment", "class_id", "S", *BOX, "iou_adj"), classes)
+    own = drawing.segments_of(table, image, ("segment", "class_id", "S", *BOX, "iou_adj"), classes)
     predicted = predict(evaluation, table).query("image == @image").set_index("segment")
     return own.assign(predicted=own["segment"].map(predicted["predicted"]))
 
@@ -57,50 +35,40 @@ def frame(
 def plot(
     segments: pd.DataFrame, maps: ImageMaps, classes: ClassTable, axes: Sequence[Axes]
 ) -> list:
-    """Four panels: true IoU_adj, predicted, ground truth, predicted classes.
-
-    Parameters
-    ----------
-    segments : DataFrame
-        As `frame` gives it.
-    maps : ImageMaps
-        With ground truth.
-    axes : four axes
-    """
+    """A `frame` in four panels: true IoU_adj, predicted, ground truth, predicted classes."""
     values = segments.set_index("segment")
     analysed = values["predicted"].notna()
     true, predicted = values["iou_adj"].where(analysed), values["predicted"].clip(0, 1)
-    pictures = {
-        f"true {IOU_LABEL}": paint_ious(maps.segments, true),
-        f"predicted {IOU_LABEL}": paint_ious(maps.segments, predicted),
-        "ground truth": overlay_classes(maps.gt, classes.palette, maps.image),
-        "predicted classes": overlay_classes(maps.pred, classes.palette, maps.image),
-    }
-    artists = [
-        show_picture(ax, picture, title)
-        for ax, (title, picture) in zip(axes, pictures.items(), strict=True)
-    ]
-    return [*artists, *name_segments(axes[3], maps.segments, values["class_id"], classes.names)]
+    panels = (
+        (drawing.paint_ious(maps.segments, true), f"true {drawing.IOU_LABEL}"),
+        (drawing.paint_ious(maps.segments, predicted), f"predicted {drawing.IOU_LABEL}"),
+        (overlay_classes(maps.gt, classes.palette, maps.image), "ground truth"),
+        (overlay_classes(maps.pred, classes.palette, maps.image), "predicted classes"),
+    )
+    artists = [drawing.show_picture(ax, *panel) for ax, panel in zip(axes, panels, strict=True)]
+    class_ids = values["class_id"]
+    return artists + drawing.name_segments(axes[3], maps.segments, class_ids, classes.names)
 
 
 def draw(
     runs: Sequence[Run], *, image: str | None = None, engine: str = PAPER_PROTOCOL.engine
-) -> Drawing:
+) -> drawing.Drawing:
     """The image with most false positives, or the one asked for."""
     (run,) = runs
-    table = load_judged(run)
-    image = choose_image(runs, image, lambda: count_false_positives(table))
-    maps = load_judged_maps(run, image)
+    table = drawing.load_judged(run)
+    image = drawing.choose_image(runs, image, lambda: drawing.count_false_positives(table))
+    maps = drawing.load_judged_maps(run, image)
     segments = frame(evaluate_run(run, engine=engine), table, image, run.classes)
     height, width = maps.pred.shape
-    figure = new_figure(10, 8.7 * height / width + 1.4)
+    figure = drawing.new_figure(10, 8.7 * height / width + 1.4)
     axes = figure.subplots(2, 2)
     plot(segments, maps, run.classes, axes.ravel())
-    label = f"{IOU_LABEL} (clipped to [0, 1])"
-    figure.colorbar(iou_scale(), ax=axes[0], label=label, aspect=15)
+    label = f"{drawing.IOU_LABEL} (clipped to [0, 1])"
+    figure.colorbar(drawing.iou_scale(), ax=axes[0], label=label, aspect=15)
     grey = Patch(facecolor=UNKNOWN, label="without interior")
-    patches = [*class_patches([maps.gt, maps.pred], run.classes), grey]
+    patches = [*drawing.class_patches([maps.gt, maps.pred], run.classes), grey]
     figure.legend(handles=patches, loc="outside lower center", ncols=7)
     error = (segments["predicted"].clip(0, 1) - segments["iou_adj"]).abs()
-    figure.suptitle(f"{title_of(run)}, {image}: mean error {np.nanmean(error):.3f}", size=10)
-    return Drawing(figure, {"": segments})
+    title = f"{drawing.title_of(run)}, {image}: mean error {np.nanmean(error):.3f}"
+    figure.suptitle(title, size=10)
+    return drawing.Drawing(figure, {"": segments})

@@ -9,14 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.ticker import AsinhLocator
 
-from metaseg_tf.paper.figures.drawing import (
-    IOU_LABEL,
-    Drawing,
-    new_figure,
-    point_alpha,
-    point_area,
-)
-from metaseg_tf.paper.figures.subject import load_judged, title_of
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.paper.measured import compute_correlations
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import GROUPS, METRIC_COLUMNS, METRICS, Column
@@ -25,13 +18,7 @@ __all__ = ["draw", "frame", "plot"]
 
 
 def frame(table: pd.DataFrame) -> pd.DataFrame:
-    """The 15 metrics and IoU_adj of all segments with interior.
-
-    Returns
-    -------
-    DataFrame
-        ``image``, ``segment``, the metrics, ``iou_adj``.
-    """
+    """``image``, ``segment``, the 15 metrics and ``iou_adj`` of all segments with interior."""
     kept = table.loc[table["S_in"] > 0, ["image", "segment", *METRIC_COLUMNS, "iou_adj"]]
     return kept.reset_index(drop=True)
 
@@ -39,15 +26,10 @@ def frame(table: pd.DataFrame) -> pd.DataFrame:
 def plot(segments: pd.DataFrame, metric: str, rho: float, ax: Axes) -> PathCollection:
     """One scatter plot; what has no upper bound is on a logarithmic axis, which rho is not."""
     column = next(c for c in METRICS if c.name == metric)
-    points = ax.scatter(
-        segments[metric],
-        segments["iou_adj"],
-        s=point_area(len(segments)),
-        alpha=point_alpha(len(segments)) / 2,
-        color=GROUPS[column.group].colour,
-        linewidths=0,
-        rasterized=True,
-    )
+    colour, n = GROUPS[column.group].colour, len(segments)
+    look = {"color": colour, "s": drawing.point_area(n), "alpha": drawing.point_alpha(n) / 2}
+    ious = segments["iou_adj"]
+    points = ax.scatter(segments[metric], ious, linewidths=0, rasterized=True, **look)
     unit = f" in {column.unit}s" if column.unit != "1" else ""
     ax.set(xlabel=f"${column.symbol}${unit}", ylim=(-0.03, 1.03))
     ax.set_title(rf"$\rho = {rho:.5f}$" if np.isfinite(rho) else r"$\rho$ undefined", size=8.5)
@@ -55,13 +37,13 @@ def plot(segments: pd.DataFrame, metric: str, rho: float, ax: Axes) -> PathColle
     return points
 
 
-def draw(runs: Sequence[Run]) -> Drawing:
+def draw(runs: Sequence[Run]) -> drawing.Drawing:
     """Three columns of panels for E, D and S, in the order of the segment table."""
     (run,) = runs
-    table = load_judged(run)
+    table = drawing.load_judged(run)
     rho, segments = compute_correlations(table), frame(table)
     # The panels are all alike, so that they need no engine to be laid out, which takes seconds.
-    figure = new_figure(7.4, 9.6, layout=None)
+    figure = drawing.new_figure(7.4, 9.6, layout=None)
     margins = {"left": 0.08, "right": 0.985, "top": 0.935, "bottom": 0.055}
     figure.subplots_adjust(**margins, hspace=0.7, wspace=0.08)
     axes = figure.subplots(-(-len(METRIC_COLUMNS) // 3), 3, sharey=True)
@@ -71,9 +53,9 @@ def draw(runs: Sequence[Run]) -> Drawing:
         else:
             plot(segments, metric, rho[metric], ax)
     for ax in axes[:, 0]:
-        ax.set_ylabel(IOU_LABEL)
-    figure.suptitle(f"{title_of(run)}, {len(segments)} segments", size=10)
-    return Drawing(figure, {"": segments, "rho": rho.rename_axis("metric").reset_index()})
+        ax.set_ylabel(drawing.IOU_LABEL)
+    figure.suptitle(f"{drawing.title_of(run)}, {len(segments)} segments", size=10)
+    return drawing.Drawing(figure, {"": segments, "rho": rho.rename_axis("metric").reset_index()})
 
 
 def _scale(ax: Axes, column: Column, lowest: float) -> None:

@@ -8,22 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from metaseg_tf.data.classes import ClassTable
-from metaseg_tf.paper.figures.drawing import (
-    IOU_LABEL,
-    Drawing,
-    class_patches,
-    iou_scale,
-    new_figure,
-    paint_ious,
-    show_picture,
-)
-from metaseg_tf.paper.figures.subject import (
-    choose_image,
-    load_judged,
-    load_judged_maps,
-    segments_of,
-    title_of,
-)
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.pictures import overlay_classes
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
@@ -45,28 +30,16 @@ def difference(table: pd.DataFrame) -> pd.Series:
 
 
 def frame(table: pd.DataFrame, image: str, classes: ClassTable) -> pd.DataFrame:
-    """The segments of one image with both IoUs, the most telling first.
-
-    Returns
-    -------
-    DataFrame
-        ``segment``, ``class_id``, ``S``, ``S_in``, the box, ``iou``, ``iou_adj``, ``class``,
-        ``difference``.
-    """
-    own = segments_of(table, image, _COLUMNS, classes)
+    """The segments of one image with box, ``class``, both IoUs and `difference`, largest first."""
+    own = drawing.segments_of(table, image, _COLUMNS, classes)
     shown = own.assign(difference=difference(own))
     return shown.sort_values("difference", ascending=False, kind="stable", ignore_index=True)
 
 
 def window_around(box: Sequence[int], shape: tuple[int, int], side: int) -> tuple[slice, slice]:
-    """Rows and columns of a square of that side, inside the image, with the box in its middle.
+    """Rows and columns of a square, inside an image (H, W), with a box in its middle.
 
-    Parameters
-    ----------
-    box : (top, left, bottom, right)
-    shape : (H, W)
-    side : int
-        Cut to the image if it is larger.
+    The box is (top, left, bottom, right). A side longer than the image is cut to it.
     """
     window = []
     for low, high, size in zip(box[:2], box[2:], shape, strict=True):
@@ -90,49 +63,37 @@ def plot(
     extent, height = max(box[2] - box[0], box[3] - box[1]), min(shape)
     inner = window_around(box, shape, int(np.clip(2 * extent, height / 6, height / 2)))
     values = segments[segments["S_in"] > 0].set_index("segment")
-    prediction, truth = (
-        overlay_classes(classes, palette, maps.image) for classes in (maps.pred, maps.gt)
-    )
+    prediction, truth = (overlay_classes(m, palette, maps.image) for m in (maps.pred, maps.gt))
     panels = (
-        (paint_ious(maps.segments, values["iou_adj"])[outer], IOU_LABEL),
-        (paint_ious(maps.segments, values["iou"])[outer], "$IoU$"),
+        (drawing.paint_ious(maps.segments, values["iou_adj"])[outer], drawing.IOU_LABEL),
+        (drawing.paint_ious(maps.segments, values["iou"])[outer], "$IoU$"),
         (truth[outer], "ground truth"),
         (prediction[inner], "detail: prediction"),
         (truth[inner], "detail: ground truth"),
     )
-    artists = [show_picture(ax, *panel) for ax, panel in zip(axes, panels, strict=True)]
+    artists = [drawing.show_picture(ax, *panel) for ax, panel in zip(axes, panels, strict=True)]
     corner = inner[1].start - outer[1].start - 0.5, inner[0].start - outer[0].start - 0.5
     size = inner[1].stop - inner[1].start, inner[0].stop - inner[0].start
-    details = [Rectangle(corner, *size, fill=False, linewidth=1.6) for _ in range(3)]
-    return artists + [ax.add_patch(detail) for ax, detail in zip(axes, details, strict=False)]
+    look = {"fill": False, "linewidth": 1.6}
+    return artists + [ax.add_patch(Rectangle(corner, *size, **look)) for ax in axes[:3]]
 
 
-def draw(runs: Sequence[Run], *, image: str | None = None) -> Drawing:
+def draw(runs: Sequence[Run], *, image: str | None = None) -> drawing.Drawing:
     """The image with the most telling segment, or the one asked for."""
     (run,) = runs
-    table = load_judged(run)
-    image = choose_image(runs, image, lambda: difference(table).groupby(table["image"]).max())
-    maps, segments = load_judged_maps(run, image), frame(table, image, run.classes)
-    figure = new_figure(11, 4.6)
-    axes = figure.subplot_mosaic(
-        [["adj", "iou", "gt", "detail_pred"], ["adj", "iou", "gt", "detail_gt"]],
-        width_ratios=[2, 2, 2, 1],
-    )
-    plot(segments, maps, run.classes.palette, list(axes.values()))
-    figure.colorbar(
-        iou_scale(),
-        ax=list(axes.values()),
-        location="bottom",
-        shrink=0.5,
-        aspect=50,
-        label=f"{IOU_LABEL}, $IoU$",
-    )
-    patches = class_patches([maps.pred, maps.gt], run.classes)
+    table = drawing.load_judged(run)
+    gaps = difference(table)
+    image = drawing.choose_image(runs, image, lambda: gaps.groupby(table["image"]).max())
+    maps, segments = drawing.load_judged_maps(run, image), frame(table, image, run.classes)
+    figure = drawing.new_figure(11, 4.6)
+    axes = [*figure.subplot_mosaic("abcd;abce", width_ratios=[2, 2, 2, 1]).values()]
+    plot(segments, maps, run.classes.palette, axes)
+    bar = {"location": "bottom", "shrink": 0.5, "aspect": 50, "ax": axes}
+    figure.colorbar(drawing.iou_scale(), label=f"{drawing.IOU_LABEL}, $IoU$", **bar)
+    patches = drawing.class_patches([maps.pred, maps.gt], run.classes)
     figure.legend(handles=patches, loc="outside lower center", ncols=9)
     crucial = segments.iloc[0]
-    figure.suptitle(
-        f"{title_of(run)}, {image}: {crucial['class']}, {crucial['S']} pixels, "
-        f"{IOU_LABEL} = {crucial['iou_adj']:.2f}, $IoU$ = {crucial['iou']:.2f}",
-        size=10,
-    )
-    return Drawing(figure, {"": segments})
+    title = f"{drawing.title_of(run)}, {image}: {crucial['class']}, {crucial['S']} pixels, "
+    ious = f"{drawing.IOU_LABEL} = {crucial['iou_adj']:.2f}, $IoU$ = {crucial['iou']:.2f}"
+    figure.suptitle(title + ious, size=10)
+    return drawing.Drawing(figure, {"": segments})

@@ -13,23 +13,15 @@ __all__ = ["FIGURES", "FigureEntry", "make_figure"]
 
 
 class FigureEntry(NamedTuple):
-    """How a figure is made.
+    """How a figure is made."""
 
-    Attributes
-    ----------
-    module : str
-        Name of its module, which is imported to draw it: not all figures need the fits.
-    joint : bool
-        Whether one drawing shows all runs; else each run has its own.
-    takes : tuple of str
-        Options of its ``draw``: "image" if it shows one image, "engine" if it shows fits.
-    caption : str
-        One sentence for the report, which shows the figures that have one.
-    """
-
+    #: Imported only to draw the figure: not all figures need the fits.
     module: str
+    #: One drawing shows all runs; else each run has its own.
     joint: bool
+    #: Options of its ``draw``: "image" if it shows one image, "engine" if it shows fits.
     takes: tuple[str, ...] = ()
+    #: One sentence for the report, which shows the figures that have one.
     caption: str = ""
 
     @property
@@ -39,24 +31,15 @@ class FigureEntry(NamedTuple):
 
 
 _SHOWN = {"image": "a single image", "engine": "fits"}
+_CAPTION_3 = "Predicted against true IoU_adj of all segments; dot areas are proportional to S."
+_CAPTION_4 = "Meta classification: coefficients, accuracy and AUROC over the inverse penalty 1/λ."
 
 #: By the figure's number in the paper.
 FIGURES = {
     1: FigureEntry("figure1", joint=True),
     2: FigureEntry("figure2", joint=True, takes=("image",)),
-    3: FigureEntry(
-        "figure3",
-        joint=True,
-        takes=("engine",),
-        caption="Predicted against true IoU_adj of all segments; dot areas are proportional to S.",
-    ),
-    4: FigureEntry(
-        "figure4",
-        joint=False,
-        takes=("engine",),
-        caption="Meta classification: coefficients, accuracy and AUROC over the inverse penalty "
-        "1/λ.",
-    ),
+    3: FigureEntry("figure3", joint=True, takes=("engine",), caption=_CAPTION_3),
+    4: FigureEntry("figure4", joint=False, takes=("engine",), caption=_CAPTION_4),
     5: FigureEntry("figure5", joint=False, takes=("image", "engine")),
     6: FigureEntry("figure6", joint=False, caption="Each metric against IoU_adj."),
     7: FigureEntry("figure7", joint=False, takes=("image",)),

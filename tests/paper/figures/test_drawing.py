@@ -1,14 +1,16 @@
-import gc
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from scenes import make_scene
 
+from metaseg_tf import segment_metrics
 from metaseg_tf.data.classes import CITYSCAPES
+from metaseg_tf.errors import InputError
 from metaseg_tf.paper.figures import drawing
 from metaseg_tf.pictures import UNKNOWN, interpolate_colours
+from metaseg_tf.runs.run import Run
 
 SEGMENTS = np.kron([[1, 2], [0, 3]], np.ones((6, 6), int)).astype(np.int32)
 
@@ -17,8 +19,6 @@ def test_the_style_is_in_force_within_only():
     mpl.rcParams["font.size"] = 31
     with drawing.styled():
         assert mpl.rcParams["font.size"] == 9
-        assert not gc.isenabled()
-    assert gc.isenabled()
     assert mpl.rcParams["font.size"] == 31
     mpl.rcParams["font.size"] = mpl.rcParamsDefault["font.size"]
 
@@ -73,3 +73,29 @@ def test_names_do_not_overlap(ax):
     for i, place in enumerate(places):
         apart = np.abs(places[i + 1 :] - place) >= [0.2 * 40 - 1e-9, 0.08 * 50 - 1e-9]
         assert apart.any(axis=1).all()
+
+
+def test_titles_are_the_networks_where_folders_bear_their_names(run, tmp_path):
+    assert drawing.title_of(run) == "DeepLabv3+ Xception65"
+    assert drawing.title_of(Run.create(tmp_path / "mine", {})) == "mine"
+
+
+def test_false_positives_are_counted_by_image(table):
+    counts = drawing.count_false_positives(table)
+    for image, own in table.groupby("image"):
+        assert counts[image] == ((own["iou_adj"] == 0) & (own["S_in"] > 0)).sum()
+
+
+def test_the_best_rated_image_with_maps_is_chosen(runs):
+    rated = pd.Series({"image5": 9.0, "image1": 5.0, "image0": 5.0, "image2": 1.0})
+    assert drawing.choose_image(runs, None, lambda: rated) == "image0"
+    assert drawing.choose_image(runs, "image4", lambda: rated) == "image4"
+    with pytest.raises(InputError, match="--keep-maps"):
+        drawing.choose_image(runs, None, lambda: rated.iloc[:1])
+
+
+def test_a_run_without_ground_truth_is_refused(tmp_path):
+    run = Run.create(tmp_path / "run", {})
+    run.write_segments("a", segment_metrics(make_scene()[0]))
+    with pytest.raises(InputError, match=r"run: expected .* extract with ground truth first"):
+        drawing.load_judged(run)

@@ -14,8 +14,7 @@ from metaseg_tf.report import overview
 MODULE = '''
 """Figure 8: how many segments of each class are false positives."""
 
-from metaseg_tf.paper.figures.drawing import BLUE, Drawing, new_figure
-from metaseg_tf.paper.figures.subject import load_judged, title_of
+from metaseg_tf.paper.figures.drawing import BLUE, Drawing, load_judged, new_figure, title_of
 
 
 def frame(table):
