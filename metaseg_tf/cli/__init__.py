@@ -23,8 +23,7 @@ from metaseg_tf.cli import (
     table,
     verify,
 )
-from metaseg_tf.cli.console import print_error
-from metaseg_tf.cli.streams import open_streams
+from metaseg_tf.cli.console import open_streams, print_error
 from metaseg_tf.errors import MetaSegError
 
 __all__ = ["VERBS", "app", "main"]

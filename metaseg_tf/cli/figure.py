@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from metaseg_tf.cli.console import print_paths
 from metaseg_tf.cli.options import Engine, RunFolders
 
 __all__ = ["figure"]
@@ -26,5 +27,4 @@ def figure(
     from metaseg_tf.runs.run import Run
 
     opened = [Run(path) for path in runs]
-    for path in make_figure(number, opened, image=image, engine=engine):
-        typer.echo(f"wrote {path}")
+    print_paths(make_figure(number, opened, image=image, engine=engine))

@@ -131,22 +131,18 @@ Labeller = Annotated[
 Void = Annotated[int, _definition_option(help="Class id that marks pixels without ground truth.")]
 
 
-def _numbers(separator: str, kind: type, example: str) -> Callable:
-    """Parser of numbers with separators between them."""
+def _numbers(separator: str, kind: type, example: str, *, one: bool = False) -> Callable:
+    """Parser of numbers with separators between them, or of ``one`` alone."""
 
-    def parse(text: str) -> tuple:
+    def parse(text: str) -> int | tuple:
         try:
-            return tuple(kind(part) for part in text.split(separator))
+            numbers = tuple(kind(part) for part in text.split(separator))
         except ValueError:
             said = f"expected numbers such as {example}, got {text!r}"
             raise typer.BadParameter(said) from None
+        return numbers[0] if one and len(numbers) == 1 else numbers
 
     return parse
-
-
-def _parse_tile(text: str) -> int | tuple:
-    sides = _numbers("x", int, "513 or 513x1025")(text)
-    return sides[0] if len(sides) == 1 else sides
 
 
 #: The fields of `NetworkOptions` on the command line.
@@ -177,7 +173,7 @@ _NETWORK_OPTIONS = {
     "tile": Annotated[
         str | None,
         _network_option(
-            parser=_parse_tile,
+            parser=_numbers("x", int, "513 or 513x1025", one=True),
             metavar="N|HxW",
             help="Cut images larger than a fixed-size network into tiles of this size.",
         ),

@@ -63,13 +63,6 @@ def run_plan(plan, *, quiet: bool = False) -> int:
                 typer.echo(f"{result.name}: {result.outcome}", err=True)
         verification = verify(runs, plan.printed)
         store_printed(verification.table(), next(iter(runs.values())))
-    _print_page(plan, results, verification)
-    failed = any(result.outcome == "failed" for result in results)
-    return int(failed or not (verification.passed or plan.limit))
-
-
-def _print_page(plan, results, verification) -> None:
-    """Print how the headline numbers compare, and what was made."""
     console.print_table(verification.headlines())
     for hint in verification.hints:
         typer.echo(f"- {hint}")
@@ -82,3 +75,5 @@ def _print_page(plan, results, verification) -> None:
             typer.echo(f"  not made: {result.name}: {result.reason}")
     first = plan.run_folder(plan.networks[0])
     typer.echo(f"  every number: {first / 'tables' / 'verify.md'}")
+    failed = any(result.outcome == "failed" for result in results)
+    return int(failed or not (verification.passed or plan.limit))

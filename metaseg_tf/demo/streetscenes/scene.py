@@ -10,9 +10,8 @@ from metaseg_tf.demo.streetscenes.backdrop import (
     paint_own_car,
     paint_sky,
 )
-from metaseg_tf.demo.streetscenes.camera import Camera, reduce, take_photograph
+from metaseg_tf.demo.streetscenes.camera import TRAINING, Camera, Light, reduce, take_photograph
 from metaseg_tf.demo.streetscenes.canvas import SUPERSAMPLING, Canvas
-from metaseg_tf.demo.streetscenes.conditions import TRAINING, Light
 from metaseg_tf.demo.streetscenes.street import draw_plan, populate
 from metaseg_tf.errors import InputError
 from metaseg_tf.pictures import to_png

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metaseg_tf.demo.streetscenes import buildings, cutouts, vegetation, vehicles
-from metaseg_tf.demo.streetscenes.conditions import Conditions
+from metaseg_tf.demo.streetscenes.camera import Conditions
 from metaseg_tf.demo.streetscenes.tools import Frame, pick, positions, rectangle
 
 __all__ = ["Plan", "draw_marks", "draw_plan", "populate"]

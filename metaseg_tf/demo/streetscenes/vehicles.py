@@ -61,17 +61,14 @@ class Shape:
 
     @cached_property
     def half_length(self):
-        """Half of the length in metres."""
         return max(point.along for point in self.profile)
 
     @cached_property
     def half_width(self):
-        """Half of the width in metres."""
         return max(point.half_width for point in self.profile)
 
     @cached_property
     def height(self):
-        """Height in metres."""
         return max(point.up for point in self.profile)
 
 

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from metaseg_tf.demo.streetscenes.camera import Camera
+from metaseg_tf.demo.streetscenes.camera import Camera, Light
 from metaseg_tf.demo.streetscenes.canvas import Canvas
-from metaseg_tf.demo.streetscenes.conditions import Light
 from metaseg_tf.demo.streetscenes.tools import LABEL_IDS
 
 

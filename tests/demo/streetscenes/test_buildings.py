@@ -12,7 +12,7 @@ from metaseg_tf.demo.streetscenes.buildings import (
     paint_house,
     paint_wall,
 )
-from metaseg_tf.demo.streetscenes.conditions import TRAINING, Light
+from metaseg_tf.demo.streetscenes.camera import TRAINING, Light
 
 ALONG = np.linspace(0, 12, 240, dtype=np.float32)
 UP = np.repeat(np.linspace(12, 0, 200, dtype=np.float32)[:, None], 240, 1)

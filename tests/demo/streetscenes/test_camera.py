@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaseg_tf.demo.streetscenes.camera import NEAR, Camera, reduce, take_photograph
-from metaseg_tf.demo.streetscenes.conditions import TRAINING, VALIDATION, Light
+from metaseg_tf.demo.streetscenes.camera import (
+    NEAR,
+    TRAINING,
+    VALIDATION,
+    Camera,
+    Light,
+    reduce,
+    take_photograph,
+)
 
 CAMERA = Camera(width=400, height=200, focal=420.0, centre=190.0, horizon=85.0, eye=1.3, bend=4e-4)
 

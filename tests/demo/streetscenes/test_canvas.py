@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaseg_tf.demo.streetscenes.camera import Camera
+from metaseg_tf.demo.streetscenes.camera import Camera, Light
 from metaseg_tf.demo.streetscenes.canvas import Canvas, make_stamp
-from metaseg_tf.demo.streetscenes.conditions import Light
 from metaseg_tf.demo.streetscenes.tools import LABEL_IDS
 
 RED = (200.0, 10.0, 10.0)

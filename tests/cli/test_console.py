@@ -18,7 +18,7 @@ from scenes import make_scene
 from small_runs import make_run
 
 from metaseg_tf import cli, load_run
-from metaseg_tf.cli import streams
+from metaseg_tf.cli import console
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.report import overview
 
@@ -261,7 +261,7 @@ def test_a_full_disk_is_one_line(metaseg_in, place):
 @given(st.text(), st.sampled_from(ENCODINGS))
 def test_any_text_can_be_written(text, encoding):
     written = io.BytesIO()
-    stream = io.TextIOWrapper(written, encoding, streams.SPELLING, newline="")
+    stream = io.TextIOWrapper(written, encoding, console.SPELLING, newline="")
     stream.write(text)
     stream.flush()
     shown = written.getvalue()
@@ -273,4 +273,4 @@ def test_any_text_can_be_written(text, encoding):
 @given(st.binary())
 def test_bytes_of_file_names_go_out_as_they_came_in(name):
     text = name.decode("utf-8", "surrogateescape")
-    assert text.encode("utf-8", streams.SPELLING) == name
+    assert text.encode("utf-8", console.SPELLING) == name
