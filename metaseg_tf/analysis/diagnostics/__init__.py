@@ -34,27 +34,17 @@ _TESTS = (
     assumptions.omnibus,
     assumptions.reset,
 )
-#: Consequences, each with the tests of which one rejected hypothesis is enough for it.
-_CONSEQUENCES = (
-    (
-        "Plain standard errors and p-values are not valid: read the clustered ones.",
-        {"Breusch-Pagan", "White"},
-    ),
-    (
-        "Intervals that take residuals for normal are off; coefficients are not affected.",
-        {"Jarque-Bera", "Omnibus"},
-    ),
-    (
-        "A straight line misses some curvature, as for any target that is bound to [0, 1]: "
-        "coefficients are average slopes.",
-        {"RESET"},
-    ),
-    (
-        "Probabilities rank segments; as frequencies they are good to about the error given "
-        "under Calibration.",
-        {"Hosmer-Lemeshow"},
-    ),
-)
+#: Tests -> what follows if the hypothesis of one of them is rejected.
+_CONSEQUENCES = {
+    ("Breusch-Pagan", "White"): "Plain standard errors and p-values are not valid: read the "
+    "clustered ones.",
+    ("Jarque-Bera", "Omnibus"): "Intervals that take residuals for normal are off; coefficients "
+    "are not affected.",
+    ("RESET",): "A straight line misses some curvature, as for any target that is bound to [0, 1]: "
+    "coefficients are average slopes.",
+    ("Hosmer-Lemeshow",): "Probabilities rank segments; as frequencies they are good to about the "
+    "error given under Calibration.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +119,7 @@ class Diagnostics:
         if self.calibration:
             yield "Calibration", f"{self.calibration}.\n{self.calibration.test}"
         rejected = {test.name for test in self.all_tests() if test.rejected}
-        follows = [text for text, tests in _CONSEQUENCES if rejected & tests]
+        follows = [text for tests, text in _CONSEQUENCES.items() if rejected & {*tests}]
         if self.aliases.equations:
             follows += ["Coefficients hold for the kept columns; another choice gives other ones."]
         if follows:
