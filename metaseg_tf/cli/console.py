@@ -1,4 +1,4 @@
-"""What verbs have in common: streams, errors, progress, tables, work that can be interrupted.
+"""Shared by all verbs: streams, errors, progress, tables, work that can be interrupted.
 
 Standard streams accept anything, so that no work fails because of its output. Characters that the
 encoding lacks are spelt out. Streams may be closed from the start (``>&-``) or later, as by

@@ -32,7 +32,7 @@ _ROUNDING = 1e-12
 
 
 class _Role(NamedTuple):
-    """How estimators are asked for their verdicts, scored, and chosen."""
+    """The method that gives an estimator's verdicts, its scores, and the score it is chosen by."""
 
     verdicts: str
     scores: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]

@@ -1,4 +1,4 @@
-"""What all networks have in common: an image in, class probabilities out."""
+"""The base of all networks: an image in, class probabilities out."""
 
 import logging
 import re

@@ -57,7 +57,7 @@ class NetworkOptions:
 
     @property
     def rebuilds(self) -> bool:
-        """Whether a DeepLab network has to be rebuilt from its weights for these options."""
+        """True if a DeepLab network has to be rebuilt from its weights for these options."""
         own = (self.output_stride, self.crop)
         return own != (None, None) or self.scales not in (None, (1.0,)) or bool(self.flip)
 

@@ -145,7 +145,7 @@ def find_kind(flow: Dataflow, scores: Hashable) -> str | None:
 
 
 def rescales_pixels(flow: Dataflow, image: Hashable) -> bool:
-    """Whether a network brings pixels in 0..255 to its own range before its first layer.
+    """True if a network brings pixels in 0..255 to its own range before its first layer.
 
     It does if constants are of the size of pixels in 0..255 and not of those in 0..1.
     """

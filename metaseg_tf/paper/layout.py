@@ -59,7 +59,7 @@ class PrintedTable:
         return [dict(zip(names, row, strict=True)) for row in self.rows]
 
     def _repr_markdown_(self) -> str:
-        """How a notebook shows the table."""
+        """The table as a notebook shows it."""
         return self.to_markdown()
 
     def formats(self) -> dict[str, str]:

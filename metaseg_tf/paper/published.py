@@ -37,7 +37,7 @@ class PublishedNumber:
 
     @property
     def as_per_cent(self) -> bool:
-        """Whether print shows the number in per cent: mIoU, accuracy, AUROC and R2."""
+        """True if print shows the number in per cent: mIoU, accuracy, AUROC and R2."""
         return self.quantity.score in ("miou", "acc", "auroc", "r2")
 
     def to_json(self) -> dict[str, Any]:

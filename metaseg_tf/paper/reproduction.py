@@ -107,7 +107,7 @@ def count_images(plan: Plan) -> int:
 
 
 def is_measured(plan: Plan, network: NetworkPlan) -> bool:
-    """Whether a run is finished, so that its network need not be loaded again."""
+    """True if a run is finished, so that its network need not be loaded again."""
     folder = plan.run_folder(network)
     if not (folder / "run.json").exists():
         return False

@@ -91,7 +91,7 @@ def lay_out_table3(measured: Mapping[str, Measured]) -> PrintedTable:
 
 
 class Table(NamedTuple):
-    """How a table is laid out from the measured numbers of named runs, and which these are."""
+    """The layout of a table from the measured numbers of named runs, and their kinds."""
 
     lay_out: Callable[[Mapping[str, Measured]], PrintedTable]
     kinds: tuple[str, ...]

@@ -83,7 +83,7 @@ class Comparison:
 
     @property
     def leeway(self) -> float:
-        """How far another sample of images could have moved the number, beyond the tolerance."""
+        """Distance by which other images could have moved the number, beyond the tolerance."""
         return _SIGMAS * standard_error(self.published, self.segments)
 
     @property
@@ -150,7 +150,7 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether no number is off or missing."""
+        """True if no number is off or missing."""
         return not any(comparison.verdict in FAILURES for comparison in self.comparisons)
 
     def summary(self) -> str:

@@ -314,7 +314,7 @@ def _check_kind(origin: _Origin, name: str, dtype: np.dtype, kinds: str) -> None
 
 
 def fits(size: int, stored: int, small: int = 0) -> bool:
-    """Whether a file may unpack to ``size`` bytes; up to ``small`` at any ratio."""
+    """True if a file may unpack to ``size`` bytes; up to ``small`` at any ratio."""
     return size <= min(MAX_BYTES, max(small, stored * _MAX_RATIO))
 
 

@@ -149,7 +149,7 @@ def _is_allowed(entry: dict) -> bool:
 
 
 def _is_allowed_function(name) -> bool:
-    """Whether a function of TensorFlow or Keras, by its public name, only computes on tensors."""
+    """True if a function of TensorFlow or Keras, by its public name, only computes on tensors."""
     if not isinstance(name, str):
         return False
     name = name.removeprefix("compat.v1.")

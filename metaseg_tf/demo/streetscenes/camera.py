@@ -1,4 +1,4 @@
-"""How a scene is seen: conditions, light, and the pinhole camera behind the windscreen.
+"""The view of a scene: conditions, light, and the pinhole camera behind the windscreen.
 
 World coordinates are metres: x to the right of the camera along the street's cross-section, y up
 from the ground, z forward. The ground is flat and may bend sideways: a street that bends shifts
@@ -19,7 +19,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Conditions:
-    """How hard scenes are to read: ranges (low, high) that they draw from, and probabilities.
+    """Difficulty of scenes: ranges (low, high) that they draw from, and probabilities.
 
     ``visibility`` is the distance in metres at which haze has taken 63 % of an object's colour.
     ``exposure``, ``contrast`` and ``saturation`` are factors on the brightness, on the distance of

@@ -28,7 +28,7 @@ class Format(NamedTuple):
     rebuilds: bool = False
 
     def recognises(self, path: Path) -> bool:
-        """Whether a path is one of this format, by its name or its marker."""
+        """True if a path is one of this format, by its name or its marker."""
         return path.name.endswith(self.suffixes) or bool(
             self.marker and (path / self.marker).is_file()
         )

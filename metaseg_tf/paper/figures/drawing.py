@@ -1,4 +1,4 @@
-"""What figures share: the house style, the image that is shown, panels of pictures, storing.
+"""Shared by all figures: the house style, the image that is shown, panels of pictures, storing.
 
 Line colours are those of Okabe and Ito, which colour-blind readers can tell apart; the colours of
 maps are those of `metaseg_tf.pictures`.

@@ -20,7 +20,7 @@ _COLUMNS = ("segment", "class_id", "S", "S_in", *BOX, "iou", "iou_adj")
 
 
 def difference(table: pd.DataFrame) -> pd.Series:
-    """How telling a segment is: (IoU_adj - IoU) times the logarithm of its size.
+    """Informativeness of each segment: (IoU_adj - IoU) times the logarithm of its size.
 
     The logarithm lets neither a sliver nor a slight difference on a road be the largest. Segments
     without interior, which are not analysed, have 0.

@@ -13,7 +13,7 @@ __all__ = ["FIGURES", "FigureEntry", "make_figure"]
 
 
 class FigureEntry(NamedTuple):
-    """How a figure is made."""
+    """A figure's module and options."""
 
     #: Imported only to draw the figure: not all figures need the fits.
     module: str
