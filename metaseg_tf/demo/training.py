@@ -238,9 +238,7 @@ class Trainer:
         self._variables = make_variables(initial_weights(architecture, seed))
         self._layers = TrainingLayers(self._variables, momentum=momentum)
         self._trained = [v for v in self._variables.values() if v.trainable]
-        self._optimiser = tf.keras.optimizers.AdamW(
-            schedule.rate(0), weight_decay=WEIGHT_DECAY, jit_compile=False
-        )
+        self._optimiser = tf.keras.optimizers.AdamW(schedule.rate(0), weight_decay=WEIGHT_DECAY)
         # Kernels only: batch normalisation has its own scale.
         self._optimiser.exclude_from_weight_decay([v for v in self._trained if v.shape.rank != 4])
         self._optimiser.build(self._trained)
