@@ -125,6 +125,9 @@ def new_figure(width: float, height: float, layout: str | None = "constrained") 
 
 def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
     """Write PNG, PDF and one CSV per frame below a run's folder; returns their paths."""
+    for ax in drawing.figure.axes:
+        # None are seen in panels of this size, but each would be laid out.
+        ax.minorticks_off()
     # Laying out takes longer than drawing, and both files have the same layout. With an engine, be
     # it the placeholder "none", savefig would lay out or draw once more.
     if engine := drawing.figure.get_layout_engine():
