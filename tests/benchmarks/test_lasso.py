@@ -113,7 +113,7 @@ def test_two_networks_take_under_a_minute_and_2_gb(benchmark, note, table):
     seconds = 2 * benchmark.stats.stats.min
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     gigabytes = peak / (1e9 if sys.platform == "darwin" else 1e6)
-    note("tables 2 and 3 of both networks, ten runs, seconds", seconds)
+    note("tables 2 and 3 of both networks, ten splits, seconds", seconds)
     note("peak memory of it, GB", gigabytes)
     assert len(tidy) == 280
     assert seconds < 60
