@@ -66,14 +66,12 @@ def run_plan(plan, *, quiet: bool = False) -> int:
     console.print_table(verification.headlines())
     for hint in verification.hints:
         typer.echo(f"- {hint}")
-    made = sum(result.outcome != "failed" for result in results)
-    typer.echo(f"\n{made} of {len(results)} results made:")
+    failed = [result for result in results if result.outcome == "failed"]
+    typer.echo(f"\n{len(results) - len(failed)} of {len(results)} results made:")
     for folder in sorted({path.parent for result in results for path in result.paths}):
         typer.echo(f"  {folder}")
-    for result in results:
-        if result.outcome == "failed":
-            typer.echo(f"  not made: {result.name}: {result.reason}")
+    for result in failed:
+        typer.echo(f"  not made: {result.name}: {result.reason}")
     first = plan.run_folder(plan.networks[0])
     typer.echo(f"  every number: {first / 'tables' / 'verify.md'}")
-    failed = any(result.outcome == "failed" for result in results)
-    return int(failed or not (verification.passed or plan.limit))
+    return int(bool(failed) or not (verification.passed or plan.limit))

@@ -77,12 +77,9 @@ def open_dumps(
         with contextlib.suppress(DataFormatError):
             declared = read_classes(paths[0], keys, channels_first=channels_first)
     settings = {"source": "softmax", **{name: value for name, value in options.items() if value}}
-    return Source(
-        [_DumpFile(path, options) for path in paths],
-        settings,
-        declared if declared in range(2, MAX_CLASSES + 1) else None,
-        classes=classes,
-    )
+    items = [_DumpFile(path, options) for path in paths]
+    n_classes = declared if declared in range(2, MAX_CLASSES + 1) else None
+    return Source(items, settings, n_classes, classes=classes)
 
 
 def find_dumps(folder: str | os.PathLike) -> list[Path]:

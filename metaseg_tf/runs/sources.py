@@ -34,14 +34,10 @@ class NetworkSource(Source):
     def __init__(self, network, images: Source, settings: Mapping[str, Any]):
         # A network on the processor is left half of the cores while an image is measured: with more
         # threads each takes caches and cores from the other, and both wait.
-        on_gpu = tf.config.list_physical_devices("GPU")
-        super().__init__(
-            [_Seen(item, network) for item in images.items],
-            {**images.settings, **settings},
-            network.classes,
-            None if on_gpu else max(1, count_threads() // 2),
-            images.classes,
-        )
+        threads = None if tf.config.list_physical_devices("GPU") else max(1, count_threads() // 2)
+        seen = [_Seen(item, network) for item in images.items]
+        settings = {**images.settings, **settings}
+        super().__init__(seen, settings, network.classes, threads, images.classes)
         self._images = images
 
     def reader(self, done: set[str]) -> Callable[["_Seen"], Sample]:
@@ -73,7 +69,7 @@ class _Seen:
 
 
 class ProcessNetwork:
-    """A network by `load_network`, loaded at its first use, once in each process it is sent to."""
+    """A network that `load_network` loads at its first use, once in each process it is sent to."""
 
     def __init__(self, source: str, options: NetworkOptions = DEFAULTS):
         self._source, self._options = source, options
@@ -113,7 +109,7 @@ def open_cityscapes(
     split: str = "val",
     **selection,
 ) -> NetworkSource:
-    """Cityscapes images, chosen as by `find_pairs`, seen through a network as `load_network`'s."""
+    """Images of Cityscapes, chosen by `find_pairs`, seen through a network by `load_network`."""
     pairs = find_pairs(root, split=split, **selection)
     source = _see(network, PairSource(pairs, split=split), options)
     if source.n_classes != len(source.classes):
@@ -127,7 +123,7 @@ def open_cityscapes(
 def open_photographs(
     network: str, paths: Iterable[str | os.PathLike], options: NetworkOptions = DEFAULTS
 ) -> NetworkSource:
-    """Photographs, by `find_photographs`, seen through a network, as `load_network` takes it."""
+    """Photographs, found by `find_photographs`, seen through a network by `load_network`."""
     photographs = [Photograph(path) for path in find_photographs(paths)]
     return _see(network, Source(photographs, {"source": "photographs"}), options)
 

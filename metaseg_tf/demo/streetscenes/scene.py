@@ -31,25 +31,10 @@ class Scene(NamedTuple):
 
 
 def draw_scene(seed, *, size=(256, 512), conditions=TRAINING):
-    """Draw the street scene that belongs to a seed.
+    """Draw the street `Scene` that belongs to a seed: the same street at any size.
 
-    Parameters
-    ----------
-    seed : int
-        Non-negative; the same seed gives the same street at any size.
-    size : (int, int)
-        Height and width in pixels, at least 32 each.
-    conditions : Conditions
-        How hard the scene is to read.
-
-    Returns
-    -------
-    Scene
-
-    Raises
-    ------
-    InputError
-        If the seed is negative or the size too small.
+    ``size`` is height and width in pixels, at least 32 each; ``conditions`` make the scene easy or
+    hard to read. Raises InputError if the seed is negative or the size too small.
     """
     if seed < 0:
         raise InputError(f"seed: expected a non-negative integer, got {seed}; choose another")
