@@ -6,12 +6,15 @@ import typer
 
 from metaseg_tf.cli.console import print_paths
 from metaseg_tf.cli.options import Engine, RunFolders
+from metaseg_tf.errors import InputError
 
 __all__ = ["figure"]
 
 
 def figure(
-    number: Annotated[int, typer.Argument(help="Number of the figure in the paper.")],
+    number: Annotated[
+        str, typer.Argument(help="Number of the figure in the paper, or a range such as 1..7.")
+    ],
     runs: RunFolders,
     image: Annotated[
         str | None,
@@ -19,12 +22,18 @@ def figure(
     ] = None,
     engine: Engine = None,
 ) -> None:
-    """Make a figure of the paper.
+    """Make a figure of the paper, or several.
 
     PNG, PDF and the data as CSV are written to RUN/figures/ of the first run.
     """
     from metaseg_tf.paper.figures import make_figure
     from metaseg_tf.runs.run import Run
 
+    first, dots, last = number.partition("..")
+    if not first.isdecimal() or (dots and not last.isdecimal()):
+        raise InputError(
+            f"figure: expected a number or a range such as 1..7, got {number!r}; choose a figure"
+        )
     opened = [Run(path) for path in runs]
-    print_paths(make_figure(number, opened, image=image, engine=engine))
+    for each in range(int(first), int(last or first) + 1):
+        print_paths(make_figure(each, opened, image=image, engine=engine))

@@ -44,6 +44,19 @@ def test_a_run_without_maps_is_refused_in_one_line(refused, made):
     assert "--keep-maps" in refused("figure", 2, run.path)
 
 
+def test_a_range_of_figures_is_made_by_one_command(metaseg, made):
+    run = made()[2]
+    code, output, _ = metaseg("figure", "6..7", run.path)
+    assert code == 0
+    assert {"figure6.png", "figure7.png"} <= {place.split("/")[-1] for place in output.split()}
+    assert (run.path / "figures" / "figure7.pdf").exists()
+
+
+@pytest.mark.parametrize("number", ["one", "1..", "..7", "1...7", ""])
+def test_what_is_no_range_is_refused(refused, number):
+    assert "a number or a range such as 1..7" in refused("figure", number, "RUN")
+
+
 def test_figures_never_import_tensorflow(fresh_python):
     loaded = fresh_python(
         "import metaseg_tf.paper.figures\nimport sys; print(*sys.modules)"
