@@ -27,7 +27,7 @@ def test_classes_that_are_stored_as_void_are_found(n_classes, seed, data):
     sizes = np.bincount(true.ravel(), minlength=n_classes)
     # A class that is hardly there is predicted more often by mistake than in its own place.
     common = np.flatnonzero(2 * n_classes * sizes >= true.size).tolist()
-    most = np.count_nonzero(sizes) - 1
+    most = int(np.count_nonzero(sizes)) - 1
     lost = data.draw(st.sets(st.sampled_from(common), min_size=1, max_size=most))
     pred = noisy(true, n_classes, np.random.default_rng(seed))
     confusions = count(pred, np.where(np.isin(true, list(lost)), 255, true), n_classes)
