@@ -99,15 +99,20 @@ def test_only_the_page_s_own_files_are_run_or_loaded(
     harmed.write_text(harmed.read_text().replace("</main>", f"<div id=slip>{html}</div></main>"))
     with opened(browser, harmed) as (page, _):
         page.locator("#slip > *").first.evaluate("e => e.matches('form') ? e.submit() : e.click()")
-        # Not by `wait_for_function`, whose own code the policy may refuse, too.
-        for _ in range(100):
-            if page.evaluate("violations.length > 0"):
-                break
-            page.wait_for_timeout(100)
+        wait_until(page, "violations.length > 0")
         assert page.evaluate("violations") == [[directive, blocked]]
         assert page.evaluate("window.harm === undefined")
         assert page.locator("#glance").is_visible()
         assert page.evaluate("document.baseURI") == harmed.as_uri()
+
+
+def wait_until(page, condition):
+    """As `page.wait_for_function`, whose own code the page's policy may refuse."""
+    for _ in range(100):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{condition}: not within 10 s")
 
 
 def test_names_from_files_are_never_read_as_html(browser, tmp_path, monkeypatch):
@@ -302,7 +307,7 @@ def test_the_list_of_all_images_leads_to_another_image(page):
 def test_the_other_run_has_no_photograph(page):
     page.select_option("#run", "1")
     settle(page)
-    page.wait_for_function("metaseg.explorer.state.map !== null")
+    wait_until(page, "metaseg.explorer.state.map !== null")
     layers = page.locator("#layers input").evaluate_all("all => all.map(i => i.value)")
     assert layers == LAYERS[1:]
     assert page.locator("#image option").count() == 2
@@ -333,9 +338,7 @@ def test_a_dot_of_the_scatter_opens_its_segment(page):
     page.locator("#points").hover(position={"x": x, "y": y})
     number = int(page.locator("#point").get_attribute("data-segment"))
     page.locator("#points").click(position={"x": x, "y": y})
-    page.wait_for_function(
-        "number => metaseg.explorer.state.selected?.segment === number", arg=number
-    )
+    wait_until(page, f"metaseg.explorer.state.selected?.segment === {number}")
     assert told(page)[0] == number
 
 
