@@ -130,11 +130,13 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
     """
     point = start
     for _ in range(_MAX_STEPS):
+        # After a start that has run away in separable outcomes, curvature is rounded to nothing.
+        if np.mean(point.miss * (1 - point.miss)) < np.finfo(float).tiny:
+            return point, False
+        matrix, gradient, intercept_step = _reduced(loss, point, columns)
         try:
-            matrix, gradient, intercept_step = _reduced(loss, point, columns)
             step = -np.linalg.solve(matrix, gradient)
-        except (np.linalg.LinAlgError, FloatingPointError):
-            # Separated so far, as by a start that has run away, that curvature is rounded away.
+        except np.linalg.LinAlgError:
             return point, False
         last = point
         point = _line_search(loss, 0.0, last, columns, step, intercept_step(step))
@@ -146,8 +148,6 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
 def _reduced(loss, point, columns):
     """Hessian and gradient in the columns, after the intercept has been minimised out."""
     matrix, mixed, curvature = loss.hessian(point, columns)
-    if curvature == 0:
-        raise FloatingPointError("no curvature")
     matrix -= np.outer(mixed, mixed) / curvature
     matrix[np.diag_indices_from(matrix)] *= 1 + _PROXIMAL
     gradient = point.gradient[columns] - mixed * (point.slope / curvature)

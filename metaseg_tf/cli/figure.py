@@ -30,10 +30,11 @@ def figure(
     from metaseg_tf.runs.run import Run
 
     first, dots, last = number.partition("..")
-    if not first.isdecimal() or (dots and not last.isdecimal()):
+    last = last if dots else first
+    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
         raise InputError(
             f"figure: expected a number or a range such as 1..7, got {number!r}; choose a figure"
         )
     opened = [Run(path) for path in runs]
-    for each in range(int(first), int(last or first) + 1):
+    for each in range(int(first), int(last) + 1):
         print_paths(make_figure(each, opened, image=image, engine=engine))

@@ -78,7 +78,7 @@ class SegmentFiles:
         return [(file, self._folder.state(file)) for file, _ in self._files()]
 
     def load(self, only: Sequence[str] | None = None, *, keep: bool = False) -> pa.Table | None:
-        """The tables of all images, by name; None if there is no image.
+        """The tables of all images, by name; None for a run without images.
 
         Of the columns, those of ``only`` are read, or all. ``keep`` writes the whole table to one
         file, which is read from then on as long as the others stay as they are. Raises
@@ -88,6 +88,7 @@ class SegmentFiles:
         if not files:
             return None
         state = hashlib.sha256(repr(self.states()).encode()).digest()
+        # What was kept is read if it is there, whole, and of these files; else they are.
         with contextlib.suppress(DataFormatError, TypeError, KeyError):
             if self._read_schema(_ALL).metadata[_STATE] == state:
                 return self._concat([_ALL], None if only is None else list(only))
@@ -98,6 +99,7 @@ class SegmentFiles:
             # Within an image the order of rows is that of its table, in a pack as well.
             table = table.take(table[_IMAGE].to_pandas().argsort(kind="stable").to_numpy())
         if keep and only is None and len(files) > 1:
+            # Whoever may only read a run does without.
             with contextlib.suppress(RunError):
                 self._write(_ALL, table.replace_schema_metadata({_STATE: state}))
         return table if only is None else table.select(list(only))
