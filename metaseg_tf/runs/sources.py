@@ -17,7 +17,6 @@ from metaseg_tf.networks.network import (
     absolute_source,
     describe_network,
     load_network,
-    paper_options,
 )
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.segments.dispersion import count_threads
@@ -129,6 +128,5 @@ def open_photographs(
 
 
 def _see(network: str, images: Source, options: NetworkOptions) -> NetworkSource:
-    options = paper_options(network, options)
     shared = ProcessNetwork(network, options)
     return NetworkSource(shared, images, describe_network(network, shared.loaded, options))
