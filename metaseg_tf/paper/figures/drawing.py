@@ -34,7 +34,6 @@ __all__ = [
     "BLACK",
     "BLUE",
     "GREY",
-    "IOU_COLOURS",
     "IOU_LABEL",
     "LINE_COLOURS",
     "ORANGE",
@@ -67,8 +66,6 @@ VERMILION = "#D55E00"
 LINE_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, "#56B4E9", "#CC79A7", BLACK)
 
 IOU_LABEL = r"$IoU_\mathrm{adj}$"
-#: Of the ``QUALITY_COLOURS`` those that colour-blind readers can tell apart.
-IOU_COLOURS = "orange-blue"
 
 _SETTINGS = {
     "font.family": "DejaVu Sans",
@@ -238,12 +235,12 @@ def paint_ious(segments: np.ndarray, values: pd.Series) -> np.ndarray:
     ``values`` in [0, 1] are by segment number; segments without a value or with NaN become grey.
     """
     by_number = values.reindex(range(1, int(segments.max()) + 1)).to_numpy(float)
-    return paint_segments(segments, by_number, colours=IOU_COLOURS, void=255)
+    return paint_segments(segments, by_number, void=255)
 
 
 def iou_scale() -> ScalarMappable:
     """The colours of `paint_ious` from 0 to 1, for a colour bar."""
-    colours = LinearSegmentedColormap.from_list("iou", QUALITY_COLOURS[IOU_COLOURS])
+    colours = LinearSegmentedColormap.from_list("iou", QUALITY_COLOURS)
     scale = ScalarMappable(cmap=colours)
     scale.set_clim(0, 1)
     return scale
