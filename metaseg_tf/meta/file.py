@@ -153,6 +153,8 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
         raise ValueError(f"verdicts {without} outside of [0, 1]")
     if not all(isinstance(part, dict) for part in (provenance, provenance.get("settings", {}))):
         raise ValueError("a provenance that is not an object")
+    for score in provenance.get("held_out", {}).values():
+        read_numbers([score["mean"]], 1)
     return MetaModel(
         columns,
         read_numbers(content["mean"], len(columns)),
