@@ -184,8 +184,8 @@ _NETWORK_OPTIONS = {
     "input_range": Annotated[
         str | None,
         _network_option(
-            help="Pixel range that a Keras, SavedModel or TensorFlow Lite network expects: 0..255, "
-            "0..1, -1..1, imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1."
+            help="Pixel range that a network expects, DeepLab's apart: 0..255, 0..1, -1..1, "
+            "imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1."
         ),
     ],
 }
