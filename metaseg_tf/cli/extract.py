@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from metaseg_tf.cli import console, options
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, number_of
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 __all__ = ["extract"]
@@ -78,8 +78,9 @@ def extract(
     if as_json:
         console.print_json(summary | {"results": run.manifest.results})
     else:
-        console.print_outcomes("measured", summary)
-        _print_miou(run, network)
+        console.print_outcomes("measured", summary, quiet=quiet)
+        if not quiet:
+            _print_miou(run, network)
 
 
 def _check_source(
@@ -112,7 +113,9 @@ def _print_miou(run, network: str | None) -> None:
     width = max(14, *map(len, run.classes.names))
     for name, iou in zip(run.classes.names, results["class_iou"], strict=True):
         typer.echo(f"  {name:{width}} " + ("  n/a" if iou is None else f"{iou:7.2%}"))
-    typer.echo(f"  {'mIoU':{width}} {results['miou']:7.2%} over {results['images']} images")
+    typer.echo(
+        f"  {'mIoU':{width}} {results['miou']:7.2%} over {number_of(results['images'], 'image')}"
+    )
     if network in CATALOGUE_NAMES:
         published = find_published("section 3", CATALOGUE_NAMES[network], "miou").value
         typer.echo(f"  {'published':{width}} {published:7.2%} over 500 images")
