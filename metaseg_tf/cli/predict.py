@@ -1,7 +1,7 @@
 """``metaseg-tf predict``: judge the segments of images without ground truth."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -34,10 +34,6 @@ def predict(
             help="Also write the prediction with segments below this predicted IoU_adj set to void."
         ),
     ] = None,
-    colours: Annotated[
-        Literal["red-green", "orange-blue"],
-        typer.Option(help="Colours of the overlays; orange-blue is safe for colour-blind readers."),
-    ] = "red-green",
     on_error: options.OnError = "stop",
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
@@ -64,7 +60,7 @@ def predict(
     from metaseg_tf.meta import predict as prediction
     from metaseg_tf.runs.sources import open_photographs
 
-    settings = prediction.PredictSettings(reject_below, colours)
+    settings = prediction.PredictSettings(reject_below)
     if softmax is not None:
         source = open_dumps(softmax, **given)
     else:

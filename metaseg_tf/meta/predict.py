@@ -15,6 +15,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ import pandas as pd
 
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.data.sample import Source
-from metaseg_tf.errors import InputError, MetaSegError
+from metaseg_tf.errors import InputError, MetaSegError, RunError
 from metaseg_tf.meta.file import to_json
 from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel
 from metaseg_tf.pictures import encode_numbers, paint_segments, to_png
@@ -96,7 +97,6 @@ class PredictSettings:
 
     #: Segments with less predicted IoU_adj become void in ``trusted/``.
     reject_below: float | None = None
-    colours: str = "red-green"  #: One of `metaseg_tf.pictures.QUALITY_COLOURS`.
 
     def __post_init__(self):
         if self.reject_below is not None and not 0 <= self.reject_below <= 1:
@@ -112,6 +112,12 @@ def open_prediction(
     """Make the folder of a prediction, or open it to continue; errors as ``Run.create``."""
     if source.classes:
         model.check_classes(len(source.classes))
+    with suppress(RunError):
+        if "colours" in (begun := Run(path)).manifest.settings:
+            raise InputError(
+                f"{begun.path}: expected overlays from orange to blue, got a prediction begun by a "
+                "former version in its own colours; choose another --out"
+            )
     digest = hashlib.sha256(json.dumps(to_json(model), sort_keys=True).encode()).hexdigest()
     measured = {"convention": model.convention, "connectivity": model.connectivity}
     run = Run.create(path, {**source.settings, **measured, "model": digest[:16], **vars(settings)})
@@ -180,7 +186,7 @@ def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, b
     pred, segments = judgement.pred, judgement.segments
     quality = judgement.table["iou_adj_predicted"].to_numpy()
     pictures = {
-        "overlays": paint_segments(segments, quality, image, colours=settings.colours),
+        "overlays": paint_segments(segments, quality, image),
         "labels": encode_numbers(segments),
     }
     if settings.reject_below is not None:

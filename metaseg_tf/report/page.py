@@ -73,7 +73,7 @@ def _write_run(home: Run, position: int, judged: explorer.JudgedRun, names: Sequ
         "images": images,
         "names": every,
         "points": explorer.pack_points(judged.table, every),
-        "quality": dict(QUALITY_COLOURS),
+        "quality": QUALITY_COLOURS,
         "heat": [f"#{bytes(colour).hex()}" for colour in heat_colours(_HEAT_STEPS)],
     }
     home.write_text(f"{folder}/run.js", explorer.to_script("addRun", content))

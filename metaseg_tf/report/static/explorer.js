@@ -14,7 +14,7 @@ metaseg.explorer = (() => {
   };
   const run = () => runs[state.run];
   const image = () => run().images[state.image];
-  const anchors = () => run().quality[get("scale").value];
+  const anchors = () => run().quality;
   const layer = () => layers.LAYERS.find((one) => one.key === state.layer);
   const threshold = () => Number(get("threshold").value);
   const isShown = (s) => s.iou_adj_predicted === null || s.iou_adj_predicted <= threshold();
@@ -192,7 +192,6 @@ metaseg.explorer = (() => {
     get("next-image").onclick = () => turn(1);
     get("opacity").oninput = () => { showValues(); overlay.style.opacity = get("opacity").value; };
     get("threshold").oninput = () => { showValues(); hover(null); paint(); };
-    get("scale").onchange = () => { drawLegend(); tell(); paint(); };
     get("zoom-in").onclick = KEYS["+"];
     get("zoom-out").onclick = KEYS["-"];
     get("zoom-fit").onclick = KEYS[0];

@@ -131,7 +131,7 @@ metaseg.scatter = (() => {
       : element("p", { className: "hint" }, "Its image is not part of this page.");
     get("point").dataset.segment = segment.segment;
     get("point").replaceChildren(
-      ...metaseg.describe(run(), segment, run().quality["orange-blue"], {
+      ...metaseg.describe(run(), segment, run().quality, {
         full: false, image: run().names[points.image[i]],
       }),
       element("p", {}, `${points.S[i]} pixels, off by `, element("b", {}, format(error(i)))),
