@@ -1,6 +1,6 @@
 """``RUN/report/``: a page in a folder that opens from disk, without a server or network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +24,26 @@ _STATIC = Path(__file__).parent / "static"
 
 
 def write_report(
-    runs: Sequence[Run], model: MetaModel | None = None, *, images: int = IMAGES
+    runs: Sequence[Run],
+    model: MetaModel | None = None,
+    *,
+    images: int = IMAGES,
+    figures: Mapping[int, Sequence[Path]] | None = None,
 ) -> Path:
     """Write the page of one or two runs into ``report/`` of the first.
 
     At most ``images`` of each run can be explored; without maps the page has no explorer and says
     so. Verdicts are the model's or, without one, those of split 0 of the published protocol.
-    Returns the path of ``index.html``; errors as `explorer.judge_run`.
+    ``figures`` are files by the number of their figure, drawn anew by default. Returns the path of
+    ``index.html``; errors as `explorer.judge_run`.
     """
     judged = [explorer.judge_run(run, model) for run in runs]
     chosen = explorer.choose_images(judged, images)
     home = runs[0]
     for position, (one, names) in enumerate(zip(judged, chosen, strict=True)):
         _write_run(home, position, one, names)
-    figures, missing_figures = overview.draw_figures(runs)
-    for figure in figures:
+    shown, missing_figures = overview.draw_figures(runs, figures)
+    for figure in shown:
         home.write_bytes(f"{_FOLDER}/figures/{figure['file']}", figure["content"])
     for file in sorted(_STATIC.iterdir()):
         home.write_bytes(f"{_FOLDER}/{file.name}", file.read_bytes())
@@ -50,7 +55,7 @@ def write_report(
         runs=[overview.describe_run(run) for run in runs],
         origins=list(dict.fromkeys(one.origin for one in judged)),
         numbers=overview.collect_numbers(runs),
-        figures=figures,
+        figures=shown,
         missing_figures=missing_figures,
         diagnostics=[(run.name, overview.diagnose(run)) for run in runs],
         explorable=any(chosen),
