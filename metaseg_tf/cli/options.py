@@ -74,7 +74,9 @@ OnError = Annotated[
     Literal["stop", "skip"],
     typer.Option(help="Stop at a bad image, or skip it and list it at the end."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only results, warnings and errors.")
+]
 KeepMaps = Annotated[
     int,
     typer.Option(
