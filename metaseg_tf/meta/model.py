@@ -22,7 +22,7 @@ SCORE_COLUMNS = ("iou_adj_predicted", "iou_adj_linear", "false_positive_probabil
 EXPLAINED = ("iou_adj_linear", "false_positive_log_odds")
 
 _OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
-_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", *_OF_DUMPS)
+_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", "masks", *_OF_DUMPS)
 
 
 class Verdict(NamedTuple):
