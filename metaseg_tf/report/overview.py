@@ -1,6 +1,7 @@
 """The overview of the page: how good the verdicts are, tables, figures, diagnostics, runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,6 @@ from PIL import Image
 from metaseg_tf.analysis.evaluation import diagnose_run, evaluate_run
 from metaseg_tf.analysis.scores import FEW, auroc, score_groups
 from metaseg_tf.errors import InputError
-from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.model import SCORE_COLUMNS
 from metaseg_tf.paper.figures import FIGURES, make_figure
 from metaseg_tf.paper.layout import PrintedTable
@@ -96,7 +96,7 @@ def collect_numbers(runs: Sequence[Run]) -> Numbers:
     return Numbers(tables, compared, missing)
 
 
-def score_verdicts(judged: JudgedRun, model: MetaModel | None = None) -> dict[str, Any]:
+def score_verdicts(judged: JudgedRun) -> dict[str, Any]:
     """How good the verdicts of a run are on segments that they were not fitted to.
 
     Scored are those of a kept model on the whole run, or those of the protocol's fits on their
@@ -104,7 +104,7 @@ def score_verdicts(judged: JudgedRun, model: MetaModel | None = None) -> dict[st
     it. ``aurocs`` [2, splits] are of the verdicts and of the entropy alone, and empty if there are
     too few segments to tell; the rows of ``classes`` are all together and each that occurs.
     """
-    run, inner = judged.run, judged.table[judged.table["S_in"] > 0]
+    run, model, inner = judged.run, judged.model, judged.table[judged.table["S_in"] > 0]
     y, measured = (inner["iou_adj"] == 0).to_numpy(), collect(run)
     known = {"segments": len(judged.table), "with_interior": len(y), "false_positives": y.sum()}
     seen = model and all(model.provenance.get(key) == count for key, count in known.items())
@@ -163,22 +163,27 @@ def diagnose(run: Run) -> list[tuple[str, str]]:
         return [("Not made", str(error))]
 
 
-def draw_figures(runs: Sequence[Run]) -> tuple[list[dict[str, Any]], list[str]]:
-    """PNGs of the figures that have a caption, and the reasons why some are missing."""
+def draw_figures(
+    runs: Sequence[Run], made: Mapping[int, Sequence[Path]] | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """PNGs of the figures that have a caption, and the reasons why some are missing.
+
+    ``made`` are their files by number, if no others are to be shown.
+    """
     drawn: list[dict[str, Any]] = []
     reasons = []
     for number, entry in FIGURES.items():
         if not entry.caption:
             continue
         try:
-            paths = make_figure(number, runs)
+            paths = make_figure(number, runs) if made is None else made.get(number, ())
         except InputError as error:
             reasons.append(f"Figure {number}: {error}")
             continue
         names = [run.name for run in runs]
         shown = [" and ".join(names)] if entry.joint else names
         pictures = (path for path in paths if path.suffix == ".png")
-        for path, name in zip(pictures, shown, strict=True):
+        for path, name in zip(pictures, shown, strict=False):
             with Image.open(path, formats=["PNG"]) as picture:
                 width, height = picture.size  # for the space that the page keeps free for it
             size = {"width": width, "height": height, "content": path.read_bytes()}
