@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from metaseg_tf.cli import console, options
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, number_of
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 __all__ = ["extract"]
@@ -70,50 +70,47 @@ def extract(
     """
     _check_source(softmax, network, images, cityscapes)
     given = options.dump_settings(softmax, network_options, logits, channels_first, keys)
-    if softmax is not None or images is not None:
-        # An environment variable may name it for other commands.
-        named = context.get_parameter_source("cityscapes").name == "COMMANDLINE"
-        options.refuse_unused("--network NAME alone", cityscapes=cityscapes if named else None)
-        options.refuse_unused("--cityscapes ROOT", split=split, city=city)
-    else:
-        options.refuse_unused("--softmax or --images", classes=classes)
-    if network is None:
-        options.refuse_unused("--network NAME", images=images)
-    if images is None:
-        options.refuse_unused("--images DIR", masks=masks)
-    if masks is None:
-        options.refuse_unused("--masks DIR", mask_suffix=mask_suffix, ignore_colour=ignore_colour)
-    if masks is None and softmax is None:
-        ignored = {"reduce_zero_label": reduce_zero_label, "void": void if images else None}
-        options.refuse_unused("--softmax or --masks", **ignored)
+    # An environment variable may name Cityscapes for other commands.
+    asked = context.get_parameter_source("cityscapes").name == "COMMANDLINE"
+    for needed, missing, unused in (
+        ("--network NAME", network is None, {"images": images}),
+        ("--images DIR", images is None, {"masks": masks}),
+        (
+            "--masks DIR",
+            masks is None,
+            {"mask_suffix": mask_suffix, "ignore_colour": ignore_colour},
+        ),
+        ("--softmax or --images", not (softmax or images), {"classes": classes}),
+        ("--softmax or --masks", not (softmax or masks), {"reduce_zero_label": reduce_zero_label}),
+        ("--masks DIR", images and not masks, {"void": void}),
+        ("--cityscapes ROOT", softmax or images, {"split": split, "city": city}),
+        ("--network NAME alone", asked and (softmax or images), {"cityscapes": cityscapes}),
+    ):
+        if missing:
+            options.refuse_unused(needed, **unused)
     console.start_tensorflow()
-    from metaseg_tf.data.classes import load_classes
+    from metaseg_tf.data.classes import VOID, load_classes
     from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs import extraction, sources
 
     table = None if classes is None else load_classes(classes)
-    truth = {"void": void, "reduce_zero_label": reduce_zero_label}
     if softmax is not None:
         source = open_dumps(softmax, limit=limit, classes=table, **given)
-    elif masks is not None:
-        chosen = {"classes": table, "limit": limit, "mask_suffix": mask_suffix or ""}
-        code = {**truth, "ignore_colours": ignore_colour or ()}
-        source = sources.open_folders(network, images, masks, network_options, **chosen, **code)
-        # Masks become class ids as they are read.
-        truth = {}
     elif images is not None:
-        source = sources.open_photographs(
-            network, [images], network_options, classes=table, limit=limit
+        code = {"mask_suffix": mask_suffix or "", "ignore_colours": ignore_colour or ()}
+        code |= {"void": void, "reduce_zero_label": reduce_zero_label}
+        source = sources.open_folders(
+            network, images, masks, network_options, classes=table, limit=limit, **code
         )
+        # Masks become class ids while they are read.
+        void, reduce_zero_label = None, False
     else:
         source = sources.open_cityscapes(
             network, cityscapes, network_options, split=split or "val", city=city, limit=limit
         )
+    void = VOID if void is None else void
     settings = extraction.MeasureSettings(
-        convention=convention,
-        connectivity=connectivity,
-        labeller=labeller,
-        **{name: value for name, value in truth.items() if value is not None},
+        convention, void, connectivity, labeller, reduce_zero_label
     )
     run = extraction.open_run(out, source, settings)
     with console.long_work(out, scheduler, workers, worker_resources) as cluster:
@@ -126,8 +123,9 @@ def extract(
     if as_json:
         console.print_json(summary | {"results": run.manifest.results})
     else:
-        console.print_outcomes("measured", summary)
-        _print_miou(run, network)
+        console.print_outcomes("measured", summary, quiet=quiet)
+        if not quiet:
+            _print_miou(run)
 
 
 def _check_source(
@@ -145,9 +143,9 @@ def _check_source(
         )
 
 
-def _print_miou(run, network: str | None) -> None:
-    """Class-wise IoU and mIoU over the run, and the published mIoU if there is one."""
-    from metaseg_tf.paper.published import CATALOGUE_NAMES, find_published
+def _print_miou(run) -> None:
+    """Class-wise IoU and mIoU over the run, and the published mIoU of the paper's runs."""
+    from metaseg_tf.paper.published import find_published, paper_network
 
     results = run.manifest.results
     if "miou" not in results:
@@ -155,7 +153,8 @@ def _print_miou(run, network: str | None) -> None:
     width = max(14, *map(len, run.classes.names))
     for name, iou in zip(run.classes.names, results["class_iou"], strict=True):
         typer.echo(f"  {name:{width}} " + ("  n/a" if iou is None else f"{iou:7.2%}"))
-    typer.echo(f"  {'mIoU':{width}} {results['miou']:7.2%} over {results['images']} images")
-    if network in CATALOGUE_NAMES:
-        published = find_published("section 3", CATALOGUE_NAMES[network], "miou").value
+    images = number_of(results["images"], "image")
+    typer.echo(f"  {'mIoU':{width}} {results['miou']:7.2%} over {images}")
+    if role := paper_network(run.manifest):
+        published = find_published("section 3", role, "miou").value
         typer.echo(f"  {'published':{width}} {published:7.2%} over 500 images")
