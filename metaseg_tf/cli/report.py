@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from metaseg_tf.cli.console import print_paths, print_text
 from metaseg_tf.errors import InputError
 
 __all__ = ["report"]
@@ -38,9 +39,10 @@ def report(
     judge = None if model is None else load_model(model)
     opened = [Run(path) for path in runs]
     page = write_report(opened, judge, images=images, wanted=image or ())
-    typer.echo(f"wrote {page}: open it in a browser")
+    print_paths([page])
+    typer.echo(f"open {page.resolve().as_uri()} in a browser")
     if not any(run.with_maps() for run in opened):
-        typer.echo(
+        print_text(
             "no image can be explored, because the runs keep no pixel maps: repeat extract or "
             "predict with --keep-maps 20, then report"
         )

@@ -19,7 +19,7 @@ __all__ = ["SCORE_COLUMNS", "MetaModel", "Verdict"]
 SCORE_COLUMNS = ("iou_adj_predicted", "iou_adj_linear", "false_positive_probability")
 
 _OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
-_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", *_OF_DUMPS)
+_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", "masks", *_OF_DUMPS)
 
 
 class Verdict(NamedTuple):

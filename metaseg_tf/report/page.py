@@ -1,7 +1,7 @@
 """``RUN/report/``: a page in a folder that opens from disk, without a server or network."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,15 @@ def write_report(
     *,
     images: int = IMAGES,
     wanted: Sequence[str] = (),
+    figures: Mapping[int, Sequence[Path]] | None = None,
 ) -> Path:
     """Write the page of one or two runs into ``report/`` of the first.
 
     At most ``images`` of each run can be explored, those ``wanted`` first; without maps the page
-    has no explorer and says so. Verdicts are those of `explorer.judge_run`. Returns the path of
-    ``index.html``. Raises InputError for a run with ground truth next to one without; other errors
-    are those of `explorer.judge_run` and `explorer.choose_images`.
+    has no explorer and says so. ``figures`` are files by the number of their figure, drawn anew by
+    default. Verdicts are those of `explorer.judge_run`. Returns the path of ``index.html``. Raises
+    InputError for a run with ground truth next to one without; other errors are those of
+    `explorer.judge_run` and `explorer.choose_images`.
     """
     judged = [explorer.judge_run(run, model) for run in runs]
     is_labelled = judged[0].is_labelled
@@ -53,8 +55,8 @@ def write_report(
         _write_run(home, position, one, names)
     for file in sorted(_STATIC.iterdir()):
         home.write_bytes(f"{_FOLDER}/{file.name}", file.read_bytes())
-    figures, missing_figures = overview.draw_figures(runs) if is_labelled else ([], [])
-    for figure in figures:
+    shown, missing_figures = overview.draw_figures(runs, figures) if is_labelled else ([], [])
+    for figure in shown:
         home.write_bytes(f"{_FOLDER}/figures/{figure['file']}", figure["content"])
     spaces = {"trim_blocks": True, "lstrip_blocks": True}
     loader = PackageLoader("metaseg_tf.report")
@@ -67,7 +69,7 @@ def write_report(
         runs=[overview.describe_run(run) for run in runs],
         origins=list(dict.fromkeys(one.origin for one in judged)),
         numbers=overview.collect_numbers(runs) if is_labelled else None,
-        figures=figures,
+        figures=shown,
         missing_figures=missing_figures,
         diagnostics=[(run.name, overview.diagnose(run)) for run in runs if is_labelled],
         explorable=any(chosen),

@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.data.cityscapes import PairSource, find_pairs
-from metaseg_tf.data.photographs import Photograph, find_photographs
+from metaseg_tf.data.classes import ClassTable
+from metaseg_tf.data.masks import find_labelled, open_labelled
+from metaseg_tf.data.photographs import find_photographs
 from metaseg_tf.data.sample import Item, Sample, Source
 from metaseg_tf.errors import NetworkError
 from metaseg_tf.networks.network import (
@@ -22,7 +24,13 @@ from metaseg_tf.networks.network import (
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.segments.dispersion import count_threads
 
-__all__ = ["NetworkSource", "ProcessNetwork", "open_cityscapes", "open_photographs"]
+__all__ = [
+    "NetworkSource",
+    "ProcessNetwork",
+    "open_cityscapes",
+    "open_folders",
+    "open_photographs",
+]
 
 
 class NetworkSource(Source):
@@ -72,19 +80,23 @@ class ProcessNetwork:
     """A network that `load_network` loads at its first use, once in each process it is sent to."""
 
     def __init__(self, source: str, options: NetworkOptions = DEFAULTS):
-        self._source, self._options = source, options
+        self.source, self.options = source, options
 
     def __reduce__(self):
-        options = self._options
+        options = self.options
         if "loaded" in vars(self):
             # What was assumed here need not be noted there.
             options = replace(options, input_range=self.loaded.settings.input_range)
-        return _network_of_process, (absolute_source(self._source), options)
+        return _network_of_process, (absolute_source(self.source), options)
 
     @cached_property
     def loaded(self):
         """The network itself."""
-        return load_network(self._source, self._options)
+        return load_network(self.source, self.options)
+
+    def describe(self) -> dict[str, Any]:
+        """All that its probabilities depend on; loads the network."""
+        return describe_network(self.source, self.loaded, self.options)
 
     @property
     def classes(self) -> int:
@@ -102,7 +114,7 @@ def _network_of_process(source: str, options: NetworkOptions) -> ProcessNetwork:
 
 
 def open_cityscapes(
-    network: str,
+    network: str | ProcessNetwork,
     root: str | os.PathLike,
     options: NetworkOptions = DEFAULTS,
     *,
@@ -111,24 +123,57 @@ def open_cityscapes(
 ) -> NetworkSource:
     """Images of Cityscapes, chosen by `find_pairs`, seen through a network by `load_network`."""
     pairs = find_pairs(root, split=split, **selection)
-    source = _see(network, PairSource(pairs, split=split), options)
-    if source.n_classes != len(source.classes):
-        raise NetworkError(
-            f"{network}: expected {len(source.classes)} classes as in Cityscapes, got "
-            f"{source.n_classes}; use a network trained on Cityscapes"
-        )
-    return source
+    return _see(_share(network, options), PairSource(pairs, split=split))
 
 
 def open_photographs(
-    network: str, paths: Iterable[str | os.PathLike], options: NetworkOptions = DEFAULTS
+    network: str,
+    paths: Iterable[str | os.PathLike],
+    options: NetworkOptions = DEFAULTS,
+    *,
+    classes: ClassTable | None = None,
+    limit: int | None = None,
 ) -> NetworkSource:
     """Photographs, found by `find_photographs`, seen through a network by `load_network`."""
-    photographs = [Photograph(path) for path in find_photographs(paths)]
-    return _see(network, Source(photographs, {"source": "photographs"}), options)
+    photographs = find_photographs(paths)[:limit]
+    images = Source(photographs, {"source": "photographs"}, classes=classes)
+    return _see(_share(network, options), images)
 
 
-def _see(network: str, images: Source, options: NetworkOptions) -> NetworkSource:
-    options = paper_options(network, options)
-    shared = ProcessNetwork(network, options)
-    return NetworkSource(shared, images, describe_network(network, shared.loaded, options))
+def open_folders(
+    network: str,
+    images: str | os.PathLike,
+    masks: str | os.PathLike,
+    options: NetworkOptions = DEFAULTS,
+    *,
+    classes: ClassTable | None = None,
+    limit: int | None = None,
+    mask_suffix: str = "",
+    **code,
+) -> NetworkSource:
+    """Images of a folder with their masks, seen through a network by `load_network`.
+
+    ``classes`` names them and gives the colours of masks; ``limit`` is how many images to take at
+    most. Images and masks are paired by `metaseg_tf.data.masks.find_labelled`, and further options
+    are those of `metaseg_tf.data.masks.open_labelled`. Raises what these raise, and NetworkError if
+    the network is not of these classes.
+    """
+    pairs, shared = find_labelled(images, masks, mask_suffix)[:limit], _share(network, options)
+    source = open_labelled(pairs, shared.classes, classes, mask_suffix=mask_suffix, **code)
+    return _see(shared, source)
+
+
+def _share(network: str | ProcessNetwork, options: NetworkOptions) -> ProcessNetwork:
+    if isinstance(network, ProcessNetwork):
+        return network
+    return ProcessNetwork(network, paper_options(network, options))
+
+
+def _see(shared: ProcessNetwork, images: Source) -> NetworkSource:
+    if images.classes is not None and len(images.classes) != shared.classes:
+        raise NetworkError(
+            f"{shared.source}: expected {len(images.classes)} classes, as the class table of the "
+            f"images has, got {shared.classes}; take a network of these classes, or its own class "
+            "table"
+        )
+    return NetworkSource(shared, images, shared.describe())

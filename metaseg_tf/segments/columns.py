@@ -232,12 +232,13 @@ def check_image_name(name: str) -> str:
     outside of the run.
     """
     encoding = sys.getfilesystemencoding()
-    fits = name and len(name.encode(errors="replace")) <= NAME_BYTES
+    fits = isinstance(name, str) and name and len(name.encode(errors="replace")) <= NAME_BYTES
     fits = fits and name.encode(encoding, "replace").decode(encoding) == name
     if not fits or not name.isprintable() or name[0] == "." or {"/", "\\"} & set(name):
-        shown = name if len(name) <= 60 else f"{name[:60]}..."
+        shown = str(name)
+        shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
         remedy = "rename it"
-        if encoding != "utf-8" and not name.isascii():
+        if encoding != "utf-8" and not shown.isascii():
             remedy = f"set PYTHONUTF8=1: this locale names files in {encoding}"
         raise InputError(
             f"image: expected a name to store its table by ({NAME_BYTES} bytes at most, "
