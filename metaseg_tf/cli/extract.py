@@ -70,50 +70,47 @@ def extract(
     """
     _check_source(softmax, network, images, cityscapes)
     given = options.dump_settings(softmax, network_options, logits, channels_first, keys)
-    if softmax is not None or images is not None:
-        # An environment variable may name it for other commands.
-        named = context.get_parameter_source("cityscapes").name == "COMMANDLINE"
-        options.refuse_unused("--network NAME alone", cityscapes=cityscapes if named else None)
-        options.refuse_unused("--cityscapes ROOT", split=split, city=city)
-    else:
-        options.refuse_unused("--softmax or --images", classes=classes)
-    if network is None:
-        options.refuse_unused("--network NAME", images=images)
-    if images is None:
-        options.refuse_unused("--images DIR", masks=masks)
-    if masks is None:
-        options.refuse_unused("--masks DIR", mask_suffix=mask_suffix, ignore_colour=ignore_colour)
-    if masks is None and softmax is None:
-        ignored = {"reduce_zero_label": reduce_zero_label, "void": void if images else None}
-        options.refuse_unused("--softmax or --masks", **ignored)
+    # An environment variable may name Cityscapes for other commands.
+    asked = context.get_parameter_source("cityscapes").name == "COMMANDLINE"
+    for needed, missing, unused in (
+        ("--network NAME", network is None, {"images": images}),
+        ("--images DIR", images is None, {"masks": masks}),
+        (
+            "--masks DIR",
+            masks is None,
+            {"mask_suffix": mask_suffix, "ignore_colour": ignore_colour},
+        ),
+        ("--softmax or --images", not (softmax or images), {"classes": classes}),
+        ("--softmax or --masks", not (softmax or masks), {"reduce_zero_label": reduce_zero_label}),
+        ("--masks DIR", images and not masks, {"void": void}),
+        ("--cityscapes ROOT", softmax or images, {"split": split, "city": city}),
+        ("--network NAME alone", asked and (softmax or images), {"cityscapes": cityscapes}),
+    ):
+        if missing:
+            options.refuse_unused(needed, **unused)
     console.start_tensorflow()
-    from metaseg_tf.data.classes import load_classes
+    from metaseg_tf.data.classes import VOID, load_classes
     from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs import extraction, sources
 
     table = None if classes is None else load_classes(classes)
-    truth = {"void": void, "reduce_zero_label": reduce_zero_label}
     if softmax is not None:
         source = open_dumps(softmax, limit=limit, classes=table, **given)
-    elif masks is not None:
-        chosen = {"classes": table, "limit": limit, "mask_suffix": mask_suffix or ""}
-        code = {**truth, "ignore_colours": ignore_colour or ()}
-        source = sources.open_folders(network, images, masks, network_options, **chosen, **code)
-        # Masks become class ids as they are read.
-        truth = {}
     elif images is not None:
-        source = sources.open_photographs(
-            network, [images], network_options, classes=table, limit=limit
+        code = {"mask_suffix": mask_suffix or "", "ignore_colours": ignore_colour or ()}
+        code |= {"void": void, "reduce_zero_label": reduce_zero_label}
+        source = sources.open_folders(
+            network, images, masks, network_options, classes=table, limit=limit, **code
         )
+        # Masks become class ids while they are read.
+        void, reduce_zero_label = None, False
     else:
         source = sources.open_cityscapes(
             network, cityscapes, network_options, split=split or "val", city=city, limit=limit
         )
+    void = VOID if void is None else void
     settings = extraction.MeasureSettings(
-        convention=convention,
-        connectivity=connectivity,
-        labeller=labeller,
-        **{name: value for name, value in truth.items() if value is not None},
+        convention, void, connectivity, labeller, reduce_zero_label
     )
     run = extraction.open_run(out, source, settings)
     with console.long_work(out, scheduler, workers, worker_resources) as cluster:
