@@ -20,7 +20,7 @@ import numpy as np
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, in_one_line
 
-__all__ = ["CITYSCAPES", "KINDS", "MAX_CLASSES", "VOID", "ClassTable", "load_classes"]
+__all__ = ["CITYSCAPES", "KINDS", "MAX_CLASSES", "VOID", "ClassTable", "load_classes", "shorten"]
 
 #: Marks pixels outside of every class in the uint8 maps of this package.
 VOID = 255
@@ -160,6 +160,11 @@ def load_classes(source: str | os.PathLike) -> ClassTable:
             f"read ({in_one_line(error)}); write one name per line, or give {', '.join(BUILT_IN)}"
         ) from error
     return ClassTable.from_json(rows)
+
+
+def shorten(name: str, most: int = 24) -> str:
+    """A name where space is scarce: at most ``most`` characters, the last an ellipsis."""
+    return name if len(name) <= most else name[: most - 1].rstrip(" ,;") + "…"
 
 
 @lru_cache
