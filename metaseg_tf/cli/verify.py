@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import print_json, print_paths, print_table
+from metaseg_tf.cli.console import print_json, print_paths, print_table, print_text
 from metaseg_tf.cli.options import AsJson
 
 __all__ = ["verify"]
@@ -42,9 +42,9 @@ def verify(
     if as_json:
         print_json(verification.to_json())
     else:
-        print_table(verification.table())
+        print_table(verification.table(), titles=2)
         for hint in verification.hints:
-            typer.echo(f"- {hint}")
+            print_text(f"- {hint}")
         print_paths(paths)
     if not verification.passed:
         raise typer.Exit(1)
