@@ -9,8 +9,10 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from metaseg_tf import __version__
+from metaseg_tf.analysis.scores import FEW
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel
+from metaseg_tf.paper.verify import format_number
 from metaseg_tf.pictures import QUALITY_COLOURS, heat_colours
 from metaseg_tf.report import explorer, overview
 from metaseg_tf.runs.run import Run
@@ -68,6 +70,9 @@ def write_report(
         doubtful=explorer.DOUBTFUL,
         runs=[overview.describe_run(run) for run in runs],
         origins=list(dict.fromkeys(one.origin for one in judged)),
+        glances=[overview.score_verdicts(one, model) for one in judged if is_labelled],
+        few=FEW,
+        format_number=format_number,
         numbers=overview.collect_numbers(runs) if is_labelled else None,
         figures=shown,
         missing_figures=missing_figures,

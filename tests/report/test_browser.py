@@ -358,6 +358,34 @@ def test_the_scatter_by_keyboard(page):
     assert page.locator("#point").get_attribute("data-segment") == str(worst)
 
 
+@wide_and_narrow
+def test_the_table_by_class_is_sorted_by_a_click(page):
+    table = page.locator("table.sortable").first
+    assert table.locator("tbody").nth(0).inner_text().startswith("all classes")
+    rows = table.locator("tbody").nth(1).locator("tr")
+    count = rows.count()
+
+    def column(number):
+        texts = rows.locator(":scope > *").all_inner_texts()[number :: len(table_head)]
+        return [float("nan") if t == "n/a" else float(t.split("%")[0].split()[0]) for t in texts]
+
+    table_head = table.locator("thead th").all_inner_texts()
+    segments = column(1)
+    assert segments == sorted(segments, reverse=True)
+    for number in (2, 3):
+        for order in ("descending", "ascending"):
+            table.locator("thead button").nth(number).click()
+            assert table.locator("[aria-sort]").get_attribute("aria-sort") == order
+            shown = np.array(column(number))
+            numbers = shown[~np.isnan(shown)]
+            assert np.isnan(shown[len(numbers) :]).all()
+            assert (np.diff(numbers) * (-1 if order == "descending" else 1) >= 0).all()
+    table.locator("thead button").first.click()
+    names = rows.locator("th").all_inner_texts()
+    assert names == sorted(names)
+    assert len(names) == count
+
+
 def test_all_controls_have_names(page):
     nameless = page.evaluate(
         "() => [...document.querySelectorAll('button, select, input')]"
