@@ -141,8 +141,15 @@ def test_the_site_leads_to_every_page():
     assert {DOCS / name for name in listed} == {*DOCS.rglob("*.md")} - records
 
 
-def test_the_api_names_modules_that_exist():
+def test_the_api_begins_with_the_public_names_and_ends_there():
     names = re.findall(r"^::: (.*)$", (DOCS / "api.md").read_text(), re.MULTILINE)
+    public = {name for name in metaseg_tf.__all__ if name != "__version__"}
+    assert sorted(names) == sorted(f"metaseg_tf.{name}" for name in public)
+
+
+def test_what_is_behind_it_are_modules_that_exist():
+    names = re.findall(r"^::: (.*)$", (DOCS / "internals.md").read_text(), re.MULTILINE)
+    assert names
     assert [name for name in names if importlib.util.find_spec(name) is None] == []
 
 
