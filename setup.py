@@ -25,7 +25,12 @@ setup(
     ],
     package_dir={"metaseg_tf.deeplab_checkpoints": "deeplab_checkpoints"},
     package_data={
-        "metaseg_tf": ["VERSION", "report/static/*", "report/templates/*"],
+        "metaseg_tf": [
+            "VERSION",
+            "data/class_tables/*.csv",
+            "report/static/*",
+            "report/templates/*",
+        ],
         "metaseg_tf.deeplab_checkpoints": ["demo_*.pb", "demo_*.json", "*.md"],
     },
     # tensorflow-addons ended with 0.23.0, which needs TensorFlow 2.15 and so Python 3.11 at most.
@@ -53,6 +58,12 @@ setup(
         "rich>=13.8",
     ],
     extras_require={
+        # Newer releases of onnx need an ml_dtypes that TensorFlow 2.15 does not take.
+        "onnx": [
+            "onnxruntime>=1.20",
+            "onnx>=1.17,<1.19; python_version < '3.12'",
+            "onnx>=1.18; python_version >= '3.12'",
+        ],
         "cluster": ["distributed>=2024.8", "cryptography>=42", "fsspec>=2024.6"],
         "dev": [
             "ruff>=0.17",

@@ -23,6 +23,8 @@ REQUIRED = (
 #: Distribution -> what needs it.
 OPTIONAL = {
     "tensorflow-addons": "extract --labeller tfa (Python 3.10 and 3.11 only)",
+    "onnxruntime": "networks in .onnx files",
+    "onnx": "networks in .onnx files",
     "distributed": "extract --workers and --scheduler",
     "cryptography": "extract --workers",
     "fsspec": "run folders at an address such as s3://bucket/XC",

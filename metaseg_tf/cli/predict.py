@@ -35,6 +35,7 @@ def predict(
         ),
     ] = None,
     on_error: options.OnError = "stop",
+    keep_maps: options.KeepMaps = 20,
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
     worker_resources: options.WorkerResources = None,
@@ -75,7 +76,7 @@ def predict(
     with console.long_work(out, scheduler, workers, worker_resources) as cluster:
         skip = on_error == "skip"
         results = prediction.predict(
-            source, judge, run, settings, skip_errors=skip, cluster=cluster
+            source, judge, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=cluster
         )
         finished = list(console.show_progress(results, len(source), "judging", quiet=quiet))
     written = prediction.write_judged(run)
