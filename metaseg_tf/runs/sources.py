@@ -95,7 +95,7 @@ class ProcessNetwork:
 
     def describe(self) -> dict[str, Any]:
         """All that its probabilities depend on; loads the network."""
-        return describe_network(self.source, self.loaded, self.options)
+        return describe_network(self._source, self.loaded, self._options)
 
     @property
     def classes(self) -> int:
