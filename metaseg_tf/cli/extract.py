@@ -11,6 +11,9 @@ from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 __all__ = ["extract"]
 
+#: Classes that are listed at most; of more, the best and the worst.
+_LISTED = 24
+
 
 @options.with_network_options
 def extract(
@@ -70,50 +73,47 @@ def extract(
     """
     _check_source(softmax, network, images, cityscapes)
     given = options.dump_settings(softmax, network_options, logits, channels_first, keys)
-    if softmax is not None or images is not None:
-        # An environment variable may name it for other commands.
-        named = context.get_parameter_source("cityscapes").name == "COMMANDLINE"
-        options.refuse_unused("--network NAME alone", cityscapes=cityscapes if named else None)
-        options.refuse_unused("--cityscapes ROOT", split=split, city=city)
-    else:
-        options.refuse_unused("--softmax or --images", classes=classes)
-    if network is None:
-        options.refuse_unused("--network NAME", images=images)
-    if images is None:
-        options.refuse_unused("--images DIR", masks=masks)
-    if masks is None:
-        options.refuse_unused("--masks DIR", mask_suffix=mask_suffix, ignore_colour=ignore_colour)
-    if masks is None and softmax is None:
-        ignored = {"reduce_zero_label": reduce_zero_label, "void": void if images else None}
-        options.refuse_unused("--softmax or --masks", **ignored)
+    # An environment variable may name Cityscapes for other commands.
+    asked = context.get_parameter_source("cityscapes").name == "COMMANDLINE"
+    for needed, missing, unused in (
+        ("--network NAME", network is None, {"images": images}),
+        ("--images DIR", images is None, {"masks": masks}),
+        (
+            "--masks DIR",
+            masks is None,
+            {"mask_suffix": mask_suffix, "ignore_colour": ignore_colour},
+        ),
+        ("--softmax or --images", not (softmax or images), {"classes": classes}),
+        ("--softmax or --masks", not (softmax or masks), {"reduce_zero_label": reduce_zero_label}),
+        ("--masks DIR", images and not masks, {"void": void}),
+        ("--cityscapes ROOT", softmax or images, {"split": split, "city": city}),
+        ("--network NAME alone", asked and (softmax or images), {"cityscapes": cityscapes}),
+    ):
+        if missing:
+            options.refuse_unused(needed, **unused)
     console.start_tensorflow()
-    from metaseg_tf.data.classes import load_classes
+    from metaseg_tf.data.classes import VOID, load_classes
     from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs import extraction, sources
 
     table = None if classes is None else load_classes(classes)
-    truth = {"void": void, "reduce_zero_label": reduce_zero_label}
     if softmax is not None:
         source = open_dumps(softmax, limit=limit, classes=table, **given)
-    elif masks is not None:
-        chosen = {"classes": table, "limit": limit, "mask_suffix": mask_suffix or ""}
-        code = {**truth, "ignore_colours": ignore_colour or ()}
-        source = sources.open_folders(network, images, masks, network_options, **chosen, **code)
-        # Masks become class ids as they are read.
-        truth = {}
     elif images is not None:
-        source = sources.open_photographs(
-            network, [images], network_options, classes=table, limit=limit
+        code = {"mask_suffix": mask_suffix or "", "ignore_colours": ignore_colour or ()}
+        code |= {"void": void, "reduce_zero_label": reduce_zero_label}
+        source = sources.open_folders(
+            network, images, masks, network_options, classes=table, limit=limit, **code
         )
+        # Masks become class ids while they are read.
+        void, reduce_zero_label = None, False
     else:
         source = sources.open_cityscapes(
             network, cityscapes, network_options, split=split or "val", city=city, limit=limit
         )
+    void = VOID if void is None else void
     settings = extraction.MeasureSettings(
-        convention=convention,
-        connectivity=connectivity,
-        labeller=labeller,
-        **{name: value for name, value in truth.items() if value is not None},
+        convention, void, connectivity, labeller, reduce_zero_label
     )
     run = extraction.open_run(out, source, settings)
     with console.long_work(out, scheduler, workers, worker_resources) as cluster:
@@ -148,16 +148,23 @@ def _check_source(
 
 def _print_miou(run) -> None:
     """Class-wise IoU and mIoU over the run, and the published mIoU of the paper's runs."""
-    from metaseg_tf.paper.published import find_published, paper_network
+    from metaseg_tf.data.classes import shorten
+    from metaseg_tf.paper.published import IMAGES, find_published, paper_network
 
     results = run.manifest.results
     if "miou" not in results:
         return
-    width = max(14, *map(len, run.classes.names))
-    for name, iou in zip(run.classes.names, results["class_iou"], strict=True):
+    rows = [*zip(run.classes.names, results["class_iou"], strict=True)]
+    if len(rows) > _LISTED:
+        rated = sorted((row for row in rows if row[1] is not None), key=lambda row: -row[1])
+        rows = rated[: _LISTED // 2] + rated[_LISTED // 2 :][-_LISTED // 2 :]
+        typer.echo(f"  the best and worst of {len(run.classes)} classes; run.json has all")
+    rows = [(shorten(name, 50), iou) for name, iou in rows]
+    width = max(14, *(len(name) for name, _ in rows))
+    for name, iou in rows:
         typer.echo(f"  {name:{width}} " + ("  n/a" if iou is None else f"{iou:7.2%}"))
     images = number_of(results["images"], "image")
     typer.echo(f"  {'mIoU':{width}} {results['miou']:7.2%} over {images}")
     if role := paper_network(run.manifest):
         published = find_published("section 3", role, "miou").value
-        typer.echo(f"  {'published':{width}} {published:7.2%} over 500 images")
+        typer.echo(f"  {'published':{width}} {published:7.2%} over {IMAGES} images")

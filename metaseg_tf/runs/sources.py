@@ -19,7 +19,6 @@ from metaseg_tf.networks.network import (
     absolute_source,
     describe_network,
     load_network,
-    paper_options,
 )
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.segments.dispersion import count_threads
@@ -80,23 +79,23 @@ class ProcessNetwork:
     """A network that `load_network` loads at its first use, once in each process it is sent to."""
 
     def __init__(self, source: str, options: NetworkOptions = DEFAULTS):
-        self.source, self.options = source, options
+        self._source, self._options = source, options
 
     def __reduce__(self):
-        options = self.options
+        options = self._options
         if "loaded" in vars(self):
             # What was assumed here need not be noted there.
             options = replace(options, input_range=self.loaded.settings.input_range)
-        return _network_of_process, (absolute_source(self.source), options)
+        return _network_of_process, (absolute_source(self._source), options)
 
     @cached_property
     def loaded(self):
         """The network itself."""
-        return load_network(self.source, self.options)
+        return load_network(self._source, self._options)
 
     def describe(self) -> dict[str, Any]:
         """All that its probabilities depend on; loads the network."""
-        return describe_network(self.source, self.loaded, self.options)
+        return describe_network(self._source, self.loaded, self._options)
 
     @property
     def classes(self) -> int:
@@ -127,23 +126,19 @@ def open_cityscapes(
 
 
 def open_photographs(
-    network: str,
+    network: str | ProcessNetwork,
     paths: Iterable[str | os.PathLike],
     options: NetworkOptions = DEFAULTS,
-    *,
-    classes: ClassTable | None = None,
-    limit: int | None = None,
 ) -> NetworkSource:
     """Photographs, found by `find_photographs`, seen through a network by `load_network`."""
-    photographs = find_photographs(paths)[:limit]
-    images = Source(photographs, {"source": "photographs"}, classes=classes)
+    images = Source(find_photographs(paths), {"source": "photographs"})
     return _see(_share(network, options), images)
 
 
 def open_folders(
-    network: str,
+    network: str | ProcessNetwork,
     images: str | os.PathLike,
-    masks: str | os.PathLike,
+    masks: str | os.PathLike | None = None,
     options: NetworkOptions = DEFAULTS,
     *,
     classes: ClassTable | None = None,
@@ -151,29 +146,29 @@ def open_folders(
     mask_suffix: str = "",
     **code,
 ) -> NetworkSource:
-    """Images of a folder with their masks, seen through a network by `load_network`.
+    """Images of a folder, at most ``limit``, with their masks, seen through a network.
 
-    ``classes`` names them and gives the colours of masks; ``limit`` is how many images to take at
-    most. Images and masks are paired by `metaseg_tf.data.masks.find_labelled`, and further options
-    are those of `metaseg_tf.data.masks.open_labelled`. Raises what these raise, and NetworkError if
-    the network is not of these classes.
+    Without ``masks``, they have no ground truth. Images and masks are paired by `find_labelled`;
+    ``classes`` names them, and further options are those of `open_labelled`. Raises what these and
+    `load_network` raise, and NetworkError if the network is not of these classes.
     """
+    if masks is None:
+        photographs, shared = find_photographs([images])[:limit], _share(network, options)
+        return _see(shared, Source(photographs, {"source": "photographs"}, classes=classes))
     pairs, shared = find_labelled(images, masks, mask_suffix)[:limit], _share(network, options)
-    source = open_labelled(pairs, shared.classes, classes, mask_suffix=mask_suffix, **code)
-    return _see(shared, source)
+    code["mask_suffix"] = mask_suffix
+    return _see(shared, open_labelled(pairs, shared.classes, classes, **code))
 
 
 def _share(network: str | ProcessNetwork, options: NetworkOptions) -> ProcessNetwork:
-    if isinstance(network, ProcessNetwork):
-        return network
-    return ProcessNetwork(network, paper_options(network, options))
+    return network if isinstance(network, ProcessNetwork) else ProcessNetwork(network, options)
 
 
-def _see(shared: ProcessNetwork, images: Source) -> NetworkSource:
-    if images.classes is not None and len(images.classes) != shared.classes:
+def _see(network: ProcessNetwork, images: Source) -> NetworkSource:
+    settings = network.describe()
+    if images.classes is not None and len(images.classes) != network.classes:
         raise NetworkError(
-            f"{shared.source}: expected {len(images.classes)} classes, as the class table of the "
-            f"images has, got {shared.classes}; take a network of these classes, or its own class "
-            "table"
+            f"{settings['network']}: expected {len(images.classes)} classes, as the images' class "
+            f"table has, got {network.classes}; take a network of these classes, or its own table"
         )
-    return NetworkSource(shared, images, shared.describe())
+    return NetworkSource(network, images, settings)

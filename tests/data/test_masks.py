@@ -200,13 +200,13 @@ def write_png(path, width, bits, kind, row):
 )
 def test_what_pillow_would_turn_into_other_numbers_is_refused(tmp_path, bits, kind, row):
     write_png(tmp_path / "a.png", 2, bits, kind, row)
-    with pytest.raises(DataFormatError, match="store it as a PNG of 8 bits"):
+    with pytest.raises(DataFormatError, match="store all masks in one way, as PNG of 8 bits"):
         MaskCode(3, ROAD, by_colour=kind > 0).read(tmp_path / "a.png")
 
 
 def test_all_masks_are_stored_as_the_first(tmp_path):
     save(tmp_path / "a.png", ROAD.palette[[[0]]])
-    with pytest.raises(DataFormatError, match="as in the first mask, got colours"):
+    with pytest.raises(DataFormatError, match="palette as in the first mask, got RGB"):
         MaskCode(3, ROAD).read(tmp_path / "a.png")
 
 

@@ -57,10 +57,10 @@ def test_a_network_file_is_found_from_elsewhere(loads, tmp_path, monkeypatch):
 
 def test_what_was_assumed_of_pixels_is_not_asked_again_elsewhere(loads):
     network = ProcessNetwork("any", NetworkOptions(tile=9))
-    assert pickle.loads(pickle.dumps(network)).options == NetworkOptions(tile=9)
+    assert pickle.loads(pickle.dumps(network))._options == NetworkOptions(tile=9)
     assert network.classes == 19
     elsewhere = pickle.loads(pickle.dumps(network))
-    assert elsewhere.options == NetworkOptions(tile=9, input_range="0..255")
+    assert elsewhere._options == NetworkOptions(tile=9, input_range="0..255")
 
 
 @pytest.fixture

@@ -30,7 +30,9 @@ metaseg.why = (() => {
   function explain(run, segment, { step, values }) {
     const width = step.length;
     const at = (j) => values[segment.place * width + j] * step[j];
-    const entries = [...run.entries, { name: "class", symbol: "C", words: "class probabilities" }];
+    const metrics = Object.keys(run.means).filter((name) => name in run.metrics).map((name) => (
+      { name, mean: run.means[name], symbol: run.metrics[name][0], words: run.metrics[name][1] }));
+    const entries = [...metrics, { name: "class", symbol: "C", words: "class probabilities" }];
     const parts = entries.map((entry, j) => ({ entry, value: at(j + 1) }))
       .sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
     return { base: at(0), parts, sum: parts.reduce((sum, { value }) => sum + value, at(0)) };
@@ -76,7 +78,7 @@ metaseg.why = (() => {
     return element("ul", { className: "why", "data-verdict": verdict },
       end("average segment", found.base),
       ...first.map(({ entry, value }) => row(
-        [element("var", {}, ...symbol(entry.symbol, entry.name)), ` ${entry.words.split(";")[0]}`],
+        [element("var", {}, ...symbol(entry.symbol, entry.name)), ` ${entry.words.split(/[;,]/)[0].replaceAll("*", "×")}`],
         compare(segment, entry), value)),
       ...(rest.length ? [row([`the ${rest.length} others together`], "", others)] : []),
       end(conclude(segment, verdict, found.sum), found.sum));
