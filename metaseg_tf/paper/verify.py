@@ -15,16 +15,9 @@ from metaseg_tf.paper.quantities import FALSE_POSITIVES, MIOU, SEGMENTS, Quantit
 from metaseg_tf.runs.run import Manifest, Run, compare_settings
 
 __all__ = [
-    "FAILURES",
-    "VERDICTS",
-    "Comparison",
-    "Verification",
-    "compare",
-    "explain",
-    "format_number",
-    "standard_error",
-    "verify",
-]
+    "FAILURES", "VERDICTS", "Comparison", "Verification", "compare", "explain", "format_number",
+    "standard_error", "verify",
+]  # fmt: skip
 
 #: From best to worst. "missing": the runs do not give the number.
 VERDICTS = ("match", "near", "off", "missing")
