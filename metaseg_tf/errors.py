@@ -4,19 +4,10 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
-    "ClusterError",
-    "DataFormatError",
-    "InputError",
-    "MetaSegError",
-    "MissingDependencyError",
-    "NetworkError",
-    "RunError",
-    "SettingsMismatchError",
-    "ShapeError",
-    "UnsafeGraphError",
-    "in_one_line",
-    "suggest",
-]
+    "ClusterError", "DataFormatError", "InputError", "MetaSegError", "MissingDependencyError",
+    "NetworkError", "RunError", "SettingsMismatchError", "ShapeError", "UnsafeGraphError",
+    "in_one_line", "number_of", "suggest",
+]  # fmt: skip
 
 
 class MetaSegError(Exception):
@@ -62,6 +53,17 @@ class MissingDependencyError(MetaSegError, ImportError):
 def in_one_line(error: Exception | str, limit: int | None = 160) -> str:
     """The text of another library's error, short enough to be quoted in a message of ours."""
     return " ".join(str(error).split())[:limit] or type(error).__name__
+
+
+def number_of(n: int, noun: str) -> str:
+    """A number with its noun, such as "1 image" and "2 images".
+
+    Examples
+    --------
+    >>> number_of(1, "class"), number_of(1200, "class")
+    ('1 class', '1200 classes')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def suggest(given: str, known: Iterable[str], otherwise: str) -> str:

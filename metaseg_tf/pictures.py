@@ -5,37 +5,19 @@ It knows neither tables nor data sets: whoever paints classes passes their colou
 
 import io
 import os
-from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
-from PIL import Image, ImageColor
-
-from metaseg_tf.errors import InputError
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 __all__ = [
-    "HEAT_MAP",
-    "QUALITY_COLOURS",
-    "UNKNOWN",
-    "decode_numbers",
-    "encode_numbers",
-    "heat_colours",
-    "interpolate_colours",
-    "overlay_classes",
-    "paint_segments",
-    "read_numbers",
-    "to_jpeg",
-    "to_png",
-]
+    "HEAT_MAP", "QUALITY_COLOURS", "UNKNOWN", "decode_numbers", "encode_numbers", "heat_colours",
+    "interpolate_colours", "overlay_classes", "paint_segments", "read_numbers", "to_jpeg",
+    "to_png", "with_legend",
+]  # fmt: skip
 
-#: Name -> colours of an IoU, true or predicted, from 0 to 1, evenly spaced. The first are like
-#: those of the paper; the second are safe for readers who cannot distinguish red from green.
-QUALITY_COLOURS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "red-green": ("#be1420", "#f48c3c", "#fae078", "#8cc85a", "#0a7d3c"),
-        "orange-blue": ("#a03c00", "#eb8c32", "#f0ebdc", "#6eaad7", "#084696"),
-    }
-)
+#: Colours of an IoU, true or predicted, from 0 to 1, evenly spaced: from orange to blue in steps
+#: of much the same size, also to readers who cannot distinguish red from green.
+QUALITY_COLOURS = ("#a03c00", "#eda255", "#f0ebdc", "#6eaad7", "#084696")
 #: Colour of segments without a value.
 UNKNOWN = "#bbbbbb"
 #: Matplotlib's name of the colours of a dispersion in [0, 1].
@@ -43,14 +25,14 @@ HEAT_MAP = "inferno"
 _OPACITY = 0.6
 _CLASS_OPACITY = 0.65
 _BORDER_LIGHTNESS = 0.35
+# A legend's least width, and its font's least size, in pixels.
+_LEGEND_WIDTH, _LEGEND_FONT = 420, 11
 
 
-def interpolate_colours(values: np.ndarray, colours: str = "red-green") -> np.ndarray:
-    """Colours uint8 [..., 3] of values in [0, 1] on one of the ``QUALITY_COLOURS``; NaN is grey."""
-    if colours not in QUALITY_COLOURS:
-        raise InputError(f"colours: expected one of {', '.join(QUALITY_COLOURS)}, got {colours!r}")
+def interpolate_colours(values: np.ndarray) -> np.ndarray:
+    """Colours uint8 [..., 3] of values in [0, 1] between ``QUALITY_COLOURS``; NaN is grey."""
     values = np.asarray(values, float)
-    anchors = np.array([ImageColor.getrgb(colour) for colour in QUALITY_COLOURS[colours]], float)
+    anchors = np.array([ImageColor.getrgb(colour) for colour in QUALITY_COLOURS], float)
     at = np.linspace(0, 1, len(anchors))
     painted = np.stack([np.interp(values, at, channel) for channel in anchors.T], -1)
     painted[np.isnan(values)] = ImageColor.getrgb(UNKNOWN)
@@ -99,7 +81,6 @@ def paint_segments(
     values: np.ndarray,
     image: np.ndarray | None = None,
     *,
-    colours: str = "red-green",
     void: int = 0,
 ) -> np.ndarray:
     """Segments in the colours of their values, over the photograph if there is one.
@@ -111,8 +92,6 @@ def paint_segments(
     values : float64 [n]
         In [0, 1]; NaN for segments without a value, which become grey.
     image : uint8 [H, W, 3], optional
-    colours : str
-        One of ``QUALITY_COLOURS``.
     void : int
         Grey level of pixels that have neither a segment nor an image: black by default.
 
@@ -122,7 +101,7 @@ def paint_segments(
         Borders of segments are dark.
     """
     table = np.full((len(values) + 1, 3), void, np.uint8)
-    table[1:] = interpolate_colours(values, colours)
+    table[1:] = interpolate_colours(values)
     painted = table[segments]
     if image is not None:
         mixed = _OPACITY * painted + (1 - _OPACITY) * image
@@ -136,6 +115,27 @@ def paint_segments(
         painted = np.rint(painted).astype(np.uint8)
     painted[borders] = dark
     return painted
+
+
+def with_legend(painted: np.ndarray) -> np.ndarray:
+    """A picture uint8 [H, W, 3] of predicted IoU_adj, with a strip below that explains its colours.
+
+    The picture keeps its place at the upper left, pixel by pixel. One that is too narrow for the
+    words gets a white margin at its right.
+    """
+    height, width = painted.shape[:2]
+    whole = max(width, _LEGEND_WIDTH)
+    size = max(whole // 50, _LEGEND_FONT)
+    page = Image.new("RGB", (whole, height + 2 * size), "white")
+    page.paste(Image.fromarray(painted))
+    pen, font, middle = ImageDraw.Draw(page), ImageFont.load_default(size), height + size
+    words = "predicted quality (IoU_adj):  0, doubtful", "1, trusted"
+    pen.text((size, middle), words[0], "black", font, "lm")
+    pen.text((whole - size, middle), words[1], "black", font, "rm")
+    start, end = (2 * size + int(pen.textlength(word, font)) for word in words)
+    ramp = interpolate_colours(np.linspace(0, 1, whole - start - end))
+    page.paste(Image.fromarray(np.tile(ramp, (size, 1, 1))), (start, middle - size // 2))
+    return np.asarray(page)
 
 
 def encode_numbers(segments: np.ndarray) -> np.ndarray:

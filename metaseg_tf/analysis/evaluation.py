@@ -16,6 +16,7 @@ from typing import Protocol as Interface
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from metaseg_tf.analysis.classification import Classification, fit_classification
 from metaseg_tf.analysis.design import Design, build_design
@@ -27,18 +28,13 @@ from metaseg_tf.segments.columns import IOU_COLUMNS
 from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 
 __all__ = [
-    "Evaluation",
-    "KeptFits",
-    "diagnose_run",
-    "evaluate",
-    "evaluate_run",
-    "load_segments",
+    "Evaluation", "KeptFits", "diagnose_run", "evaluate", "evaluate_run", "load_segments",
     "summarise",
-]
+]  # fmt: skip
 
 _LOGGER = logging.getLogger(__name__)
 #: Part of the fingerprint: to be raised when the fits of equal tables change.
-_FITS = 2
+_FITS = 3
 # Two runs are compared at a time; table and fits of each take less than 100 MB at the paper's size.
 _RUNS_IN_MEMORY = 2
 
@@ -116,6 +112,19 @@ class Evaluation:
         if self.kept is None:
             return fit(*about)
         return self.kept.recall(name, lambda arrays: rebuild(arrays, *about), lambda: fit(*about))
+
+    def judge_held_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """Probability of a false positive by each split, and the rows that it was not fitted to.
+
+        By the penalised fits at ``classification.best_c``: float64 and bool, both [splits, n].
+        """
+        held_out = self.protocol.draw_splits(self.design)
+        best = self.protocol.C.index(self.classification.best_c)
+        log_odds = [
+            self.protocol.features(self.design, ~held) @ path.coef[best] + path.intercept[best]
+            for held, path in zip(held_out, self.classification.paths, strict=True)
+        ]
+        return expit(-np.array(log_odds)), held_out
 
     def tidy(self) -> pd.DataFrame:
         """``evaluation.csv``: columns split, target, model, score, part, value.
@@ -198,7 +207,7 @@ def diagnose_run(run: Run) -> list[tuple[str, str]]:
         # Loading statsmodels takes a second, which texts that are kept need not wait for.
         from metaseg_tf.analysis.diagnostics import diagnose
 
-        text = json.dumps([*diagnose(load_segments(run)).sections()])
+        text = json.dumps([*diagnose(load_segments(run), classes=run.classes).sections()])
         return rebuild({"sections": np.frombuffer(text.encode(), np.uint8)})
 
     def rebuild(arrays):

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from metaseg_tf.errors import number_of
+
 __all__ = ["compact"]
 
 
@@ -19,4 +21,4 @@ def compact(
 
     opened = Run(run)
     packed = opened.compact(images)
-    typer.echo(f"{run}: {packed} images packed, {len(opened.done())} in the run")
+    typer.echo(f"{run}: {number_of(packed, 'image')} packed, {len(opened.done())} in the run")

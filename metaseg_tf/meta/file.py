@@ -1,7 +1,10 @@
 """A meta model on disk: one JSON file, so that loading a stranger's model runs no code."""
 
+import hashlib
+import json
 import operator
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +14,17 @@ from metaseg_tf.data.classes import MAX_CLASSES, ClassTable
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
 from metaseg_tf.meta.model import MetaModel, Verdict
-from metaseg_tf.runs.run import parse_json, write_json
+from metaseg_tf.runs.run import Run, parse_json, write_json
 from metaseg_tf.segments.columns import CONVENTIONS, GROUPS, PAPER_GROUPS, feature_columns, group_of
 
-__all__ = ["FORMAT", "load_model", "save_model", "to_json"]
+__all__ = ["FORMAT", "compute_digest", "keep_model", "load_kept", "load_model", "save_model"]
 
 _KIND = "metaseg-tf meta model"
 FORMAT = 1
 #: Estimators that files hold without their name.
 _UNNAMED = "linear"
+#: Where a folder of judged images keeps its model.
+_KEPT = "model.json"
 
 
 def save_model(model: MetaModel, path: str | os.PathLike) -> Path:
@@ -40,13 +45,41 @@ def load_model(path: str | os.PathLike) -> MetaModel:
         If the model needs other columns than this version measures, or an unknown convention.
     """
     path = Path(path)
-    content = _read(path)
+    check_file(path)
     try:
-        model = _from_json(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _not_a_model(path, f"{type(error).__name__}: {error}") from error
-    _check(path, model)
-    return model
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataFormatError(
+            f"{path}: expected a meta model, got a file that cannot be read ({error.strerror}); "
+            "make one with metaseg-tf fit"
+        ) from error
+    return _decode(content, str(path))
+
+
+def keep_model(run: Run, model: MetaModel) -> None:
+    """Store the model in the folder of the images that it judges."""
+    run.write_text(_KEPT, json.dumps(to_json(model), indent=2) + "\n")
+
+
+def load_kept(run: Run) -> MetaModel:
+    """The model that judged the images of a folder, which `keep_model` stored there.
+
+    Raises InputError if there is none or another one, and otherwise as `load_model`.
+    """
+    with suppress(OSError):
+        model = _decode(run.read_bytes(_KEPT), f"{run.path}/{_KEPT}")
+        if compute_digest(model) == run.manifest.settings.get("model"):
+            return model
+    raise InputError(
+        f"{run.path}: expected judged images with the meta model that judged them, {_KEPT}, found "
+        "none or another; repeat the metaseg-tf predict that made the folder, with --keep-maps 20, "
+        "or name the model with --model"
+    )
+
+
+def compute_digest(model: MetaModel) -> str:
+    """16 hexadecimal digits that differ from model to model."""
+    return hashlib.sha256(json.dumps(to_json(model), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def to_json(model: MetaModel) -> dict[str, Any]:
@@ -76,15 +109,9 @@ def _describe(estimator: Estimator, role: str) -> dict[str, Any]:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    check_file(path)
+def _decode(encoded: bytes, path: str) -> MetaModel:
     try:
-        content = parse_json(path.read_bytes())
-    except OSError as error:
-        raise DataFormatError(
-            f"{path}: expected a meta model, got a file that cannot be read ({error.strerror}); "
-            "make one with metaseg-tf fit"
-        ) from error
+        content = parse_json(encoded)
     except ValueError as error:
         raise _not_a_model(path, str(error)) from error
     if content.get("kind") != _KIND:
@@ -95,7 +122,12 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path}: expected a meta model of format {FORMAT}, got {version!r:.20}, of a newer "
             "version; update metaseg-tf"
         )
-    return content
+    try:
+        model = _from_json(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _not_a_model(path, f"{type(error).__name__}: {error}") from error
+    _check(path, model)
+    return model
 
 
 def _from_json(content: dict[str, Any]) -> MetaModel:
@@ -130,7 +162,7 @@ def _estimator(content: dict[str, Any], role: str, p: int) -> Estimator:
     return getattr(ESTIMATORS[name], role).from_json(content, p)
 
 
-def _check(path: Path, model: MetaModel) -> None:
+def _check(path: str, model: MetaModel) -> None:
     differing = []
     wanted = ()
     if 2 <= model.n_classes <= MAX_CLASSES:
@@ -154,7 +186,7 @@ def _check(path: Path, model: MetaModel) -> None:
         )
 
 
-def _not_a_model(path: Path, reason: str) -> DataFormatError:
+def _not_a_model(path: str, reason: str) -> DataFormatError:
     return DataFormatError(
         f"{path}: expected a meta model, got a file that is truncated or something else "
         f"({in_one_line(reason)}); make one with metaseg-tf fit"

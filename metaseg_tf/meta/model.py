@@ -11,7 +11,7 @@ from metaseg_tf.analysis.base import Classifier, Regressor
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.runs.run import compare_settings
-from metaseg_tf.segments.columns import count_classes
+from metaseg_tf.segments.columns import count_classes, group_of
 
 __all__ = ["SCORE_COLUMNS", "MetaModel", "Verdict"]
 
@@ -19,7 +19,7 @@ __all__ = ["SCORE_COLUMNS", "MetaModel", "Verdict"]
 SCORE_COLUMNS = ("iou_adj_predicted", "iou_adj_linear", "false_positive_probability")
 
 _OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
-_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", *_OF_DUMPS)
+_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", "masks", *_OF_DUMPS)
 
 
 class Verdict(NamedTuple):
@@ -101,6 +101,34 @@ class MetaModel:
         false = np.where(inside, expit(-log_odds), self.without_interior.false_positive_probability)
         values = (linear.clip(0.0, 1.0), linear, false)
         return pd.DataFrame(dict(zip(SCORE_COLUMNS, values, strict=True)), index=table.index)
+
+    def explain(self, table: pd.DataFrame) -> pd.DataFrame:
+        """What each metric adds to the verdicts on the segments of a table.
+
+        Returns
+        -------
+        DataFrame, with the index of ``table``
+            Two levels of columns: ``iou_adj_linear`` and ``false_positive_log_odds``, unless the
+            estimator has no exact explanation, and below them ``base`` (of linear estimators the
+            verdict on a segment whose metrics are all average), each metric, and ``class`` for
+            all class probabilities together. Below one verdict each row adds up to it; NaN for
+            segments without interior, whose verdict is a constant.
+
+        Raises as `score`.
+        """
+        X, inside, found = self._standardised(table), table["S_in"].to_numpy() > 0, {}
+        of_class = np.array([group_of(name) == "class" for name in self.columns])
+        metrics = np.array(self.columns)[~of_class]
+        for verdict, sign, estimator in (
+            ("iou_adj_linear", 1, self.regressor),
+            ("false_positive_log_odds", -1, self.classifier),
+        ):
+            if (parts := estimator.explain(X)) is not None:
+                frame = pd.DataFrame(sign * parts[1][:, ~of_class], table.index, metrics)
+                frame.insert(0, "base", sign * parts[0])
+                frame["class"] = sign * parts[1][:, of_class].sum(axis=1)
+                found[verdict] = frame[inside].reindex(table.index)
+        return pd.concat(found, axis=1) if found else pd.DataFrame(index=table.index)
 
     def check_classes(self, n_classes: int) -> None:
         """Raise a SettingsMismatchError unless the model is for ``n_classes`` classes."""

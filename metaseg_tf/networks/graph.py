@@ -24,14 +24,9 @@ from metaseg_tf.untrusted.archives import read_members
 from metaseg_tf.untrusted.graphs import check_graph
 
 __all__ = [
-    "Graph",
-    "GraphFunctions",
-    "find_tail",
-    "graph_multiply_adds",
-    "import_graph",
-    "load_graph_def",
+    "Graph", "GraphFunctions", "find_tail", "graph_multiply_adds", "import_graph", "load_graph_def",
     "node_name",
-]
+]  # fmt: skip
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 #: Ops between the resize to the crop and ArgMax.

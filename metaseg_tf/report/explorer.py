@@ -15,10 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.evaluation import evaluate_run
-from metaseg_tf.errors import InputError
+from metaseg_tf.analysis.base import Classifier
+from metaseg_tf.analysis.estimators import Lasso, LeastSquares
+from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run, load_segments
+from metaseg_tf.errors import InputError, suggest
 from metaseg_tf.meta import MetaModel
-from metaseg_tf.meta.model import SCORE_COLUMNS
+from metaseg_tf.meta.file import load_kept
+from metaseg_tf.meta.model import SCORE_COLUMNS, Verdict
 from metaseg_tf.paper.figures.drawing import count_false_positives, load_judged
 from metaseg_tf.pictures import heat_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
@@ -26,19 +29,13 @@ from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS
 
 __all__ = [
-    "ROW_COLUMNS",
-    "JudgedRun",
-    "choose_images",
-    "draw_pictures",
-    "judge_run",
-    "list_segments",
-    "pack_array",
-    "pack_points",
-    "pack_segments",
-    "to_script",
-]
+    "DOUBTFUL", "ROW_COLUMNS", "JudgedRun", "choose_images", "draw_pictures", "judge_run",
+    "list_segments", "pack_array", "pack_explanation", "pack_points", "pack_segments", "to_script",
+]  # fmt: skip
 
-#: The columns of a segment that the page shows, in this order.
+#: From this probability of a false positive on a segment is doubtful: the meta classifier's verdict
+DOUBTFUL = 0.5
+#: The columns of a segment that the page shows, in this order; IoUs with ground truth only.
 ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
 _PREDICTED, _LINEAR, _FALSE_POSITIVE = SCORE_COLUMNS
 
@@ -52,75 +49,141 @@ _MAX_HEAT_WIDTH = 1024
 
 
 class JudgedRun(NamedTuple):
-    """A run with verdicts on its segments."""
+    """A run with verdicts on its segments, with ground truth or without."""
 
     run: Run
     #: The segment table with the columns ``SCORE_COLUMNS``; NaN for segments without a verdict.
     table: pd.DataFrame
     #: One sentence that says where the verdicts come from.
     origin: str
+    model: MetaModel | None  #: Whose verdicts they are; None if there are none.
+
+    @property
+    def is_labelled(self) -> bool:
+        """True if the segments have ground truth."""
+        return IOU_COLUMNS[1] in self.table
 
 
 def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
-    """Verdicts of a kept model or, without one, of split 0 of the published protocol.
+    """Verdicts of a model, for a run of judged images by default of the one kept with them.
 
-    Raises InputError if the run has no ground truth, and SettingsMismatchError if the model is for
-    another number of classes or other settings of measuring.
+    A run with ground truth is judged by split 0 of the published protocol if there is no model.
+    Raises InputError if a run has neither ground truth nor a model, SettingsMismatchError if the
+    model is for another number of classes, other settings of measuring, or other images.
     """
-    table = load_judged(run)
-    if model is None:
-        scores, origin = _score_by_first_split(run, table)
-    else:
+    table = load_segments(run).drop(columns=list(SCORE_COLUMNS), errors="ignore")
+    if model is None and "model" in run.manifest.settings:
+        model = load_kept(run)
+    if model is None or IOU_COLUMNS[1] in table:
+        load_judged(run)
+    if model is not None:
         model.check_settings(run.manifest.settings)
-        scores, known = model.score(table), model.provenance
+        known = model.provenance
         origin = (
             f"Verdicts are those of a kept meta model, fitted on {known.get('images', '?')} images "
             f"of the run {known.get('run') or '?'}."
         )
-    return JudgedRun(run, pd.concat([table, scores], axis=1), origin)
+    else:
+        origin = (
+            "Verdicts are those of split 0 of the published protocol, fitted on one half of the "
+            "segments with interior; segments without interior have none."
+        )
+        try:
+            model = _take_first_split(evaluate_run(run))
+        except InputError as error:
+            origin = f"Verdicts are missing: {error}."
+    nothing = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
+    scores = nothing if model is None else model.score(table)
+    if model is not None and isinstance(model.classifier, _Missing):
+        scores[_FALSE_POSITIVE] = np.nan
+        origin += f" Probabilities of a false positive are missing: {model.classifier.reason}."
+    return JudgedRun(run, pd.concat([table, scores], axis=1), origin, model)
 
 
-def _score_by_first_split(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    scores = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
+class _Missing(Classifier):
+    """Stands in for a classifier that cannot be fitted; its verdicts are not to be shown."""
+
+    def __init__(self, reason: InputError):
+        self.reason = reason
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        return np.zeros(len(X))
+
+
+def _take_first_split(evaluation: Evaluation) -> MetaModel:
+    """The fits of split 0 that figures 3 to 5 show, with no verdict on what has no interior."""
+    design, regression = evaluation.design, evaluation.regressions["iou_adj"]
+    classifier, regressor = Lasso(), LeastSquares()
+    regressor.coef_, regressor.intercept_ = regression.coef[0], regression.intercept[0]
     try:
-        evaluation = evaluate_run(run)
-        rows = scores.index[evaluation.design.rows]
-        scores.loc[rows, _LINEAR] = evaluation.regressions["iou_adj"].predicted
-        scores[_PREDICTED] = scores[_LINEAR].clip(0, 1)
-        scores.loc[rows, _FALSE_POSITIVE] = 1 - evaluation.classification.probability
+        path = evaluation.classification.paths[0]
+        best = evaluation.protocol.C.index(evaluation.classification.best_c)
+        classifier.coef_, classifier.intercept_ = path.coef[best], path.intercept[best]
     except InputError as error:
-        return scores, f"Verdicts are missing: {error}."
-    return scores, (
-        "Verdicts are those of split 0 of the published protocol, fitted on one half of the "
-        "segments with interior; segments without interior have none."
-    )
+        classifier = _Missing(error)
+    scales = design.mean, design.scale
+    return MetaModel(design.columns, *scales, classifier, regressor, Verdict(np.nan, np.nan))
 
 
-def choose_images(judged: Sequence[JudgedRun], limit: int) -> list[list[str]]:
-    """At most ``limit`` images of each run, those with the most false positives first.
+def _rate_images(table: pd.DataFrame) -> pd.Series:
+    """False positives with interior of each image; without truth its expected loss of pixels."""
+    if IOU_COLUMNS[1] in table:
+        return count_false_positives(table)
+    loss = (table["S"] * (1 - table[_PREDICTED])).groupby(table["image"]).sum()
+    return loss / table["S"].groupby(table["image"]).sum()
 
-    Images that all runs keep maps of come before others, so that networks can be compared.
+
+def choose_images(
+    judged: Sequence[JudgedRun], limit: int, wanted: Sequence[str] = ()
+) -> list[list[str]]:
+    """At most ``limit`` images of each run: those ``wanted``, then those that need a look most.
+
+    These are the ones with the most false positives, or without ground truth those with the largest
+    share of pixels that segments are expected to lose: area * (1 - predicted IoU_adj), summed.
+    Images that all runs keep maps of come before others, so that networks can be compared. Raises
+    InputError if no run keeps maps of one that is wanted.
     """
-    shared = set.intersection(*(one.run.with_maps() for one in judged))
-    counts = pd.concat([count_false_positives(one.table) for one in judged])
-    rank = counts.groupby(level=0).sum()
+    rank = pd.concat([_rate_images(one.table) for one in judged]).groupby(level=0).sum()
+    kept = [one.run.with_maps() & set(rank.index) for one in judged]
+    shared = set.intersection(*kept)
+    for name in set(wanted).difference(*kept):
+        todo = "repeat the command that made the run with --keep-maps all"
+        if name not in rank:
+            todo = suggest(name, set.union(*kept), "choose one of the run")
+        raise InputError(f"--image: expected an image with its maps kept, got {name!r}; {todo}")
 
     def order(name: str) -> tuple:
-        return (name not in shared, -rank.get(name, 0), name)
+        return (name not in wanted, name not in shared, -rank[name], name)
 
-    return [sorted(one.run.with_maps() & set(rank.index), key=order)[:limit] for one in judged]
+    return [sorted(names, key=order)[: max(limit, len(set(wanted)))] for names in kept]
 
 
 def list_segments(table: pd.DataFrame) -> list[list[float | int | None]]:
-    """One row per segment with `ROW_COLUMNS`; None if there is no verdict."""
+    """One row per segment with `ROW_COLUMNS`; None if there is no verdict or no truth."""
 
     def shorten(value: float | int) -> float | int | None:
         if isinstance(value, int):
             return value
         return None if math.isnan(value) else float(f"{value:.5g}")
 
+    table = table.reindex(columns=ROW_COLUMNS)
     columns = [table[name].tolist() for name in ROW_COLUMNS]
     return [[shorten(value) for value in row] for row in zip(*columns, strict=True)]
+
+
+def pack_explanation(model: MetaModel | None, rows: pd.DataFrame) -> dict[str, Any]:
+    """Verdict -> its base, what each metric adds, and the class, in each row: [rows, entries].
+
+    They are ``values`` times the ``step`` of each entry; zeros in rows without interior.
+    """
+    packed = {}
+    explained = pd.DataFrame() if model is None else model.explain(rows)
+    for verdict in explained.columns.unique(0):
+        values = np.nan_to_num(explained[verdict].to_numpy())
+        step = np.abs(values).max(axis=0, initial=1e-9) / np.iinfo(np.int16).max
+        whole = pack_array(np.rint(values / step).astype(np.int16))
+        packed[verdict] = {"step": step.tolist(), "values": whole}
+    return packed
 
 
 def draw_pictures(maps: ImageMaps, palette: np.ndarray) -> dict[str, bytes]:
@@ -163,9 +226,11 @@ def pack_points(table: pd.DataFrame, images: Sequence[str]) -> dict[str, Any]:
     judged = shown = table[table[_LINEAR].notna()]
     if len(judged) > MAX_POINTS:
         shown = judged.sample(MAX_POINTS, random_state=0).sort_index()
-    steps = {
-        name: np.rint(shown[column].clip(-3, 3).to_numpy(float) * _STEPS).astype(np.int16)
-        for name, column in (("iou_adj", "iou_adj"), ("predicted", _LINEAR))
+    values = {"iou_adj": "iou_adj", "predicted": _LINEAR, "false_positive": _FALSE_POSITIVE}
+    steps = {  # -1 where there is no probability
+        name: shown[column].fillna(-1).clip(-3, 3).mul(_STEPS).round().to_numpy(np.int16)
+        for name, column in values.items()
+        if column in shown
     }
     columns = {
         "image": pd.Categorical(shown["image"], categories=list(images)).codes.astype(np.uint32),

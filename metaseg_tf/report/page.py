@@ -1,16 +1,22 @@
 """``RUN/report/``: a page in a folder that opens from disk, without a server or network."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from metaseg_tf import __version__
+from metaseg_tf.analysis.scores import FEW
+from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel
+from metaseg_tf.paper.verify import format_number
 from metaseg_tf.pictures import QUALITY_COLOURS, heat_colours
 from metaseg_tf.report import explorer, overview
 from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.columns import METRICS
 
 __all__ = ["IMAGES", "write_report"]
 
@@ -24,35 +30,53 @@ _STATIC = Path(__file__).parent / "static"
 
 
 def write_report(
-    runs: Sequence[Run], model: MetaModel | None = None, *, images: int = IMAGES
+    runs: Sequence[Run],
+    model: MetaModel | None = None,
+    *,
+    images: int = IMAGES,
+    wanted: Sequence[str] = (),
+    figures: Mapping[int, Sequence[Path]] | None = None,
 ) -> Path:
     """Write the page of one or two runs into ``report/`` of the first.
 
-    At most ``images`` of each run can be explored; without maps the page has no explorer and says
-    so. Verdicts are the model's or, without one, those of split 0 of the published protocol.
-    Returns the path of ``index.html``; errors as `explorer.judge_run`.
+    At most ``images`` of each run can be explored, those ``wanted`` first; without maps the page
+    has no explorer and says so. ``figures`` are files by the number of their figure, drawn anew by
+    default. Verdicts are those of `explorer.judge_run`. Returns the path of ``index.html``. Raises
+    InputError for a run with ground truth next to one without; other errors are those of
+    `explorer.judge_run` and `explorer.choose_images`.
     """
     judged = [explorer.judge_run(run, model) for run in runs]
-    chosen = explorer.choose_images(judged, images)
+    is_labelled = judged[0].is_labelled
+    if any(one.is_labelled != is_labelled for one in judged):
+        raise InputError(
+            "report: expected runs with ground truth or runs without, got both; make a page of each"
+        )
+    chosen = explorer.choose_images(judged, images, wanted)
     home = runs[0]
     for position, (one, names) in enumerate(zip(judged, chosen, strict=True)):
         _write_run(home, position, one, names)
-    figures, missing_figures = overview.draw_figures(runs)
-    for figure in figures:
-        home.write_bytes(f"{_FOLDER}/figures/{figure['file']}", figure["content"])
     for file in sorted(_STATIC.iterdir()):
         home.write_bytes(f"{_FOLDER}/{file.name}", file.read_bytes())
+    shown, missing_figures = overview.draw_figures(runs, figures) if is_labelled else ([], [])
+    for figure in shown:
+        home.write_bytes(f"{_FOLDER}/figures/{figure['file']}", figure["content"])
     spaces = {"trim_blocks": True, "lstrip_blocks": True}
     loader = PackageLoader("metaseg_tf.report")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **spaces)
     text = environment.get_template("index.html").render(
         version=__version__,
+        is_labelled=is_labelled,
+        judged=judged,
+        doubtful=explorer.DOUBTFUL,
         runs=[overview.describe_run(run) for run in runs],
         origins=list(dict.fromkeys(one.origin for one in judged)),
-        numbers=overview.collect_numbers(runs),
-        figures=figures,
+        glances=[overview.score_verdicts(one) for one in judged if is_labelled],
+        few=FEW,
+        format_number=format_number,
+        numbers=overview.collect_numbers(runs) if is_labelled else None,
+        figures=shown,
         missing_figures=missing_figures,
-        diagnostics=[(run.name, overview.diagnose(run)) for run in runs],
+        diagnostics=[(run.name, overview.diagnose(run)) for run in runs if is_labelled],
         explorable=any(chosen),
     )
     return home.write_text(f"{_FOLDER}/index.html", text)
@@ -65,15 +89,22 @@ def _write_run(home: Run, position: int, judged: explorer.JudgedRun, names: Sequ
         _write_image(home, f"{folder}/{i}", (position, i), judged, name)
         for i, name in enumerate(names)
     ]
-    every = list(dict.fromkeys([*names, *judged.table["image"]]))
+    mapped, model = sorted(judged.run.with_maps()), judged.model
+    every = list(dict.fromkeys([*names, *mapped, *judged.table["image"]]))
     content = {
         "name": judged.run.name,
+        "labelled": judged.is_labelled,
         "classes": judged.run.classes.to_json(),
         "columns": explorer.ROW_COLUMNS,
         "images": images,
         "names": every,
+        "mapped": len({*names, *mapped}),
         "points": explorer.pack_points(judged.table, every),
-        "quality": dict(QUALITY_COLOURS),
+        # What explanations are made of; see explorer.pack_explanation.
+        "means": dict(zip(model.columns, model.mean.tolist(), strict=True)) if model else {},
+        "metrics": {column.name: (column.symbol, column.meaning) for column in METRICS},
+        "doubtful": explorer.DOUBTFUL,
+        "quality": QUALITY_COLOURS,
         "heat": [f"#{bytes(colour).hex()}" for colour in heat_colours(_HEAT_STEPS)],
     }
     home.write_text(f"{folder}/run.js", explorer.to_script("addRun", content))
@@ -87,7 +118,15 @@ def _write_image(
     pictures = explorer.draw_pictures(maps, judged.run.classes.palette)
     for file, content in pictures.items():
         home.write_bytes(f"{folder}/{file}", content)
-    script = explorer.to_script("putSegments", *key, explorer.pack_segments(maps.segments))
-    home.write_text(f"{folder}/segments.js", script)
     rows = judged.table[judged.table["image"] == name]
-    return {"name": name, "pictures": sorted(pictures), "rows": explorer.list_segments(rows)}
+    about = {"explanation": explorer.pack_explanation(judged.model, rows)}
+    script = explorer.to_script("putSegments", *key, explorer.pack_segments(maps.segments) | about)
+    home.write_text(f"{folder}/segments.js", script)
+    return {
+        "name": name,
+        # Marks are kept by it: they outlive a page, but not other segments.
+        "fingerprint": hashlib.sha256(maps.segments.tobytes()).hexdigest()[:16],
+        "pictures": sorted(pictures),
+        "truth": [] if maps.gt is None else np.unique(maps.gt).tolist(),
+        "rows": explorer.list_segments(rows),
+    }

@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import socket
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -137,6 +138,16 @@ class LocalFolder(_Place):
             target.parent.mkdir(parents=True, exist_ok=True)
             write_file(target, content)
 
+    def probe(self, relative: str) -> None:
+        """RunError if a file could not be written; called before the work that it will hold."""
+        with self._writing(relative):
+            target = self._own(relative)
+            if target.exists() and not target.is_file():
+                raise IsADirectoryError(errno.EISDIR, "it is not a file")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside = {"prefix": f".{target.name}.", "suffix": ".tmp", "dir": target.parent}
+            tempfile.NamedTemporaryFile(**aside).close()
+
     def remove(self, relative: str) -> None:
         """Delete a file, which may be gone already."""
         with self._writing(relative):
@@ -178,6 +189,8 @@ class LocalFolder(_Place):
                 file = opened.enter_context(open(self.path / _LOCK, "a+b", buffering=0))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Processes that are forked meanwhile, such as a DataLoader's, share the open file.
+                opened.callback(fcntl.flock, file, fcntl.LOCK_UN)
             except BlockingIOError as error:
                 owner = " ".join(os.pread(file.fileno(), 200, 0).decode(errors="replace").split())
                 raise RunError(

@@ -146,9 +146,23 @@ def test_separable_outcomes_are_logged(caplog):
     table["E"] = np.where(table["iou_adj"] > 0, 0.2, 0.8) + 0.1 * table["E"]
     with caplog.at_level(logging.WARNING):
         fit_classification(build_design(table), Protocol(n_splits=1, C=(0.1, 1.0)))
-    assert "in 1 of 1 splits the active columns separate the outcomes" in caplog.text
+    assert "in 1 of 1 splits the metrics tell false positives from other segments" in caplog.text
 
 
 def test_targets_are_two():
     with pytest.raises(InputError, match="target: expected one of iou, iou_adj"):
         fit_regression(build_design(make_table(50)), "ios")
+
+
+def test_held_out_verdicts_have_the_validation_scores(evaluation):
+    probability, held_out = evaluation.judge_held_out()
+    false_positive = ~evaluation.design.y
+    rows = evaluation.classification.tidy().query(
+        "model == 'penalized' and score == 'auroc' and part == 'validation'"
+    )
+    areas = [
+        roc_auc_score(false_positive[held], p[held])
+        for p, held in zip(probability, held_out, strict=True)
+    ]
+    np.testing.assert_allclose(areas, rows["value"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(1 - probability[0], evaluation.classification.probability)

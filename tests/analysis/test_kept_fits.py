@@ -59,7 +59,7 @@ def test_another_process_reads_what_was_fitted(run, forget, no_fits):
 
 
 def test_the_diagnosis_is_kept_as_text(run, forget, monkeypatch):
-    expected = list(diagnostics.diagnose(load_run(run.path)).sections())
+    expected = [*diagnostics.diagnose(load_run(run.path), classes=run.classes).sections()]
     assert diagnose_run(run) == expected
     monkeypatch.setattr(diagnostics, "diagnose", None)
     assert diagnose_run(run) == expected
@@ -121,7 +121,7 @@ def test_what_was_warned_of_when_it_was_fitted_is_warned_of_again(run, forget, c
     caplog.clear()
     forget()
     evaluate_run(run).tidy()
-    assert "in 10 of 10 splits the active columns separate the outcomes" in caplog.text
+    assert "in 10 of 10 splits the metrics tell false positives from other segments" in caplog.text
 
 
 def test_a_run_that_cannot_be_written_is_evaluated_all_the_same(run, forget, monkeypatch):

@@ -11,7 +11,7 @@ from metaseg_tf import judge_image, load_model
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.networks.options import NetworkOptions
-from metaseg_tf.pictures import read_numbers
+from metaseg_tf.pictures import paint_segments, read_numbers
 from metaseg_tf.runs import run
 
 NAMES = ("road", "sky", "tree", "car", "cat")
@@ -45,7 +45,7 @@ def made(tmp_path_factory):
 class FakeNetwork:
     """Sees classes in colours."""
 
-    settings, classes = NetworkOptions(16, scales=1.0, flip=False), 5
+    settings, classes, files = NetworkOptions(16, scales=1.0, flip=False), 5, ()
 
     def probabilities(self, image):
         return softmax(np.repeat(image, 2, -1)[..., :5] / 20.0, axis=-1).astype(np.float32)
@@ -89,13 +89,14 @@ def test_dumps_are_judged_into_tables_and_pictures(metaseg, made, tmp_path):
     words = ("predict", made / "model.json", "--softmax", dumps, "--out", out)
     code, output, _ = metaseg(*words, "--reject-below", 0.5)
     assert code == 0
-    assert "2 images judged" in output
+    assert "2 images judged" in " ".join(output.split())
     table = pd.read_parquet(out / "judged.parquet")
     pd.testing.assert_frame_equal(table, pd.read_csv(out / "judged.csv"), check_dtype=False)
     lines = [json.loads(line) for line in (out / "judged.jsonl").read_text().splitlines()]
     pd.testing.assert_frame_equal(table, pd.DataFrame(lines), check_dtype=False)
-    assert table.columns[:3].tolist() == ["image", "segment", "class_name"]
+    assert table.columns[:4].tolist() == ["image", "segment", "class_id", "class_name"]
     assert set(table["class_name"]) == set(NAMES)
+    assert [NAMES[j] for j in table["class_id"]] == table["class_name"].tolist()
     check_pictures(out, table, load_model(made / "model.json"), dumps)
 
 
@@ -109,7 +110,10 @@ def check_pictures(out, table, model, dumps):
     doubtful = rows["iou_adj_predicted"].to_numpy() < 0.5
     assert np.array_equal(trusted == 255, doubtful[numbers - 1])
     assert np.array_equal(trusted[trusted < 255], probs.argmax(-1)[trusted < 255])
-    assert Image.open(out / "overlays" / "s20.png").size == numbers.shape[::-1]
+    overlay = np.asarray(Image.open(out / "overlays" / "s20.png"))
+    painted = paint_segments(numbers, rows["iou_adj_predicted"].to_numpy())
+    assert np.array_equal(overlay[: numbers.shape[0], : numbers.shape[1]], painted)
+    assert overlay.shape[0] > numbers.shape[0]
 
 
 def test_a_prediction_goes_on_where_it_stopped(metaseg, made, tmp_path):
@@ -117,9 +121,30 @@ def test_a_prediction_goes_on_where_it_stopped(metaseg, made, tmp_path):
     words = ("predict", made / "model.json", "--softmax", dumps, "--out", out)
     metaseg(*words)
     (out / "segments" / "s21.parquet").unlink()
-    assert "1 images judged" in metaseg(*words)[1]
-    assert "2 kept" in metaseg(*words)[1]
+    assert "1 image judged" in " ".join(metaseg(*words)[1].split())
+    assert "2 kept" in " ".join(metaseg(*words)[1].split())
     assert not (out / "trusted").exists()
+
+
+def test_maps_are_kept_and_made_later(metaseg, made, tmp_path):
+    dumps, out = write_dumps(tmp_path / "new", (20, 21)), tmp_path / "out"
+    words = ("predict", made / "model.json", "--softmax", dumps, "--out", out, "--keep-maps")
+    metaseg(*words, 1)
+    judged = (out / "judged.csv").read_text()
+    assert run.Run(out).with_maps() == {"s20"}
+    assert "1 image judged" in " ".join(metaseg(*words, "all")[1].split())
+    assert run.Run(out).with_maps() == {"s20", "s21"}
+    assert (out / "judged.csv").read_text() == judged
+    probs, _ = make_scene(seed=21, n_classes=5)
+    maps, judgement = (
+        run.Run(out).load_maps("s21"),
+        judge_image(load_model(made / "model.json"), probs),
+    )
+    assert maps.gt is None
+    assert np.array_equal(maps.pred, judgement.pred)
+    assert np.array_equal(maps.segments, judgement.segments)
+    assert np.allclose(maps.entropy, judgement.entropy, atol=1 / 500)
+    assert (out / "model.json").read_text() == (made / "model.json").read_text()
 
 
 def test_other_settings_are_refused(metaseg, refused, made, tmp_path):
@@ -128,14 +153,28 @@ def test_other_settings_are_refused(metaseg, refused, made, tmp_path):
     assert "reject_below" in refused(*words, "--reject-below", 0.5)
 
 
+@pytest.mark.parametrize("colours", ["red-green", "orange-blue"])
+def test_a_prediction_in_former_colours_is_not_mixed_with_these(
+    metaseg, refused, made, tmp_path, colours
+):
+    words = ("predict", made / "model.json", "--softmax", made / "dumps", "--out")
+    metaseg(*words, tmp_path / "out")
+    manifest = tmp_path / "out" / "run.json"
+    content = json.loads(manifest.read_text())
+    content["settings"]["colours"] = colours
+    manifest.write_text(json.dumps(content))
+    assert f"colours '{colours}' there" in refused(*words, tmp_path / "out")
+    assert metaseg(*words, tmp_path / "another")[0] == 0
+
+
 def test_photographs_are_judged_through_a_network(metaseg, made, photographs, tmp_path):
     out = tmp_path / "out"
     words = ("--images", photographs, "--network", "net.pb", "--out", out)
     code, output, error = metaseg("predict", made / "model.json", *words)
     assert code == 0, error
-    assert "2 images judged" in output
+    assert "2 images judged" in " ".join(output.split())
     overlay = np.asarray(Image.open(out / "overlays" / "street0.png"))
-    assert overlay.shape == (40, 48, 3)
+    assert overlay.shape[0] > 40
     assert set(run.load_run(out)["image"]) == {"street0", "street1"}
 
 
@@ -163,11 +202,11 @@ def test_workers_write_what_one_process_writes(metaseg, made, photographs, tmp_p
     assert metaseg(*words, tmp_path / "here")[0] == 0
     code, output, error = metaseg(*words, tmp_path / "there", "--workers", 2)
     assert code == 0, error
-    assert "4 images judged" in output
+    assert "4 images judged" in " ".join(output.split())
     here, there = (contents_of(tmp_path / name) for name in ("here", "there"))
     assert here == there
-    # A run.json, three tables of all, and a table and two pictures of each image.
-    assert len(here) == 1 + 3 + 4 * 3
+    # A run.json, the model, three tables of all, and a table, two pictures and maps of each image.
+    assert len(here) == 2 + 3 + 4 * 4
 
 
 def contents_of(folder):
@@ -180,7 +219,7 @@ def test_a_bad_image_can_be_skipped(metaseg, made, photographs, tmp_path):
     words = ("--images", photographs, "--network", "net.pb", "--out", tmp_path / "out")
     code, output, _ = metaseg("predict", made / "model.json", *words, "--on-error", "skip")
     assert code == 0
-    assert "1 images judged" in output
+    assert "1 image judged" in " ".join(output.split())
     assert "1 failed" in output
     assert "skipped" in output
     assert "street0.png" in output

@@ -5,6 +5,7 @@ maps are those of `metaseg_tf.pictures`.
 """
 
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,41 +23,21 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
 from metaseg_tf.analysis.evaluation import load_segments
-from metaseg_tf.data.classes import ClassTable
+from metaseg_tf.data.classes import ClassTable, shorten
 from metaseg_tf.errors import DataFormatError, InputError, suggest
-from metaseg_tf.paper.published import NETWORKS
+from metaseg_tf.paper.published import NETWORKS, paper_network
 from metaseg_tf.pictures import QUALITY_COLOURS, paint_segments
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run, csv_text
 from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
-    "BLACK",
-    "BLUE",
-    "GREY",
-    "IOU_COLOURS",
-    "IOU_LABEL",
-    "LINE_COLOURS",
-    "ORANGE",
-    "VERMILION",
-    "Drawing",
-    "choose_image",
-    "class_patches",
-    "count_false_positives",
-    "iou_scale",
-    "load_judged",
-    "load_judged_maps",
-    "name_segments",
-    "new_figure",
-    "paint_ious",
-    "point_alpha",
-    "point_area",
-    "segments_of",
-    "show_picture",
-    "store_drawing",
-    "styled",
+    "BLACK", "BLUE", "GREY", "IOU_LABEL", "LINE_COLOURS", "LISTED", "ORANGE", "VERMILION",
+    "Drawing", "add_legend", "choose_image", "class_patches", "count_false_positives", "iou_scale",
+    "load_judged", "load_judged_maps", "name_segments", "new_figure", "paint_ious", "plain",
+    "point_alpha", "point_area", "segments_of", "show_picture", "store_drawing", "styled",
     "title_of",
-]
+]  # fmt: skip
 
 BLACK = "#000000"
 BLUE = "#0072B2"
@@ -67,8 +48,6 @@ VERMILION = "#D55E00"
 LINE_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, "#56B4E9", "#CC79A7", BLACK)
 
 IOU_LABEL = r"$IoU_\mathrm{adj}$"
-#: Of the ``QUALITY_COLOURS`` those that colour-blind readers can tell apart.
-IOU_COLOURS = "orange-blue"
 
 _SETTINGS = {
     "font.family": "DejaVu Sans",
@@ -100,6 +79,11 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "pdf": {"metadata": {"CreationDate": None}},
 }
 
+#: Classes that a legend names at most; others are counted.
+LISTED = 20
+# Size in inches of a legend's row, of its entry without words, and of a character in it.
+_ROW, _ENTRY, _CHARACTER = 0.165, 0.53, 0.066
+
 # Segments that bear their name: how many at most, their least share of the image, and the least
 # distance of two names in shares of height and width.
 _NAMED = 7
@@ -117,7 +101,9 @@ class Drawing:
 
 def styled() -> AbstractContextManager:
     """A context in which a figure is made and stored in the house style."""
-    return mpl.rc_context({**mpl.rcParamsDefault, "backend": "agg", **_SETTINGS})
+    # The context would not give the backend back, and a notebook would show no more figures.
+    defaults = {name: mpl.rcParamsDefault[name] for name in mpl.rcParams if name != "backend"}
+    return mpl.rc_context({**defaults, **_SETTINGS})
 
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
@@ -147,8 +133,13 @@ def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
 
 
 def title_of(run: Run) -> str:
-    """Title of a run's panel: the network, if its folder has the paper's abbreviation as name."""
-    return NETWORKS.get(run.name, run.name)
+    """Title of a run's panel: the paper's network, if it is of that and the paper's data."""
+    return NETWORKS.get(paper_network(run.manifest) or "", plain(run.name))
+
+
+def plain(text: str, most: int = 24) -> str:
+    """A name of any kind as matplotlib shows it: shortened, and not taken for mathematics."""
+    return shorten(text, most).replace("$", r"\$")
 
 
 def load_judged(run: Run) -> pd.DataFrame:
@@ -172,7 +163,7 @@ def load_judged_maps(run: Run, image: str) -> ImageMaps:
 def segments_of(
     table: pd.DataFrame, image: str, columns: Sequence[str], classes: ClassTable
 ) -> pd.DataFrame:
-    """Columns of one image's segments, with the class's name as ``class``.
+    """Columns of one image's segments, with ``class_name``.
 
     Raises InputError if the image has no segments, DataFormatError if a segment comes twice.
     """
@@ -188,7 +179,7 @@ def segments_of(
             "segments and run extract again"
         )
     names = [classes.names[j] for j in own["class_id"]]
-    return own.assign(**{"class": names}).reset_index(drop=True)
+    return own.assign(class_name=names).reset_index(drop=True)
 
 
 def count_false_positives(table: pd.DataFrame) -> pd.Series:
@@ -238,25 +229,41 @@ def paint_ious(segments: np.ndarray, values: pd.Series) -> np.ndarray:
     ``values`` in [0, 1] are by segment number; segments without a value or with NaN become grey.
     """
     by_number = values.reindex(range(1, int(segments.max()) + 1)).to_numpy(float)
-    return paint_segments(segments, by_number, colours=IOU_COLOURS, void=255)
+    return paint_segments(segments, by_number, void=255)
 
 
 def iou_scale() -> ScalarMappable:
     """The colours of `paint_ious` from 0 to 1, for a colour bar."""
-    colours = LinearSegmentedColormap.from_list("iou", QUALITY_COLOURS[IOU_COLOURS])
+    colours = LinearSegmentedColormap.from_list("iou", QUALITY_COLOURS)
     scale = ScalarMappable(cmap=colours)
     scale.set_clim(0, 1)
     return scale
 
 
-def class_patches(maps: Sequence[np.ndarray], classes: ClassTable) -> list[Patch]:
-    """Legend entries of the classes that occur in class maps."""
-    pixels = sum(np.bincount(m.ravel(), minlength=256) for m in maps)[: len(classes)]
+def class_patches(maps: Sequence[tuple[np.ndarray, ClassTable]]) -> list[Patch]:
+    """Legend entries of the classes that cover most of class maps, by id; others are counted."""
+    pixels: Counter = Counter()
+    for shown, classes in maps:
+        counts = np.bincount(shown.ravel(), minlength=len(classes))
+        for j in np.flatnonzero(counts[: len(classes)]):
+            pixels[j, classes.names[j], classes.colours[j]] += counts[j]
+    # One class alone is not counted, since its own entry takes no more space.
+    listed = pixels.most_common(LISTED if len(pixels) > LISTED + 1 else None)
     patches = [
-        Patch(facecolor=classes.colours[j], label=classes.names[j]) for j in np.flatnonzero(pixels)
+        Patch(facecolor=colour, label=plain(name)) for (_, name, colour), _ in sorted(listed)
     ]
+    if others := len(pixels) - len(listed):
+        patches.append(Patch(alpha=0, label=f"and {others} other classes"))
     void = Patch(facecolor="white", edgecolor="black", linewidth=0.5, label="no ground truth")
     return [*patches, void]
+
+
+def add_legend(figure: Figure, patches: Sequence[Patch]) -> None:
+    """Entries below all panels, in as many columns as fit; the figure grows by their rows."""
+    widest = _ENTRY + _CHARACTER * max(len(patch.get_label()) for patch in patches)
+    columns = max(int(figure.get_figwidth() / widest), 1)
+    figure.set_figheight(figure.get_figheight() + _ROW * -(-len(patches) // columns))
+    figure.legend(handles=patches, loc="outside lower center", ncols=columns)
 
 
 def name_segments(
@@ -272,7 +279,9 @@ def name_segments(
     # Neither void nor segments that are missing from the table have a class.
     sizes[~np.isin(np.arange(len(sizes)), class_ids.index)] = 0
     largest = np.argsort(-sizes, kind="stable")[:_NAMED]
-    texts, taken = [], []
+    texts, named = [], []
+    # A character takes 0.05 inches.
+    character = 0.05 * ax.figure.dpi / ax.bbox.width
     boxes = ndimage.find_objects(segments)
     for number in largest[sizes[largest] > _NAMED_SHARE * segments.size]:
         # The place farthest from what lies outside of the segment.
@@ -280,12 +289,14 @@ def name_segments(
         depth = ndimage.distance_transform_edt(np.pad(segments[box] == number, 1))[1:-1, 1:-1]
         deepest = np.unravel_index(depth.argmax(), depth.shape)
         place = np.array([span.start + at for span, at in zip(box, deepest, strict=True)])
-        place = (place / segments.shape).clip(_NAME_SPACE / 2, 1 - _NAME_SPACE / 2)
-        if any((np.abs(place - other) < _NAME_SPACE).all() for other in taken):
+        name = plain(names[class_ids[number]], 16)
+        space = np.maximum(_NAME_SPACE, [0, (len(name) + 2) * character])
+        place = (place / segments.shape).clip(space / 2, 1 - space / 2)
+        if any((np.abs(place - other) < (space + taken) / 2).all() for other, taken in named):
             continue
-        taken.append(place)
+        named.append((place, space))
         row, column = place * segments.shape
-        text = ax.text(column, row, names[class_ids[number]], size=6, ha="center", va="center")
+        text = ax.text(column, row, name, size=6, ha="center", va="center")
         text.set_bbox({"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.75})
         texts.append(text)
     return texts
