@@ -160,12 +160,15 @@ def read_numbers(path: str | os.PathLike) -> np.ndarray:
 def to_png(pixels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
     """PNG of colours or grey levels uint8 [H, W, 3] or [H, W], or of places in a palette [C, 3].
 
-    Places beyond the palette, such as void, are black.
+    Places beyond the palette, such as void, are transparent: a class may have any colour.
     """
     picture, content = Image.fromarray(pixels), io.BytesIO()
+    options = {}
     if palette is not None:
         picture.putpalette(palette.tobytes().ljust(768, b"\0"))
-    picture.save(content, "PNG", optimize=palette is not None)
+        alpha = bytes([255] * len(palette)).ljust(256, b"\0")
+        options = {"optimize": True, "transparency": alpha}
+    picture.save(content, "PNG", **options)
     return content.getvalue()
 
 

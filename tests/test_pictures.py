@@ -132,8 +132,9 @@ def test_jpegs_show_the_photograph():
     assert np.abs(opened.astype(int) - photograph).max() < 5
 
 
-def test_places_beyond_a_palette_are_black():
+def test_places_beyond_a_palette_are_transparent():
     palette = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)
     png = pictures.to_png(np.array([[0, 1, 255]], np.uint8), palette)
-    shown = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-    assert shown.tolist() == [[[1, 2, 3], [4, 5, 6], [0, 0, 0]]]
+    shown = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
+    assert shown[..., :3].tolist()[0][:2] == palette.tolist()
+    assert shown[..., 3].tolist() == [[255, 255, 0]]

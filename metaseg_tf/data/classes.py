@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,8 @@ class ClassTable:
     names: tuple[str, ...]
     colours: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    #: True if any of the colours was given, so that masks may be read by them.
+    has_own_colours: bool = field(init=False, compare=False, repr=False)
 
     def __post_init__(self):
         n = len(self.names)
@@ -81,6 +83,7 @@ class ClassTable:
         completed = tuple(colour.lower() if colour else next(made) for colour in colours)
         object.__setattr__(self, "colours", completed)
         object.__setattr__(self, "kinds", tuple(kinds))
+        object.__setattr__(self, "has_own_colours", bool(given))
 
     @classmethod
     def numbered(cls, n_classes: int) -> "ClassTable":

@@ -203,7 +203,7 @@ def open_labelled(
     first = pairs[0][1]
     with open_image(first) as image:
         by_colour = image.mode in _COLOURS
-    given = classes if classes and classes.colours != ClassTable(classes.names).colours else None
+    given = classes if classes and classes.has_own_colours else None
     if given and void is None and not reduce_zero_label:
         by_colour |= bool((given.palette.T == given.palette[:, 0]).all())
     used = {"--ignore-label": void is not None, "--reduce-zero-label": reduce_zero_label}

@@ -122,6 +122,12 @@ def test_alpha_does_not_count(tmp_path):
     assert read(tmp_path, mask, ROAD).tolist() == [[0, 2]]
 
 
+def test_colours_of_a_table_may_be_those_that_were_made(tmp_path):
+    made = ClassTable(ROAD.names).to_json()
+    mask = ClassTable(ROAD.names).palette[[[0, 2]]]
+    assert read(tmp_path, mask, ClassTable.from_json(made)).tolist() == [[0, 2]]
+
+
 WRONG = {
     "an id beyond the classes": (np.array([[0, 3, 3]], np.uint8), {}, "got 3 in 2 pixels.*--void"),
     "an id that is void elsewhere": (np.array([[255]], np.uint8), {"void": 9}, "got 255 in 1 pix"),

@@ -4,11 +4,12 @@ import csv
 import io
 import json
 import shutil
-from contextlib import contextmanager
 from urllib.parse import quote
 
+import browsing
 import numpy as np
 import pytest
+from browsing import PHONE, WIDE, opened, settle, wait_until
 from mapped_runs import make_judged, make_run
 
 from metaseg_tf.report import overview
@@ -17,18 +18,6 @@ from metaseg_tf.report.page import write_report
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--force-device-scale-factor=1",
-]
-WIDE, PHONE = {"width": 1300, "height": 900}, {"width": 390, "height": 800}
 wide_and_narrow = pytest.mark.parametrize(
     "page", [WIDE, PHONE], indirect=True, ids=["wide", "phone"]
 )
@@ -57,35 +46,8 @@ LAYERS = ["image", "prediction", "truth", "entropy", "difference", "true", "pred
 
 @pytest.fixture(scope="module")
 def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no browser is installed (looked for {', '.join(BROWSERS)})")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield launched
-        launched.close()
-
-
-@contextmanager
-def opened(browser, path, viewport=WIDE, *, link="", script="", **options):
-    """A page opened from disk, at a link, and the list of what it says on the console.
-
-    Each has a storage of its own; ``script`` runs before those of the page.
-    """
-    page, said = browser.new_page(viewport=viewport, **options), []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("requestfailed", lambda request: said.append(request.url))
-    page.add_init_script(
-        "window.violations = []; document.addEventListener('securitypolicyviolation',"
-        " event => violations.push("
-        "[event.effectiveDirective, event.blockedURI.split('/').slice(0, 3).join('/')]));"
-    )
-    page.add_init_script(script)
-    page.goto(path.as_uri() + link)
-    settle(page)
-    yield page, said
-    page.close()
+    with browsing.launched() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -112,15 +74,6 @@ def test_only_the_page_s_own_files_are_run_or_loaded(
         assert page.evaluate("window.harm === undefined")
         assert page.locator("#glance").is_visible()
         assert page.evaluate("document.baseURI") == harmed.as_uri()
-
-
-def wait_until(page, condition):
-    """As `page.wait_for_function`, whose own code the page's policy may refuse."""
-    for _ in range(100):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"{condition}: not within 10 s")
 
 
 def test_names_from_files_are_never_read_as_html(browser, tmp_path, monkeypatch):
@@ -153,11 +106,6 @@ def table(runs):
 @pytest.fixture(scope="module")
 def segments(runs, table):
     return runs[0].load_maps(table["image"].iloc[0]).segments
-
-
-def settle(page):
-    page.evaluate("Promise.all([metaseg.explorer.ready, metaseg.scatter.ready])")
-    page.evaluate("metaseg.explorer.painted()")
 
 
 def set_slider(page, name, value):

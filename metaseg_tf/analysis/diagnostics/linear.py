@@ -26,8 +26,8 @@ __all__ = [
 _TOLERANCE = 1e-3
 #: Standardised coefficients below this are noise and are left out of an equation.
 _NOISE = 1e-3
-#: Terms of an equation that are written down.
-_TERMS = 20
+#: Terms of an equation that are written down, and how many of one that has more.
+_TERMS, _FEW = 20, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,11 +192,12 @@ def _equation(design, j, kept, combination):
         # In front if this spares a leading minus: 1 - cprob0 - ..., but S_rel - 1.
         terms.insert(0 if level > 0 and terms and terms[0][0] < 0 else len(terms), (level, ""))
     text = ""
-    for factor, name in terms[:_TERMS]:
+    shown = terms if len(terms) <= _TERMS else terms[:_FEW]
+    for factor, name in shown:
         size, word = abs(factor), design.say(name)
         term = word if name and abs(size - 1) < _NOISE else f"{size:.4g} {word}".strip()
         text += f" {'-' if factor < 0 else '+'} {term}"
-    if len(terms) > _TERMS:
-        text += f" and {len(terms) - _TERMS} more terms"
+    if len(shown) < len(terms):
+        text += f" and {len(terms) - len(shown)} more terms"
     sum_ = text[3:] if text.startswith(" +") else f"-{text[3:]}"
     return f"{design.say(design.columns[j])} = {sum_}"

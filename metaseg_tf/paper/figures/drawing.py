@@ -49,6 +49,9 @@ LINE_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, "#56B4E9", "#CC79A7", BLACK)
 
 IOU_LABEL = r"$IoU_\mathrm{adj}$"
 
+#: So that a light colour is seen in a legend.
+_EDGE: dict[str, Any] = {"edgecolor": "black", "linewidth": 0.5}
+
 _SETTINGS = {
     "font.family": "DejaVu Sans",
     "mathtext.fontset": "dejavusans",
@@ -241,21 +244,27 @@ def iou_scale() -> ScalarMappable:
 
 
 def class_patches(maps: Sequence[tuple[np.ndarray, ClassTable]]) -> list[Patch]:
-    """Legend entries of the classes that cover most of class maps, by id; others are counted."""
+    """Legend entries of the classes that cover most of class maps, by id; others are counted.
+
+    The last is that of void, where there is any.
+    """
     pixels: Counter = Counter()
+    void = []
     for shown, classes in maps:
         counts = np.bincount(shown.ravel(), minlength=len(classes))
         for j in np.flatnonzero(counts[: len(classes)]):
             pixels[j, classes.names[j], classes.colours[j]] += counts[j]
+        if counts[len(classes) :].any():
+            void = [Patch(facecolor="white", label="no ground truth", **_EDGE)]
     # One class alone is not counted, since its own entry takes no more space.
     listed = pixels.most_common(LISTED if len(pixels) > LISTED + 1 else None)
     patches = [
-        Patch(facecolor=colour, label=plain(name)) for (_, name, colour), _ in sorted(listed)
+        Patch(facecolor=colour, label=plain(name), **_EDGE)
+        for (_, name, colour), _ in sorted(listed)
     ]
     if others := len(pixels) - len(listed):
         patches.append(Patch(alpha=0, label=f"and {others} other classes"))
-    void = Patch(facecolor="white", edgecolor="black", linewidth=0.5, label="no ground truth")
-    return [*patches, void]
+    return [*patches, *void]
 
 
 def add_legend(figure: Figure, patches: Sequence[Patch]) -> None:

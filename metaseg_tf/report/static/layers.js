@@ -88,7 +88,7 @@ metaseg.layers = (() => {
     if (layer.key === "truth") {
       const known = image.truth.filter((id) => id < run.classes.length);
       const rest = known.length < image.truth.length
-        ? [element("span", {}, colours.swatch("#000000"), "no ground truth")] : [];
+        ? [element("span", {}, colours.swatch("transparent"), "no ground truth")] : [];
       return [...classes(run, known, onClass), ...rest];
     }
     if (!layer.value) return classes(run, predictedClasses(image), onClass);
