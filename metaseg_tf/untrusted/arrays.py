@@ -33,23 +33,10 @@ _SMALL = 2**26
 
 #: Raised by h5py, numpy, Pillow and zipfile on files that are truncated or something else.
 READ_ERRORS = (
-    OSError,
-    EOFError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    RuntimeError,
-    SyntaxError,
-    SystemError,
-    TypeError,
-    ValueError,
-    lzma.LZMAError,
-    struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+    OSError, EOFError, ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError,
+    SyntaxError, SystemError, TypeError, ValueError, lzma.LZMAError, struct.error,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 _REMEDY = "write or copy it again"
 # As the format's specification gives them, for files with addresses of 8 bytes.
 _HEAP_REFERENCE = struct.Struct("<IQI")
