@@ -177,10 +177,7 @@ class _HDF5Arrays(NamedTuple):
 
 
 def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
-    """The first text of a data set of texts of any length, which are in a heap of the file.
-
-    libhdf5 is not asked, see `check_hdf5`, and the whole file, which is large, need not be read.
-    """
+    """The first text of any length of a data set, without libhdf5, for which see `check_hdf5`."""
     if not dataset.size:
         raise ValueError(f"no text in {dataset.name}")
     with open(file.filename, "rb") as raw:
