@@ -55,12 +55,9 @@ class Graph:
         for node in graph_def.node:
             for source in self.inputs(node):
                 self.consumers[source.name].append(node)
-        nodes = self.nodes.items()
-        self._before = {name: [s.name for s in self.inputs(node)] for name, node in nodes}
+        before = {name: [s.name for s in self.inputs(node)] for name, node in self.nodes.items()}
         try:
-            self.order = [
-                self.nodes[name] for name in TopologicalSorter(self._before).static_order()
-            ]
+            self.order = [self.nodes[name] for name in TopologicalSorter(before).static_order()]
         except CycleError as error:
             raise NetworkError(
                 f"graph: expected no loops, got one through node {error.args[1][0]!r}; "
@@ -77,7 +74,8 @@ class Graph:
                 (node,) = self.inputs(node)
             return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
 
-        ops = {name: (self.nodes[name].op.upper(), before) for name, before in self._before.items()}
+        nodes = self.nodes.values()
+        ops = {n.name: (n.op.upper(), [s.name for s in self.inputs(n)]) for n in nodes}
         return Dataflow(ops, constant)
 
     def inputs(self, node) -> list:
