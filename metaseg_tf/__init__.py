@@ -34,30 +34,18 @@ if TYPE_CHECKING:
 
 __version__ = (Path(__file__).parent / "VERSION").read_text(encoding="utf-8").strip()
 
+#: The module of this package that each public name is loaded from.
 _HOMES = {
-    "diagnose": "metaseg_tf.analysis.diagnostics",
-    "difference": "metaseg_tf.segments.dispersion",
-    "entropy": "metaseg_tf.segments.dispersion",
-    "evaluate": "metaseg_tf.analysis.evaluation",
-    "find_dumps": "metaseg_tf.data.softmax",
-    "find_interior": "metaseg_tf.segments.components",
-    "fit_meta_model": "metaseg_tf.meta",
-    "judge_image": "metaseg_tf.meta.predict",
-    "label_components": "metaseg_tf.segments.components",
-    "load_dump": "metaseg_tf.data.softmax",
-    "load_model": "metaseg_tf.meta",
-    "load_network": "metaseg_tf.networks.network",
-    "load_run": "metaseg_tf.runs.run",
-    "make_figure": "metaseg_tf.paper.figures",
-    "make_table": "metaseg_tf.paper.tables",
-    "MetaModel": "metaseg_tf.meta",
-    "Protocol": "metaseg_tf.analysis.protocol",
-    "record": "metaseg_tf.runs.record",
-    "Run": "metaseg_tf.runs.run",
-    "segment_metrics": "metaseg_tf.segments.table",
-    "summarise": "metaseg_tf.analysis.evaluation",
-    "verify": "metaseg_tf.paper.verify",
-}
+    "diagnose": "analysis.diagnostics", "difference": "segments.dispersion",
+    "entropy": "segments.dispersion", "evaluate": "analysis.evaluation",
+    "find_dumps": "data.softmax", "find_interior": "segments.components", "fit_meta_model": "meta",
+    "judge_image": "meta.predict", "label_components": "segments.components",
+    "load_dump": "data.softmax", "load_model": "meta", "load_network": "networks.network",
+    "load_run": "runs.run", "make_figure": "paper.figures", "make_table": "paper.tables",
+    "MetaModel": "meta", "Protocol": "analysis.protocol", "record": "runs.record",
+    "Run": "runs.run", "segment_metrics": "segments.table", "summarise": "analysis.evaluation",
+    "verify": "paper.verify",
+}  # fmt: skip
 
 __all__ = ["__version__", *_HOMES]
 
@@ -65,7 +53,7 @@ __all__ = ["__version__", *_HOMES]
 def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"module 'metaseg_tf' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

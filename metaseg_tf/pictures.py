@@ -77,11 +77,7 @@ def overlay_classes(
 
 
 def paint_segments(
-    segments: np.ndarray,
-    values: np.ndarray,
-    image: np.ndarray | None = None,
-    *,
-    void: int = 0,
+    segments: np.ndarray, values: np.ndarray, image: np.ndarray | None = None, *, void: int = 0
 ) -> np.ndarray:
     """Segments in the colours of their values, over the photograph if there is one.
 

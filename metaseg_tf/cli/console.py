@@ -33,17 +33,10 @@ T = TypeVar("T")
 #: Codec error handler that spells characters out.
 SPELLING = "metaseg_tf.spell_out"
 _SIGNS = {
-    "σ": "sigma",
-    "λ": "lambda",
-    "μ": "mu",
-    "±": "+-",
-    "²": "2",
-    "≤": "<=",
-    "≥": ">=",
-    "…": "...",
+    "σ": "sigma", "λ": "lambda", "μ": "mu", "±": "+-", "²": "2", "≤": "<=", "≥": ">=", "…": "...",
     **dict(zip("×·•→≈\N{NO-BREAK SPACE}│┃“”‘’", "x**>~ ||\"\"''", strict=True)),
     **dict.fromkeys("–—−‐‑─━╸╺", "-"),
-}
+}  # fmt: skip
 
 
 class _Descriptor(io.FileIO):

@@ -78,11 +78,8 @@ def extract(
     for needed, missing, unused in (
         ("--network NAME", network is None, {"images": images}),
         ("--images DIR", images is None, {"masks": masks}),
-        (
-            "--masks DIR",
-            masks is None,
-            {"mask_suffix": mask_suffix, "ignore_colour": ignore_colour},
-        ),
+        ("--masks DIR", masks is None, {"mask_suffix": mask_suffix}),
+        ("--masks DIR", masks is None, {"ignore_colour": ignore_colour}),
         ("--softmax or --images", not (softmax or images), {"classes": classes}),
         ("--softmax or --masks", not (softmax or masks), {"reduce_zero_label": reduce_zero_label}),
         ("--masks DIR", images and not masks, {"void": void}),

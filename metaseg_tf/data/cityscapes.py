@@ -189,12 +189,10 @@ def read_ahead(pairs: Sequence[Pair]) -> Callable[[Pair], Sample]:
 
 
 def _chain(pairs: Sequence[Pair]):
-    """A tf.data.Dataset of (place, uint8 [H, W, 3], uint8 [H, W]), which leaves broken pairs out.
-
-    No Python runs in it: when a process ends, its threads would wait for Python without end.
-    """
+    """A tf.data.Dataset of (place, uint8 [H, W, 3], uint8 [H, W]) that leaves broken pairs out."""
     import tensorflow as tf
 
+    # No Python runs in it: when a process ends, its threads would wait for Python without end.
     # There is nothing to tune, and leaving the chain would wait for its tuner, which sleeps for as
     # long as the chain has been in use, up to a minute.
     options = tf.data.Options()
@@ -254,10 +252,7 @@ def _read_png(path, kind: tuple[int, int] | None = None):
 
 
 def _check_png(path: Path, kind: tuple[int, int] | None = None) -> None:
-    """Check the header of a PNG file: decoders allocate the size that it declares.
-
-    TensorFlow would turn labels of 16 bits, a palette or colours into other ids.
-    """
+    """Check a PNG's header: decoders allocate what it declares, and turn labels into other ids."""
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -186,10 +186,7 @@ class _Opened(NamedTuple):
     asked: Mapping[str, str]
 
     def read(self, part: str, kinds: str, *, lenient: bool = False) -> np.ndarray | None:
-        """A part of the dump; None if the file lacks it, and ``keys`` did not ask for it.
-
-        If ``lenient``, None also if it cannot be read.
-        """
+        """A part of the dump; None if not asked for and missing or, if ``lenient``, unreadable."""
         needed = part == "probs" or part in self.asked
         if self.keys[part] in self.found:
             with contextlib.suppress(*READ_ERRORS if lenient and not needed else ()):

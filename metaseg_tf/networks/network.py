@@ -10,7 +10,7 @@ from metaseg_tf.networks.image_network import Network
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.networks.tiling import Tiled
 
-__all__ = ["absolute_source", "describe_network", "load_network", "paper_options"]
+__all__ = ["absolute_source", "describe_network", "load_network"]
 
 
 def load_network(source: str | Path, options: NetworkOptions = DEFAULTS, **keywords) -> Network:
@@ -37,7 +37,10 @@ def load_network(source: str | Path, options: NetworkOptions = DEFAULTS, **keywo
     InputError
         If an option is outside of what can be built, or the name is not in the catalogue.
     """
-    options = paper_options(source, replace(options, **keywords))
+    options = replace(options, **keywords)
+    if _is_catalogue_name(source):
+        # Asking for flip=False alone leaves the paper's scales in force.
+        options = options.completed(checkpoints.find(source).settings)
     network = open_network(_find_path(source), options)
     return network if options.tile is None else Tiled(network, options.tile, options.overlap or 0)
 
@@ -60,16 +63,6 @@ def describe_network(
         "network_sha256": checkpoints.hash_files([*files, *network.files]),
     }
     return known | settings.to_json()
-
-
-def paper_options(source: str | Path, options: NetworkOptions) -> NetworkOptions:
-    """The options, completed by the paper's for a name in the catalogue.
-
-    Asking for ``flip=False`` alone therefore leaves the paper's scales in force.
-    """
-    if not _is_catalogue_name(source):
-        return options
-    return options.completed(checkpoints.find(source).settings)
 
 
 def absolute_source(source: str | Path) -> str:

@@ -150,10 +150,7 @@ def rescales_pixels(flow: Dataflow, image: Hashable) -> bool:
 
 
 def _carriers(flow: Dataflow, tensor: Hashable) -> dict[Hashable, str]:
-    """The tensors that a tensor's values come from with their meaning, and the ops that made them.
-
-    The last ones on each way are made by ops that give values another meaning.
-    """
+    """The tensors, with their ops, back to those that give a tensor's values their meaning."""
     found, queue = {}, [tensor]
     for tensor in queue:
         if tensor in found:

@@ -207,10 +207,7 @@ def _score_header(measured: Mapping[str, Measured]) -> tuple[str, ...]:
 
 
 def _regression_rows(target: str, measured: Mapping[str, Measured]) -> dict[str, Quantity]:
-    """Label of each printed row of the regression of a target -> its quantity without part.
-
-    If a regression extrapolates, a row with its clipped R2 follows.
-    """
+    """Label of each row of a target's regression -> quantity without part, clipped R2 last."""
     rows = {
         f"{symbol}, {words}": Quantity(target, model, score)
         for score, symbol in (("sigma", "σ"), ("r2", "R2"))

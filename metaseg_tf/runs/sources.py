@@ -15,11 +15,7 @@ from metaseg_tf.data.masks import find_labelled, open_labelled
 from metaseg_tf.data.photographs import find_photographs
 from metaseg_tf.data.sample import Item, Sample, Source
 from metaseg_tf.errors import NetworkError
-from metaseg_tf.networks.network import (
-    absolute_source,
-    describe_network,
-    load_network,
-)
+from metaseg_tf.networks.network import absolute_source, describe_network, load_network
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.segments.dispersion import count_threads
 

@@ -76,10 +76,7 @@ class Executor(Protocol):
 
 
 class _InProcess:
-    """An executor that works on a job when it is collected, while a thread loads the next one.
-
-    It works with ``threads`` threads meanwhile; with nothing to load, all are used.
-    """
+    """Works on a job when it is collected, with ``threads``, while a thread loads the next one."""
 
     backlog, ordered = 2, True
 

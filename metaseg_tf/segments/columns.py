@@ -172,18 +172,10 @@ def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
     ``n_classes`` is the number of classes q of the network, 2 to 254; ``iou`` and ``iou_adj`` are
     there ``with_gt`` only.
     """
+    bound, meaning = (0.0, 1.0), "mean probability of class {}".format
     cprobs = [
-        Column(
-            f"cprob{j}",
-            "float64",
-            "1",
-            (0.0, 1.0),
-            f"C_{{{j}}}",
-            "section 3",
-            f"mean probability of class {j}",
-            "class",
-        )
-        for j in range(n_classes)
+        Column(name, "float64", "1", bound, f"C_{{{j}}}", "section 3", meaning(j), "class")
+        for j, name in enumerate(class_columns(n_classes))
     ]
     paper = [metric for metric in METRICS if metric.group in PAPER_GROUPS]
     further = [metric for metric in METRICS if metric.group not in PAPER_GROUPS]

@@ -90,10 +90,8 @@ def difference(probs: tf.Tensor) -> tf.Tensor:
 
 
 def _reduce(planes: tf.Tensor, convention: str) -> tuple[tf.Tensor, ...]:
-    """Over the first axis, the classes: uint8 class, E_z, D_z; and whether all are distributions.
-
-    With a plane for each class every op is element-wise, which XLA fuses into vectorised loops.
-    """
+    """Over the first axis, the classes: uint8 class, E_z, D_z; whether all are distributions."""
+    # With a plane for each class every op is element-wise, which XLA fuses into vectorised loops.
     pred, gap = _two_largest(planes)
     inside = np.finfo(np.float32).eps if convention == "reference" else np.finfo(np.float32).tiny
     # A summand of eq. (2) is NaN if its probability is negative or NaN.

@@ -107,8 +107,7 @@ def compute_class_iou(confusions: np.ndarray) -> np.ndarray:
 
 
 class _Overlay(NamedTuple):
-    """Prediction over ground truth, an entry for each span: its segment k, its component g of the
-    ground truth, and its component m of missed pixels (``gt != pred``); 0 for none."""
+    """For each span its segment k, its component g of the truth and m of missed pixels, or 0."""
 
     spans: Spans
     n_segments: int

@@ -190,10 +190,7 @@ def check_ground_truth(
 
 
 class _SpanSums(NamedTuple):
-    """Sums over short spans of one segment, and of one side of it: interior or boundary.
-
-    Arrays are bool or float32 [N], for ``probs`` [N, C].
-    """
+    """Sums [N], for ``probs`` [N, C], over spans within the interior or boundary of a segment."""
 
     spans: Spans
     interior: np.ndarray

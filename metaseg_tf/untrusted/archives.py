@@ -24,14 +24,9 @@ _MAX_PIECE = 2**20
 _GZIP = b"\x1f\x8b"
 # Raised by tarfile and gzip on files that are truncated or something else.
 _BROKEN = (
-    tarfile.TarError,
-    gzip.BadGzipFile,
-    zlib.error,
-    EOFError,
-    ArithmeticError,
-    LookupError,
+    tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ArithmeticError, LookupError,
     ValueError,
-)
+)  # fmt: skip
 
 
 def read_members(

@@ -33,23 +33,10 @@ _SMALL = 2**26
 
 #: Raised by h5py, numpy, Pillow and zipfile on files that are truncated or something else.
 READ_ERRORS = (
-    OSError,
-    EOFError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    RuntimeError,
-    SyntaxError,
-    SystemError,
-    TypeError,
-    ValueError,
-    lzma.LZMAError,
-    struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+    OSError, EOFError, ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError,
+    SyntaxError, SystemError, TypeError, ValueError, lzma.LZMAError, struct.error,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 _REMEDY = "write or copy it again"
 # As the format's specification gives them, for files with addresses of 8 bytes.
 _HEAP_REFERENCE = struct.Struct("<IQI")
@@ -190,10 +177,7 @@ class _HDF5Arrays(NamedTuple):
 
 
 def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
-    """The first text of a data set of texts of any length, which are in a heap of the file.
-
-    libhdf5 is not asked, see `check_hdf5`, and the whole file, which is large, need not be read.
-    """
+    """The first text of any length of a data set, without libhdf5, for which see `check_hdf5`."""
     if not dataset.size:
         raise ValueError(f"no text in {dataset.name}")
     with open(file.filename, "rb") as raw:

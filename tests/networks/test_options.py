@@ -8,7 +8,8 @@ import pytest
 from typer.main import get_command
 
 from metaseg_tf.cli import app
-from metaseg_tf.networks.network import describe_network, load_network, paper_options
+from metaseg_tf.networks import network as networks
+from metaseg_tf.networks.network import describe_network, load_network
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 
@@ -41,12 +42,15 @@ def test_other_options_leave_it_as_it_is(asked):
     assert not NetworkOptions(**asked).rebuilds
 
 
-def test_a_name_in_the_catalogue_brings_the_paper_s_options():
-    asked = NetworkOptions(flip=False, tile=513)
-    assert paper_options("xception65", asked) == NetworkOptions(
-        8, (0.75, 1.0, 1.25), False, (1025, 2049), tile=513
-    )
-    assert paper_options("demo_xception", asked) == paper_options("net.pb", asked) == asked
+def test_a_name_in_the_catalogue_brings_the_paper_s_options(monkeypatch):
+    opened = {}
+    monkeypatch.setattr(networks.checkpoints, "checkpoint_path", lambda entry: entry.name)
+    monkeypatch.setattr(networks, "open_network", lambda path, asked: opened.update({path: asked}))
+    asked = NetworkOptions(flip=False, input_range="0..1")
+    for source in ("xception65", "demo_xception", "net.pb"):
+        load_network(source, asked)
+    paper = NetworkOptions(8, (0.75, 1.0, 1.25), False, (1025, 2049), "0..1")
+    assert [*opened.values()] == [paper, asked, asked]
 
 
 def test_a_manifest_holds_every_option_by_its_name():

@@ -214,10 +214,7 @@ _FLEET_SHARES = (0.78, 0.07, 0.06, 0.09)
 
 
 class Setting(NamedTuple):
-    """Values that all items of a scene share.
-
-    ``season`` in [0, 1] runs from spring over summer to autumn.
-    """
+    """What all items of a scene share; ``season`` in [0, 1] is from spring to autumn."""
 
     plan: Plan
     conditions: Conditions

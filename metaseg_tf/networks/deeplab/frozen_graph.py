@@ -157,10 +157,8 @@ def find_image(graph: Graph, tail: Tail):
 
 
 def find_padding(graph: Graph) -> str | None:
-    """Name of the node that pads the image to the crop, None if there is none.
-
-    It is the first of its kind: Xception pads again right in front of its first convolution.
-    """
+    """Name of the node that pads the image to the crop, None if there is none."""
+    # It is the first of its kind: Xception pads again right in front of its first convolution.
     before = {n.name for conv in _first_convolutions(graph) for n in graph.ancestors(conv)}
     pads = (n.name for n in graph.order if n.op in ("Pad", "PadV2") and n.name in before)
     return next(pads, None)
