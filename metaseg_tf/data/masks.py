@@ -174,7 +174,9 @@ def find_labelled(
     if missing or not photographs:
         first = missing[0] if missing else min(named)
         longer = [name[len(first) :] for name in named if name.startswith(first) and name != first]
-        advice = f"try --mask-suffix {min(longer)}" if longer else "add them, or take these out"
+        advice = (
+            f"try --mask-suffix {min(longer)}" if longer else "add them, or take such images out"
+        )
         raise DataFormatError(
             f"{masks}: expected a mask for each of {len(photographs)} images in {images}, "
             f"{len(missing)} are missing, the first is {first}{mask_suffix}; {advice}"
