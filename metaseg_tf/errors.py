@@ -4,20 +4,10 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
-    "ClusterError",
-    "DataFormatError",
-    "InputError",
-    "MetaSegError",
-    "MissingDependencyError",
-    "NetworkError",
-    "RunError",
-    "SettingsMismatchError",
-    "ShapeError",
-    "UnsafeGraphError",
-    "in_one_line",
-    "number_of",
-    "suggest",
-]
+    "ClusterError", "DataFormatError", "InputError", "MetaSegError", "MissingDependencyError",
+    "NetworkError", "RunError", "SettingsMismatchError", "ShapeError", "UnsafeGraphError",
+    "in_one_line", "number_of", "suggest",
+]  # fmt: skip
 
 
 class MetaSegError(Exception):

@@ -28,14 +28,9 @@ from metaseg_tf.segments.columns import IOU_COLUMNS
 from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 
 __all__ = [
-    "Evaluation",
-    "KeptFits",
-    "diagnose_run",
-    "evaluate",
-    "evaluate_run",
-    "load_segments",
+    "Evaluation", "KeptFits", "diagnose_run", "evaluate", "evaluate_run", "load_segments",
     "summarise",
-]
+]  # fmt: skip
 
 _LOGGER = logging.getLogger(__name__)
 #: Part of the fingerprint: to be raised when the fits of equal tables change.

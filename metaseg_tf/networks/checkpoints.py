@@ -19,22 +19,10 @@ from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.untrusted.archives import unpack
 
 __all__ = [
-    "BUNDLED",
-    "CATALOGUE",
-    "CHECKSUMS",
-    "CITYSCAPES_CROP",
-    "FOLDER_VARIABLE",
-    "MOBILENETV2",
-    "XCEPTION65",
-    "Checkpoint",
-    "ZooRow",
-    "bundled_path",
-    "checkpoint_folder",
-    "checkpoint_path",
-    "download",
-    "find",
-    "hash_files",
-]
+    "BUNDLED", "CATALOGUE", "CHECKSUMS", "CITYSCAPES_CROP", "FOLDER_VARIABLE", "MOBILENETV2",
+    "XCEPTION65", "Checkpoint", "ZooRow", "bundled_path", "checkpoint_folder", "checkpoint_path",
+    "download", "find", "hash_files",
+]  # fmt: skip
 
 #: The demo's networks by name: stand-ins for XC and MN on drawn street scenes.
 BUNDLED = ("demo_xception", "demo_mobilenetv2")

@@ -24,14 +24,9 @@ from metaseg_tf.untrusted.archives import read_members
 from metaseg_tf.untrusted.graphs import check_graph
 
 __all__ = [
-    "Graph",
-    "GraphFunctions",
-    "find_tail",
-    "graph_multiply_adds",
-    "import_graph",
-    "load_graph_def",
+    "Graph", "GraphFunctions", "find_tail", "graph_multiply_adds", "import_graph", "load_graph_def",
     "node_name",
-]
+]  # fmt: skip
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 #: Ops between the resize to the crop and ArgMax.
@@ -60,12 +55,9 @@ class Graph:
         for node in graph_def.node:
             for source in self.inputs(node):
                 self.consumers[source.name].append(node)
-        nodes = self.nodes.items()
-        self._before = {name: [s.name for s in self.inputs(node)] for name, node in nodes}
+        before = {name: [s.name for s in self.inputs(node)] for name, node in self.nodes.items()}
         try:
-            self.order = [
-                self.nodes[name] for name in TopologicalSorter(self._before).static_order()
-            ]
+            self.order = [self.nodes[name] for name in TopologicalSorter(before).static_order()]
         except CycleError as error:
             raise NetworkError(
                 f"graph: expected no loops, got one through node {error.args[1][0]!r}; "
@@ -82,7 +74,8 @@ class Graph:
                 (node,) = self.inputs(node)
             return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
 
-        ops = {name: (self.nodes[name].op.upper(), before) for name, before in self._before.items()}
+        nodes = self.nodes.values()
+        ops = {n.name: (n.op.upper(), [s.name for s in self.inputs(n)]) for n in nodes}
         return Dataflow(ops, constant)
 
     def inputs(self, node) -> list:

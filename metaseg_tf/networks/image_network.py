@@ -3,8 +3,6 @@
 import logging
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -31,13 +29,13 @@ class Network(ABC):
 
     ``ending`` is the kind of its scores, ``crop`` the height and width in pixels of the largest
     image (None if any size is taken), and ``settings`` are the options that it runs with. ``files``
-    are further ones that it was read from, besides the one that is named.
+    are further ones that it was read from.
     """
 
     ending: Ending
     crop: tuple[int, int] | None
     settings: NetworkOptions
-    files: Sequence[Path] = ()
+    files: tuple = ()
 
     @property
     def classes(self) -> int:
@@ -112,7 +110,7 @@ class ImageNetwork(Network):
         return scores[: image.shape[0], : image.shape[1]]
 
 
-def find_factor(size: Sequence[int], whole: Sequence[int]) -> int | None:
+def find_factor(size, whole) -> int | None:
     """The factor by which ``size`` is smaller than ``whole``, rounded up; None if there is none."""
     factors = (n for n in range(1, 65) if [-(-side // n) for side in whole] == list(size))
     return next(factors, None)

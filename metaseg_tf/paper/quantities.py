@@ -3,14 +3,8 @@
 from typing import NamedTuple
 
 __all__ = [
-    "ALL_SEGMENTS",
-    "DETECTED",
-    "FALSE_POSITIVES",
-    "MIOU",
-    "SEGMENTS",
-    "UNDETECTED",
-    "Quantity",
-]
+    "ALL_SEGMENTS", "DETECTED", "FALSE_POSITIVES", "MIOU", "SEGMENTS", "UNDETECTED", "Quantity",
+]  # fmt: skip
 
 _RHO = "rho"
 

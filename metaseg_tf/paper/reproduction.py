@@ -36,18 +36,9 @@ if TYPE_CHECKING:
     from metaseg_tf.runs.work import ImageResult
 
 __all__ = [
-    "PAPER_NETWORKS",
-    "NetworkPlan",
-    "Plan",
-    "StepResult",
-    "checkpoints_of",
-    "choose_networks",
-    "count_images",
-    "is_measured",
-    "make_results",
-    "measure",
-    "open_helper",
-]
+    "PAPER_NETWORKS", "NetworkPlan", "Plan", "StepResult", "checkpoints_of", "choose_networks",
+    "count_images", "is_measured", "make_results", "measure", "open_helper",
+]  # fmt: skip
 
 _RECORD = "steps.json"
 

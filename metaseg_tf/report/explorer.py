@@ -29,19 +29,9 @@ from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS
 
 __all__ = [
-    "DOUBTFUL",
-    "ROW_COLUMNS",
-    "JudgedRun",
-    "choose_images",
-    "draw_pictures",
-    "judge_run",
-    "list_segments",
-    "pack_array",
-    "pack_explanation",
-    "pack_points",
-    "pack_segments",
-    "to_script",
-]
+    "DOUBTFUL", "ROW_COLUMNS", "JudgedRun", "choose_images", "draw_pictures", "judge_run",
+    "list_segments", "pack_array", "pack_explanation", "pack_points", "pack_segments", "to_script",
+]  # fmt: skip
 
 #: From this probability of a false positive on a segment is doubtful: the meta classifier's verdict
 DOUBTFUL = 0.5

@@ -105,6 +105,8 @@ def score_verdicts(judged: JudgedRun) -> dict[str, Any]:
     too few segments to tell; the rows of ``classes`` are all together and each that occurs.
     """
     run, model, inner = judged.run, judged.model, judged.table[judged.table["S_in"] > 0]
+    # The protocol's own fit is a model without provenance.
+    model = model if model and model.provenance else None
     y, measured = (inner["iou_adj"] == 0).to_numpy(), collect(run)
     known = {"segments": len(judged.table), "with_interior": len(y), "false_positives": y.sum()}
     seen = model and all(model.provenance.get(key) == count for key, count in known.items())

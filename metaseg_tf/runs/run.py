@@ -48,14 +48,8 @@ from metaseg_tf.segments.columns import (
 )
 
 __all__ = [
-    "Manifest",
-    "Run",
-    "compare_settings",
-    "csv_text",
-    "inert_cell",
-    "load_run",
-    "write_json",
-]
+    "Manifest", "Run", "compare_settings", "csv_text", "inert_cell", "load_run", "write_json",
+]  # fmt: skip
 
 _LOG = logging.getLogger(__name__)
 FORMAT = 1

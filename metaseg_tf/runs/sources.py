@@ -23,13 +23,7 @@ from metaseg_tf.networks.network import (
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.segments.dispersion import count_threads
 
-__all__ = [
-    "NetworkSource",
-    "ProcessNetwork",
-    "open_cityscapes",
-    "open_folders",
-    "open_photographs",
-]
+__all__ = ["NetworkSource", "ProcessNetwork", "open_cityscapes", "open_folders", "open_photographs"]
 
 
 class NetworkSource(Source):

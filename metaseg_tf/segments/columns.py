@@ -17,27 +17,11 @@ from metaseg_tf.data.classes import MAX_CLASSES, ClassTable, shorten
 from metaseg_tf.errors import DataFormatError, InputError
 
 __all__ = [
-    "BOX",
-    "CONVENTIONS",
-    "GROUPS",
-    "IOU_COLUMNS",
-    "METRICS",
-    "METRIC_COLUMNS",
-    "NAME_BYTES",
-    "PAPER_GROUPS",
-    "Column",
-    "Group",
-    "check_convention",
-    "check_image_name",
-    "check_table",
-    "class_columns",
-    "columns",
-    "count_classes",
-    "empty_table",
-    "feature_columns",
-    "group_of",
+    "BOX", "CONVENTIONS", "GROUPS", "IOU_COLUMNS", "METRICS", "METRIC_COLUMNS", "NAME_BYTES",
+    "PAPER_GROUPS", "Column", "Group", "check_convention", "check_image_name", "check_table",
+    "class_columns", "columns", "count_classes", "empty_table", "feature_columns", "group_of",
     "groups_in",
-]
+]  # fmt: skip
 
 #: "reference" made the published numbers (the authors' code); "paper" is the printed text.
 CONVENTIONS = ("reference", "paper")

@@ -19,17 +19,9 @@ from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.segments.columns import check_convention
 
 __all__ = [
-    "SUM_TOLERANCE",
-    "HeatMaps",
-    "channels_first",
-    "check_dimensions",
-    "check_probabilities",
-    "compute_heat_maps",
-    "count_threads",
-    "difference",
-    "dispersion",
-    "entropy",
-]
+    "SUM_TOLERANCE", "HeatMaps", "channels_first", "check_dimensions", "check_probabilities",
+    "compute_heat_maps", "count_threads", "difference", "dispersion", "entropy",
+]  # fmt: skip
 
 #: How far a pixel's probabilities may sum from 1; softmax stored as float16 stays within.
 SUM_TOLERANCE = 1e-2

@@ -13,10 +13,11 @@ __all__ = ["read_model"]
 
 #: A protocol buffer cannot be larger, with all weights in it.
 _MAX_BYTES = 2**31 - 1
-#: The runtime's own operators that its optimiser and quantiser put in place of the standard's.
-_RUNTIME_OPS = re.compile(
-    r"QLinear\w+|(Q|Deq)uantizeLinear|QGemm|\w*MatMul\w*|Fused\w+|Nhwc\w+|\w*Gelu|Bias\w+"
-    r"|\w*Attention|\w*LayerNormalization|\w*GroupNorm|GridSample|Pad"
+#: Domain and name: the standard's operators, and the runtime's own that its optimiser and quantiser
+#: put in place of them.
+_OPERATORS = re.compile(
+    r"(ai\.onnx)?:.*|com\.microsoft:(QLinear\w+|(Q|Deq)uantizeLinear|QGemm|\w*MatMul\w*|Fused\w+"
+    r"|Nhwc\w+|\w*Gelu|Bias\w+|\w*Attention|\w*LayerNormalization|\w*GroupNorm|GridSample|Pad)"
 )
 _REFUSED = {
     FunctionProto: "functions; write them out by onnx.inliner.inline_local_functions",
@@ -55,8 +56,7 @@ def read_model(path: Path) -> tuple[ModelProto, list[Path]]:
         if refused := _REFUSED.get(type(part)):
             raise NetworkError(f"{path}: expected operators and dense weights, got {refused}")
         if isinstance(part, NodeProto):
-            of_runtime = part.domain == "com.microsoft" and _RUNTIME_OPS.fullmatch(part.op_type)
-            if part.domain not in ("", "ai.onnx") and not of_runtime:
+            if not _OPERATORS.fullmatch(f"{part.domain}:{part.op_type}"):
                 raise UnsafeGraphError(
                     f"{path}: expected only operators of ONNX that inference needs, got the custom "
                     f"one {part.op_type!r} of {part.domain!r}; export the network without it"

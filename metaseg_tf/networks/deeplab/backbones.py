@@ -11,16 +11,9 @@ import tensorflow as tf
 from metaseg_tf.networks.deeplab.layers import Layers
 
 __all__ = [
-    "DECODER_STRIDE",
-    "MOBILENETV2",
-    "OUTPUT_STRIDES",
-    "XCEPTION65",
-    "Architecture",
-    "Decoder",
-    "MobileNetV2",
-    "Xception",
-    "atrous_schedule",
-]
+    "DECODER_STRIDE", "MOBILENETV2", "OUTPUT_STRIDES", "XCEPTION65", "Architecture", "Decoder",
+    "MobileNetV2", "Xception", "atrous_schedule",
+]  # fmt: skip
 
 #: Strides of the backbone's features that the published networks can be run at.
 OUTPUT_STRIDES = (8, 16)

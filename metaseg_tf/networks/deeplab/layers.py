@@ -12,16 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 __all__ = [
-    "BACKBONE_EPSILON",
-    "HEAD_EPSILON",
-    "InferenceLayers",
-    "Layers",
-    "RecordingLayers",
-    "TrainingLayers",
-    "batch_norm_names",
-    "resize_bilinear",
-    "scale_dimension",
-]
+    "BACKBONE_EPSILON", "HEAD_EPSILON", "InferenceLayers", "Layers", "RecordingLayers",
+    "TrainingLayers", "batch_norm_names", "resize_bilinear", "scale_dimension",
+]  # fmt: skip
 
 #: Added to the variance by the batch normalisation of the two backbones.
 BACKBONE_EPSILON = 1e-3

@@ -23,15 +23,9 @@ from metaseg_tf.networks.graph import graph_multiply_adds
 from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = [
-    "compute_logits",
-    "count_multiply_adds",
-    "full_logits",
-    "mean_softmax",
-    "normalise",
-    "pad_to_crop",
-    "scale_logits",
-    "variable_shapes",
-]
+    "compute_logits", "count_multiply_adds", "full_logits", "mean_softmax", "normalise",
+    "pad_to_crop", "scale_logits", "variable_shapes",
+]  # fmt: skip
 
 #: Rates of the atrous branches at output stride 16; they double at 8.
 ATROUS_RATES = (6, 12, 18)

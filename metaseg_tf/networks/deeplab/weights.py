@@ -25,12 +25,9 @@ from metaseg_tf.networks.deeplab.backbones import (
 )
 
 __all__ = [
-    "check_weights",
-    "infer_architecture",
-    "load_weights",
-    "recognise_backbone",
+    "check_weights", "infer_architecture", "load_weights", "recognise_backbone",
     "weights_from_graph_def",
-]
+]  # fmt: skip
 
 #: Last part of a variable's name; those of optimiser slots and graph constants have others.
 KINDS = frozenset(

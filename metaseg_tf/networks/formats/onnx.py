@@ -109,32 +109,27 @@ def _image_input(session: ort.InferenceSession):
         axis = 3 if shape[3] == 3 != shape[1] else 1
         if shape[0] in (None, 1) and shape[axis] in (None, 3):
             return inputs[0], shape, axis
-    raise NetworkError(
-        "network: expected one input, an image [1, 3, H, W] or [1, H, W, 3] of uint8 or float, got "
-        f"{_in_words(inputs)}; export it with such an input"
-    )
+    expected = "one input, an image [1, 3, H, W] or [1, H, W, 3] of uint8 or float"
+    raise _error(expected, inputs, "export it with such an input")
 
 
 def _scores_name(outputs: list, flow: Dataflow) -> str:
     """The one output with scores, else what feeds the ArgMax of one with class ids."""
     found = [o for o in outputs if o.type[7:-1] in _FLOATS and len(o.shape) in (0, 4)]
     if len(found) > 1:
-        raise NetworkError(
-            f"network: expected one output with scores, got {_in_words(found)}; keep one of them "
-            "by onnx.utils.extract_model"
-        )
+        remedy = "keep one of them by onnx.utils.extract_model"
+        raise _error("one output with scores", found, remedy)
     argmaxes = filter(None, (find_argmax(flow, output.name) for output in outputs))
     names = [*(output.name for output in found), *(flow.ops[name][1][0] for name in argmaxes)]
     if not names:
-        raise NetworkError(
-            "network: expected scores [1, C, H, W] or class ids by ArgMax as output, got "
-            f"{_in_words(outputs)}; export it with an output of that shape"
-        )
+        expected = "scores [1, C, H, W] or class ids by ArgMax as output"
+        raise _error(expected, outputs, "export it with an output of that shape")
     return names[0]
 
 
-def _in_words(values) -> str:
-    return ", ".join(f"{value.name} {value.type} {value.shape}" for value in values) or "none"
+def _error(expected: str, found: list, remedy: str) -> NetworkError:
+    got = ", ".join(f"{value.name} {value.type} {value.shape}" for value in found) or "none"
+    return NetworkError(f"network: expected {expected}, got {got}; {remedy}")
 
 
 def _dataflow(graph: GraphProto) -> Dataflow:
