@@ -16,8 +16,8 @@ def test_a_packed_run_reads_the_same_and_goes_on(metaseg, tmp_path):
     assert code == 0
     assert "4 images packed, 4 in the run" in output
     pd.testing.assert_frame_equal(load_run(out), table)
-    assert "1 images measured" in metaseg(*words)[1]
-    assert "1 images packed, 5 in the run" in metaseg("compact", out)[1]
+    assert "1 image measured" in metaseg(*words)[1]
+    assert "1 image packed, 5 in the run" in metaseg("compact", out)[1]
 
 
 def test_a_folder_that_is_no_run_is_refused(refused, tmp_path):
