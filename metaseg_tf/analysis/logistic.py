@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import entr
 
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, number_of
 
 __all__ = ["LogisticLoss", "Point", "minimise_l1_logistic", "minimise_logistic", "objective"]
 
@@ -49,8 +49,8 @@ class LogisticLoss:
         positives = np.count_nonzero(y)
         if not 0 < positives < len(y):
             raise InputError(
-                f"logistic fit: expected both outcomes (IoU_adj = 0 and > 0) among the {len(y)} "
-                f"training rows, got {positives} with IoU_adj > 0; extract more images"
+                f"logistic fit: expected both outcomes (IoU_adj = 0 and > 0) among "
+                f"{number_of(len(y), 'training row')}, got {positives} with IoU_adj > 0; extract more images"
             )
         share = positives / len(y)
         self.null = self.at(np.zeros(X.shape[1]), float(np.log(share / (1 - share))))

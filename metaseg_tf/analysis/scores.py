@@ -6,7 +6,7 @@ And what becomes of AUROC and calibration within groups of rows, such as classes
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.errors import InputError, ShapeError
+from metaseg_tf.errors import InputError, ShapeError, number_of
 
 __all__ = ["FEW", "accuracy", "auroc", "r2", "score_groups", "sigma"]
 
@@ -53,7 +53,7 @@ def r2(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     variance = np.var(true)
     if variance == 0:
         raise InputError(
-            f"r2: expected a target that varies, got {len(true)} rows of one value; "
+            f"r2: expected a target that varies, got {number_of(len(true), 'row')} of one value; "
             "extract more images"
         )
     return 1 - sigma(predicted, true) ** 2 / variance

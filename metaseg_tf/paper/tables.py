@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, number_of
 from metaseg_tf.paper import quantities
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.paper.measured import Measured, collect
@@ -176,7 +176,7 @@ def store_table(
 def _describe_counts(measured: Mapping[str, Measured]) -> str:
     """One sentence with the counts of all runs."""
     counts = (
-        f"{name}: {own.values[ALL_SEGMENTS].mean} segments, {own.values[SEGMENTS].mean} with "
+        f"{name}: {number_of(own.values[ALL_SEGMENTS].mean, 'segment')}, {own.values[SEGMENTS].mean} with "
         f"interior, of these {own.values[FALSE_POSITIVES].mean} with IoU_adj = 0"
         for name, own in measured.items()
         if own.values.keys() >= _COUNTS

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, number_of
 from metaseg_tf.networks.checkpoints import find
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.paper.measured import Measured, Value, collect
@@ -230,9 +230,10 @@ def explain(comparisons: Sequence[Comparison], manifests: Mapping[str, Manifest]
 def _explain_run(verdicts: Mapping[Quantity, str], role: str, manifest: Manifest) -> Iterator[str]:
     images, settings = manifest.results.get("images", 0), manifest.settings
     if images != IMAGES:
-        yield f"{images} images were measured, the paper's numbers are of {IMAGES}"
+        were = "was" if images == 1 else "were"
+        yield f"{number_of(images, 'image')} {were} measured, the paper's numbers are of {IMAGES}"
     if manifest.failed:
-        yield f"{len(manifest.failed)} images could not be measured and are missing"
+        yield f"{number_of(len(manifest.failed), 'image')} could not be measured"
     if manifest.n_classes != _CLASSES:
         yield f"{manifest.n_classes} classes, the paper's networks have {_CLASSES}"
     network = next(name for name, known in CATALOGUE_NAMES.items() if known == role)

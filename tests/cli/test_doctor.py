@@ -81,7 +81,7 @@ def test_data_set_is_found_by_its_variable(find, tmp_path, monkeypatch, variable
     monkeypatch.setenv(variable, str(tmp_path))
     found = find()[1]["Cityscapes"]
     assert found["state"] == "ok"
-    assert found["detail"].startswith("1 image")
+    assert found["detail"].startswith("1 image with")
 
 
 def test_half_a_data_set_says_what_is_missing(find, tmp_path, monkeypatch):

@@ -242,7 +242,7 @@ def test_settings_that_differ_are_named_first(changed, words):
     [
         ({"results": RESULTS | {"images": 3}}, "3 images were measured"),
         ({"n_classes": 21}, "21 classes"),
-        ({"failed": {"a": "broken"}}, "1 images could not be measured"),
+        ({"failed": {"a": "broken"}}, "1 image could not be measured"),
         ({"settings": MEASURED_WITH}, "does not record output_stride, scales, flip"),
     ],
 )

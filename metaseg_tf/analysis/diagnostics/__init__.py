@@ -21,7 +21,7 @@ from metaseg_tf.analysis.diagnostics.linear import (
 from metaseg_tf.analysis.diagnostics.logit import Calibration, LogitFit, calibrate, fit_logit
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.data.classes import ClassTable
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, number_of
 from metaseg_tf.segments.columns import groups_in, name_feature
 
 __all__ = ["Diagnostics", "diagnose"]
@@ -92,7 +92,7 @@ class Diagnostics:
         results, n_images = self.linear.results, len(set(self.design.image))
         yield (
             "Data and fit",
-            f"{len(self.design)} segments with interior from {n_images} images, "
+            f"{len(self.design)} segments with interior from {number_of(n_images, 'image')}, "
             f"{np.mean(~self.design.y):.1%} of them false positives.\n"
             f"{results.model.endog_names} on {len(self.linear.columns)} columns: "
             f"R2 {results.rsquared:.2%}, sigma {np.sqrt(results.mse_resid):.3f}.",
