@@ -50,7 +50,8 @@ class LogisticLoss:
         if not 0 < positives < len(y):
             raise InputError(
                 f"logistic fit: expected both outcomes (IoU_adj = 0 and > 0) among "
-                f"{number_of(len(y), 'training row')}, got {positives} with IoU_adj > 0; extract more images"
+                f"{number_of(len(y), 'training row')}, got {positives} with IoU_adj > 0; extract "
+                "more images"
             )
         share = positives / len(y)
         self.null = self.at(np.zeros(X.shape[1]), float(np.log(share / (1 - share))))

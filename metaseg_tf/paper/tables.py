@@ -176,8 +176,9 @@ def store_table(
 def _describe_counts(measured: Mapping[str, Measured]) -> str:
     """One sentence with the counts of all runs."""
     counts = (
-        f"{name}: {number_of(own.values[ALL_SEGMENTS].mean, 'segment')}, {own.values[SEGMENTS].mean} with "
-        f"interior, of these {own.values[FALSE_POSITIVES].mean} with IoU_adj = 0"
+        f"{name}: {number_of(own.values[ALL_SEGMENTS].mean, 'segment')}, "
+        f"{own.values[SEGMENTS].mean} with interior, of these "
+        f"{own.values[FALSE_POSITIVES].mean} with IoU_adj = 0"
         for name, own in measured.items()
         if own.values.keys() >= _COUNTS
     )
