@@ -41,14 +41,18 @@ def fit_logit(design: Design, columns: tuple[str, ...]) -> LogitFit:
     X = design.X[:, [design.columns.index(name) for name in columns]]
     loss = LogisticLoss(X, design.y)
     full, converged = minimise_logistic(loss, np.arange(len(columns)), loss.null)
+    separated = InputError(
+        f"logit: expected outcomes that the metrics do not separate, got {len(design)} "
+        f"segments that {len(columns)} columns separate; extract more images"
+    )
     if not converged:
-        raise InputError(
-            f"logit: expected outcomes that the metrics do not separate, got {len(design)} "
-            f"segments that {len(columns)} columns separate; extract more images"
-        )
+        raise separated
     model = Logit(design.y.astype(float), np.column_stack([np.ones(len(X)), X]))
     model.data.xnames, model.data.ynames = ["const", *map(design.say, columns)], "iou_adj > 0"
-    results = model.fit(start_params=np.array([full.b, *full.w]), method="newton", disp=0)
+    try:
+        results = model.fit(start_params=np.array([full.b, *full.w]), method="newton", disp=0)
+    except np.linalg.LinAlgError as error:  # all but separated: the coefficients are too large
+        raise separated from error
     present = {group_of(name) for name in columns}
     tests = tuple(_test_group(g, columns, loss, full, design.y) for g in GROUPS if g in present)
     return LogitFit(columns, results, tests)

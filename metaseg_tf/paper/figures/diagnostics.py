@@ -83,7 +83,7 @@ def plot_leverage(points: pd.DataFrame, ax: Axes, *, n_coefficients: int) -> lis
     leverage = np.geomspace(max(low, 1e-8), max(high, 2e-8), 200)
     lines = []
     for level, dashes in zip(_COOK_LEVELS, (":", "--"), strict=True):
-        residual = np.sqrt(level * n_coefficients * (1 - leverage) / leverage)
+        residual = np.sqrt(level * n_coefficients * np.maximum(1 - leverage, 0) / leverage)
         for sign in (1, -1):
             style = {"color": drawing.VERMILION, "linestyle": dashes, "linewidth": 1}
             label = f"Cook's distance {level}" if sign > 0 else None
