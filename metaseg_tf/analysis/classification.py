@@ -69,7 +69,7 @@ class Classification:
         _warn_of_separation(paths)
         scores = (len(PARTS), len(_SCORES))
         curves = _tidy(arrays["scores"].reshape(splits, 2, *scores, k), _PATH_MODELS, C=protocol.C)
-        X = protocol.features(design, ~protocol.draw_splits(design)[0])
+        X = design.X
         return cls(
             design.columns,
             paths,
@@ -111,7 +111,7 @@ def _fit_split(design, validation, protocol):
     # Loading scikit-learn takes a second, which fits that are kept need not wait for.
     from metaseg_tf.analysis.estimators import Logistic
 
-    X = protocol.features(design, ~validation)
+    X = design.X
     halves = [(X[half], design.y[half]) for half in (~validation, validation)]
     path = fit_path(*halves[0], protocol.C, engine=protocol.engine)
     models = (path.coef, path.intercept), (path.refit_coef, path.refit_intercept)

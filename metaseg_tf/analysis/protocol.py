@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from metaseg_tf.analysis.design import CLASS_CHOICES, Design, check_choice, standardise
+from metaseg_tf.analysis.design import CLASS_CHOICES, Design, check_choice
 from metaseg_tf.analysis.lasso import ENGINES
 from metaseg_tf.errors import InputError
 
@@ -22,7 +22,7 @@ __all__ = [
     "PAPER_PROTOCOL",
     "PARTS",
     "Protocol",
-    "image_splits",
+    "image_folds",
     "map_splits",
     "reference_splits",
     "tabulate",
@@ -37,37 +37,26 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Protocol:
-    """How segments are split, standardised and fitted.
+    """How segments are split and fitted.
 
     Attributes
     ----------
     n_splits : int
         Number of random halves.
-    splits : {"reference", "image"}
-        The authors' halves of segments, or halves of whole images.
-    fit_on : {"all", "train"}
-        Rows that features are standardised over.
     classes : {"all", "predicted"}
         Class columns kept, see ``build_design``.
     C : tuple of float
         Rising inverse penalties 1/lambda of eq. (4).
     engine : {"lars", "reference"}
         Solver of the logistic fits, see ``metaseg_tf.analysis.lasso``.
-    seed : int
-        Seed of the image splits; the reference splits have the authors' own.
     """
 
     n_splits: int = 10
-    splits: str = "reference"
-    fit_on: str = "all"
     classes: str = "all"
     C: tuple[float, ...] = tuple(float(c) for c in 10 ** np.linspace(-4.2, 0.8, 50))
     engine: str = "lars"
-    seed: int = 0
 
     def __post_init__(self):
-        check_choice("splits", self.splits, ("reference", "image"))
-        check_choice("fit_on", self.fit_on, ("all", "train"))
         check_choice("classes", self.classes, CLASS_CHOICES)
         check_choice("engine", self.engine, ENGINES)
         if self.n_splits < 1:
@@ -79,15 +68,7 @@ class Protocol:
 
     def draw_splits(self, design: Design) -> np.ndarray:
         """Validation masks of all splits, bool [splits, n]."""
-        if self.splits == "image":
-            return image_splits(design.image, self.n_splits, seed=self.seed)
         return reference_splits(len(design), self.n_splits)
-
-    def features(self, design: Design, train: np.ndarray) -> np.ndarray:
-        """Features [n, p] standardised over all rows or over the mask ``train``, as set."""
-        if self.fit_on == "all":
-            return design.X
-        return standardise(design.X, train, design.least_scale / design.scale)[0]
 
 
 PAPER_PROTOCOL = Protocol()
@@ -103,23 +84,21 @@ def reference_splits(n: int, n_splits: int = 10) -> np.ndarray:
     return np.stack([np.random.RandomState(s).rand(n) < 0.5 for s in range(n_splits)])
 
 
-def image_splits(images: np.ndarray, n_splits: int = 10, *, seed: int = 0) -> np.ndarray:
-    """Random halves of the images: all segments of one image are on the same side.
+def image_folds(images: np.ndarray, folds: int = 10, *, seed: int = 0) -> np.ndarray:
+    """Masks of folds of whole images, bool [folds, n]: each image is held out in one of them.
 
-    Segments of one image are not independent; here none of a training image validates. ``images``
-    [n] holds the name of each segment's image, and split s draws from
-    ``numpy.random.default_rng([seed, s])``. Returns bool [n_splits, n], true for half of the images
-    (rounded down), where classification validates. Raises InputError for fewer than two images.
+    Segments of one image are not independent; here none of a training image is held out. ``images``
+    [n] holds the name of each segment's image; of fewer images than ``folds`` each is a fold.
+    Raises InputError for fewer than two images.
     """
     names, number = np.unique(np.asarray(images, dtype=str), return_inverse=True)
     if len(names) < 2:
         raise InputError(
-            f"image_splits: expected segments of at least 2 images, got {len(names)}; "
-            "extract more images or use splits='reference'"
+            f"folds: expected segments of at least 2 images, got {len(names)}; extract more images"
         )
-    half = len(names) // 2
-    orders = (np.random.default_rng([seed, s]).permutation(len(names)) for s in range(n_splits))
-    return np.stack([(order < half)[number] for order in orders])
+    folds = min(folds, len(names))
+    fold = np.random.default_rng(seed).permutation(len(names)) % folds
+    return fold[number] == np.arange(folds)[:, None]
 
 
 def map_splits(function: Callable[[Item], Result], splits: Iterable[Item]) -> list[Result]:

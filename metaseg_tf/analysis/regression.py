@@ -78,7 +78,7 @@ def fit_regression(
     trains = protocol.draw_splits(design)
     splits = map_splits(lambda train: _fit_split(design, true, train, protocol), trains)
     arrays = {name: np.stack([split[name] for split in splits]) for name in splits[0]}
-    arrays["predicted"] = _predict_by_ols(protocol.features(design, trains[0]), true, trains[0])
+    arrays["predicted"] = _predict_by_ols(design.X, true, trains[0])
     return Regression.from_arrays(arrays, design, target, protocol)
 
 
@@ -95,7 +95,7 @@ def _fit_split(design, true, train, protocol):
             f"regression: expected segments in both halves, got {int(train.sum())} of "
             f"{len(train)} in one; extract more images"
         )
-    X = protocol.features(design, train)
+    X = design.X
     E = [design.columns.index("E")]
     seen, new = X[train], X[~train]
     fit = LeastSquares().fit(seen, true[train])
