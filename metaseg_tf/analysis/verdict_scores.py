@@ -7,17 +7,29 @@ there are, with replacement, and a segment counts as often as its image was draw
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from metaseg_tf.errors import InputError
 
-__all__ = ["BINS", "DRAWS", "LEVEL", "SCORES", "Scorer", "draw_images", "expand_percentiles"]
+__all__ = [
+    "BINS",
+    "DRAWS",
+    "LEAST_IMAGES",
+    "LEVEL",
+    "SCORES",
+    "Scorer",
+    "draw_images",
+    "expand_percentiles",
+]
 
 DRAWS = 1000
 #: Probability with which intervals are to hold the score of the population of images.
 LEVEL = 0.95
 #: Bins of equally many segments, of the calibration error.
 BINS = 15
+#: Fewer images say nothing about how far others are off.
+LEAST_IMAGES = 3
 #: Scores by name, in the order of `Scorer.compute`, with what they are in words.
 SCORES = {
     "auroc": "area under the ROC curve of false positives",
@@ -102,8 +114,14 @@ class Scorer:
         bins[self._by_probability.order] = BINS * np.arange(len(image)) // max(len(image), 1)
         # Sums of so many independent outcomes are about normal, which gives their mean size.
         self._variances = np.bincount(bins, probability * (1 - probability), BINS)
-        self._bins = np.bincount(image * BINS + bins, false - probability, n_images * BINS)
-        self._bins = self._bins.reshape(n_images, BINS)
+        cells = image * BINS + bins
+        self._binned = np.stack(
+            [
+                np.bincount(cells, x, n_images * BINS).reshape(n_images, BINS)
+                for x in (np.ones(len(image)), probability, false)
+            ]
+        )
+        self._bins = self._binned[2] - self._binned[1]
 
     def compute(self, counts: np.ndarray) -> np.ndarray:
         """Scores float64 [draws, len(SCORES)] if images count as often as ``counts`` [draws, m].
@@ -159,6 +177,31 @@ class Scorer:
         ends[:, _ECE] = np.clip([centre - t * error, centre + t * error], 0, 1)
         return ends
 
+    def reliability(self, counts: np.ndarray) -> pd.DataFrame:
+        """Predicted and observed share of false positives in bins of equally many segments.
+
+        Columns ``segments``, ``predicted``, ``observed``, and ``low`` and ``high``, the ends of a
+        95 % interval of the observed share from the draws ``counts`` [draws, m].
+        """
+        n, predicted, false = self._binned.sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            drawn = (counts @ self._binned[2]) / (counts @ self._binned[0])
+        low, high = expand_percentiles(drawn, np.count_nonzero(self._sums[:, 0]))
+        frame = {"segments": n.astype(int), "predicted": predicted, "observed": false}
+        frame = pd.DataFrame(frame | {"low": low, "high": high})[n > 0].reset_index(drop=True)
+        frame[["predicted", "observed"]] /= frame[["segments"]].to_numpy()
+        return frame
+
+    def risk_coverage(self, points: int = 500) -> pd.DataFrame:
+        """Mean 1 - IoU_adj of the segments with the highest predictions, by their share.
+
+        Columns ``coverage`` in (0, 1], ``risk``, and ``ideal``, the risk of an order by the truth.
+        """
+        n = len(self._loss)
+        at = np.unique(np.linspace(1, n, min(points, n)).round().astype(int))
+        means = (np.cumsum(loss)[at - 1] / at for loss in (self._loss, np.sort(self._loss)))
+        return pd.DataFrame(dict(zip(("coverage", "risk", "ideal"), (at / n, *means), strict=True)))
+
     @property
     def calibrated_ece(self) -> float:
         """The calibration error expected by chance if all probabilities were right."""
@@ -180,11 +223,11 @@ def expand_percentiles(drawn: np.ndarray, n_images: int) -> np.ndarray:
 
     Few images scatter less than their population: percentiles are taken as far out as Student's t
     and a standard deviation of n - 1 ask for (expanded percentiles; Hesterberg, 2015). NaN for
-    fewer than two images, or where a tenth of the draws has no score.
+    fewer than `LEAST_IMAGES` images, or where a tenth of the draws has no score.
     """
     ends = np.full((2, drawn.shape[1]), np.nan)
     known = np.isfinite(drawn).mean(axis=0) >= _KNOWN if len(drawn) else np.zeros(0, bool)
-    if n_images > 1 and known.any():
+    if n_images >= LEAST_IMAGES and known.any():
         t = stats.t.ppf((1 + LEVEL) / 2, n_images - 1)
         share = stats.norm.cdf(t * np.sqrt(n_images / (n_images - 1)) * np.array([-1, 1]))
         ends[:, known] = np.nanquantile(drawn[:, known], share, axis=0)

@@ -34,5 +34,8 @@ def fit(
             f"wrote {out}, fitted on {facts['with_interior']} segments with interior of "
             f"{facts['images']} images, {facts['false_positives']} of them false positives"
         )
-        for score, value in facts["held_out"].items():
-            typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f}) on held-out images")
+        for score in ("auroc", "ece", "r2", "sigma"):
+            value, low, high = facts["held_out"][score].values()
+            interval = "" if low is None else f" [{low:.4f}, {high:.4f}]"
+            typer.echo(f"  {score:6} {value:.4f}{interval}")
+        typer.echo("on held-out images, with 95 % intervals by bootstrap over images")

@@ -92,6 +92,7 @@ def fit_meta_model(
         **chosen,
         "held_out": scores.to_json("interior", "with interior"),
         "held_out_all": scores.to_json("all"),
+        "fitted_on": sorted(table["image"].unique()),
     }
     convention, connectivity = (
         manifest.settings.get(key, default)

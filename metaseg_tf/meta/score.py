@@ -1,8 +1,10 @@
 """How good verdicts on segments are: scores with intervals, over all, by class and by size."""
 
 import itertools
+import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,10 +21,12 @@ from metaseg_tf.analysis.verdict_scores import (
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel
+from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.segments.truth import check_truth
 
-__all__ = ["GROUPINGS", "Scores", "compare_scores", "score"]
+__all__ = ["GROUPINGS", "Scores", "compare_scores", "score", "score_run"]
 
+_LOG = logging.getLogger(__name__)
 GROUPINGS = ("interior", "class", "size")
 
 #: Smallest areas of the groups by size, in pixels.
@@ -46,6 +50,8 @@ class Scores:
     table: pd.DataFrame
     #: One row per segment that was scored: its image, verdicts, and ``iou_adj``.
     segments: pd.DataFrame
+    reliability: pd.DataFrame  #: See `metaseg_tf.analysis.verdict_scores.Scorer.reliability`.
+    risk_coverage: pd.DataFrame  #: See `metaseg_tf.analysis.verdict_scores.Scorer.risk_coverage`.
     threshold: float  #: Segments of at least this probability count as rejected.
     #: Scores of each group for each draw of images, float64 [draws, len(SCORES)].
     drawn: dict[tuple[str, str], np.ndarray] = field(repr=False)
@@ -130,8 +136,39 @@ def score(
         }
         parts.append(found.assign(**facts)[[*facts, *found]])
     kept = table[["image", "class_id", "S", "S_in", *SCORE_COLUMNS, "iou_adj"]]
-    threshold = cost[0] / sum(cost)
-    return Scores(pd.concat(parts, ignore_index=True), kept, threshold, drawn)
+    curves = scorers["all", ""].reliability(counts), scorers["all", ""].risk_coverage()
+    return Scores(pd.concat(parts, ignore_index=True), kept, *curves, cost[0] / sum(cost), drawn)
+
+
+def score_run(run: Run, model: MetaModel | None = None, **options: Any) -> Scores:
+    """`score` a run with ground truth, or judged images whose truth is known.
+
+    Warns if the model was fitted on images of the run, since its verdicts on them are too good.
+    Raises InputError if there is no ground truth, or no model for a run that is not judged, and
+    SettingsMismatchError if the run was measured in another way than the model needs.
+    """
+    table = load_run(run.address)
+    if "iou_adj" not in table and _FALSE_POSITIVE in table:
+        raise InputError(
+            f"{run.path}: expected segments with ground truth, got judged ones without; extract "
+            f"the images with their labels, and score that run with --model {run.path}/model.json"
+        )
+    check_truth(table, str(run.path))
+    if model is None and _FALSE_POSITIVE not in table:
+        raise InputError(
+            f"{run.path}: expected a meta model for this run, got none; give --model, a file "
+            "written by metaseg-tf fit on another run"
+        )
+    if model is not None:
+        model.check_settings(run.manifest.settings)
+        known = set(table["image"]) & set(model.provenance.get("fitted_on", ()))
+        if known:
+            _LOG.warning(
+                "%s: the model was fitted on %d of these %d images, where its verdicts are better "
+                "than on new ones; its scores on held-out images are kept in its file",
+                *(run.path, len(known), table["image"].nunique()),
+            )
+    return score(table, model, classes=run.classes, **options)
 
 
 def compare_scores(one: Scores, other: Scores) -> pd.DataFrame:
