@@ -46,6 +46,8 @@ SCORES = {
     "sigma_clipped": "the same, predictions clipped to [0, 1]",
 }
 _ECE = list(SCORES).index("ece")
+#: Draws times segments that are ranked at a time, which fit into the processor's cache.
+_BLOCK = 1 << 16
 #: An interval needs a score in at least this share of the draws.
 _KNOWN = 0.9
 
@@ -64,9 +66,13 @@ class _Ranking(NamedTuple):
         return cls(order, image[order], slice(None) if last.all() else np.flatnonzero(last))
 
     def cumulate(self, counts: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows, and sum of their ``values``, down to the end of each run of equal values."""
-        weights = counts[self.image]
-        return np.cumsum(weights)[self.ends], np.cumsum(weights * values)[self.ends]
+        """Rows, and sum of their ``values``, down to the end of each run of equal values.
+
+        Both [draws, runs] for ``counts`` [draws, m].
+        """
+        weights = counts[:, self.image]
+        sums = np.cumsum(weights, axis=1), np.cumsum(weights * values, axis=1)
+        return sums[0][:, self.ends], sums[1][:, self.ends]
 
 
 class Scorer:
@@ -132,7 +138,8 @@ class Scorer:
         with np.errstate(divide="ignore", invalid="ignore"):
             n, *sums = (counts @ self._sums).T
             right, cost, brier, mean, square, error, clipped = (total / n for total in sums)
-            auroc, auprc, aurc, augrc = np.array([self._rank(row) for row in counts]).T
+            blocks = np.array_split(counts, len(counts) * len(self._loss) // _BLOCK + 1)
+            auroc, auprc, aurc, augrc = np.concatenate([self._rank(b) for b in blocks]).T
             ece = np.abs(counts @ self._bins).sum(axis=1) / n
             variance = square - mean**2
             variance[variance < 1e-12] = np.nan
@@ -141,21 +148,20 @@ class Scorer:
         found = [auroc, auprc, right, cost, ece, brier, aurc, augrc, r2, r2_clipped]
         return np.stack([*found, sigma, sigma_clipped], axis=1)
 
-    def _rank(self, counts: np.ndarray) -> tuple[float, float, float, float]:
+    def _rank(self, counts: np.ndarray) -> np.ndarray:
+        """AUROC, AUPRC, AURC and AUGRC, float64 [draws, 4]."""
         called, true = self._by_probability.cumulate(counts, self._false)
         kept, lost = self._by_prediction.cumulate(counts, self._loss)
-        if not len(called) or not kept[-1]:
-            return (np.nan,) * 4
-        found, n = np.diff(true, prepend=0), kept[-1]
-        positive, negative = true[-1], called[-1] - true[-1]
+        found, n = np.diff(true, prepend=0), kept[:, -1]
+        positive, negative = true[:, -1:], (called - true)[:, -1:]
         # Negatives below each positive; those of the same value count half.
         outranked = negative - (called - true) + (np.diff(called, prepend=0) - found) / 2
-        auroc = found @ outranked / (positive * negative)
-        auprc = found @ (true / np.maximum(called, 1)) / positive
+        auroc = (found * outranked).sum(axis=1) / (positive * negative)[:, 0]
+        auprc = (found * true / np.maximum(called, 1)).sum(axis=1) / positive[:, 0]
         width = np.diff(kept, prepend=0)
-        aurc = width @ (lost / np.maximum(kept, 1)) / n
-        augrc = width @ (lost - np.diff(lost, prepend=0) / 2) / n**2
-        return auroc, auprc, aurc, augrc
+        aurc = (width * lost / np.maximum(kept, 1)).sum(axis=1) / n
+        augrc = (width * (lost - np.diff(lost, prepend=0) / 2)).sum(axis=1) / n**2
+        return np.stack([auroc, auprc, aurc, augrc], axis=1)
 
     def intervals(self, drawn: np.ndarray) -> np.ndarray:
         """Ends [2, len(SCORES)] of 95 % intervals from the scores `compute` gave of many draws.

@@ -71,11 +71,11 @@ def fit_meta_model(
     inside = build_design(table, **features)
     folds = image_folds(table["image"].to_numpy(), FOLDS)
     interior, chosen, judged = _fit(inside, folds, meta, protocol)
-    small = len(inside) < len(table)
-    outside = build_design(table, **features, interior=False) if small else inside
+    outside = inside
     try:
+        outside = build_design(table, **features, interior=False)
         no_interior, _, judged_too = _fit(outside, folds, meta, protocol)
-    except InputError:
+    except InputError:  # none, too few, or all alike
         no_interior, judged_too = _constant(outside)
     held_out = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
     held_out.iloc[outside.rows], held_out.iloc[inside.rows] = judged_too, judged
@@ -167,7 +167,10 @@ def _choose(
         fits = estimator.fit_each(settings, X[~held_out], target[~held_out])
         verdicts[:, held_out] = [getattr(fit, role.verdicts)(X[held_out]) for fit in fits]
 
-    map_splits(judge, [held_out for held_out in folds if held_out.any()])
+    folds = [held_out for held_out in folds if held_out.any()]
+    if len(folds) < 2:
+        raise InputError("fit: expected segments of at least 2 images, got 1; extract more images")
+    map_splits(judge, folds)
     chosen = int(role.loss(verdicts, target).argmin())
     return settings[chosen], verdicts[chosen]
 

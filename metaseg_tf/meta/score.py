@@ -110,7 +110,9 @@ def score(
         )
     check_finite(table, ("iou_adj", _LINEAR, _FALSE_POSITIVE))
     number, images = pd.factorize(table["image"], sort=True)
-    counts = draw_images(len(images), draws) if draws and len(images) > 1 else np.empty((0, 0))
+    counts = (
+        draw_images(len(images), draws) if draws and len(images) > 1 else np.empty((0, len(images)))
+    )
     arrays = [table[name].to_numpy(np.float64) for name in (_FALSE_POSITIVE, _LINEAR, "iou_adj")]
     groups = dict(_groups(table, classes or (model and model.classes), by))
     scorers = {

@@ -6,7 +6,7 @@ import pytest
 from metaseg_tf.analysis.protocol import (
     PAPER_PROTOCOL,
     Protocol,
-    image_splits,
+    image_folds,
     reference_splits,
 )
 from metaseg_tf.errors import InputError
@@ -27,8 +27,6 @@ def test_the_papers_path():
         {"C": ()},
         {"C": (0.1, 0.1)},
         {"C": (0.0, 1.0)},
-        {"splits": "thirds"},
-        {"fit_on": "half"},
         {"classes": "some"},
         {"engine": "saga"},
     ],
@@ -38,13 +36,9 @@ def test_settings_that_cannot_be(setting):
         Protocol(**setting)
 
 
-def test_splits_and_scales_follow_the_settings(design):
+def test_splits_are_those_of_the_settings(design):
     assert PAPER_PROTOCOL.draw_splits(design).shape == (10, len(design))
-    by_image = Protocol(n_splits=2, splits="image").draw_splits(design)
-    assert all(len(set(mask[design.image == design.image[0]])) == 1 for mask in by_image)
-    assert PAPER_PROTOCOL.features(design, by_image[0]) is design.X
-    halved = Protocol(fit_on="train").features(design, by_image[0])
-    np.testing.assert_allclose(halved[by_image[0]].mean(axis=0), 0, atol=1e-12)
+    assert Protocol(n_splits=2).draw_splits(design).shape == (2, len(design))
 
 
 def test_reference_splits_are_the_authors():
@@ -63,16 +57,18 @@ def test_reference_splits_leave_the_global_generator_alone():
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-def test_image_splits_keep_images_whole():
-    images = np.repeat([f"town_{i}" for i in range(7)], 5)
-    splits = image_splits(images, 4, seed=2)
-    by_image = splits.reshape(4, 7, 5)
-    assert np.all(by_image == by_image[:, :, :1])
-    assert np.all(by_image[:, :, 0].sum(axis=1) == 3)
-    assert len(np.unique(splits, axis=0)) > 1
-    np.testing.assert_array_equal(splits, image_splits(images, 4, seed=2))
+@pytest.mark.parametrize(("n_images", "folds"), [(7, 3), (7, 10), (2, 10), (30, 10)])
+def test_folds_hold_each_image_out_once(n_images, folds):
+    images = np.repeat([f"town_{i}" for i in range(n_images)], 5)
+    masks = image_folds(images, folds, seed=2)
+    assert masks.shape == (min(folds, n_images), 5 * n_images)
+    assert (masks.sum(axis=0) == 1).all()
+    by_image = masks.reshape(len(masks), n_images, 5)
+    assert (by_image == by_image[:, :, :1]).all()
+    assert np.ptp(by_image[:, :, 0].sum(axis=1)) <= 1
+    np.testing.assert_array_equal(masks, image_folds(images, folds, seed=2))
 
 
-def test_image_splits_need_two_images():
-    with pytest.raises(InputError, match=r"at least 2 images, got 1.*splits='reference'"):
-        image_splits(np.array(["a", "a"]))
+def test_folds_need_two_images():
+    with pytest.raises(InputError, match="at least 2 images, got 1"):
+        image_folds(np.array(["a", "a"]))

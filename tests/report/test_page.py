@@ -14,7 +14,7 @@ from metaseg_tf.report.explorer import choose_images, judge_run
 from metaseg_tf.report.page import write_report
 from metaseg_tf.runs.run import Manifest, Run, load_run
 
-FAST = Protocol(n_splits=2, splits="image", fit_on="train", C=(0.1, 1.0))
+FAST = Protocol(n_splits=2, C=(0.1, 1.0))
 
 
 @pytest.fixture(scope="module")
