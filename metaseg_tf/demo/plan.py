@@ -155,9 +155,9 @@ def try_model(plan: Plan, model: MetaModel) -> Trial:
     verdicts = model.score(table.iloc[design.rows])
     held_out = model.provenance["held_out"]
     return Trial(
-        held_out["auroc"]["mean"],
+        held_out["auroc"]["value"],
         float(auroc(1 - verdicts["false_positive_probability"].to_numpy(), design.y)),
-        held_out["r2"]["mean"],
+        held_out["r2"]["value"],
         float(r2(verdicts["iou_adj_linear"].to_numpy(), design.iou_adj)),
     )
 

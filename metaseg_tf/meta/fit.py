@@ -30,6 +30,8 @@ FOLDS = 10
 _LEAST_SCALE = 0.1
 #: Held-out segments behind each knot of the spread, and the most knots.
 _PER_KNOT, _KNOTS = 50, 10
+#: Sums of losses that differ by no more than this are equal.
+_ROUNDING = 1e-9
 
 
 def fit_meta_model(
@@ -42,10 +44,10 @@ def fit_meta_model(
 ) -> MetaModel:
     """Fit a meta classifier (IoU_adj > 0) and a meta regressor (IoU_adj) that can be kept.
 
-    Their features are those of section 3 and the predicted class. Settings are those with the least
-    loss on folds of images, each of which is held out once; "linear" chooses the C of an
-    l1-penalised logistic fit by its log loss and the penalty of a ridge by its squared error. So
-    are the scores found that the model's provenance holds.
+    Their features are those of section 3 and the predicted class. Settings are chosen on folds
+    of images, each of which is held out once: "linear" has the C of an l1-penalised logistic fit
+    with the least log loss, and the largest penalty of a ridge whose squared error is within a
+    standard error of the least. So are the scores found that the model's provenance holds.
 
     Parameters
     ----------
@@ -110,21 +112,18 @@ def fit_meta_model(
 
 
 class _Role(NamedTuple):
-    """The method that gives an estimator's verdicts, and the loss that its settings are chosen by.
-
-    The loss is the mean over the rows for each row of verdicts [settings, n].
-    """
+    """The method for an estimator's verdicts, and the loss by row that chooses its settings."""
 
     verdicts: str
     loss: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def _log_loss(log_odds: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.logaddexp(0, np.where(y, -log_odds, log_odds)).mean(axis=-1)
+    return np.logaddexp(0, np.where(y, -log_odds, log_odds))
 
 
 def _squared_error(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    return ((predicted - true) ** 2).mean(axis=-1)
+    return (predicted - true) ** 2
 
 
 _CLASSIFIER, _REGRESSOR = _Role("decision_function", _log_loss), _Role("predict", _squared_error)
@@ -158,7 +157,11 @@ def _choose(
     folds: np.ndarray,
     protocol: Protocol,
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """The setting with the least loss, of equal ones the first, and its held-out verdicts [n]."""
+    """The setting chosen, and its verdicts [n] on held-out images.
+
+    It is the first whose loss is at most ``tolerance`` standard errors above the least one, by
+    images and for their difference.
+    """
     settings = estimator.settings(protocol)
     verdicts = np.empty((len(settings), len(target)))
 
@@ -171,7 +174,12 @@ def _choose(
     if len(folds) < 2:
         raise InputError("fit: expected segments of at least 2 images, got 1; extract more images")
     map_splits(judge, folds)
-    chosen = int(role.loss(verdicts, target).argmin())
+    losses = role.loss(verdicts, target)
+    images, number = np.unique(design.image, return_inverse=True)
+    excess = losses - losses[losses.mean(axis=1).argmin()]
+    by_image = np.array([np.bincount(number, row, len(images)) for row in excess])
+    error = by_image.std(axis=1) * np.sqrt(len(images))
+    chosen = int((by_image.sum(axis=1) <= estimator.tolerance * error + _ROUNDING).argmax())
     return settings[chosen], verdicts[chosen]
 
 

@@ -77,15 +77,21 @@ def test_settings_are_those_with_the_least_loss_on_images_held_out_once(model, t
     names = table["image"].to_numpy()
     folds = image_folds(names, 10)[:, design.rows]
     assert (folds.sum(axis=0) == 1).all()
-    errors = dict.fromkeys(PENALTIES, 0.0)
+    errors = {penalty: np.empty(len(design)) for penalty in PENALTIES}
     for held_out in folds:
         X, *_ = standardise(design.X, ~held_out, 0.1 / design.scale)
-        for penalty in errors:
+        for penalty, found in errors.items():
             fit = Ridge(alpha=penalty).fit(X[~held_out], design.iou_adj[~held_out])
-            errors[penalty] += np.sum((fit.predict(X[held_out]) - design.iou_adj[held_out]) ** 2)
-    chosen = min(errors, key=errors.get)
+            found[held_out] = (fit.predict(X[held_out]) - design.iou_adj[held_out]) ** 2
+    best = min(errors.values(), key=np.sum)
+    enough = []
+    for penalty, found in errors.items():
+        more = pd.Series(found - best).groupby(design.image).sum()
+        if more.sum() <= np.sqrt(len(more)) * more.std(ddof=0) + 1e-9:
+            enough.append(penalty)
+    chosen = max(enough)
     assert model.provenance["penalty"] == chosen
-    explained = 1 - errors[chosen] / np.sum((design.iou_adj - design.iou_adj.mean()) ** 2)
+    explained = 1 - errors[chosen].sum() / np.sum((design.iou_adj - design.iou_adj.mean()) ** 2)
     assert model.provenance["held_out"]["r2"]["value"] == pytest.approx(explained)
     fit = Ridge(alpha=chosen).fit(design.X, design.iou_adj)
     np.testing.assert_allclose(model.interior.regressor.coef_, fit.coef_, atol=1e-8)
