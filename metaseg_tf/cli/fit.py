@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import print_json
+from metaseg_tf.cli.console import print_json, print_paths, print_text
 from metaseg_tf.cli.options import AsJson, RunFolder
+from metaseg_tf.errors import number_of
 
 __all__ = ["fit"]
 
@@ -22,20 +23,24 @@ def fit(
     """
     from metaseg_tf.meta import fit_meta_model, save_model
     from metaseg_tf.runs.run import Run, load_run
+    from metaseg_tf.runs.storage import LocalFolder
 
     opened = Run(run)
+    LocalFolder(out.parent).probe(out.name)
     model = fit_meta_model(load_run(run), manifest=opened.manifest, name=opened.name)
     save_model(model, out)
     if as_json:
         print_json(model.provenance)
     else:
         facts = model.provenance
-        typer.echo(
-            f"wrote {out}, fitted on {facts['with_interior']} segments with interior of "
-            f"{facts['images']} images, {facts['false_positives']} of them false positives"
+        print_paths([out])
+        print_text(
+            f"fitted on {number_of(facts['with_interior'], 'segment')} with interior of "
+            f"{number_of(facts['images'], 'image')}, {facts['false_positives']} of them false "
+            "positives; on held-out images:"
         )
         for score in ("auroc", "ece", "r2", "sigma"):
             value, low, high = facts["held_out"][score].values()
             interval = "" if low is None else f" [{low:.4f}, {high:.4f}]"
             typer.echo(f"  {score:6} {value:.4f}{interval}")
-        typer.echo("on held-out images, with 95 % intervals by bootstrap over images")
+        print_text("in brackets 95 % intervals by bootstrap over images")

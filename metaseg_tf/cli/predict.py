@@ -80,5 +80,6 @@ def predict(
         )
         finished = list(console.show_progress(results, len(source), "judging", quiet=quiet))
     written = prediction.write_judged(run)
-    console.print_outcomes("judged", console.summarise(out, "judged", finished))
-    console.print_paths(written)
+    console.print_outcomes("judged", console.summarise(out, "judged", finished), quiet=quiet)
+    if not quiet:
+        console.print_paths(written)

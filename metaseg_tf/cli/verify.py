@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import print_json, print_paths, print_table
+from metaseg_tf.cli.console import print_json, print_paths, print_table, print_text
 from metaseg_tf.cli.options import AsJson
 
 __all__ = ["verify"]
@@ -23,20 +23,28 @@ def verify(
 
     Exit code 1 if a number is off.
     """
+    from metaseg_tf.paper.published import IMAGES, NETWORKS, paper_network
     from metaseg_tf.paper.tables import store_printed
     from metaseg_tf.paper.verify import verify as compare_runs
     from metaseg_tf.runs.run import Run
 
     given = {"XC": xception65, "MN": mobilenetv2}
     runs = {role: Run(path) for role, path in given.items() if path != "-"}
+    for role, run in runs.items():
+        if paper_network(run.manifest) != role:
+            typer.echo(
+                f"note: {run.path} is not a run of {NETWORKS[role]} on all {IMAGES} images of the "
+                "Cityscapes validation set, and is compared because you ask for it",
+                err=True,
+            )
     verification = compare_runs(runs)
     paths = store_printed(verification.table(), next(iter(runs.values())))
     if as_json:
         print_json(verification.to_json())
     else:
-        print_table(verification.table())
+        print_table(verification.table(), titles=2)
         for hint in verification.hints:
-            typer.echo(f"- {hint}")
+            print_text(f"- {hint}")
         print_paths(paths)
     if not verification.passed:
         raise typer.Exit(1)

@@ -165,6 +165,8 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
     fits = _former_fits(content) if content["format"] == 1 else [content[kind] for kind in _KINDS]
     if not all(isinstance(part, dict) for part in (provenance, provenance.get("settings", {}))):
         raise ValueError("a provenance that is not an object")
+    for score in provenance.get("held_out", {}).values():
+        read_numbers([score["mean"]], 1)
     return MetaModel(
         columns,
         *(_fit(fit, len(columns)) for fit in fits),

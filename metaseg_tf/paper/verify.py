@@ -10,7 +10,7 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.networks.checkpoints import find
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.paper.measured import Measured, Value, collect
-from metaseg_tf.paper.published import CATALOGUE_NAMES, PUBLISHED, PublishedNumber
+from metaseg_tf.paper.published import CATALOGUE_NAMES, IMAGES, PUBLISHED, PublishedNumber
 from metaseg_tf.paper.quantities import FALSE_POSITIVES, MIOU, SEGMENTS, Quantity
 from metaseg_tf.runs.run import Manifest, Run, compare_settings
 
@@ -45,7 +45,6 @@ _HEADLINES = {
     Quantity("iou_adj", "all", "r2", "validation"),
 }
 
-_IMAGES = 500
 _CLASSES = 19
 # How the printed numbers were measured, besides the settings of the networks in the catalogue.
 _MEASURED_WITH = {"convention": "reference", "connectivity": 8, "split": "val"}
@@ -237,8 +236,8 @@ def explain(comparisons: Sequence[Comparison], manifests: Mapping[str, Manifest]
 
 def _explain_run(verdicts: Mapping[Quantity, str], role: str, manifest: Manifest) -> Iterator[str]:
     images, settings = manifest.results.get("images", 0), manifest.settings
-    if images != _IMAGES:
-        yield f"{images} images were measured, the paper's numbers are of {_IMAGES}"
+    if images != IMAGES:
+        yield f"{images} images were measured, the paper's numbers are of {IMAGES}"
     if manifest.failed:
         yield f"{len(manifest.failed)} images could not be measured and are missing"
     if manifest.n_classes != _CLASSES:

@@ -24,7 +24,7 @@ from matplotlib.patches import Patch
 from metaseg_tf.analysis.evaluation import load_segments
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import DataFormatError, InputError, suggest
-from metaseg_tf.paper.published import NETWORKS
+from metaseg_tf.paper.published import NETWORKS, paper_network
 from metaseg_tf.pictures import QUALITY_COLOURS, paint_segments
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run, csv_text
@@ -144,8 +144,8 @@ def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
 
 
 def title_of(run: Run) -> str:
-    """Title of a run's panel: the network, if its folder has the paper's abbreviation as name."""
-    return NETWORKS.get(run.name, run.name)
+    """Title of a run's panel: the paper's network, if it is of that and the paper's data."""
+    return NETWORKS.get(paper_network(run.manifest) or "", run.name)
 
 
 def load_judged(run: Run) -> pd.DataFrame:

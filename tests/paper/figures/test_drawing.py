@@ -75,9 +75,12 @@ def test_names_do_not_overlap(ax):
         assert apart.any(axis=1).all()
 
 
-def test_titles_are_the_networks_where_folders_bear_their_names(run, tmp_path):
-    assert drawing.title_of(run) == "DeepLabv3+ Xception65"
-    assert drawing.title_of(Run.create(tmp_path / "mine", {})) == "mine"
+def test_titles_are_the_papers_networks_by_the_manifest_and_not_by_the_folder(run, tmp_path):
+    assert drawing.title_of(run) == "XC"
+    settings = {"source": "cityscapes", "split": "val", "network": "xception65"}
+    papers = Run.create(tmp_path / "mine", settings)
+    papers.manifest.results = {"images": 500}
+    assert drawing.title_of(papers) == "DeepLabv3+ Xception65"
 
 
 def test_false_positives_are_counted_by_image(table):
