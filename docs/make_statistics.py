@@ -8,6 +8,7 @@ again. The model must not have been fitted on them. docs/statistics.md holds wha
 """
 
 import argparse
+import sys
 
 import numpy as np
 import pandas as pd
@@ -35,8 +36,8 @@ def main() -> None:
     rows_of = [np.flatnonzero(number == i) for i in range(len(images))]
     whole = Scorer(*arrays, number, len(images))
     (truth,) = whole.compute(np.ones((1, len(images))))
-    print("| images | " + " | ".join(SHOWN) + " |")
-    print("| ---: |" + " ---: |" * len(SHOWN))
+    sys.stdout.write("| images | " + " | ".join(SHOWN) + " |\n")
+    sys.stdout.write("| ---: |" + " ---: |" * len(SHOWN) + "\n")
     rng = np.random.default_rng(0)
     for n in IMAGES:
         widths, held = [], []
@@ -53,7 +54,8 @@ def main() -> None:
             f"±{np.nanmedian(widths, axis=0)[j]:.3f} ({np.mean(held, axis=0)[j]:.0%})"
             for j in map(names.index, SHOWN)
         ]
-        print(f"| {n} | " + " | ".join(cells) + " |", flush=True)
+        sys.stdout.write(f"| {n} | " + " | ".join(cells) + " |\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

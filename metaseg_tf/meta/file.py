@@ -165,8 +165,14 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
     fits = _former_fits(content) if content["format"] == 1 else [content[kind] for kind in _KINDS]
     if not all(isinstance(part, dict) for part in (provenance, provenance.get("settings", {}))):
         raise ValueError("a provenance that is not an object")
+    if content["format"] == 1:
+        found = provenance.get("held_out", {}).items()
+        scores = {
+            name: {"value": score["mean"], "low": None, "high": None} for name, score in found
+        }
+        provenance = provenance | {"held_out": scores}
     for score in provenance.get("held_out", {}).values():
-        read_numbers([score["mean"]], 1)
+        read_numbers([x for x in (score[key] for key in ("value", "low", "high")) if x is not None])
     return MetaModel(
         columns,
         *(_fit(fit, len(columns)) for fit in fits),

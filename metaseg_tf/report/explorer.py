@@ -46,7 +46,7 @@ __all__ = [
 #: From this probability of a false positive on a segment is doubtful: the meta classifier's verdict
 DOUBTFUL = 0.5
 _ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
-_PREDICTED, _LINEAR, _FALSE_POSITIVE = SCORE_COLUMNS
+_PREDICTED, _LINEAR, _FALSE_POSITIVE, *_ = SCORE_COLUMNS
 
 # More points could not be told apart, and would not fit into a page of a few MB.
 MAX_POINTS = 60_000
@@ -101,7 +101,7 @@ def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
         f"of the run {known.get('run') or '?'}."
     )
     judged = pd.concat([table, model.score(table)], axis=1)
-    means = dict(zip(model.columns, model.mean.tolist(), strict=True))
+    means = dict(zip(model.columns, model.interior.mean.tolist(), strict=True))
     return JudgedRun(run, judged, origin, model, model.explain, means)
 
 
