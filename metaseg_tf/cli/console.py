@@ -10,6 +10,7 @@ import io
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,8 +23,8 @@ from metaseg_tf.paper.layout import PrintedTable
 
 __all__ = [
     "SPELLING", "download_with_bar", "interruptible", "long_work", "open_streams", "print_error",
-    "print_json", "print_outcomes", "print_paths", "print_rows", "print_table", "show_progress",
-    "spell_out", "start_tensorflow", "summarise",
+    "print_json", "print_outcomes", "print_paths", "print_rows", "print_table", "print_text",
+    "show_progress", "spell_out", "start_tensorflow", "summarise",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -253,6 +254,12 @@ def print_paths(paths: Iterable[Path]) -> None:
     """One line for each file written."""
     for path in paths:
         sys.stdout.write(f"wrote {path}\n")
+
+
+def print_text(lines: Iterable[str], mark: str = "") -> None:
+    """Lines of prose, each behind a mark and wrapped at 80 columns."""
+    for line in lines:
+        typer.echo(textwrap.fill(mark + line, 80, subsequent_indent=" " * len(mark)))
 
 
 def print_table(table: PrintedTable) -> None:

@@ -63,9 +63,9 @@ def run_plan(plan, *, quiet: bool = False) -> int:
                 typer.echo(f"{result.name}: {result.outcome}", err=True)
         verification = verify(runs, plan.printed)
         store_printed(verification.table(), next(iter(runs.values())))
-    console.print_table(verification.headlines())
-    for hint in verification.hints:
-        typer.echo(f"- {hint}")
+    console.print_text(verification.foreword())
+    console.print_table(verification.table(headlines=True))
+    console.print_text(verification.hints, mark="- ")
     failed = [result for result in results if result.outcome == "failed"]
     typer.echo(f"\n{len(results) - len(failed)} of {len(results)} results made:")
     for folder in sorted({path.parent for result in results for path in result.paths}):

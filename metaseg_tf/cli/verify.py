@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import print_json, print_paths, print_table
+from metaseg_tf.cli.console import print_json, print_paths, print_table, print_text
 from metaseg_tf.cli.options import AsJson
 
 __all__ = ["verify"]
@@ -21,7 +21,7 @@ def verify(
 ) -> None:
     """Compare two runs with every number printed in the paper.
 
-    Exit code 1 if a number is off.
+    Exit code 1 if a number is off or missing, or a run has a fault that no number shows.
     """
     from metaseg_tf.paper.tables import store_printed
     from metaseg_tf.paper.verify import verify as compare_runs
@@ -34,9 +34,9 @@ def verify(
     if as_json:
         print_json(verification.to_json())
     else:
+        print_text(verification.foreword())
         print_table(verification.table())
-        for hint in verification.hints:
-            typer.echo(f"- {hint}")
+        print_text(verification.hints, mark="- ")
         print_paths(paths)
     if not verification.passed:
         raise typer.Exit(1)
