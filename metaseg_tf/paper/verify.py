@@ -51,7 +51,7 @@ _SLACK, _ROUGH = 1e-6, 1e-2
 
 _EXPECTED = {
     "equal": "the fingerprint is equal, so every number must match",
-    "near": "the fingerprint is near ({}): a few other segments draw other halves",
+    "near": "the fingerprint is near ({}); other segments draw other halves, which move the scores",
     "other": "the fingerprint is another ({}), so nothing else can be expected to agree",
 }
 #: The scores that the abstract quotes, as rows of the table.

@@ -21,7 +21,7 @@ from metaseg_tf.runs.sources import open_cityscapes
 from metaseg_tf.segments import table
 from metaseg_tf.segments.dispersion import HeatMaps
 
-SCENES = 8
+SCENES = 6
 BOOL = np.dtype(bool)
 
 
