@@ -277,7 +277,7 @@ def find_faults(table: pd.DataFrame) -> list[str]:
     """
     probs = table[class_columns(count_classes(table))].to_numpy(float)
     # Entropy is concave: the mean over pixels is at most that of the mean probabilities.
-    bound = entr(probs).sum(axis=1) / math.log(probs.shape[1])
+    bound = entr(probs.clip(0)).sum(axis=1) / math.log(probs.shape[1])
     beyond = int((table["E"].to_numpy() > bound + _ROUGH).sum())
     if not beyond:
         return []
