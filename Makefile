@@ -66,14 +66,14 @@ endif
 test-newest:
 	rm -f .venv-newest/.installed
 	$(MAKE) pytest VENV=.venv-newest PYTHON=$(or $(CURRENT_PYTHON),$(PYTHON)) \
-		DEPENDENCIES="--upgrade --upgrade-strategy eager --editable .[dev,cluster]"
+		DEPENDENCIES="--upgrade --upgrade-strategy eager --editable .[dev,cluster,onnx]"
 
 test-lowest:
 ifneq ($(LOWEST_PYTHON),)
 	test -x .venv-lowest/bin/python || $(LOWEST_PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python tests/packaging/lowest.py > .venv-lowest/lowest.txt
 	$(MAKE) pytest VENV=.venv-lowest PYTHON=$(LOWEST_PYTHON) \
-		DEPENDENCIES="--constraint .venv-lowest/lowest.txt --editable .[dev,cluster]"
+		DEPENDENCIES="--constraint .venv-lowest/lowest.txt --editable .[dev,cluster,onnx]"
 else
 	@echo "did not run with the lowest versions: found no Python 3.10"
 endif

@@ -53,6 +53,12 @@ setup(
         "rich>=13.8",
     ],
     extras_require={
+        # Newer releases of onnx need an ml_dtypes that TensorFlow 2.15 does not take.
+        "onnx": [
+            "onnxruntime>=1.20",
+            "onnx>=1.17,<1.19; python_version < '3.12'",
+            "onnx>=1.18; python_version >= '3.12'",
+        ],
         "cluster": ["distributed>=2024.8", "cryptography>=42", "fsspec>=2024.6"],
         "dev": [
             "ruff>=0.17",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from metaseg_tf.paper.figures import make_figure as make_figure
     from metaseg_tf.paper.tables import make_table as make_table
     from metaseg_tf.paper.verify import verify as verify
+    from metaseg_tf.runs.record import record as record
     from metaseg_tf.runs.run import Run as Run
     from metaseg_tf.runs.run import load_run as load_run
     from metaseg_tf.segments.components import find_interior as find_interior
@@ -51,6 +52,7 @@ _HOMES = {
     "make_table": "metaseg_tf.paper.tables",
     "MetaModel": "metaseg_tf.meta",
     "Protocol": "metaseg_tf.analysis.protocol",
+    "record": "metaseg_tf.runs.record",
     "Run": "metaseg_tf.runs.run",
     "segment_metrics": "metaseg_tf.segments.table",
     "summarise": "metaseg_tf.analysis.evaluation",

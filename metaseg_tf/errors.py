@@ -15,6 +15,7 @@ __all__ = [
     "ShapeError",
     "UnsafeGraphError",
     "in_one_line",
+    "number_of",
     "suggest",
 ]
 
@@ -62,6 +63,17 @@ class MissingDependencyError(MetaSegError, ImportError):
 def in_one_line(error: Exception | str, limit: int | None = 160) -> str:
     """The text of another library's error, short enough to be quoted in a message of ours."""
     return " ".join(str(error).split())[:limit] or type(error).__name__
+
+
+def number_of(n: int, noun: str) -> str:
+    """A number with its noun, such as "1 image" and "2 images".
+
+    Examples
+    --------
+    >>> number_of(1, "class"), number_of(1200, "class")
+    ('1 class', '1200 classes')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def suggest(given: str, known: Iterable[str], otherwise: str) -> str:

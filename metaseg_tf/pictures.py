@@ -5,13 +5,9 @@ It knows neither tables nor data sets: whoever paints classes passes their colou
 
 import io
 import os
-from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
 from PIL import Image, ImageColor
-
-from metaseg_tf.errors import InputError
 
 __all__ = [
     "HEAT_MAP",
@@ -28,14 +24,9 @@ __all__ = [
     "to_png",
 ]
 
-#: Name -> colours of an IoU, true or predicted, from 0 to 1, evenly spaced. The first are like
-#: those of the paper; the second are safe for readers who cannot distinguish red from green.
-QUALITY_COLOURS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "red-green": ("#be1420", "#f48c3c", "#fae078", "#8cc85a", "#0a7d3c"),
-        "orange-blue": ("#a03c00", "#eb8c32", "#f0ebdc", "#6eaad7", "#084696"),
-    }
-)
+#: Colours of an IoU, true or predicted, from 0 to 1, evenly spaced: from orange to blue in steps
+#: of much the same size, also to readers who cannot distinguish red from green.
+QUALITY_COLOURS = ("#a03c00", "#eda255", "#f0ebdc", "#6eaad7", "#084696")
 #: Colour of segments without a value.
 UNKNOWN = "#bbbbbb"
 #: Matplotlib's name of the colours of a dispersion in [0, 1].
@@ -45,12 +36,10 @@ _CLASS_OPACITY = 0.65
 _BORDER_LIGHTNESS = 0.35
 
 
-def interpolate_colours(values: np.ndarray, colours: str = "red-green") -> np.ndarray:
-    """Colours uint8 [..., 3] of values in [0, 1] on one of the ``QUALITY_COLOURS``; NaN is grey."""
-    if colours not in QUALITY_COLOURS:
-        raise InputError(f"colours: expected one of {', '.join(QUALITY_COLOURS)}, got {colours!r}")
+def interpolate_colours(values: np.ndarray) -> np.ndarray:
+    """Colours uint8 [..., 3] of values in [0, 1] between ``QUALITY_COLOURS``; NaN is grey."""
     values = np.asarray(values, float)
-    anchors = np.array([ImageColor.getrgb(colour) for colour in QUALITY_COLOURS[colours]], float)
+    anchors = np.array([ImageColor.getrgb(colour) for colour in QUALITY_COLOURS], float)
     at = np.linspace(0, 1, len(anchors))
     painted = np.stack([np.interp(values, at, channel) for channel in anchors.T], -1)
     painted[np.isnan(values)] = ImageColor.getrgb(UNKNOWN)
@@ -99,7 +88,6 @@ def paint_segments(
     values: np.ndarray,
     image: np.ndarray | None = None,
     *,
-    colours: str = "red-green",
     void: int = 0,
 ) -> np.ndarray:
     """Segments in the colours of their values, over the photograph if there is one.
@@ -111,8 +99,6 @@ def paint_segments(
     values : float64 [n]
         In [0, 1]; NaN for segments without a value, which become grey.
     image : uint8 [H, W, 3], optional
-    colours : str
-        One of ``QUALITY_COLOURS``.
     void : int
         Grey level of pixels that have neither a segment nor an image: black by default.
 
@@ -122,7 +108,7 @@ def paint_segments(
         Borders of segments are dark.
     """
     table = np.full((len(values) + 1, 3), void, np.uint8)
-    table[1:] = interpolate_colours(values, colours)
+    table[1:] = interpolate_colours(values)
     painted = table[segments]
     if image is not None:
         mixed = _OPACITY * painted + (1 - _OPACITY) * image

@@ -7,7 +7,15 @@ import signal
 
 from metaseg_tf.runs import run, storage
 
-__all__ = ["compact_until", "extract_into", "hold_lock", "kill_at_step", "make_event", "spawn"]
+__all__ = [
+    "compact_until",
+    "extract_into",
+    "hold_lock",
+    "kill_at_step",
+    "kill_at_step_of_recording",
+    "make_event",
+    "spawn",
+]
 
 _READY = multiprocessing.get_context("forkserver")
 _READY.set_forkserver_preload(["metaseg_tf.runs.extraction", "metaseg_tf.data.softmax"])
@@ -34,6 +42,18 @@ def kill_at_step(step, dumps, out):
     """Extract, and kill this process at the n-th step of writing a file."""
     _die_at(step)
     extract_into(dumps, out)
+
+
+def kill_at_step_of_recording(step, out):
+    """Record scenes from a loop, and kill this process at the n-th step of writing a file."""
+    from scenes import make_scene
+
+    from metaseg_tf import record
+
+    _die_at(step)
+    with record(out) as run:
+        for i in range(4):
+            run.add(f"image{i}", *make_scene(seed=i))
 
 
 def compact_until(step, out):

@@ -30,7 +30,7 @@ RANKS = {
 #: Modules that work on tables alone, by room; the others of these rooms measure images.
 MEASURING = {
     "data": set(),
-    "runs": {"cluster", "extraction", "sources", "work"},
+    "runs": {"cluster", "extraction", "record", "sources", "work"},
     "analysis": set(),
     "meta": {"predict"},
     "paper": set(),

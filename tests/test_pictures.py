@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageColor
 
 from metaseg_tf import pictures
-from metaseg_tf.errors import InputError
+from metaseg_tf.data import classes
 
 SEGMENTS = np.array([[1, 1, 2], [1, 1, 2], [0, 3, 3]], np.int32)
 
@@ -42,25 +42,15 @@ def test_numbers_are_read_from_png_alone(tmp_path, monkeypatch):
     assert not ran
 
 
-@pytest.mark.parametrize("colours", pictures.QUALITY_COLOURS)
-def test_bad_is_warm_and_good_is_not(colours):
-    bad, good = pictures.interpolate_colours(np.array([0.0, 1.0]), colours).astype(int)
-    assert bad[0] > bad[2]
-    assert bad[0] > good[0]
-
-
-def test_the_safe_colours_differ_for_the_colour_blind():
-    # What is left to eyes without red or green receptors: lightness, and blue against yellow.
-    bad, middle, good = pictures.interpolate_colours(np.array([0, 0.5, 1]), "orange-blue").astype(
-        int
-    )
-    assert lightness(middle) > 2 * max(lightness(bad), lightness(good))
-    assert good[2] - good[:2].mean() > 80 > -80 > bad[2] - bad[:2].mean()
-
-
-def test_unknown_colours_are_refused():
-    with pytest.raises(InputError, match="orange-blue"):
-        pictures.interpolate_colours(np.zeros(1), "grey")
+def test_the_scale_is_even_and_ordered_to_all_eyes():
+    """In CIELAB, to normal eyes and with deuteranopia: lighter to the middle, yellow to blue."""
+    colours = pictures.interpolate_colours(np.linspace(0, 1, 21))
+    for seen in classes.appearance(colours / 255):
+        steps = np.linalg.norm(np.diff(seen, axis=0), axis=-1)
+        assert 6 < steps.min() < steps.max() < 2 * steps.min()
+        assert seen[0, 2] > 40 > -40 > seen[-1, 2]
+        assert (np.diff(seen[:11, 0]) > 2).all()
+        assert (np.diff(seen[10:, 0]) < -2).all()
 
 
 def test_segments_are_painted_by_value_with_dark_borders():

@@ -14,7 +14,6 @@ from metaseg_tf.pictures import interpolate_colours, paint_segments
 from metaseg_tf.runs.run import Run, load_run
 
 PICTURE = Path(__file__).parent / "overview.jpg"
-COLOURS = "orange-blue"
 WIDTH, GAP, TITLE = 640, 12, 34
 
 
@@ -26,7 +25,7 @@ def draw(run, model, image):
     panels = {
         "the scene": maps.image,
         "how torn the network is in each pixel: orange is much": interpolate_colours(
-            1 - maps.difference, COLOURS
+            1 - maps.difference
         ),
         "adjusted IoU, predicted without labels: orange is low": _paint(maps, predicted),
         "the true adjusted IoU": _paint(maps, table["iou_adj"]),
@@ -35,7 +34,7 @@ def draw(run, model, image):
 
 
 def _paint(maps, values):
-    return paint_segments(maps.segments, values.to_numpy(), maps.image, colours=COLOURS)
+    return paint_segments(maps.segments, values.to_numpy(), maps.image)
 
 
 def _arrange(panels):

@@ -35,6 +35,14 @@ class Estimator(BaseEstimator):
         """An estimator fitted with each of the settings."""
         return [cls(**setting).fit(X, y) for setting in settings]
 
+    def explain(self, X: np.ndarray) -> tuple[float, np.ndarray] | None:
+        """A base value, and what each feature adds to it in each row, float64 [n, p].
+
+        Together they are the prediction, of a classifier the log-odds. None from estimators that
+        have no exact explanation.
+        """
+        return None
+
     def to_json(self) -> dict[str, Any]:
         """The fitted state as plain JSON values."""
         raise NotImplementedError

@@ -28,6 +28,10 @@ class _Linear(Estimator):
         # Not by BLAS: its threads would wait for those that have just measured the segments.
         return np.einsum("ij,j->i", np.asarray(X, np.float64), self.coef_) + self.intercept_
 
+    def explain(self, X: np.ndarray) -> tuple[float, np.ndarray]:
+        """The intercept, and each feature times its coefficient."""
+        return self.intercept_, np.asarray(X, np.float64) * self.coef_
+
     def to_json(self) -> dict[str, Any]:
         return {"coef": self.coef_.tolist(), "intercept": self.intercept_}
 

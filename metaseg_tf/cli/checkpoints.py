@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from metaseg_tf.cli.console import download_with_bar, print_json, print_rows, start_tensorflow
-from metaseg_tf.cli.options import AsJson
+from metaseg_tf.cli.options import AsJson, Quiet
 
 __all__ = ["app"]
 
@@ -49,6 +49,7 @@ def list_checkpoints(folder: Folder = None, as_json: AsJson = False) -> None:
 def download(
     name: Annotated[str, typer.Argument(help="Name of a network, as shown by list.")],
     folder: Folder = None,
+    quiet: Quiet = False,
 ) -> None:
     """Download, check and unpack a checkpoint.
 
@@ -56,7 +57,7 @@ def download(
     """
     from metaseg_tf.networks.checkpoints import find
 
-    print(download_with_bar(find(name), folder))
+    print(download_with_bar(find(name), folder, quiet=quiet))
 
 
 @app.command()

@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+from metaseg_tf.cli.console import print_text
+from metaseg_tf.errors import number_of
+
 __all__ = ["compact"]
 
 
@@ -19,4 +22,4 @@ def compact(
 
     opened = Run(run)
     packed = opened.compact(images)
-    typer.echo(f"{run}: {packed} images packed, {len(opened.done())} in the run")
+    print_text(f"{run}: {number_of(packed, 'image')} packed, {len(opened.done())} in the run")

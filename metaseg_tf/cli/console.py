@@ -13,12 +13,13 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TypeVar
 
 import typer
 
-from metaseg_tf.errors import in_one_line
+from metaseg_tf.errors import in_one_line, number_of
 from metaseg_tf.paper.layout import PrintedTable
 
 __all__ = [
@@ -187,10 +188,12 @@ class _DownloadBar:
             self._progress.stop()
 
 
-def download_with_bar(entry, folder: Path | None = None) -> Path:
+def download_with_bar(entry, folder: Path | None = None, *, quiet: bool = False) -> Path:
     """Download a checkpoint of the catalogue under a bar, see `metaseg_tf.networks.checkpoints`."""
     from metaseg_tf.networks.checkpoints import download
 
+    if quiet:
+        return download(entry, folder)
     with closing(_DownloadBar(f"{entry.name}, about {entry.size} MB")) as bar:
         return download(entry, folder, progress=bar)
 
@@ -202,7 +205,7 @@ def interruptible(out: object = "") -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         place = f" ({out})" if out else ""
-        typer.echo(f"stopped; finished work is kept: repeat the command to continue{place}")
+        print_text(f"stopped; finished work is kept: repeat the command to continue{place}")
         raise typer.Exit(130) from None
 
 
@@ -230,14 +233,16 @@ def summarise(out: object, done: str, results: Sequence) -> dict:
     }
 
 
-def print_outcomes(done: str, summary: dict) -> None:
-    """One line of the counts that `summarise` gives, and one for each skipped image."""
-    typer.echo(
-        f"{summary['run']}: {summary[done]} images {done} ({summary['segments']} segments), "
-        f"{summary['kept']} kept from before, {len(summary['failed'])} failed"
-    )
+def print_outcomes(done: str, summary: dict, *, quiet: bool = False) -> None:
+    """The counts that `summarise` gives, unless ``quiet``, and a line for each skipped image."""
+    if not quiet:
+        print_text(
+            f"{summary['run']}: {number_of(summary[done], 'image')} {done} "
+            f"({number_of(summary['segments'], 'segment')}), {summary['kept']} kept from before, "
+            f"{len(summary['failed'])} failed"
+        )
     for reason in summary["failed"]:
-        typer.echo(f"skipped {reason}")
+        print_text(f"skipped {reason}")
 
 
 def print_json(content: object) -> None:
@@ -256,27 +261,67 @@ def print_paths(paths: Iterable[Path]) -> None:
         sys.stdout.write(f"wrote {path}\n")
 
 
-def print_text(lines: Iterable[str], mark: str = "") -> None:
-    """Lines of prose, each behind a mark and wrapped at 80 columns."""
-    for line in lines:
-        typer.echo(textwrap.fill(mark + line, 80, subsequent_indent=" " * len(mark)))
+def print_text(text: str, indent: int | None = None) -> None:
+    """Text, each line wrapped to the terminal's width; words, such as paths, are never cut.
+
+    A line goes on below its first word, or at ``indent``.
+    """
+    from rich.console import Console
+
+    options = {"break_long_words": False, "break_on_hyphens": False}
+    width = Console().width
+    for line in text.splitlines():
+        hang = " " * (len(line) - len(line.lstrip(" -")) if indent is None else indent)
+        typer.echo(textwrap.fill(line, width, subsequent_indent=hang, **options))
 
 
-def print_table(table: PrintedTable) -> None:
-    """A table of the paper with its caption below; numbers are never cut off."""
+def print_table(table: PrintedTable, *, titles: int = 0) -> None:
+    """A table of the paper with its caption below; numbers are never cut off.
+
+    What is too wide for the terminal comes in pieces below each other, each with the first column:
+    the halves of a table whose first heading is repeated, then two columns, then one. The first
+    ``titles`` columns become lines of their own, above the rows that share them.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(table.header):
-        grid.add_column(spell_out(name), justify="right" if index else "left", no_wrap=True)
-    for row in table.rows:
-        grid.add_row(*map(spell_out, row))
-    console = Console()
-    needed = Console(width=10_000).measure(grid).maximum
-    Console(width=max(console.width, needed)).print(grid)
-    console.print(table.caption, highlight=False)
+    header, rows = [spell_out(name) for name in table.header[titles:]], []
+    for title, group in groupby(table.rows, lambda row: row[:titles]):
+        rows += [(", ".join(title), *[""] * (len(header) - 1))] if titles else []
+        rows += [tuple(map(spell_out, row[titles:])) for row in group]
+
+    def lay_out(columns, folded):
+        grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if titles else 1))
+        widths = [max(len(row[i]) for row in rows) for i in columns]
+        room = (width - widths[0]) // len(widths[1:]) - 4
+        for place, i in enumerate(columns):
+            lines = textwrap.wrap(header[i], max(room, widths[place])) if folded else [header[i]]
+            justify = "right" if place else "left"
+            grid.add_column("\n".join(lines), justify=justify, no_wrap=True)
+        for cells in ([row[i] for i in columns] for row in rows):
+            if any(cells):
+                grid.add_row(*cells)
+        return grid, wide.measure(grid).maximum
+
+    options = {"markup": False, "emoji": False, "highlight": False}
+    width, wide = Console().width, Console(width=10_000, **options)
+    starts = [i for i, name in enumerate(header) if name == header[0]]
+    halves = [range(*ends) for ends in pairwise([*starts, len(header)])]
+    pieces = [
+        [(half[0], *half[i : i + n]) for half in halves for i in range(1, len(half), n)]
+        for n in (len(header), 2, 1)
+    ]
+    for columns, folded in (
+        ([range(len(header))], False), (pieces[0], False), (pieces[1], False),
+        (pieces[1], True), (pieces[2], True),
+    ):  # fmt: skip
+        grids = [lay_out(piece, folded) for piece in columns]
+        if all(needed <= width for _, needed in grids):
+            break
+    for grid, needed in grids:
+        Console(width=max(width, needed), **options).print(grid)
+    print_text(table.caption)
 
 
 def print_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -7,9 +7,12 @@ import typer
 
 from metaseg_tf.cli import console
 from metaseg_tf.cli.options import Quiet
-from metaseg_tf.cli.reproduce import run_plan
+from metaseg_tf.cli.reproduce import show_results, take_stages
+from metaseg_tf.errors import InputError, suggest
 
 __all__ = ["demo"]
+
+_SKIPPED = ("figures", "diagnostics", "report")
 
 
 def demo(
@@ -19,41 +22,64 @@ def demo(
     limit: Annotated[
         int | None,
         typer.Option(
-            min=2, metavar="N", help="Draw only N scenes: a trial whose numbers may be off."
+            min=2, metavar="N", help="Draw only N scenes: a trial, compared with nothing."
         ),
     ] = None,
+    skip: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help=f"What to leave out, separated by commas: {', '.join(_SKIPPED)}."
+        ),
+    ] = "",
     quiet: Quiet = False,
 ) -> None:
     """Do the whole job offline, on drawn street scenes with two small networks.
 
-    Makes every table, figure and diagnosis of the paper, and compares the numbers with recorded
-    ones.
+    Makes every table, figure and diagnosis of the paper, compares the numbers with recorded ones,
+    and ends with a picture, a report and three numbers.
     """
-    console.start_tensorflow()
-    from metaseg_tf.demo import plan as stages
-    from metaseg_tf.paper.tables import make_table
-    from metaseg_tf.report.page import write_report
-
-    images = limit or stages.DEMO_IMAGES
-    fresh = min(images, stages.FRESH_IMAGES)
-    plan = stages.demo_plan(out, images=images)
-    scenes = stages.draw_scenes(plan.cityscapes, images=images)
-    with console.interruptible():
-        list(console.show_progress(scenes, images, "drawing scenes", quiet=quiet))
-        code = run_plan(plan, quiet=quiet)
-        stages.keep_softmax(plan)
-        # How well a meta model judges scenes that it has never seen.
-        path = plan.run_folder(plan.networks[0]) / "meta_model.json"
-        model = stages.fit_demo_model(plan, path)
-        measured = stages.measure_fresh(plan, images=fresh)
-        list(console.show_progress(measured, fresh, "fresh scenes", quiet=quiet))
-        trial = stages.try_model(plan, model)
-        typer.echo(
-            f"meta model {path}: AUROC {trial.fresh_auroc:.4f} and R2 {trial.fresh_r2:.4f} on "
-            f"{fresh} fresh scenes; {trial.held_out_auroc:.4f} and {trial.held_out_r2:.4f} on "
-            "held-out images"
+    skipped = {name.strip() for name in skip.split(",") if name.strip()}
+    if unknown := min(skipped - {*_SKIPPED}, default=""):
+        raise InputError(
+            f"--skip: expected some of {', '.join(_SKIPPED)}, got {unknown!r}; "
+            + suggest(unknown, _SKIPPED, "separate names by commas")
         )
-        runs = list(plan.open_runs().values())
-        console.print_table(make_table(1, runs))
-        typer.echo(f"everything is in {plan.out}; open {write_report(runs)} in a browser")
+    from metaseg_tf.demo import plan as stages
+    from metaseg_tf.paper.figures import FIGURES
+    from metaseg_tf.paper.reproduction import open_helper
+    from metaseg_tf.report.page import write_report
+    from metaseg_tf.runs.storage import LocalFolder
+
+    LocalFolder(out).probe("steps.json")
+    images = limit or stages.DEMO_IMAGES
+    plan = stages.demo_plan(out, images=images)
+    fresh = stages.fresh_plan(plan, images)
+    total, first = images + fresh.limit, plan.networks[0]
+
+    def draw():
+        yield from stages.draw_fresh(fresh)
+        if drawn_ahead:
+            drawn_ahead.result()
+        yield from stages.draw_scenes(plan.cityscapes, images=images)
+
+    with console.interruptible(), open_helper() as helper:
+        drawn_ahead = helper and helper.submit(stages.finish_scenes, plan.cityscapes, images)
+        console.start_tensorflow()
+        list(console.show_progress(draw(), total, "drawing scenes", quiet=quiet))
+        measured = stages.measure_first(plan, fresh)
+        list(console.show_progress(measured, total, first.name, quiet=quiet))
+        results = take_stages(plan, quiet=quiet, skip=skipped, helper=helper)
+        model = stages.fit_demo_model(plan, plan.run_folder(first) / "meta_model.json")
+        made = {result.name: result.paths for result in results}
+        figures = {n: made[f"figure {n}"] for n in FIGURES if f"figure {n}" in made}
+        page = None
+        if "report" not in skipped:
+            page = write_report([*plan.open_runs().values()], figures=figures)
+    code = show_results(plan, results, quiet=quiet)
+    if figures.get(5):
+        typer.echo(f"picture: {figures[5][0]}")
+    if page:
+        typer.echo(f"report: {page.resolve().as_uri()}")
+    for line in stages.describe_success(plan, fresh, model):
+        typer.echo(line)
     raise typer.Exit(code)

@@ -1,8 +1,6 @@
 """``metaseg-tf diagnose``: what may be concluded from the regressions of a run."""
 
-import typer
-
-from metaseg_tf.cli.console import print_paths
+from metaseg_tf.cli.console import print_paths, print_text
 from metaseg_tf.cli.options import Engine, RunFolder
 
 __all__ = ["diagnose"]
@@ -20,5 +18,5 @@ def diagnose(run: RunFolder, engine: Engine = None) -> None:
     options = {} if engine is None else {"engine": engine}
     found = diagnostics.diagnose(load_run(run), **options)
     paths = store_diagnostics(found, Run(run))
-    typer.echo(f"{found}\n")
+    print_text(f"{found}\n\n")
     print_paths(paths)

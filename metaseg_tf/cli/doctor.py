@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import typer
 
-from metaseg_tf.cli.console import print_json, start_tensorflow
+from metaseg_tf.cli.console import print_json, print_text, start_tensorflow
 from metaseg_tf.cli.options import DATA_VARIABLES, AsJson
-from metaseg_tf.errors import MetaSegError, in_one_line
+from metaseg_tf.errors import MetaSegError, in_one_line, number_of
 
 __all__ = ["OPTIONAL", "REQUIRED", "Finding", "doctor", "examine"]
 
@@ -23,6 +23,8 @@ REQUIRED = (
 #: Distribution -> what needs it.
 OPTIONAL = {
     "tensorflow-addons": "extract --labeller tfa (Python 3.10 and 3.11 only)",
+    "onnxruntime": "networks in .onnx files",
+    "onnx": "networks in .onnx files",
     "distributed": "extract --workers and --scheduler",
     "cryptography": "extract --workers",
     "fsspec": "run folders at an address such as s3://bucket/XC",
@@ -54,11 +56,12 @@ def doctor(as_json: AsJson = False) -> None:
     else:
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
-            typer.echo(f"{finding.state:8} {finding.name:{width}}  {finding.detail}")
+            line = f"{finding.state:8} {finding.name:{width}}  {finding.detail}"
+            print_text(line, indent=11 + width)
         lacking = [finding for finding in findings if finding.state != "ok"]
         typer.echo("\nwhat is missing for what:" if lacking else "\nnothing is missing")
         for finding in lacking:
-            typer.echo(f"- {finding.name}: for {finding.needed_for}; {finding.remedy}")
+            print_text(f"- {finding.name}: for {finding.needed_for}; {finding.remedy}")
     if any(finding.state == "broken" for finding in findings):
         raise typer.Exit(1)
 
@@ -139,4 +142,6 @@ def _data_set() -> Finding:
         pairs = find_pairs(Path(root))
     except MetaSegError as error:
         return Finding("Cityscapes", "missing", str(error), use, remedy)
-    return Finding("Cityscapes", "ok", f"{len(pairs)} images with labels in the split val, {root}")
+    return Finding(
+        "Cityscapes", "ok", f"{number_of(len(pairs), 'image')} with labels in the split val, {root}"
+    )

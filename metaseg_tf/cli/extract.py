@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from metaseg_tf.cli import console, options
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, number_of
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 __all__ = ["extract"]
@@ -78,8 +78,9 @@ def extract(
     if as_json:
         console.print_json(summary | {"results": run.manifest.results})
     else:
-        console.print_outcomes("measured", summary)
-        _print_miou(run, network)
+        console.print_outcomes("measured", summary, quiet=quiet)
+        if not quiet:
+            _print_miou(run)
 
 
 def _check_source(
@@ -102,9 +103,9 @@ def _check_source(
         )
 
 
-def _print_miou(run, network: str | None) -> None:
-    """Class-wise IoU and mIoU over the run, and the published mIoU if there is one."""
-    from metaseg_tf.paper.published import CATALOGUE_NAMES, find_published
+def _print_miou(run) -> None:
+    """Class-wise IoU and mIoU over the run, and the published mIoU of the paper's runs."""
+    from metaseg_tf.paper.published import find_published, paper_network
 
     results = run.manifest.results
     if "miou" not in results:
@@ -112,7 +113,8 @@ def _print_miou(run, network: str | None) -> None:
     width = max(14, *map(len, run.classes.names))
     for name, iou in zip(run.classes.names, results["class_iou"], strict=True):
         typer.echo(f"  {name:{width}} " + ("  n/a" if iou is None else f"{iou:7.2%}"))
-    typer.echo(f"  {'mIoU':{width}} {results['miou']:7.2%} over {results['images']} images")
-    if network in CATALOGUE_NAMES:
-        published = find_published("section 3", CATALOGUE_NAMES[network], "miou").value
+    images = number_of(results["images"], "image")
+    typer.echo(f"  {'mIoU':{width}} {results['miou']:7.2%} over {images}")
+    if role := paper_network(run.manifest):
+        published = find_published("section 3", role, "miou").value
         typer.echo(f"  {'published':{width}} {published:7.2%} over 500 images")

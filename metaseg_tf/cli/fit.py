@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import print_json
+from metaseg_tf.cli.console import print_json, print_paths, print_text
 from metaseg_tf.cli.options import AsJson, RunFolder
+from metaseg_tf.errors import number_of
 
 __all__ = ["fit"]
 
@@ -22,17 +23,21 @@ def fit(
     """
     from metaseg_tf.meta import fit_meta_model, save_model
     from metaseg_tf.runs.run import Run, load_run
+    from metaseg_tf.runs.storage import LocalFolder
 
     opened = Run(run)
+    LocalFolder(out.parent).probe(out.name)
     model = fit_meta_model(load_run(run), manifest=opened.manifest, name=opened.name)
     save_model(model, out)
     if as_json:
         print_json(model.provenance)
     else:
         facts = model.provenance
-        typer.echo(
-            f"wrote {out}, fitted on {facts['with_interior']} segments with interior of "
-            f"{facts['images']} images, {facts['false_positives']} of them false positives"
+        print_paths([out])
+        print_text(
+            f"fitted on {number_of(facts['with_interior'], 'segment')} with interior of "
+            f"{number_of(facts['images'], 'image')}, {facts['false_positives']} of them false "
+            "positives; on held-out images:"
         )
         for score, value in facts["held_out"].items():
-            typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f}) on held-out images")
+            typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f})")

@@ -74,7 +74,9 @@ OnError = Annotated[
     Literal["stop", "skip"],
     typer.Option(help="Stop at a bad image, or skip it and list it at the end."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only results, warnings and errors.")
+]
 KeepMaps = Annotated[
     int,
     typer.Option(
@@ -184,8 +186,8 @@ _NETWORK_OPTIONS = {
     "input_range": Annotated[
         str | None,
         _network_option(
-            help="Pixel range that a Keras, SavedModel or TensorFlow Lite network expects: 0..255, "
-            "0..1, -1..1, imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1."
+            help="Pixel range that a network expects, DeepLab's apart: 0..255, 0..1, -1..1, "
+            "imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1."
         ),
     ],
 }

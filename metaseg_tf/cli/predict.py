@@ -1,7 +1,7 @@
 """``metaseg-tf predict``: judge the segments of images without ground truth."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -34,11 +34,8 @@ def predict(
             help="Also write the prediction with segments below this predicted IoU_adj set to void."
         ),
     ] = None,
-    colours: Annotated[
-        Literal["red-green", "orange-blue"],
-        typer.Option(help="Colours of the overlays; orange-blue is safe for colour-blind readers."),
-    ] = "red-green",
     on_error: options.OnError = "stop",
+    keep_maps: options.KeepMaps = 20,
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
     worker_resources: options.WorkerResources = None,
@@ -64,7 +61,7 @@ def predict(
     from metaseg_tf.meta import predict as prediction
     from metaseg_tf.runs.sources import open_photographs
 
-    settings = prediction.PredictSettings(reject_below, colours)
+    settings = prediction.PredictSettings(reject_below)
     if softmax is not None:
         source = open_dumps(softmax, **given)
     else:
@@ -79,9 +76,10 @@ def predict(
     with console.long_work(out, scheduler, workers, worker_resources) as cluster:
         skip = on_error == "skip"
         results = prediction.predict(
-            source, judge, run, settings, skip_errors=skip, cluster=cluster
+            source, judge, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=cluster
         )
         finished = list(console.show_progress(results, len(source), "judging", quiet=quiet))
     written = prediction.write_judged(run)
-    console.print_outcomes("judged", console.summarise(out, "judged", finished))
-    console.print_paths(written)
+    console.print_outcomes("judged", console.summarise(out, "judged", finished), quiet=quiet)
+    if not quiet:
+        console.print_paths(written)

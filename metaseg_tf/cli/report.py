@@ -1,28 +1,40 @@
-"""``metaseg-tf report``: a web page of one or two runs."""
+"""``metaseg-tf report``: a web page of one or two runs, or of judged images."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.options import RunFolders
+from metaseg_tf.cli.console import print_paths, print_text
 from metaseg_tf.errors import InputError
 
 __all__ = ["report"]
 
 
 def report(
-    runs: RunFolders,
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN [RUN]", help="Folders written by extract, or by predict."),
+    ],
     model: Annotated[
-        Path | None, typer.Option(help="Meta model, written by fit, whose verdicts are shown.")
+        Path | None,
+        typer.Option(
+            help="Meta model, written by fit, whose verdicts are shown; default: the one that "
+            "judged the images, or the first split of the paper's protocol."
+        ),
     ] = None,
     images: Annotated[
         int, typer.Option(min=0, help="Number of images per run that can be explored.")
     ] = 12,
+    image: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Image to be among them; may be repeated."),
+    ] = None,
 ) -> None:
     """Make a web page of one or two runs: overview, segment explorer and scatter plot.
 
-    It opens from disk, without a server.
+    Of images that predict has judged, without ground truth, too. It opens from disk, without a
+    server.
     """
     if len(runs) > 2:
         raise InputError(f"report: expected one or two runs, got {len(runs)}; name two of them")
@@ -32,9 +44,11 @@ def report(
 
     judge = None if model is None else load_model(model)
     opened = [Run(path) for path in runs]
-    typer.echo(f"wrote {write_report(opened, judge, images=images)}: open it in a browser")
+    page = write_report(opened, judge, images=images, wanted=image or ())
+    print_paths([page])
+    typer.echo(f"open {page.resolve().as_uri()} in a browser")
     if not any(run.with_maps() for run in opened):
-        typer.echo(
-            "no image can be explored, because the runs keep no pixel maps: extract again with "
-            "--keep-maps 20"
+        print_text(
+            "no image can be explored, because the runs keep no pixel maps: repeat extract or "
+            "predict with --keep-maps 20, then report"
         )

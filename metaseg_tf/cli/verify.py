@@ -23,20 +23,29 @@ def verify(
 
     Exit code 1 if a number is off or missing, or a run has a fault that no number shows.
     """
+    from metaseg_tf.paper.published import IMAGES, NETWORKS, paper_network
     from metaseg_tf.paper.tables import store_printed
     from metaseg_tf.paper.verify import verify as compare_runs
     from metaseg_tf.runs.run import Run
 
     given = {"XC": xception65, "MN": mobilenetv2}
     runs = {role: Run(path) for role, path in given.items() if path != "-"}
+    for role, run in runs.items():
+        if paper_network(run.manifest) != role:
+            typer.echo(
+                f"note: {run.path} is not a run of {NETWORKS[role]} on all {IMAGES} images of the "
+                "Cityscapes validation set, and is compared because you ask for it",
+                err=True,
+            )
     verification = compare_runs(runs)
     paths = store_printed(verification.table(), next(iter(runs.values())))
     if as_json:
         print_json(verification.to_json())
     else:
-        print_text(verification.foreword())
-        print_table(verification.table())
-        print_text(verification.hints, mark="- ")
+        print_text("\n".join(verification.foreword()))
+        print_table(verification.table(), titles=2)
+        for hint in verification.hints:
+            print_text(f"- {hint}")
         print_paths(paths)
     if not verification.passed:
         raise typer.Exit(1)

@@ -173,8 +173,8 @@ def distinct_colours(n: int, taken: tuple[str, ...] = ()) -> tuple[str, ...]:
     steps = np.linspace(0, 1, 10)
     lattice = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
     first = [list(bytes.fromhex(colour[1:])) for colour in ("#000000", "#ffffff", *taken)]
-    seen, nearest = _appearance(lattice), np.full(len(lattice), np.inf)
-    for other in _appearance(np.array(first) / 255).swapaxes(0, 1):
+    seen, nearest = appearance(lattice), np.full(len(lattice), np.inf)
+    for other in appearance(np.array(first) / 255).swapaxes(0, 1):
         nearest = np.minimum(nearest, _distance(seen, other))
     chosen = []
     for _ in range(n):
@@ -184,7 +184,7 @@ def distinct_colours(n: int, taken: tuple[str, ...] = ()) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _appearance(rgb: np.ndarray) -> np.ndarray:
+def appearance(rgb: np.ndarray) -> np.ndarray:
     """CIELAB [2, n, 3] of sRGB [n, 3] in [0, 1]: to normal eyes, and with deuteranopia."""
     from skimage.color import rgb2lab
 

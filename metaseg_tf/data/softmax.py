@@ -128,7 +128,7 @@ def load_dump(
         gt = dump.read("gt", "iub")
         name, image = dump.name(), dump.image(probs.shape[:2])
     gt = None if gt is None else _single(dump.path, "ground truth", gt, 2, probs.shape[:2])
-    return SoftmaxDump(_softmax(dump.path, probs) if logits else probs, gt, name, image)
+    return SoftmaxDump(apply_softmax(dump.path, probs) if logits else probs, gt, name, image)
 
 
 def read_name(path: str | os.PathLike, keys: Mapping[str, str] | None = None) -> str:
@@ -271,12 +271,12 @@ def _single(
     return array
 
 
-def _softmax(path: Path, logits: np.ndarray) -> np.ndarray:
+def apply_softmax(origin: object, logits: np.ndarray) -> np.ndarray:
     """Softmax over the last axis; NaN in logits is NaN here, which measuring will report."""
-    values = logits.astype(np.result_type(logits, np.float32))
+    values = np.ascontiguousarray(logits, np.result_type(logits, np.float32))
     known = values[np.isfinite(values).all(-1)]
     with np.errstate(all="ignore"):
         # Even a softmax that was stored as float16 sums to nothing else.
         if known.size and known.min() >= 0 and np.abs(known.sum(-1) - 1).max() <= 1e-2:
-            raise InputError(f"{path}: expected logits, got probabilities; leave out --logits")
+            raise InputError(f"{origin}: expected logits, got probabilities; leave out 'logits'")
         return special.softmax(values, axis=-1) if values.size else values

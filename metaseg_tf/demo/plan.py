@@ -11,37 +11,38 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from metaseg_tf.analysis.design import build_design
-from metaseg_tf.analysis.scores import auroc, r2
+from metaseg_tf.analysis.scores import auroc
 from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.demo.streetscenes import VALIDATION, write_dataset
 from metaseg_tf.errors import DataFormatError
 from metaseg_tf.meta import MetaModel, fit_meta_model, save_model
 from metaseg_tf.networks.checkpoints import bundled_path
-from metaseg_tf.networks.network import load_network
 from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.published import PUBLISHED, PublishedNumber
-from metaseg_tf.paper.quantities import MIOU
-from metaseg_tf.paper.reproduction import NetworkPlan, Plan, measure
+from metaseg_tf.paper.quantities import MIOU, Quantity
+from metaseg_tf.paper.reproduction import NetworkPlan, Plan, is_measured, measure
 from metaseg_tf.paper.verify import compare
 from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.runs.storage import LocalFolder
-from metaseg_tf.runs.work import ImageResult
+
+if TYPE_CHECKING:
+    # Drawing and picturing need no TensorFlow.
+    from metaseg_tf.runs.sources import ProcessNetwork
+    from metaseg_tf.runs.work import ImageResult
 
 __all__ = [
-    "DEMO_IMAGES", "DEMO_NETWORKS", "FRESH_IMAGES", "Trial", "demo_plan", "draw_scenes",
-    "fit_demo_model", "golden_numbers", "golden_text", "keep_softmax", "load_golden",
-    "measure_fresh", "try_model",
+    "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_success", "draw_fresh", "draw_scenes",
+    "finish_scenes", "fit_demo_model", "fresh_plan", "golden_numbers", "golden_text",
+    "keep_softmax", "load_golden", "measure_first",
 ]  # fmt: skip
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
 DEMO_IMAGES = 60
-#: Scenes on which the demo's meta model is tried, and the first of their seeds; the demo's own
-#: begin at 0.
-FRESH_IMAGES = 30
+#: First seed of the scenes on which the demo's meta model is tried; its own begin at 0.
 _FRESH_SEED = 1_000_000
 
 DEMO_NETWORKS = (
@@ -51,14 +52,22 @@ DEMO_NETWORKS = (
 
 
 def demo_plan(out: Path, *, images: int = DEMO_IMAGES) -> Plan:
-    """The demo as a reproduction whose results are compared with its own golden numbers."""
+    """The demo as a reproduction; if it is whole, it is compared with its own golden numbers."""
+    whole = images == DEMO_IMAGES
     return Plan(
         DEMO_NETWORKS,
         out / "scenes",
         out,
-        printed=load_golden(bundled_path("demo_golden.json")),
-        limit=None if images == DEMO_IMAGES else images,
+        printed=load_golden(bundled_path("demo_golden.json")) if whole else (),
+        limit=None if whole else images,
     )
+
+
+def fresh_plan(plan: Plan, images: int) -> Plan:
+    """The first network over half as many other scenes, at least two, with a run of its own."""
+    network = replace(plan.networks[0], name=f"{plan.networks[0].name}_fresh")
+    scenes, limit = plan.out / "fresh_scenes", max(2, images // 2)
+    return replace(plan, networks=(network,), cityscapes=scenes, limit=limit)
 
 
 def draw_scenes(
@@ -70,13 +79,35 @@ def draw_scenes(
     )
 
 
-def keep_softmax(plan: Plan) -> Path:
-    """Store the first network's softmax of the first image, which the walkthrough starts from."""
+def finish_scenes(root: Path, images: int) -> None:
+    """Draw all of the demo's scenes."""
+    for _ in draw_scenes(root, images=images):
+        pass
+
+
+def draw_fresh(fresh: Plan) -> Iterator[Path]:
+    """Draw the scenes of a `fresh_plan`, of seeds of their own."""
+    return draw_scenes(fresh.cityscapes, images=fresh.limit, seed=_FRESH_SEED, city="freshtown")
+
+
+def measure_first(plan: Plan, fresh: Plan) -> "Iterator[ImageResult]":
+    """Measure the scenes of both plans through their network, loaded once, and keep a softmax."""
+    from metaseg_tf.runs.sources import ProcessNetwork
+
+    loaded = ProcessNetwork(plan.networks[0].source)
+    for each in (plan, fresh):
+        if not is_measured(each, each.networks[0]):
+            yield from measure(each, each.networks[0], loaded)
+    keep_softmax(plan, loaded)
+
+
+def keep_softmax(plan: Plan, network: "ProcessNetwork") -> Path:
+    """Store a network's softmax of the first image, which the walkthrough starts from."""
     pair = find_pairs(plan.cityscapes, split=plan.split, limit=1)[0]
     target = plan.out / "softmax" / f"{pair.name}.npz"
     if not target.exists():
         sample = pair.read()
-        probs = load_network(plan.networks[0].source).probabilities(sample.image)
+        probs = network.probabilities(sample.image)
         with tempfile.TemporaryDirectory() as scratch:
             whole = Path(scratch, target.name)
             save_dump(whole, SoftmaxDump(probs, sample.gt, pair.name))
@@ -119,18 +150,6 @@ def load_golden(path: str | os.PathLike) -> tuple[PublishedNumber, ...]:
         ) from error
 
 
-class Trial(NamedTuple):
-    """Scores of a meta model: on images held out of its own run, and on fresh scenes.
-
-    The model sees the metrics of the fresh segments only; their labels serve to score it.
-    """
-
-    held_out_auroc: float
-    fresh_auroc: float
-    held_out_r2: float
-    fresh_r2: float
-
-
 def fit_demo_model(plan: Plan, path: Path) -> MetaModel:
     """Fit a model on the run of the plan's first network and store it."""
     run = Run(plan.run_folder(plan.networks[0]))
@@ -139,30 +158,23 @@ def fit_demo_model(plan: Plan, path: Path) -> MetaModel:
     return model
 
 
-def measure_fresh(plan: Plan, *, images: int = FRESH_IMAGES) -> Iterator[ImageResult]:
-    """Draw scenes of other seeds and measure them through the plan's first network."""
-    fresh, network = _fresh(plan)
-    for _ in draw_scenes(fresh.cityscapes, images=images, seed=_FRESH_SEED, city="freshtown"):
-        pass
-    yield from measure(replace(fresh, limit=images), network)
+def describe_success(plan: Plan, fresh: Plan, model: MetaModel) -> Iterator[str]:
+    """Three numbers in words: how well the plan's first run is judged, and the fresh scenes are.
 
-
-def try_model(plan: Plan, model: MetaModel) -> Trial:
-    """Score the model on the fresh scenes, over segments with interior."""
-    fresh, network = _fresh(plan)
-    table = load_run(fresh.run_folder(network))
+    The model sees the metrics of the fresh segments only; their labels serve to score it.
+    """
+    values = collect(Run(plan.run_folder(plan.networks[0]))).values
+    for score, fit, words in (
+        ("auroc", "penalized", "AUROC of false positives"),
+        ("r2", "all", "R2 of predicted IoU_adj"),
+    ):
+        ours, alone = (
+            values.get(Quantity("iou_adj", name, score, "validation")) for name in (fit, "entropy")
+        )
+        if ours and alone:
+            yield f"{words}: {ours.mean:.2f} (entropy alone {alone.mean:.2f})"
+    table = load_run(fresh.run_folder(fresh.networks[0]))
     design = build_design(table)
-    verdicts = model.score(table.iloc[design.rows])
-    held_out = model.provenance["held_out"]
-    return Trial(
-        held_out["auroc"]["mean"],
-        float(auroc(1 - verdicts["false_positive_probability"].to_numpy(), design.y)),
-        held_out["r2"]["mean"],
-        float(r2(verdicts["iou_adj_linear"].to_numpy(), design.iou_adj)),
-    )
-
-
-def _fresh(plan: Plan) -> tuple[Plan, NetworkPlan]:
-    """The same network over another folder of scenes, with a run of its own."""
-    network = replace(plan.networks[0], name=f"{plan.networks[0].name}_fresh")
-    return replace(plan, cityscapes=plan.out / "fresh_scenes"), network
+    doubt = model.score(table.iloc[design.rows])["false_positive_probability"].to_numpy()
+    found = auroc(1 - doubt, design.y)
+    yield f"AUROC on {fresh.limit} scenes that the meta model has never seen: {found:.2f}"

@@ -1,5 +1,7 @@
 """A meta model on disk: one JSON file, so that loading a stranger's model runs no code."""
 
+import hashlib
+import json
 import operator
 import os
 from pathlib import Path
@@ -9,17 +11,25 @@ from metaseg_tf.analysis.base import Estimator, read_numbers
 from metaseg_tf.analysis.estimators import ESTIMATORS, Pair
 from metaseg_tf.data.classes import MAX_CLASSES, ClassTable
 from metaseg_tf.data.folders import check_file
-from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
+from metaseg_tf.errors import (
+    DataFormatError,
+    InputError,
+    RunError,
+    SettingsMismatchError,
+    in_one_line,
+)
 from metaseg_tf.meta.model import MetaModel, Verdict
-from metaseg_tf.runs.run import parse_json, write_json
+from metaseg_tf.runs.run import Run, parse_json, write_json
 from metaseg_tf.segments.columns import CONVENTIONS, GROUPS, PAPER_GROUPS, feature_columns, group_of
 
-__all__ = ["FORMAT", "load_model", "save_model", "to_json"]
+__all__ = ["FORMAT", "compute_digest", "keep_model", "load_kept", "load_model", "save_model"]
 
 _KIND = "metaseg-tf meta model"
 FORMAT = 1
 #: Estimators that files hold without their name.
 _UNNAMED = "linear"
+#: Where a folder of judged images keeps its model.
+_KEPT = "model.json"
 
 
 def save_model(model: MetaModel, path: str | os.PathLike) -> Path:
@@ -40,13 +50,48 @@ def load_model(path: str | os.PathLike) -> MetaModel:
         If the model needs other columns than this version measures, or an unknown convention.
     """
     path = Path(path)
-    content = _read(path)
+    check_file(path)
     try:
-        model = _from_json(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _not_a_model(path, f"{type(error).__name__}: {error}") from error
-    _check(path, model)
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataFormatError(
+            f"{path}: expected a meta model, got a file that cannot be read ({error.strerror}); "
+            "make one with metaseg-tf fit"
+        ) from error
+    return _decode(content, str(path))
+
+
+def keep_model(run: Run, model: MetaModel) -> None:
+    """Store the model in the folder of the images that it judges."""
+    run.write_text(_KEPT, json.dumps(to_json(model), indent=2) + "\n")
+
+
+def load_kept(run: Run) -> MetaModel:
+    """The model that judged the images of a folder, which `keep_model` stored there.
+
+    Raises InputError if there is none, SettingsMismatchError if another one made the verdicts,
+    and otherwise as `load_model`.
+    """
+    try:
+        content = run.read_bytes(_KEPT)
+    except RunError as error:
+        raise InputError(
+            f"{run.path}: expected judged images with the meta model that judged them, found no "
+            f"{_KEPT}; repeat the metaseg-tf predict that made the folder, with --keep-maps 20, or "
+            "name the model with --model"
+        ) from error
+    model = _decode(content, f"{run.path}/{_KEPT}")
+    if compute_digest(model) != run.manifest.settings.get("model"):
+        raise SettingsMismatchError(
+            f"{run.path}: expected the meta model that judged its images, got another one as "
+            f"{_KEPT}; repeat the metaseg-tf predict that made the folder"
+        )
     return model
+
+
+def compute_digest(model: MetaModel) -> str:
+    """16 hexadecimal digits that differ from model to model."""
+    return hashlib.sha256(json.dumps(to_json(model), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def to_json(model: MetaModel) -> dict[str, Any]:
@@ -76,15 +121,9 @@ def _describe(estimator: Estimator, role: str) -> dict[str, Any]:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    check_file(path)
+def _decode(encoded: bytes, path: str) -> MetaModel:
     try:
-        content = parse_json(path.read_bytes())
-    except OSError as error:
-        raise DataFormatError(
-            f"{path}: expected a meta model, got a file that cannot be read ({error.strerror}); "
-            "make one with metaseg-tf fit"
-        ) from error
+        content = parse_json(encoded)
     except ValueError as error:
         raise _not_a_model(path, str(error)) from error
     if content.get("kind") != _KIND:
@@ -95,7 +134,12 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path}: expected a meta model of format {FORMAT}, got {version!r:.20}, of a newer "
             "version; update metaseg-tf"
         )
-    return content
+    try:
+        model = _from_json(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _not_a_model(path, f"{type(error).__name__}: {error}") from error
+    _check(path, model)
+    return model
 
 
 def _from_json(content: dict[str, Any]) -> MetaModel:
@@ -109,6 +153,8 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
         raise ValueError(f"verdicts {without} outside of [0, 1]")
     if not all(isinstance(part, dict) for part in (provenance, provenance.get("settings", {}))):
         raise ValueError("a provenance that is not an object")
+    for score in provenance.get("held_out", {}).values():
+        read_numbers([score["mean"]], 1)
     return MetaModel(
         columns,
         read_numbers(content["mean"], len(columns)),
@@ -130,7 +176,7 @@ def _estimator(content: dict[str, Any], role: str, p: int) -> Estimator:
     return getattr(ESTIMATORS[name], role).from_json(content, p)
 
 
-def _check(path: Path, model: MetaModel) -> None:
+def _check(path: str, model: MetaModel) -> None:
     differing = []
     wanted = ()
     if 2 <= model.n_classes <= MAX_CLASSES:
@@ -154,7 +200,7 @@ def _check(path: Path, model: MetaModel) -> None:
         )
 
 
-def _not_a_model(path: Path, reason: str) -> DataFormatError:
+def _not_a_model(path: str, reason: str) -> DataFormatError:
     return DataFormatError(
         f"{path}: expected a meta model, got a file that is truncated or something else "
         f"({in_one_line(reason)}); make one with metaseg-tf fit"

@@ -2,19 +2,20 @@
 
 ::
 
-    OUT/run.json                 the model, the network, the settings
+    OUT/run.json                 the network, the settings
+    OUT/model.json               the meta model
     OUT/segments/<image>.parquet the judged segment table of one image
     OUT/overlays/<image>.png     segments painted by predicted IoU_adj
     OUT/labels/<image>.png       segment numbers, R + 256 G + 65536 B
     OUT/trusted/<image>.png      train ids with void for doubtful segments, if asked for
+    OUT/maps/<image>.npz, .jpg   maps of some images, for the report
     OUT/judged.{parquet,csv,jsonl}  all segments
 """
 
-import hashlib
 import io
-import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,10 +26,11 @@ import pandas as pd
 
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.data.sample import Source
-from metaseg_tf.errors import InputError, MetaSegError
-from metaseg_tf.meta.file import to_json
+from metaseg_tf.errors import InputError, MetaSegError, RunError
+from metaseg_tf.meta.file import compute_digest, keep_model
 from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel
 from metaseg_tf.pictures import encode_numbers, paint_segments, to_png
+from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run, csv_text
 from metaseg_tf.runs.work import Executor, ImageJob, ImageResult, failed, work_through
 from metaseg_tf.segments.columns import BOX
@@ -52,6 +54,8 @@ class Judgement(NamedTuple):
     table: pd.DataFrame  #: Segments without ground truth, with the columns of ``MetaModel.score``.
     segments: np.ndarray  #: Number of the segment that each pixel belongs to, int32 [H, W].
     pred: np.ndarray  #: Predicted class, uint8 [H, W].
+    entropy: np.ndarray  #: E_z and D_z of each pixel in [0, 1], float32 [H, W].
+    difference: np.ndarray
 
 
 def judge_image(model: MetaModel, probs: np.ndarray, threads: int | None = None) -> Judgement:
@@ -87,7 +91,8 @@ def judge_image(model: MetaModel, probs: np.ndarray, threads: int | None = None)
         probs, convention=model.convention, connectivity=model.connectivity, threads=threads
     )
     table = pd.concat([measured.table, model.score(measured.table)], axis=1)
-    return Judgement(table, measured.segments, measured.heat.pred)
+    heat = measured.heat
+    return Judgement(table, measured.segments, heat.pred, heat.entropy, heat.difference)
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,6 @@ class PredictSettings:
 
     #: Segments with less predicted IoU_adj become void in ``trusted/``.
     reject_below: float | None = None
-    colours: str = "red-green"  #: One of `metaseg_tf.pictures.QUALITY_COLOURS`.
 
     def __post_init__(self):
         if self.reject_below is not None and not 0 <= self.reject_below <= 1:
@@ -112,11 +116,18 @@ def open_prediction(
     """Make the folder of a prediction, or open it to continue; errors as ``Run.create``."""
     if source.classes:
         model.check_classes(len(source.classes))
-    digest = hashlib.sha256(json.dumps(to_json(model), sort_keys=True).encode()).hexdigest()
+    with suppress(RunError):
+        if "colours" in (begun := Run(path)).manifest.settings:
+            raise InputError(
+                f"{begun.path}: expected overlays from orange to blue, got a prediction begun by a "
+                "former version in its own colours; choose another --out"
+            )
     measured = {"convention": model.convention, "connectivity": model.connectivity}
-    run = Run.create(path, {**source.settings, **measured, "model": digest[:16], **vars(settings)})
+    measured["model"] = compute_digest(model)
+    run = Run.create(path, {**source.settings, **measured, **vars(settings)})
     run.manifest.n_classes, run.manifest.classes = model.n_classes, source.classes or model.classes
     run.write_manifest()
+    keep_model(run, model)
     return run
 
 
@@ -127,17 +138,19 @@ def predict(
     settings: PredictSettings,
     *,
     skip_errors: bool = False,
+    keep_maps: int = 0,
     cluster: Executor | None = None,
 ) -> Iterator[ImageResult]:
     """Judge all images that the run, of `open_prediction`, does not hold yet.
 
     Yields a result per image once all its files are written: in the order of the source, or on a
-    cluster in the order in which they are done. ``skip_errors``, ``cluster`` and errors as for
-    `metaseg_tf.runs.extraction.extract`.
+    cluster in the order in which they are done. ``skip_errors``, ``keep_maps``, ``cluster`` and
+    errors as for `metaseg_tf.runs.extraction.extract`.
     """
     work = partial(judge_job, model=model, run=run, settings=settings)
+    chosen = {"skip_errors": skip_errors, "keep_maps": keep_maps, "cluster": cluster}
     with run.continued():
-        yield from work_through(source, run, work, skip_errors=skip_errors, cluster=cluster)
+        yield from work_through(source, run, work, **chosen)
         run.write_manifest()
 
 
@@ -150,6 +163,10 @@ def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettin
         return failed(job, error)
     for folder, content in _draw(judgement, sample.image, settings).items():
         run.write_bytes(f"{folder}/{sample.name}.png", content)
+    if job.keep_maps:
+        _, segments, *layers = judgement
+        maps = ImageMaps(layers[0], segments, *layers[1:], image=sample.image)
+        run.write_maps(sample.name, maps)
     # Last, since an image whose table is there counts as done.
     run.write_segments(sample.name, judgement.table)
     return ImageResult(sample.name, "judged", len(judgement.table))
@@ -180,7 +197,7 @@ def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, b
     pred, segments = judgement.pred, judgement.segments
     quality = judgement.table["iou_adj_predicted"].to_numpy()
     pictures = {
-        "overlays": paint_segments(segments, quality, image, colours=settings.colours),
+        "overlays": paint_segments(segments, quality, image),
         "labels": encode_numbers(segments),
     }
     if settings.reject_below is not None:

@@ -3,14 +3,17 @@
 import logging
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from metaseg_tf.errors import InputError, NetworkError, ShapeError
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.scores import Ending
 
-__all__ = ["ImageNetwork", "Network", "NetworkInput", "check_image", "pad_image"]
+__all__ = ["ImageNetwork", "Network", "NetworkInput", "check_image", "find_factor", "pad_image"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,12 +30,14 @@ class Network(ABC):
     """A network for semantic segmentation, of any format.
 
     ``ending`` is the kind of its scores, ``crop`` the height and width in pixels of the largest
-    image (None if any size is taken), and ``settings`` are the options that it runs with.
+    image (None if any size is taken), and ``settings`` are the options that it runs with. ``files``
+    are further ones that it was read from, besides the one that is named.
     """
 
     ending: Ending
     crop: tuple[int, int] | None
     settings: NetworkOptions
+    files: Sequence[Path] = ()
 
     @property
     def classes(self) -> int:
@@ -77,7 +82,8 @@ class ImageNetwork(Network):
     """A network that takes images as they are, without padding; a new format derives from it.
 
     ``size`` is the one size in pixels that it takes, to which smaller images are padded, None if it
-    takes any; ``pixels`` makes its input of an image.
+    takes any; ``pixels`` makes its input of an image. Scores of a size that is smaller by a whole
+    factor, as before the last step of many networks, are resized bilinearly, pixel centres kept.
     """
 
     def __init__(self, ending: Ending, size: tuple[int, int] | None, pixels: "NetworkInput"):
@@ -94,6 +100,8 @@ class ImageNetwork(Network):
         check_image(image, self.crop, fixed=True)
         padded = pad_image(image, self.crop or (0, 0))
         scores = self.run(self._pixels.prepare(padded)[np.newaxis])
+        if find_factor(scores.shape[:2], padded.shape[:2]):
+            scores = tf.image.resize(scores, padded.shape[:2]).numpy()
         expected = (*padded.shape[:2], self.ending.channels)
         if scores.shape != expected:
             raise NetworkError(
@@ -102,6 +110,12 @@ class ImageNetwork(Network):
                 "size that its strides divide"
             )
         return scores[: image.shape[0], : image.shape[1]]
+
+
+def find_factor(size: Sequence[int], whole: Sequence[int]) -> int | None:
+    """The factor by which ``size`` is smaller than ``whole``, rounded up; None if there is none."""
+    factors = (n for n in range(1, 65) if [-(-side // n) for side in whole] == list(size))
+    return next(factors, None)
 
 
 class NetworkInput:

@@ -57,7 +57,10 @@ def describe_network(
     else:
         files = [path] if path.is_file() else sorted(path.parent.glob(f"{path.name}.*"))
     settings = replace(network.settings, tile=options.tile, overlap=options.overlap)
-    known = {"network": Path(source).name, "network_sha256": checkpoints.hash_files(files)}
+    known = {
+        "network": Path(source).name,
+        "network_sha256": checkpoints.hash_files([*files, *network.files]),
+    }
     return known | settings.to_json()
 
 

@@ -16,7 +16,7 @@ from metaseg_tf.errors import NetworkError
 from metaseg_tf.networks.graph import Graph
 from metaseg_tf.segments.dispersion import SUM_TOLERANCE
 
-__all__ = ["Dataflow", "Ending", "find_kind", "flow_of_graph", "rescales_pixels"]
+__all__ = ["Dataflow", "Ending", "find_argmax", "find_kind", "flow_of_graph", "rescales_pixels"]
 
 #: Below the least probability above 0 of a float32 softmax in practice.
 _LEAST = 1e-30
@@ -96,15 +96,17 @@ _KINDS = {
     "sigmoid": re.compile("SIGMOID|LOGISTIC"),
     "logits": re.compile(
         "CONV|DEPTHWISECONV|TRANSPOSECONV|MATMUL|FULLYCONNECTED|BIASADD|FUSEDBATCHNORM|LOGSOFTMAX"
+        "|GEMM|BATCHNORM"
     ),
 }
 #: Ops that set bounds.
-_CLIPPING = re.compile("CLIPBYVALUE|MINIMUM|MAXIMUM")
+_CLIPPING = re.compile("CLIP|MINIMUM|MAXIMUM")
 #: Ops whose first varying input keeps its meaning, wherever its values are moved or spread to.
 _MOVING = re.compile(
     "IDENTITY|CAST|RESHAPE|SQUEEZE|EXPANDDIMS|TRANSPOSE$|SLICE|STRIDEDSLICE|SPLIT|UNPACK|REVERSE"
     "|GATHER|PAD|MIRRORPAD|BATCHTOSPACE|SPACETOBATCH|DEPTHTOSPACE|RESIZE|SCALEANDTRANSLATE|MEAN"
     "|AVGPOOL|AVERAGEPOOL|QUANTIZE|DEQUANTIZE|FAKEQUANT|CHECKNUMERICS|ENSURESHAPE|STOPGRADIENT"
+    "|UNSQUEEZE|UPSAMPLE|DROPOUT|REDUCEMEAN|GLOBALAVERAGEPOOL"
     f"|PLACEHOLDERWITHDEFAULT|{_CLIPPING.pattern}"
 )
 #: Ops whose inputs all do: they put together tiles, scales or a mirrored image.
@@ -142,6 +144,12 @@ def find_kind(flow: Dataflow, scores: Hashable) -> str | None:
     if len(kinds) != 1 or (kinds == {"logits"} and any(map(_CLIPPING.match, path.values()))):
         return None
     return kinds.pop()
+
+
+def find_argmax(flow: Dataflow, labels: Hashable) -> Hashable | None:
+    """What feeds the ArgMax that made class ids; None if none did."""
+    ways = (flow.ops[name][1][0] for name, op in _carriers(flow, labels).items() if op == "ARGMAX")
+    return next(ways, None)
 
 
 def rescales_pixels(flow: Dataflow, image: Hashable) -> bool:

@@ -34,7 +34,7 @@ class Tiled(Network):
                 f"tile: expected {expected}, the one size that the network takes, got {given}; "
                 f"give --tile {expected}"
             )
-        self.ending, self.crop = network.ending, None
+        self.ending, self.crop, self.files = network.ending, None, network.files
         self.settings = replace(network.settings, crop=None)
         self._network = network
         self._overlap = overlap

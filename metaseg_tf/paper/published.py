@@ -7,16 +7,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from metaseg_tf.networks.checkpoints import CATALOGUE
 from metaseg_tf.paper import quantities
 from metaseg_tf.paper.quantities import Quantity
+from metaseg_tf.runs.run import Manifest
 
-__all__ = ["CATALOGUE_NAMES", "NETWORKS", "PUBLISHED", "PublishedNumber", "find_published"]
+__all__ = [
+    "CATALOGUE_NAMES",
+    "IMAGES",
+    "NETWORKS",
+    "PUBLISHED",
+    "PublishedNumber",
+    "find_published",
+    "paper_network",
+]
 
 #: The paper's abbreviations of its networks.
 NETWORKS = {"XC": "DeepLabv3+ Xception65", "MN": "DeepLabv3+ MobileNetV2"}
 
 #: Name of the checkpoint in the catalogue -> the paper's abbreviation.
 CATALOGUE_NAMES = {"xception65": "XC", "mobilenetv2": "MN"}
+
+#: Images of the Cityscapes validation set, of which all printed numbers are.
+IMAGES = 500
 
 
 @dataclass(frozen=True)
@@ -130,6 +143,21 @@ PUBLISHED: tuple[PublishedNumber, ...] = (
     *_scores("table 3", "iou_adj", _REGRESSION),
     *_scores("table 3", "iou", _REGRESSION_IOU),
 )
+
+
+def paper_network(manifest: Manifest) -> str | None:
+    """ "XC" or "MN" if a run is of the paper's data and that network, else None.
+
+    By the manifest: all images of the Cityscapes validation set, through a checkpoint of the
+    catalogue, whatever its settings. Only such a run is compared with print unless asked for.
+    """
+    settings = manifest.settings
+    data = settings.get("source"), settings.get("split"), manifest.results.get("images")
+    for entry in CATALOGUE:
+        network = settings.get("network") in (entry.name, entry.file)
+        if network and data == ("cityscapes", "val", IMAGES):
+            return CATALOGUE_NAMES[entry.name]
+    return None
 
 
 def find_published(place: str, network: str, quantity: Quantity | str) -> PublishedNumber:

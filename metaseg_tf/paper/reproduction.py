@@ -6,10 +6,19 @@ files are still as they were.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+import signal
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metaseg_tf import __version__
@@ -22,6 +31,7 @@ from metaseg_tf.paper.tables import TABLES, make_table, store_table
 from metaseg_tf.runs.run import Run, load_run, parse_json, write_json
 
 if TYPE_CHECKING:
+    from metaseg_tf.runs.sources import ProcessNetwork
     from metaseg_tf.runs.work import ImageResult
 
 __all__ = [
@@ -35,6 +45,7 @@ __all__ = [
     "is_measured",
     "make_results",
     "measure",
+    "open_helper",
 ]
 
 _RECORD = "steps.json"
@@ -65,7 +76,7 @@ class Plan:
     cityscapes: Path
     #: Folder for the runs, one per network.
     out: Path
-    #: Numbers to compare the results with: the paper's, or golden ones.
+    #: Numbers to compare the results with: the paper's, golden ones, or none.
     printed: Sequence[PublishedNumber] = PUBLISHED
     split: str = "val"
     #: Only the first images; the numbers are then not expected to agree.
@@ -124,8 +135,10 @@ def _image_names(plan: Plan) -> set[str]:
     return {pair.name for pair in pairs}
 
 
-def measure(plan: Plan, network: NetworkPlan) -> "Iterator[ImageResult]":
-    """Measure all images that the network's run does not hold yet.
+def measure(
+    plan: Plan, network: NetworkPlan, loaded: "ProcessNetwork | None" = None
+) -> "Iterator[ImageResult]":
+    """Measure all images that the network's run does not hold yet; ``loaded`` is the network.
 
     Errors as `open_cityscapes`, `open_run` and `extract`.
     """
@@ -134,7 +147,8 @@ def measure(plan: Plan, network: NetworkPlan) -> "Iterator[ImageResult]":
     from metaseg_tf.runs.sources import open_cityscapes
 
     settings = MeasureSettings()
-    source = open_cityscapes(network.source, plan.cityscapes, split=plan.split, limit=plan.limit)
+    selection = {"split": plan.split, "limit": plan.limit}
+    source = open_cityscapes(loaded or network.source, plan.cityscapes, **selection)
     run = open_run(plan.run_folder(network), source, settings)
     yield from extract(source, run, settings)
 
@@ -152,25 +166,62 @@ class StepResult(NamedTuple):
     reason: str = ""
 
 
-def make_results(runs: Mapping[str, Run], out: Path) -> Iterator[StepResult]:
+@contextmanager
+def open_helper() -> Iterator[Executor | None]:
+    """A process that takes part in the work of this one; None if there is one core only."""
+    if len(os.sched_getaffinity(0)) < 2:
+        yield None
+        return
+    pool = ProcessPoolExecutor(1, get_context("spawn"), _follow_parent)
+    # The process would begin with the caller's script once more.
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        pool.submit(int)
+    finally:
+        sys.modules["__main__"] = main
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the parent, and end with it even if it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
+
+
+def make_results(
+    runs: Mapping[str, Run],
+    out: Path,
+    *,
+    skip: Collection[str] = (),
+    helper: Executor | None = None,
+) -> Iterator[StepResult]:
     """Make all tables, figures and diagnostics of finished runs, by their roles.
 
     Files of several runs together go to the first; ``out`` gets the record of what was made.
+    ``skip`` may name "figures" and "diagnostics"; a ``helper`` of `open_helper` takes part.
     """
     record = _read_record(out)
     states = [(role, run.fingerprint()) for role, run in runs.items()]
     state = hashlib.sha256(repr((__version__, states)).encode()).hexdigest()
     opened = list(runs.values())
     steps: dict[str, Callable[[], list[Path]]] = {
-        f"table {n}": lambda n=n: store_table(n, make_table(n, opened), opened) for n in TABLES
+        f"table {n}": partial(_tabulate, n, opened) for n in TABLES
     }
     steps |= {f"figure {n}": partial(figures.make_figure, n, opened) for n in figures.FIGURES}
     steps |= {f"diagnostics {role}": partial(_diagnose, run) for role, run in runs.items()}
+    todo = {}
     for name, make in steps.items():
         noted = record.get(name, {})
+        if any(kind.startswith(name.split()[0]) for kind in skip):
+            continue
         if noted.get("state") == state and all((out / path).exists() for path in noted["paths"]):
             yield StepResult(name, "kept", tuple(out / path for path in noted["paths"]))
-            continue
+        else:
+            todo[name] = make
+    for name, make in _share(todo, helper):
         try:
             paths = tuple(make())
         except MetaSegError as error:
@@ -180,6 +231,29 @@ def make_results(runs: Mapping[str, Run], out: Path) -> Iterator[StepResult]:
         record[name] = {"state": state, "paths": relative}
         write_json(out / _RECORD, record)
         yield StepResult(name, "made", paths)
+
+
+def _share(steps: Mapping[str, Callable], helper: Executor | None) -> Iterator[tuple]:
+    """Names of steps and their results as functions; the helper begins with the first figures."""
+    # Tables come first, and keep the fits that others read.
+    own = [name for name in steps if helper is None or name.startswith("table")]
+    yield from ((name, steps[name]) for name in own)
+    given = {name: helper.submit(steps[name]) for name in steps if name not in own}
+    yield from ((name, steps[name]) for name in reversed(given) if given[name].cancel())
+    for name, future in given.items():
+        if not future.cancelled():
+            yield name, partial(_fetch, future, steps[name])
+
+
+def _fetch(future, make: Callable) -> list[Path]:
+    try:
+        return future.result()
+    except BrokenProcessPool:  # the helper was killed
+        return make()
+
+
+def _tabulate(number: int, runs: Sequence[Run]) -> list[Path]:
+    return store_table(number, make_table(number, runs), runs)
 
 
 def _diagnose(run: Run) -> list[Path]:

@@ -8,38 +8,44 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.evaluation import evaluate_run
-from metaseg_tf.errors import InputError
+from metaseg_tf.analysis.evaluation import evaluate_run, load_segments
+from metaseg_tf.errors import InputError, suggest
 from metaseg_tf.meta import MetaModel
-from metaseg_tf.meta.model import SCORE_COLUMNS
+from metaseg_tf.meta.file import load_kept
+from metaseg_tf.meta.model import EXPLAINED, SCORE_COLUMNS, tabulate_parts
 from metaseg_tf.paper.figures.drawing import count_false_positives, load_judged
 from metaseg_tf.pictures import heat_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS
+from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS, METRICS
 
 __all__ = [
-    "ROW_COLUMNS",
+    "DOUBTFUL",
     "JudgedRun",
     "choose_images",
+    "describe_entries",
     "draw_pictures",
     "judge_run",
     "list_segments",
     "pack_array",
+    "pack_explanation",
     "pack_points",
     "pack_segments",
+    "rate_images",
+    "row_columns",
     "to_script",
 ]
 
-#: The columns of a segment that the page shows, in this order.
-ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
+#: From this probability of a false positive on a segment is doubtful: the meta classifier's verdict
+DOUBTFUL = 0.5
+_ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
 _PREDICTED, _LINEAR, _FALSE_POSITIVE = SCORE_COLUMNS
 
 # More points could not be told apart, and would not fit into a page of a few MB.
@@ -52,75 +58,167 @@ _MAX_HEAT_WIDTH = 1024
 
 
 class JudgedRun(NamedTuple):
-    """A run with verdicts on its segments."""
+    """A run with verdicts on its segments, with ground truth or without."""
 
     run: Run
     #: The segment table with the columns ``SCORE_COLUMNS``; NaN for segments without a verdict.
     table: pd.DataFrame
     #: One sentence that says where the verdicts come from.
     origin: str
+    #: What they come from; None for fits of the published protocol.
+    model: MetaModel | None
+    #: As `MetaModel.explain` gives it, for the rows of the table that are passed.
+    explain: Callable[[pd.DataFrame], pd.DataFrame]
+    #: Metric -> its mean where the verdicts were fitted.
+    means: dict[str, float]
+
+    @property
+    def is_labelled(self) -> bool:
+        """True if the segments have ground truth."""
+        return IOU_COLUMNS[1] in self.table
 
 
 def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
-    """Verdicts of a kept model or, without one, of split 0 of the published protocol.
+    """Verdicts of a model, for a run of judged images by default of the one kept with them.
 
-    Raises InputError if the run has no ground truth, and SettingsMismatchError if the model is for
-    another number of classes or other settings of measuring.
+    A run with ground truth is judged by split 0 of the published protocol if there is no model.
+    Raises InputError if a run has neither ground truth nor a model, SettingsMismatchError if the
+    model is for another number of classes, other settings of measuring, or other images.
     """
-    table = load_judged(run)
+    table = load_segments(run)
+    is_labelled = IOU_COLUMNS[1] in table
+    if model is None and not is_labelled and "model" in run.manifest.settings:
+        model = load_kept(run)
     if model is None:
-        scores, origin = _score_by_first_split(run, table)
-    else:
-        model.check_settings(run.manifest.settings)
-        scores, known = model.score(table), model.provenance
-        origin = (
-            f"Verdicts are those of a kept meta model, fitted on {known.get('images', '?')} images "
-            f"of the run {known.get('run') or '?'}."
-        )
-    return JudgedRun(run, pd.concat([table, scores], axis=1), origin)
+        return _judge_by_first_split(run, load_judged(run))
+    if is_labelled:
+        load_judged(run)
+    model.check_settings(run.manifest.settings)
+    table = table.drop(columns=list(SCORE_COLUMNS), errors="ignore")
+    known = model.provenance
+    origin = (
+        f"Verdicts are those of a kept meta model, fitted on {known.get('images', '?')} images "
+        f"of the run {known.get('run') or '?'}."
+    )
+    judged = pd.concat([table, model.score(table)], axis=1)
+    means = dict(zip(model.columns, model.mean.tolist(), strict=True))
+    return JudgedRun(run, judged, origin, model, model.explain, means)
 
 
-def _score_by_first_split(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def _judge_by_first_split(run: Run, table: pd.DataFrame) -> JudgedRun:
     scores = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
-    try:
-        evaluation = evaluate_run(run)
-        rows = scores.index[evaluation.design.rows]
-        scores.loc[rows, _LINEAR] = evaluation.regressions["iou_adj"].predicted
-        scores[_PREDICTED] = scores[_LINEAR].clip(0, 1)
-        scores.loc[rows, _FALSE_POSITIVE] = 1 - evaluation.classification.probability
-    except InputError as error:
-        return scores, f"Verdicts are missing: {error}."
-    return scores, (
+    parts, means = {}, {}
+    origin = (
         "Verdicts are those of split 0 of the published protocol, fitted on one half of the "
         "segments with interior; segments without interior have none."
     )
+    try:
+        evaluation = evaluate_run(run)
+        design = evaluation.design
+        rows = scores.index[design.rows]
+        means = dict(zip(design.columns, design.mean.tolist(), strict=True))
+
+        def tabulate(base, coef):
+            return tabulate_parts(design.columns, base, design.X * coef, rows)
+
+        regression = evaluation.regressions["iou_adj"]
+        scores.loc[rows, _LINEAR] = regression.predicted
+        scores[_PREDICTED] = scores[_LINEAR].clip(0, 1)
+        parts[EXPLAINED[0]] = tabulate(regression.intercept[0], regression.coef[0])
+        classification = evaluation.classification
+        scores.loc[rows, _FALSE_POSITIVE] = 1 - classification.probability
+        path = classification.paths[0]
+        best = evaluation.protocol.C.index(classification.best_c)
+        parts[EXPLAINED[1]] = tabulate(-path.intercept[best], -path.coef[best])
+    except InputError as error:
+        origin = f"Verdicts are missing: {error}."
+    explained = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=table.index)
+    judged = pd.concat([table, scores], axis=1)
+    return JudgedRun(run, judged, origin, None, lambda t: explained.reindex(t.index), means)
 
 
-def choose_images(judged: Sequence[JudgedRun], limit: int) -> list[list[str]]:
-    """At most ``limit`` images of each run, those with the most false positives first.
+def rate_images(table: pd.DataFrame) -> pd.Series:
+    """How much each image needs a look, by its name.
 
-    Images that all runs keep maps of come before others, so that networks can be compared.
+    With ground truth its false positives with interior are counted; without, it is the share of
+    its pixels that its segments are expected to lose: area * (1 - predicted IoU_adj), summed.
     """
-    shared = set.intersection(*(one.run.with_maps() for one in judged))
-    counts = pd.concat([count_false_positives(one.table) for one in judged])
-    rank = counts.groupby(level=0).sum()
+    if IOU_COLUMNS[1] in table:
+        return count_false_positives(table)
+    loss = (table["S"] * (1 - table[_PREDICTED])).groupby(table["image"]).sum()
+    return loss / table["S"].groupby(table["image"]).sum()
+
+
+def choose_images(
+    judged: Sequence[JudgedRun], limit: int, wanted: Sequence[str] = ()
+) -> list[list[str]]:
+    """At most ``limit`` images of each run: those ``wanted``, then those that need a look most.
+
+    Images that all runs keep maps of come before others, so that networks can be compared. Raises
+    InputError if no run keeps maps of one that is wanted.
+    """
+    rank = pd.concat([rate_images(one.table) for one in judged]).groupby(level=0).sum()
+    kept = [one.run.with_maps() & set(rank.index) for one in judged]
+    shared = set.intersection(*kept)
+    for name in set(wanted).difference(*kept):
+        known = sorted(set.union(*kept))
+        todo = "repeat the command that made the run with --keep-maps all"
+        raise InputError(
+            f"--image: expected an image whose maps are kept, got {name!r}; "
+            f"{todo if name in rank else suggest(name, known, 'choose one of the run')}"
+        )
 
     def order(name: str) -> tuple:
-        return (name not in shared, -rank.get(name, 0), name)
+        return (name not in wanted, name not in shared, -rank[name], name)
 
-    return [sorted(one.run.with_maps() & set(rank.index), key=order)[:limit] for one in judged]
+    return [sorted(names, key=order)[: max(limit, len(set(wanted)))] for names in kept]
+
+
+def row_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of a segment that the page shows, in this order."""
+    return [name for name in _ROW_COLUMNS if name in table]
 
 
 def list_segments(table: pd.DataFrame) -> list[list[float | int | None]]:
-    """One row per segment with `ROW_COLUMNS`; None if there is no verdict."""
+    """One row per segment with `row_columns`; None if there is no verdict."""
 
     def shorten(value: float | int) -> float | int | None:
         if isinstance(value, int):
             return value
         return None if math.isnan(value) else float(f"{value:.5g}")
 
-    columns = [table[name].tolist() for name in ROW_COLUMNS]
+    columns = [table[name].tolist() for name in row_columns(table)]
     return [[shorten(value) for value in row] for row in zip(*columns, strict=True)]
+
+
+def describe_entries(judged: JudgedRun) -> list[dict[str, Any]]:
+    """The entries of a run's explanations in words, in the order of `pack_explanation`."""
+    known = {column.name: column for column in METRICS}
+    metrics = [known[name] for name in judged.means if name in known]
+    return [
+        {"name": c.name, "symbol": c.symbol, "words": c.meaning, "mean": judged.means[c.name]}
+        for c in metrics
+    ]
+
+
+def pack_explanation(judged: JudgedRun, rows: pd.DataFrame) -> dict[str, Any]:
+    """Verdict -> base, each metric and the class of each row, [rows, entries], as `_pack_steps`.
+
+    Segments without interior, whose verdict is a constant, have zeros.
+    """
+    explained = judged.explain(rows)
+    inside = rows["S_in"].to_numpy() > 0
+    return {
+        verdict: _pack_steps(np.where(inside[:, None], explained[verdict].to_numpy(), 0.0))
+        for verdict in explained.columns.unique(0)
+    }
+
+
+def _pack_steps(values: np.ndarray) -> dict[str, Any]:
+    """Float columns as integers, each of a ``step`` of its own: 1/32767 of its largest value."""
+    step = np.abs(values).max(axis=0, initial=0) / 32767
+    whole = np.rint(values / np.where(step, step, 1)).astype(np.int16)
+    return {"step": [float(f"{s:.7g}") for s in step], "values": pack_array(whole)}
 
 
 def draw_pictures(maps: ImageMaps, palette: np.ndarray) -> dict[str, bytes]:
@@ -158,21 +256,24 @@ def pack_points(table: pd.DataFrame, images: Sequence[str]) -> dict[str, Any]:
     """The judged segments of a run, or an even sample of them, for the scatter plot.
 
     ``images`` names all images of the run, to which points refer by position. Returns ``total``,
-    ``count`` and ``step``, and by name the arrays that ``metaseg.unpack`` takes.
+    ``count`` and ``step``, and by name the arrays that ``metaseg.unpack`` takes; of the true
+    ``iou_adj`` if there is one.
     """
     judged = shown = table[table[_LINEAR].notna()]
     if len(judged) > MAX_POINTS:
         shown = judged.sample(MAX_POINTS, random_state=0).sort_index()
-    steps = {
-        name: np.rint(shown[column].clip(-3, 3).to_numpy(float) * _STEPS).astype(np.int16)
-        for name, column in (("iou_adj", "iou_adj"), ("predicted", _LINEAR))
+    values = {"iou_adj": "iou_adj", "predicted": _LINEAR, "false_positive": _FALSE_POSITIVE}
+    steps = {  # -1 where there is no probability
+        name: np.rint(shown[column].fillna(-1).clip(-3, 3).to_numpy(float) * _STEPS)
+        for name, column in values.items()
+        if column in shown
     }
     columns = {
         "image": pd.Categorical(shown["image"], categories=list(images)).codes.astype(np.uint32),
         "segment": shown["segment"].to_numpy(np.uint32),
         "class_id": shown["class_id"].to_numpy(np.uint8),
         "S": shown["S"].to_numpy(np.uint32),
-        **steps,
+        **{name: value.astype(np.int16) for name, value in steps.items()},
     }
     packed = {name: pack_array(column) for name, column in columns.items()}
     return {"total": len(judged), "count": len(shown), "step": 1 / _STEPS, **packed}

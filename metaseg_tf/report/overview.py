@@ -1,6 +1,7 @@
 """The overview of the page: runs, numbers next to the printed ones, figures, diagnostics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -123,15 +124,20 @@ def diagnose(run: Run) -> list[tuple[str, str]]:
         return [("Not made", str(error))]
 
 
-def draw_figures(runs: Sequence[Run]) -> tuple[list[dict[str, Any]], list[str]]:
-    """PNGs of the figures that have a caption, and the reasons why some are missing."""
+def draw_figures(
+    runs: Sequence[Run], made: Mapping[int, Sequence[Path]] | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """PNGs of the figures that have a caption, and the reasons why some are missing.
+
+    ``made`` are their files by number, if no others are to be shown.
+    """
     drawn: list[dict[str, Any]] = []
     reasons = []
     for number, entry in FIGURES.items():
         if not entry.caption:
             continue
         try:
-            paths = make_figure(number, runs)
+            paths = make_figure(number, runs) if made is None else made.get(number, ())
         except InputError as error:
             reasons.append(f"Figure {number}: {error}")
             continue

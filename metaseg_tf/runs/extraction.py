@@ -21,7 +21,7 @@ from metaseg_tf.segments.iou import compute_class_iou
 from metaseg_tf.segments.table import measure_image
 from metaseg_tf.segments.truth import doubt_truth
 
-__all__ = ["KEEP_MAPS", "MeasureSettings", "extract", "measure_job", "open_run"]
+__all__ = ["KEEP_MAPS", "MeasureSettings", "extract", "measure_job", "open_run", "write_results"]
 
 _LOG = logging.getLogger(__name__)
 _CONFUSIONS = "confusions"
@@ -93,8 +93,7 @@ def extract(
             cluster=cluster,
             first_alone=n_classes is None,
         )
-        run.manifest.results = _summarise(run, settings.void)
-        run.write_manifest()
+        write_results(run, settings.void)
 
 
 def measure_job(
@@ -128,25 +127,23 @@ def measure_job(
     return ImageResult(sample.name, "measured", len(measured.table), found)
 
 
-def _summarise(run: Run, void: int) -> dict:
-    """Class-wise IoU and mIoU over all images of the run, as fractions; void alone has none."""
+def write_results(run: Run, void: int) -> None:
+    """Note class-wise IoU and mIoU over all images of the run, as fractions, in its manifest."""
     n_classes = run.manifest.n_classes
     parts = [_unpack(image, packed, n_classes) for image, packed in run.extras(_CONFUSIONS)]
-    if not parts:
-        return {}
-    confusions = np.sum(parts, axis=0)
-    doubt = doubt_truth(confusions, void)
-    if doubt:
-        _LOG.warning("%s: %s, and extract into another folder", run.path, doubt)
-    ious, known = compute_class_iou(confusions), confusions[:-1]
-    results = {
-        "images": len(parts),
-        "class_iou": [None if np.isnan(iou) else float(iou) for iou in ious],
-    }
-    if known.any():
-        results["miou"] = float(np.nanmean(ious))
-        results["pixel_accuracy"] = float(np.trace(known) / known.sum())
-    return results
+    results = run.manifest.results = {}
+    if parts:
+        confusions = np.sum(parts, axis=0)
+        doubt = doubt_truth(confusions, void)
+        if doubt:
+            _LOG.warning("%s: %s, and extract into another folder", run.path, doubt)
+        ious, known = compute_class_iou(confusions), confusions[:-1]
+        results["images"] = len(parts)
+        results["class_iou"] = [None if np.isnan(iou) else float(iou) for iou in ious]
+        if known.any():  # void alone has none
+            results["miou"] = float(np.nanmean(ious))
+            results["pixel_accuracy"] = float(np.trace(known) / known.sum())
+    run.write_manifest()
 
 
 def _unpack(image: str, packed: bytes, n_classes: int | None) -> np.ndarray:

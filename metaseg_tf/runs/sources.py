@@ -86,6 +86,10 @@ class ProcessNetwork:
         """The network itself."""
         return load_network(self._source, self._options)
 
+    def describe(self) -> dict[str, Any]:
+        """All that its probabilities depend on; loads the network."""
+        return describe_network(self._source, self.loaded, self._options)
+
     @property
     def classes(self) -> int:
         """Number of classes; loads the network."""
@@ -102,7 +106,7 @@ def _network_of_process(source: str, options: NetworkOptions) -> ProcessNetwork:
 
 
 def open_cityscapes(
-    network: str,
+    network: str | ProcessNetwork,
     root: str | os.PathLike,
     options: NetworkOptions = DEFAULTS,
     *,
@@ -114,8 +118,8 @@ def open_cityscapes(
     source = _see(network, PairSource(pairs, split=split), options)
     if source.n_classes != len(source.classes):
         raise NetworkError(
-            f"{network}: expected {len(source.classes)} classes as in Cityscapes, got "
-            f"{source.n_classes}; use a network trained on Cityscapes"
+            f"{source.settings['network']}: expected {len(source.classes)} classes as in "
+            f"Cityscapes, got {source.n_classes}; use a network trained on Cityscapes"
         )
     return source
 
@@ -128,7 +132,7 @@ def open_photographs(
     return _see(network, Source(photographs, {"source": "photographs"}), options)
 
 
-def _see(network: str, images: Source, options: NetworkOptions) -> NetworkSource:
-    options = paper_options(network, options)
-    shared = ProcessNetwork(network, options)
-    return NetworkSource(shared, images, describe_network(network, shared.loaded, options))
+def _see(network: str | ProcessNetwork, images: Source, options: NetworkOptions) -> NetworkSource:
+    if not isinstance(network, ProcessNetwork):
+        network = ProcessNetwork(network, paper_options(network, options))
+    return NetworkSource(network, images, network.describe())

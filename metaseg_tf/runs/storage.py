@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import socket
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -136,6 +137,16 @@ class LocalFolder(_Place):
             target = self._own(relative)
             target.parent.mkdir(parents=True, exist_ok=True)
             write_file(target, content)
+
+    def probe(self, relative: str) -> None:
+        """RunError if a file could not be written; called before the work that it will hold."""
+        with self._writing(relative):
+            target = self._own(relative)
+            if target.exists() and not target.is_file():
+                raise IsADirectoryError(errno.EISDIR, "it is not a file")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside = {"prefix": f".{target.name}.", "suffix": ".tmp", "dir": target.parent}
+            tempfile.NamedTemporaryFile(**aside).close()
 
     def remove(self, relative: str) -> None:
         """Delete a file, which may be gone already."""

@@ -94,12 +94,13 @@ def _dispersion(name: str, group: str, equation: str) -> list[Column]:
     word, mean = GROUPS[group].word, f"\\bar {name}"
     bound, free = (0.0, 1.0), (0.0, _INF)
     part = f"mean {word} of the {{}}; 0 where it is empty".format
+    scaled = f"mean {word} * relative {{0}}, {name}{{1}} * S_rel{{1}}".format
     rows = (
         ("", bound, mean, equation, f"mean {word}"),
         ("_in", bound, f"{mean}_{{in}}", equation, part("interior")),
         ("_bd", bound, f"{mean}_{{bd}}", equation, part("boundary")),
-        ("_rel", free, f"\\tilde{{{mean}}}", _SECTION, f"{name} * S_rel"),
-        ("_rel_in", free, f"\\tilde{{{mean}}}_{{in}}", _SECTION, f"{name}_in * S_rel_in"),
+        ("_rel", free, f"\\tilde{{{mean}}}", _SECTION, scaled("size", "")),
+        ("_rel_in", free, f"\\tilde{{{mean}}}_{{in}}", _SECTION, scaled("interior", "_in")),
     )
     return [Column(f"{name}{suffix}", "float64", "1", *rest, group) for suffix, *rest in rows]
 
@@ -110,8 +111,8 @@ _SIZES = [
         ("S", "int64", "pixel", 1, "S", "size"),
         ("S_in", "int64", "pixel", 0, "S_{in}", "size of the interior"),
         ("S_bd", "int64", "pixel", 0, "S_{bd}", "size of the boundary"),
-        ("S_rel", "float64", "1", 1.0, "\\tilde S", "S / S_bd, with S_bd at least 1"),
-        ("S_rel_in", "float64", "1", 0.0, "\\tilde S_{in}", "S_in / S_bd, with S_bd at least 1"),
+        ("S_rel", "float64", "1", 1.0, "\\tilde S", "relative size, S / max(S_bd, 1)"),
+        ("S_rel_in", "float64", "1", 0.0, "\\tilde S_{in}", "relative interior, S_in / S_bd"),
     )
 ]
 
@@ -231,12 +232,13 @@ def check_image_name(name: str) -> str:
     outside of the run.
     """
     encoding = sys.getfilesystemencoding()
-    fits = name and len(name.encode(errors="replace")) <= NAME_BYTES
+    fits = isinstance(name, str) and name and len(name.encode(errors="replace")) <= NAME_BYTES
     fits = fits and name.encode(encoding, "replace").decode(encoding) == name
     if not fits or not name.isprintable() or name[0] == "." or {"/", "\\"} & set(name):
-        shown = name if len(name) <= 60 else f"{name[:60]}..."
+        shown = str(name)
+        shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
         remedy = "rename it"
-        if encoding != "utf-8" and not name.isascii():
+        if encoding != "utf-8" and not shown.isascii():
             remedy = f"set PYTHONUTF8=1: this locale names files in {encoding}"
         raise InputError(
             f"image: expected a name to store its table by ({NAME_BYTES} bytes at most, "

@@ -22,6 +22,7 @@ __all__ = [
     "SUM_TOLERANCE",
     "HeatMaps",
     "channels_first",
+    "check_dimensions",
     "check_probabilities",
     "compute_heat_maps",
     "count_threads",
@@ -137,7 +138,8 @@ def channels_first(shape: tuple[int, ...]) -> ShapeError:
     one = "probs[0]" if len(shape) == 4 else "probs"
     return ShapeError(
         f"probs: expected [H, W, C] with rows summing to 1, got {list(shape)} with channels first; "
-        f"transpose to channels last by {one}.transpose(1, 2, 0), or read dumps by --channels-first"
+        f"transpose to channels last by {one}.transpose(1, 2, 0), or record "
+        "it with layout='CHW', or read dumps by --channels-first"
     )
 
 
@@ -258,8 +260,13 @@ def check_probabilities(probs: np.ndarray) -> np.ndarray:
     Raises ShapeError or InputError if dimensions or dtype do not fit; values are not checked.
     """
     probs = np.asarray(probs)
-    native = probs.dtype.newbyteorder("=")
-    if native not in _FLOAT_TYPES:
+    check_dimensions(probs)
+    return np.ascontiguousarray(probs, probs.dtype.newbyteorder("="))
+
+
+def check_dimensions(probs: np.ndarray) -> None:
+    """Raise what `check_probabilities` does."""
+    if probs.dtype.newbyteorder("=") not in _FLOAT_TYPES:
         raise InputError(
             f"probs: expected float16, float32 or float64, got {probs.dtype}; "
             "divide integer scores by their sum over the classes"
@@ -272,7 +279,6 @@ def check_probabilities(probs: np.ndarray) -> np.ndarray:
             "pass one image at a time, channels last"
         )
     _check_classes(probs.shape[2] if probs.ndim == 3 else 1)
-    return np.ascontiguousarray(probs, native)
 
 
 def _sums_to_one(probs: np.ndarray, axis: int) -> bool:
@@ -290,13 +296,15 @@ def _raise_not_a_distribution(probs: np.ndarray) -> None:
     if probs.min() < 0:
         raise InputError(
             f"probs: expected values in [0, 1], got {probs.min():.6g}; "
-            "apply softmax to the logits first, or read dumps by --logits"
+            "apply softmax to the logits first, or record or read them by logits=True (--logits)"
         )
     if _sums_to_one(probs, 0):
         raise channels_first(probs.shape)
     total = probs.sum(-1, dtype=np.float64)
     row, column = np.unravel_index(np.abs(total - 1).argmax(), total.shape)
-    advice = "apply softmax over the last axis first, or read dumps by --logits"
+    advice = (
+        "apply softmax over the last axis first, or give logits as such: logits=True (--logits)"
+    )
     if probs.max() <= 1:
         advice = "give each pixel one distribution over all classes; several sigmoids give none"
     raise InputError(

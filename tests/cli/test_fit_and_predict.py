@@ -128,6 +128,20 @@ def test_other_settings_are_refused(metaseg, refused, made, tmp_path):
     assert "reject_below" in refused(*words, "--reject-below", 0.5)
 
 
+@pytest.mark.parametrize("colours", ["red-green", "orange-blue"])
+def test_a_prediction_in_former_colours_is_not_mixed_with_these(
+    metaseg, refused, made, tmp_path, colours
+):
+    words = ("predict", made / "model.json", "--softmax", made / "dumps", "--out")
+    metaseg(*words, tmp_path / "out")
+    manifest = tmp_path / "out" / "run.json"
+    content = json.loads(manifest.read_text())
+    content["settings"]["colours"] = colours
+    manifest.write_text(json.dumps(content))
+    assert "choose another --out" in refused(*words, tmp_path / "out")
+    assert metaseg(*words, tmp_path / "another")[0] == 0
+
+
 def test_photographs_are_judged_through_a_network(metaseg, made, photographs, tmp_path):
     out = tmp_path / "out"
     words = ("--images", photographs, "--network", "net.pb", "--out", out)

@@ -50,6 +50,16 @@ def test_verify_tells_what_is_off(metaseg, folders):
     assert (folders[0] / "tables" / "verify.md").exists()
 
 
+def test_verify_says_first_which_runs_are_not_the_papers(metaseg, folders, tmp_path):
+    settings = {"network": "xception65"}
+    papers = make_run(tmp_path / "mine", make_table(300), settings=settings)
+    papers.manifest.results["images"] = 500
+    papers.write_manifest()
+    _, _, error = metaseg("verify", papers.path, folders[1])
+    assert "DeepLabv3+ Xception65" not in error
+    assert f"note: {folders[1]} is not a run of DeepLabv3+ MobileNetV2" in error
+
+
 def test_verify_one_run_as_json(metaseg, folders):
     code, output, _ = metaseg("verify", "-", folders[1], "--json")
     content = json.loads(output)

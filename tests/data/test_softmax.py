@@ -162,7 +162,7 @@ def test_logits_that_are_none_are_left_to_the_measuring_or_refused(tmp_path):
     spoilt[0] = np.nan
     for values in (PROBS, PROBS.astype("f2"), spoilt):
         np.savez(tmp_path / "a.npz", probs=values)
-        with pytest.raises(InputError, match=r"a\.npz: .*leave out --logits"):
+        with pytest.raises(InputError, match=r"a\.npz: .*leave out 'logits'"):
             load_dump(tmp_path / "a.npz", logits=True)
     np.savez(tmp_path / "a.npz", probs=np.zeros((4, 0, 3)))
     assert load_dump(tmp_path / "a.npz", logits=True).probs.size == 0

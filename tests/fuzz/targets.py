@@ -308,6 +308,21 @@ def _load_tflite(path: Path):
 
 
 @cache
+def _onnx_models() -> list[bytes]:
+    from small_onnx import TAILS, model
+
+    seeds = [model(ops, f"{shape} out") for ops, shape in TAILS.values()]
+    sized = model("out = Softmax <axis = 1> (x)", image="uint8[1,4,4,3] image", channels_last=True)
+    return [seed.SerializeToString() for seed in (*seeds, sized)]
+
+
+def _load_onnx(path: Path):
+    from metaseg_tf.networks.formats.onnx_model import OnnxNetwork
+
+    return OnnxNetwork(path)
+
+
+@cache
 def _saved_files() -> dict[str, bytes]:
     import tensorflow as tf
 
@@ -359,6 +374,7 @@ TARGETS = {
     "model": Target(_models, _load_model, "model.json", 1),
     "keras": Target(_keras_models, _load_keras_model, "model.h5", 60),
     "tflite": Target(_tflite_models, _load_tflite, "model.tflite", 20),
+    "onnx": Target(_onnx_models, _load_onnx, "model.onnx", 10),
     "saved_model": Target(
         lambda: [_saved_files()["saved_model.pb"]], _load_saved_model, "saved_model.pb", 60
     ),

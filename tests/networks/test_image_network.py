@@ -9,7 +9,8 @@ from small_networks import draw
 
 from metaseg_tf import load_network
 from metaseg_tf.errors import DataFormatError, InputError, NetworkError, ShapeError
-from metaseg_tf.networks.image_network import NetworkInput
+from metaseg_tf.networks.image_network import ImageNetwork, NetworkInput, find_factor
+from metaseg_tf.networks.scores import Ending
 
 NAMED = ("0..255", "0..1", "-1..1", "imagenet")
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -266,3 +267,31 @@ def test_a_network_of_any_size_says_how_to_run_it_where_its_strides_do_not_divid
     with pytest.raises(NetworkError, match=r"--tile HxW"):
         load_network(path).probabilities(image)
     assert load_network(path, tile=(32, 40), overlap=4).probabilities(image).shape[:2] == (33, 47)
+
+
+@given(st.tuples(st.integers(1, 300), st.integers(1, 300)), st.integers(1, 64))
+def test_sizes_that_are_smaller_by_a_factor(whole, factor):
+    size = tuple(int(np.ceil(side / factor)) for side in whole)
+    found = find_factor(size, whole)
+    assert tuple(int(np.ceil(side / found)) for side in whole) == size
+
+
+@pytest.mark.parametrize("size", [(6, 8), (9, 11), (4, 10), (0, 0), (16, 20), (4,), (4, 5, 1)])
+def test_other_sizes_have_no_factor(size):
+    assert find_factor(size, (8, 10)) is None
+
+
+class Halved(ImageNetwork):
+    """The mean of each 2x2 pixels."""
+
+    def run(self, pixels):
+        return tf.nn.avg_pool2d(pixels, 2, 2, "SAME")[0].numpy()
+
+
+def test_scores_at_a_fraction_of_the_size_are_resized_with_pixel_centres_kept():
+    ramp = np.repeat(np.arange(40, dtype=np.uint8)[:, np.newaxis, np.newaxis], 7, 1) * 4
+    image = np.repeat(ramp, 3, 2)
+    found = Halved(Ending("logits", 3), None, NetworkInput(np.float32, "0..255")).scores(image)
+    assert found.shape == image.shape
+    # Inside, a ramp stays what it is; any shift would show.
+    np.testing.assert_allclose(found[1:-1], image[1:-1], atol=1e-3)

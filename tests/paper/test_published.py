@@ -1,7 +1,9 @@
 import pytest
 
-from metaseg_tf.paper.published import NETWORKS, PUBLISHED, find_published
+from metaseg_tf.networks.checkpoints import MOBILENETV2
+from metaseg_tf.paper.published import NETWORKS, PUBLISHED, find_published, paper_network
 from metaseg_tf.paper.quantities import Quantity
+from metaseg_tf.runs.run import Manifest
 from metaseg_tf.segments.columns import METRIC_COLUMNS
 
 
@@ -55,3 +57,30 @@ def test_the_numbers_that_the_abstract_quotes():
 def test_what_is_not_printed_is_not_found():
     with pytest.raises(KeyError, match="prints no 'C'"):
         find_published("table 1", "XC", "C")
+
+
+PAPERS = {"source": "cityscapes", "split": "val", "network": "xception65"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "images", "expected"),
+    [
+        ({}, 500, "XC"),
+        ({"network": "mobilenetv2"}, 500, "MN"),
+        ({"network": MOBILENETV2.file}, 500, "MN"),
+        ({"output_stride": 16, "flip": False}, 500, "XC"),
+        ({}, 499, None),
+        ({"split": "train"}, 500, None),
+        ({"source": "softmax"}, 500, None),
+        ({"network": "demo_xception"}, 500, None),
+        ({"network": "XC"}, 500, None),
+        ({"network": ["xception65"]}, 500, None),
+        ({"network": None}, 500, None),
+    ],
+)
+def test_a_run_is_the_papers_by_data_and_network(settings, images, expected):
+    assert paper_network(Manifest(PAPERS | settings, results={"images": images})) == expected
+
+
+def test_an_unfinished_run_is_not_the_papers():
+    assert paper_network(Manifest(PAPERS)) is None

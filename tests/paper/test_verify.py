@@ -62,16 +62,10 @@ def test_runs_that_hit(runs, printed):
 
 def test_the_order_is_that_of_print_with_the_fingerprint_first(runs, printed):
     table = verify(runs, printed).table()
-    assert [row[1] for row in table.rows[:6:2]] == list(map(str, FINGERPRINT))
-    assert [row[0] for row in table.rows] == [f"{n.network} {n.place}" for n in PUBLISHED]
-    names = [row[1] if "/" not in row[1] else row[1].removeprefix("iou/") for row in table.rows]
-    assert all(name in str(n.quantity) for name, n in zip(names, PUBLISHED, strict=True))
-
-
-def test_a_row_fits_into_80_columns(runs):
-    rows = [table.header for table in [verify(runs).table()]] + [*verify(runs).table().rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    assert sum(widths) + 2 * (len(widths) - 1) <= 80
+    assert [row[2] for row in table.rows[:6:2]] == list(map(str, FINGERPRINT))
+    assert [row[:3] for row in table.rows] == [
+        (n.place, n.network, str(n.quantity)) for n in PUBLISHED
+    ]
 
 
 def test_a_single_number_that_is_off(runs, printed):
@@ -102,7 +96,7 @@ def test_missing_numbers_fail_with_their_reason(runs, printed, one_outcome):
     assert not found.passed
     assert "14 missing" in found.summary()
     assert any("expected both outcomes" in hint for hint in found.hints)
-    row = next(row for row in found.table().rows if row[1] == "detected")
+    row = next(row for row in found.table().rows if row[2] == "detected")
     assert row[-2:] == ("n/a", "missing")
 
 
@@ -119,7 +113,7 @@ def test_json_holds_full_precision(runs, printed):
 def test_headlines_are_the_fingerprint_and_the_scores_of_the_abstract(runs, printed):
     rows = verify(runs, printed).table(headlines=True).rows
     assert len(rows) == 10 + 8
-    assert {row[0].split(maxsplit=1)[1] for row in rows} == {"section 3", "table 2"}
+    assert {row[0] for row in rows} == {"section 3", "table 2"}
 
 
 def test_numbers_look_as_printed():
@@ -175,7 +169,7 @@ def test_with_an_equal_fingerprint_mean_and_deviation_must_be_as_printed(value, 
 
 
 def test_logistic_scores_may_differ_by_the_solver():
-    edge = 0.00005 + 0.2 * 0.00135
+    edge = 0.00005 + 0.001
     assert judge("iou_adj/penalized/acc/validation", 0.8191 + edge).verdict == "match"
     assert judge("iou_adj/penalized/acc/validation", 0.8191 - edge - 2e-6).verdict == "off"
     # The C may be another, at which the deviation is another, too.

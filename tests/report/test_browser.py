@@ -48,7 +48,7 @@ HARM = [
     (f"<form action='{ELSEWHERE}/a'></form>", "form-action", ELSEWHERE),
     (f"<base href='{ELSEWHERE}/a'>", "base-uri", ELSEWHERE),
 ]
-LAYERS = ["image", "prediction", "truth", "entropy", "difference", "true", "predicted"]
+LAYERS = ["image", "prediction", "truth", "entropy", "difference", "true", "predicted", "false"]
 
 
 @pytest.fixture(scope="module")
@@ -268,10 +268,10 @@ def test_the_threshold_masks_pictures_too(page):
 
 @wide_and_narrow
 def test_the_list_shows_the_worst_first_and_jumps(page, table):
-    judged = table[table["S_in"] > 0].sort_values("iou_adj_predicted")
+    judged = table.sort_values("iou_adj_predicted")
     rows = page.locator("#list tbody tr")
     assert rows.count() == min(len(judged), 100)
-    worst = float(rows.nth(0).locator("td").nth(2).inner_text())
+    worst = float(rows.nth(0).locator("td").nth(3).inner_text())
     assert worst == pytest.approx(judged["iou_adj_predicted"].iloc[0], abs=0.006)
     number = int(rows.nth(1).get_attribute("data-segment"))
     rows.nth(1).locator("button").click()
@@ -280,6 +280,7 @@ def test_the_list_shows_the_worst_first_and_jumps(page, table):
 
 
 def test_a_jump_shows_a_small_segment_large(page, table):
+    page.check("#interior")
     page.select_option("#order", "size")
     page.locator("#list tbody tr").last.locator("button").click()
     assert told(page)[0] in table[table["S_in"] > 0].nsmallest(20, "S").index
@@ -290,8 +291,8 @@ def test_the_list_is_filtered_by_class_and_sorted(page, table):
     class_id = int(table["class_id"].mode()[0])
     page.select_option("#class", str(class_id))
     page.select_option("#order", "size")
-    wanted = table[(table["class_id"] == class_id) & (table["S_in"] > 0)]
-    pixels = page.locator("#list tbody td:nth-child(5)").all_inner_texts()
+    wanted = table[table["class_id"] == class_id]
+    pixels = page.locator("#list tbody td:nth-child(8)").all_inner_texts()
     assert list(map(int, pixels)) == sorted(wanted["S"], reverse=True)
 
 

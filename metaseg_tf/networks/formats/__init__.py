@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from metaseg_tf.data.folders import check_file
-from metaseg_tf.errors import DataFormatError, InputError, NetworkError
+from metaseg_tf.errors import DataFormatError, InputError, MissingDependencyError, NetworkError
 from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = ["FORMATS", "Format", "list_formats", "open_network", "refuse_rebuilding"]
@@ -19,12 +19,14 @@ class Format(NamedTuple):
     `metaseg_tf.networks.image_network.Network`; it is imported on use since each brings its own
     library. Names of files end with one of ``suffixes``; a folder is recognised by the file
     ``marker``. Options that `NetworkOptions.rebuilds` names are refused unless it ``rebuilds``.
+    ``requires`` is what pip installs for it.
     """
 
     words: str
     loader: str
     suffixes: tuple[str, ...] = ()
     marker: str = ""
+    requires: str = "metaseg-tf"
     rebuilds: bool = False
 
     def recognises(self, path: Path) -> bool:
@@ -55,10 +57,12 @@ FORMATS = (
     ),
     Format("a Keras model", f"{_HERE}.keras_model:load_keras_model", (".keras", ".h5", ".hdf5")),
     Format("a TensorFlow Lite file", f"{_HERE}.tflite:TFLiteNetwork", (".tflite",)),
+    Format(
+        "an ONNX file", f"{_HERE}.onnx_model:OnnxNetwork", (".onnx",), requires="metaseg-tf[onnx]"
+    ),
 )
 #: Suffixes of the files that other frameworks write.
 _FOREIGN = {
-    ".onnx": "an ONNX model",
     **dict.fromkeys((".pt", ".pth"), "a PyTorch file"),
     ".safetensors": "weights in the safetensors format",
     **dict.fromkeys((".mlmodel", ".mlpackage"), "a Core ML model"),
@@ -85,8 +89,8 @@ def open_network(path: Path, options: NetworkOptions):
     foreign = _FOREIGN.get(path.suffix.lower())
     if found is _CHECKPOINT and foreign:
         raise NetworkError(
-            f"{path}: expected a network for TensorFlow, got {foreign}; "
-            "convert it to a SavedModel or TensorFlow Lite, or store its softmax for --softmax"
+            f"{path}: expected a network of another format, got {foreign}; export it as ONNX, a "
+            "SavedModel or TensorFlow Lite, or store its softmax for --softmax"
         )
     if found is _CHECKPOINT and path.exists() and not Path(f"{path}.index").exists():
         raise DataFormatError(
@@ -96,7 +100,14 @@ def open_network(path: Path, options: NetworkOptions):
     if not found.rebuilds:
         refuse_rebuilding(path, options)
     module, _, loader = found.loader.partition(":")
-    return getattr(import_module(module), loader)(path, options)
+    try:
+        loaders = import_module(module)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{path}: expected {error.name}, which reads {found.words}, found none that works; "
+            f'pip install "{found.requires}"'
+        ) from error
+    return getattr(loaders, loader)(path, options)
 
 
 def refuse_rebuilding(path: Path, options: NetworkOptions) -> None:

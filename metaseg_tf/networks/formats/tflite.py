@@ -9,15 +9,11 @@ import tensorflow as tf
 from metaseg_tf.errors import DataFormatError, NetworkError, in_one_line
 from metaseg_tf.networks.image_network import ImageNetwork, NetworkInput
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
-from metaseg_tf.networks.scores import Dataflow, Ending, find_kind, rescales_pixels
+from metaseg_tf.networks.scores import Dataflow, Ending, find_argmax, find_kind, rescales_pixels
 from metaseg_tf.untrusted.tflite import find_fused, rebuild
 
 __all__ = ["TFLiteNetwork"]
 
-#: Ops between ArgMax and the output, which move labels about but do not change them.
-_LABEL_OPS = frozenset(
-    ("CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "RESIZE_NEAREST_NEIGHBOR")
-)
 #: The size of the first input of a network that takes any.
 _ANY_SIZE = (128, 128)
 _Resolver = tf.lite.experimental.OpResolverType
@@ -42,9 +38,9 @@ class TFLiteNetwork(ImageNetwork):
                 "such an input"
             )
         self._input = inputs[0]
-        self._output = _scores_tensor(self._interpreter)
-        size = tuple(int(side) for side in self._input["shape_signature"][1:3])
         flow = _dataflow(self._interpreter, path)
+        self._output = _scores_tensor(self._interpreter, flow)
+        size = tuple(int(side) for side in self._input["shape_signature"][1:3])
         kind = find_kind(flow, self._output["index"])
         rounded = any(t["quantization"][0] for t in self._interpreter.get_tensor_details())
         rescales = rescales_pixels(flow, self._input["index"])
@@ -102,20 +98,14 @@ def _open(path: Path) -> tf.lite.Interpreter:
     return interpreter
 
 
-def _scores_tensor(interpreter: tf.lite.Interpreter) -> dict:
+def _scores_tensor(interpreter: tf.lite.Interpreter, flow: Dataflow) -> dict:
     tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     output = interpreter.get_output_details()[0]
-    index, argmax = output["index"], None
-    for op in reversed(interpreter._get_ops_details()):
-        if index in op["outputs"] and op["op_name"] == "ARG_MAX":
-            argmax = op["inputs"][0]
-            break
-        if index in op["outputs"] and op["op_name"] in _LABEL_OPS:
-            index = op["inputs"][0]
+    before = find_argmax(flow, output["index"])
     is_real = np.issubdtype(output["dtype"], np.floating) or output["quantization"][0] != 0
-    if len(output["shape"]) == 4 and (output["shape"][-1] > 1 or (is_real and argmax is None)):
+    if len(output["shape"]) == 4 and (output["shape"][-1] > 1 or (is_real and before is None)):
         return output
-    scores = tensors.get(argmax)
+    scores = tensors.get(before)
     if scores is None or len(scores["shape"]) != 4:
         raise NetworkError(
             f"network: expected scores [1, H, W, C] or class ids by ArgMax, got an output "

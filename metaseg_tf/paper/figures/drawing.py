@@ -24,7 +24,7 @@ from matplotlib.patches import Patch
 from metaseg_tf.analysis.evaluation import load_segments
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import DataFormatError, InputError, suggest
-from metaseg_tf.paper.published import NETWORKS
+from metaseg_tf.paper.published import NETWORKS, paper_network
 from metaseg_tf.pictures import QUALITY_COLOURS, paint_segments
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run, csv_text
@@ -34,7 +34,6 @@ __all__ = [
     "BLACK",
     "BLUE",
     "GREY",
-    "IOU_COLOURS",
     "IOU_LABEL",
     "LINE_COLOURS",
     "ORANGE",
@@ -67,8 +66,6 @@ VERMILION = "#D55E00"
 LINE_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, "#56B4E9", "#CC79A7", BLACK)
 
 IOU_LABEL = r"$IoU_\mathrm{adj}$"
-#: Of the ``QUALITY_COLOURS`` those that colour-blind readers can tell apart.
-IOU_COLOURS = "orange-blue"
 
 _SETTINGS = {
     "font.family": "DejaVu Sans",
@@ -147,8 +144,8 @@ def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
 
 
 def title_of(run: Run) -> str:
-    """Title of a run's panel: the network, if its folder has the paper's abbreviation as name."""
-    return NETWORKS.get(run.name, run.name)
+    """Title of a run's panel: the paper's network, if it is of that and the paper's data."""
+    return NETWORKS.get(paper_network(run.manifest) or "", run.name)
 
 
 def load_judged(run: Run) -> pd.DataFrame:
@@ -238,12 +235,12 @@ def paint_ious(segments: np.ndarray, values: pd.Series) -> np.ndarray:
     ``values`` in [0, 1] are by segment number; segments without a value or with NaN become grey.
     """
     by_number = values.reindex(range(1, int(segments.max()) + 1)).to_numpy(float)
-    return paint_segments(segments, by_number, colours=IOU_COLOURS, void=255)
+    return paint_segments(segments, by_number, void=255)
 
 
 def iou_scale() -> ScalarMappable:
     """The colours of `paint_ious` from 0 to 1, for a colour bar."""
-    colours = LinearSegmentedColormap.from_list("iou", QUALITY_COLOURS[IOU_COLOURS])
+    colours = LinearSegmentedColormap.from_list("iou", QUALITY_COLOURS)
     scale = ScalarMappable(cmap=colours)
     scale.set_clim(0, 1)
     return scale

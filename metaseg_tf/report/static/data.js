@@ -13,17 +13,28 @@ const metaseg = (() => {
   }
 
   function addRun(run) {
+    // By its name in links, with a number where another run has the same.
+    const same = runs.filter((other) => other.name === run.name).length;
+    run.id = same ? `${run.name} (${same + 1})` : run.name;
     run.classOf = (segment) => run.classes[segment.class_id];
-    for (const image of run.images) {
-      image.segments = image.rows.map((row) => toSegment(run, image, row));
+    run.images.forEach((image, index) => {
+      image.segments = image.rows.map((row, place) => toSegment(run, row, index, place));
       image.byNumber = new Map(image.segments.map((segment) => [segment.segment, segment]));
-    }
+    });
     runs.push(run);
   }
 
-  function toSegment(run, image, row) {
-    const segment = { image: run.images.indexOf(image) };
+  // A row of the table with its place, its expected loss in pixels, and the classifier's verdict.
+  function toSegment(run, row, image, place) {
+    const segment = { image, place };
     run.columns.forEach((name, column) => { segment[name] = row[column]; });
+    return judge(run, segment);
+  }
+
+  function judge(run, segment) {
+    const { S, iou_adj_predicted: quality, false_positive_probability: odds } = segment;
+    segment.loss = quality === null ? null : S * (1 - quality);
+    segment.doubtful = odds === null ? null : odds >= run.doubtful;
     return segment;
   }
 
@@ -42,14 +53,24 @@ const metaseg = (() => {
     return waiting.get(key).promise;
   }
 
-  async function putSegments(run, image, { height, width, numbers }) {
-    const entry = waiting.get(`${run}/${image}`);
-    unpack(numbers).then((array) => entry.resolve({ height, width, numbers: array }), entry.reject);
+  async function putSegments(run, image, { height, width, numbers, explanation }) {
+    const { resolve, reject } = waiting.get(`${run}/${image}`);
+    try {
+      const found = { height, width, numbers: await unpack(numbers), explanation: {} };
+      for (const [verdict, { step, values }] of Object.entries(explanation)) {
+        found.explanation[verdict] = { step, values: await unpack(values) };
+      }
+      resolve(found);
+    } catch (error) {
+      reject(error);
+    }
   }
 
   function format(value, digits = 2) {
     return value === null || value === undefined ? "–" : value.toFixed(digits);
   }
+
+  const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
   // An element with attributes and children, so that no text is ever read as HTML.
   function element(tag, attributes = {}, ...children) {
@@ -62,5 +83,5 @@ const metaseg = (() => {
     return made;
   }
 
-  return { runs, unpack, addRun, loadSegments, putSegments, format, element };
+  return { runs, unpack, addRun, judge, loadSegments, putSegments, format, count, element };
 })();

@@ -1,8 +1,8 @@
-// The segment explorer: an image under a layer that the pointer, the sliders and the list act on.
+// The segment explorer: an image under a layer that the pointer, the filters and the list act on.
 "use strict";
 
 metaseg.explorer = (() => {
-  const { runs, layers, element, format } = metaseg;
+  const { runs, layers, filters, marks, link, element, format } = metaseg;
   const get = (id) => document.getElementById(id);
   if (!get("stage") || !runs.some((run) => run.images.length)) return null;
 
@@ -14,11 +14,8 @@ metaseg.explorer = (() => {
   };
   const run = () => runs[state.run];
   const image = () => run().images[state.image];
-  const anchors = () => run().quality[get("scale").value];
   const layer = () => layers.LAYERS.find((one) => one.key === state.layer);
-  const threshold = () => Number(get("threshold").value);
-  const isShown = (s) => s.iou_adj_predicted === null || s.iou_adj_predicted <= threshold();
-  const visible = () => image().segments.filter(isShown);
+  const visible = () => image().segments.filter(filters.current(run()));
 
   const view = metaseg.makeView(get("stage"), get("sheet"), get("outline"), {
     onHover: (number) => hover(find(number)),
@@ -28,7 +25,7 @@ metaseg.explorer = (() => {
   // The segment of that number, unless it is hidden.
   function find(number) {
     const segment = image().byNumber.get(number);
-    return segment && isShown(segment) ? segment : null;
+    return segment && filters.current(run())(segment) ? segment : null;
   }
 
   let painting = Promise.resolve();
@@ -41,11 +38,11 @@ metaseg.explorer = (() => {
       overlay.style.opacity = get("opacity").value;
       overlay.style.visibility = layer().key === "image" ? "hidden" : "visible";
       if (!layer().file) {
-        const colour = (s) => layers.colourOf(layer(), run(), s, anchors());
+        const colour = (s) => layers.colourOf(layer(), run(), s);
         layers.paintSegments(overlay, state.map, segments, colour);
       } else if (layer().key !== "image") {
         const source = `run${state.run}/${state.image}/${layer().file}`;
-        const masked = threshold() < 1 ? segments : null;
+        const masked = segments.length < image().segments.length ? segments : null;
         await layers.paintPicture(overlay, source, state.map, masked);
       }
       overlay.dataset.layer = state.layer;
@@ -55,7 +52,24 @@ metaseg.explorer = (() => {
   }
 
   const drawLegend = () => get("legend").replaceChildren(
-    ...layers.legend(layer(), run(), image(), anchors()));
+    ...layers.legend(layer(), run(), image(), (id) => {
+      get("class").value = get("class").value === String(id) ? "" : String(id);
+      refilter();
+    }));
+
+  function act(segment) {
+    const copied = element("span", { role: "status" });
+    const address = link.to(run(), image(), segment.segment);
+    const copy = () => navigator.clipboard.writeText(new URL(address, location.href).href).then(
+      () => { copied.textContent = "copied"; },
+      () => { copied.textContent = "copy the address of the link on the left"; });
+    return [
+      element("p", { className: "pair", role: "group", "aria-label": "Mark this segment" },
+        ...marks.buttons(run(), [segment], (kind) => mark([segment], kind))),
+      element("p", {}, element("a", { href: address }, "Link to this segment"), " ",
+        element("button", { type: "button", id: "copy", onclick: copy }, "Copy"), " ", copied),
+    ];
+  }
 
   function tell() {
     const segment = state.hovered ?? state.selected;
@@ -63,8 +77,9 @@ metaseg.explorer = (() => {
     // The pointer passes over many segments, which nobody wants read out.
     details.setAttribute("aria-live", state.hovered ? "off" : "polite");
     details.dataset.segment = segment ? segment.segment : "";
-    details.replaceChildren(...(segment
-      ? metaseg.describe(run(), segment, anchors())
+    details.replaceChildren(...(segment && state.map
+      ? [...metaseg.describe(run(), segment), ...act(segment),
+        ...metaseg.why(run(), segment, state.map.explanation, tell)]
       : [element("p", { className: "hint" }, "Point at a segment, or choose one from the list.")]));
     view.outlineSegments([...new Set([state.hovered, state.selected])].filter(Boolean));
   }
@@ -75,21 +90,40 @@ metaseg.explorer = (() => {
     tell();
   }
 
-  function choose(segment, { zoom = false } = {}) {
+  // `past` is true where the way back should lead to what was shown before.
+  function choose(segment, { zoom = false, past = true } = {}) {
     Object.assign(state, { selected: segment, hovered: null });
     if (segment && zoom) view.zoomTo(segment);
     tell();
     metaseg.list.mark(segment);
+    address(past && segment !== null);
+  }
+
+  function address(past) {
+    const hash = link.to(run(), image(), state.selected?.segment);
+    if (location.hash === hash) return;
+    if (past) location.hash = hash;
+    else location.replace(hash);
   }
 
   // The next segment of this image in the order of the list.
   function step(direction) {
-    const ordered = metaseg.list.select(run(), state.image)
-      .filter((s) => s.image === state.image && isShown(s));
+    const ordered = metaseg.list.select(run(), state.image).filter((s) => s.image === state.image);
     if (!ordered.length) return;
     const at = ordered.indexOf(state.selected);
     const next = at < 0 && direction < 0 ? ordered.length - 1 : at + direction;
-    choose(ordered[(next + ordered.length) % ordered.length], { zoom: view.isZoomed() });
+    const segment = ordered[(next + ordered.length) % ordered.length];
+    choose(segment, { zoom: view.isZoomed(), past: false });
+  }
+
+  function mark(segments, kind) {
+    if (!segments.length) return;
+    const given = marks.put(run(), segments, kind);
+    const words = given === null ? "mark taken away" : `marked: ${marks.KINDS[given]}`;
+    const kept = marks.isKept() ? "" : ". This browser keeps nothing for this page: marks last "
+      + "until it is closed, so export them";
+    get("marks-status").textContent = `${metaseg.count(segments.length, "segment")} ${words}${kept}`;
+    refilter();
   }
 
   function fill(select, names) {
@@ -97,8 +131,13 @@ metaseg.explorer = (() => {
     select.replaceChildren(...options);
   }
 
+  function nameImage({ name, rate }) {
+    return run().labelled ? `${name} (${metaseg.count(rate, "false positive")})`
+      : `${name} (${(100 * rate).toFixed(1)}% expected loss)`;
+  }
+
   function fillLayers() {
-    const present = layers.present(image());
+    const present = layers.present(run(), image());
     if (!present.includes(layer())) state.layer = "predicted";
     const labels = present.map((one) => element("label", {}, element("input", {
       type: "radio", name: "layer", value: one.key, checked: one.key === state.layer,
@@ -119,6 +158,13 @@ metaseg.explorer = (() => {
     metaseg.list.mark(state.selected);
   }
 
+  function refilter() {
+    state.hovered = null;
+    tell();
+    relist();
+    return paint();
+  }
+
   function showPhotograph() {
     const photograph = get("photograph");
     const there = image().pictures.includes("image.jpg");
@@ -133,7 +179,7 @@ metaseg.explorer = (() => {
     Object.assign(state, { run: runIndex, image: imageIndex, map: null });
     Object.assign(state, { selected: null, hovered: null });
     if (otherRun) {
-      fill(get("image"), run().images.map((one) => one.name));
+      fill(get("image"), run().images.map(nameImage));
       fillClasses();
     }
     get("run").value = String(runIndex);
@@ -146,35 +192,41 @@ metaseg.explorer = (() => {
     showPhotograph();
     view.show(map);
     drawLegend();
-    tell();
-    relist();
-    await paint();
+    await refilter();
   }
 
-  // Show a segment of any image and run, even if it was hidden.
-  async function open(runIndex, imageIndex, number) {
+  // Show a segment of any image and run, even if it was hidden; without one, the image.
+  async function open(runIndex, imageIndex, number, { past = true } = {}) {
     if (runIndex !== state.run || imageIndex !== state.image || !state.map) {
       await showImage(runIndex, imageIndex);
     }
-    const segment = image().byNumber.get(number);
-    if (!isShown(segment)) {
-      get("threshold").value = "1";
-      showValues();
-      paint();
+    const segment = number === null ? null : image().byNumber.get(number);
+    if (segment && !filters.current(run())(segment)) {
+      filters.reset();
+      refilter();
     }
-    choose(segment, { zoom: true });
+    choose(segment, { zoom: true, past });
     get("stage").scrollIntoView({ block: "nearest" });
   }
 
-  function showValues() {
-    for (const id of ["opacity", "threshold"]) {
-      get(`${id}-value`).textContent = format(Number(get(id).value));
+  // What the address names, if that is not what is shown.
+  function follow() {
+    const named = link.read();
+    if (named === null || location.hash === link.to(run(), image(), state.selected?.segment)) {
+      return null;
     }
+    get("link-status").textContent = named.missing ?? "";
+    return named.missing ? null : open(named.run, named.image, named.number, { past: false });
+  }
+
+  async function turnTo(runIndex, imageIndex) {
+    await showImage(runIndex, imageIndex);
+    address(true);
   }
 
   function turn(by) {
     const n = run().images.length;
-    showImage(state.run, (state.image + by + n) % n);
+    return turnTo(state.run, (state.image + by + n) % n);
   }
 
   const KEYS = {
@@ -184,31 +236,49 @@ metaseg.explorer = (() => {
     "-": () => view.zoomBy(1 / ZOOM_STEP), 0: () => view.zoomBy(0),
     Escape: () => choose(null),
   };
+  const ofStage = () => (state.selected ? [state.selected] : []);
+  const ofList = () => (metaseg.list.ticked.size ? [...metaseg.list.ticked] : ofStage());
+
+  function onKey(event, keys, segments) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key in marks.KEYS) mark(segments(), marks.KEYS[event.key]);
+    else if (event.key in keys) keys[event.key]();
+    else return;
+    event.preventDefault();
+  }
 
   function listen() {
-    get("run").onchange = (event) => showImage(Number(event.target.value), 0);
-    get("image").onchange = (event) => showImage(state.run, Number(event.target.value));
+    get("run").onchange = (event) => turnTo(Number(event.target.value), 0);
+    get("image").onchange = (event) => turnTo(state.run, Number(event.target.value));
     get("previous-image").onclick = () => turn(-1);
     get("next-image").onclick = () => turn(1);
-    get("opacity").oninput = () => { showValues(); overlay.style.opacity = get("opacity").value; };
-    get("threshold").oninput = () => { showValues(); hover(null); paint(); };
-    get("scale").onchange = () => { drawLegend(); tell(); paint(); };
+    const showOpacity = () => { get("opacity-value").textContent = format(Number(get("opacity").value)); };
+    get("opacity").oninput = () => { showOpacity(); overlay.style.opacity = get("opacity").value; };
+    showOpacity();
+    filters.listen(refilter);
     get("zoom-in").onclick = KEYS["+"];
     get("zoom-out").onclick = KEYS["-"];
     get("zoom-fit").onclick = KEYS[0];
-    for (const id of ["order", "class", "scope", "interior"]) get(id).onchange = relist;
+    for (const id of ["order", "scope"]) get(id).onchange = relist;
+    get("mark-ticked").append(
+      ...marks.buttons(run(), ofList(), (kind) => mark(ofList(), kind)));
+    for (const format of ["csv", "json"]) {
+      get(`export-${format}`).onclick = () => marks.save(run(), get("what").value === "marked"
+        ? marks.marked(run()) : metaseg.list.select(run(), state.image), format);
+    }
     get("stage").onkeydown = (event) => {
-      if (!(event.key in KEYS) || event.target !== get("stage")) return;
-      event.preventDefault();
-      KEYS[event.key]();
+      if (event.target === get("stage")) onKey(event, KEYS, ofStage);
     };
+    get("listed").onkeydown = (event) => onKey(event, {}, ofList);
+    addEventListener("hashchange", follow);
+    // Marks that another tab has kept.
+    addEventListener("storage", () => { marks.readAll(); relist(); });
   }
 
-  fill(get("run"), runs.map((one) => one.name));
+  fill(get("run"), runs.map((one) => one.id));
   runs.forEach((one, i) => { get("run").options[i].disabled = !one.images.length; });
-  showValues();
   listen();
-  const ready = showImage(state.run, 0);
+  const ready = Promise.resolve(follow() ?? showImage(state.run, 0));
 
-  return { state, open, ready, visible, painted: () => painting };
+  return { state, open, ready, visible, view, painted: () => painting };
 })();

@@ -13,14 +13,22 @@ metaseg.layers = (() => {
     { key: "difference", name: "difference D", file: "difference.png", heat: true },
     { key: "true", name: "true IoU_adj", value: "iou_adj" },
     { key: "predicted", name: "predicted IoU_adj", value: "iou_adj_predicted" },
+    {
+      key: "false", name: "probability of a false positive",
+      value: "false_positive_probability", falling: true,
+    },
   ];
 
-  const present = (image) => LAYERS.filter((one) => !one.file || image.pictures.includes(one.file));
+  const present = (run, image) => LAYERS.filter((one) => (one.file
+    ? image.pictures.includes(one.file) : !one.value || run.columns.includes(one.value)));
 
-  function colourOf(layer, run, segment, anchors) {
+  // Orange is bad: a low IoU, or a high probability of a false positive.
+  const anchorsOf = (layer, run) => (layer.falling ? [...run.quality].reverse() : run.quality);
+
+  function colourOf(layer, run, segment) {
     if (!layer.value) return colours.parse(run.classOf(segment).colour);
     const value = segment[layer.value];
-    return value === null ? colours.unknown : colours.interpolate(anchors, value);
+    return value === null ? colours.unknown : colours.interpolate(anchorsOf(layer, run), value);
   }
 
   // Pixels of no segment, and of segments that are not given, become transparent.
@@ -55,24 +63,38 @@ metaseg.layers = (() => {
   function ramp(name, anchors) {
     const bar = element("span", { className: "ramp", "aria-hidden": "true" });
     bar.style.background = colours.gradient(anchors);
-    return [element("span", {}, `${name}: 0`), bar, element("span", {}, "1")];
+    const ticks = [0, 0.25, 0.5, 0.75, 1].map((tick) => element("span", {}, String(tick)));
+    return [element("span", {}, name),
+      element("span", { className: "scale" }, bar, element("span", { className: "ticks" }, ...ticks))];
   }
 
-  function swatches(run, image) {
-    const ids = [...new Set(image.segments.map((s) => s.class_id))].sort((a, b) => a - b);
-    return ids.map((id) => {
-      const swatch = element("span", { className: "swatch", "aria-hidden": "true" });
-      swatch.style.background = run.classes[id].colour;
-      return element("span", {}, swatch, run.classes[id].name);
-    });
+  // The classes that occur in an image, the largest first; a click shows one alone.
+  function classes(run, ids, onClass) {
+    return ids.map((id) => element("button", {
+      type: "button", className: "class", title: `Show ${run.classes[id].name} alone`,
+      onclick: () => onClass(id),
+    }, colours.swatch(run.classes[id].colour), run.classes[id].name));
   }
 
-  function legend(layer, run, image, anchors) {
+  function predictedClasses(image) {
+    const pixels = new Map();
+    for (const s of image.segments) pixels.set(s.class_id, (pixels.get(s.class_id) ?? 0) + s.S);
+    return [...pixels.keys()].sort((a, b) => pixels.get(b) - pixels.get(a));
+  }
+
+  function legend(layer, run, image, onClass) {
     if (layer.key === "image") return [];
     if (layer.heat) return ramp(layer.name, run.heat);
-    if (!layer.value) return swatches(run, image);
-    const grey = image.segments.some((s) => s[layer.value] === null) ? ["grey: no verdict"] : [];
-    return [...ramp(layer.name, anchors), ...grey];
+    if (layer.key === "truth") {
+      const known = image.truth.filter((id) => id < run.classes.length);
+      const rest = known.length < image.truth.length
+        ? [element("span", {}, colours.swatch("#000000"), "no ground truth")] : [];
+      return [...classes(run, known, onClass), ...rest];
+    }
+    if (!layer.value) return classes(run, predictedClasses(image), onClass);
+    const grey = image.segments.some((s) => s[layer.value] === null)
+      ? [element("span", {}, colours.swatch(`rgb(${colours.unknown})`), "no verdict")] : [];
+    return [...ramp(layer.name, anchorsOf(layer, run)), ...grey];
   }
 
   return { LAYERS, present, colourOf, paintSegments, paintPicture, legend };

@@ -1,14 +1,13 @@
-// Predicted against true IoU_adj: one dot per segment; a click opens it.
+// A dot per segment: predicted against true IoU_adj, or against size where there is no truth.
 "use strict";
 
 metaseg.scatter = (() => {
-  const { runs, element, format } = metaseg;
+  const { runs, element, format, link } = metaseg;
   const get = (id) => document.getElementById(id);
   const canvas = get("points");
-  const LOW = -0.1;
-  const HIGH = 1.1;
   const MARGIN = { left: 44, right: 10, top: 10, bottom: 40 };
   const REACH = 12;
+  const IOU = { low: -0.1, high: 1.1, ticks: [0, 0.25, 0.5, 0.75, 1].map((at) => [at, String(at)]) };
 
   let points = null;
   let ranked = [];
@@ -16,62 +15,82 @@ metaseg.scatter = (() => {
   const run = () => runs[Number(get("scatter-run").value)];
 
   async function unpackPoints(packed) {
-    const names = ["image", "segment", "class_id", "S", "iou_adj", "predicted"];
+    const names = ["image", "segment", "class_id", "S", "iou_adj", "predicted", "false_positive"]
+      .filter((name) => name in packed);
     const arrays = await Promise.all(names.map((name) => metaseg.unpack(packed[name])));
     return Object.fromEntries(names.map((name, i) => [name, arrays[i]]));
   }
 
   const side = () => canvas.clientWidth;
-  const inner = () => side() - MARGIN.left - MARGIN.right;
-  const bound = (value) => Math.min(Math.max(value, LOW), HIGH);
-  const toX = (value) => MARGIN.left + ((bound(value) - LOW) / (HIGH - LOW)) * inner();
+  const share = ({ low, high }, value) => (
+    (Math.min(Math.max(value, low), high) - low) / (high - low));
+  const toX = (value) => MARGIN.left + share(across(), value) * (side() - MARGIN.left - MARGIN.right);
   const toY = (value) => side() - MARGIN.bottom
-    - ((bound(value) - LOW) / (HIGH - LOW)) * (side() - MARGIN.top - MARGIN.bottom);
+    - share(IOU, value) * (side() - MARGIN.top - MARGIN.bottom);
   const truth = (i) => points.iou_adj[i] * run().points.step;
   const verdict = (i) => points.predicted[i] * run().points.step;
   const error = (i) => Math.abs(verdict(i) - truth(i));
-  const radius = (i) => Math.max(1.2, 14 * Math.sqrt(points.S[i] / points.largest));
+  const loss = (i) => points.S[i] * (1 - Math.min(Math.max(verdict(i), 0), 1));
   const isShown = (i) => {
     const wanted = get("scatter-class").value;
     return wanted === "" || points.class_id[i] === Number(wanted);
   };
 
-  function rank() {
+  // What differs with ground truth and without: the axis across, radii, ranks and lines.
+  const KINDS = {
+    true: {
+      across: () => IOU, name: "true IoU_adj", x: truth, rank: error,
+      radius: (i) => Math.max(1.2, 14 * Math.sqrt(points.S[i] / points.largest)),
+      lines: () => [[[0, 0], [1, 1]]],
+    },
+    false: {
+      across: () => points.sizes, name: "size in pixels", x: (i) => Math.log10(points.S[i]),
+      rank: loss, radius: () => 3,
+      // On a line the expected loss is 10, 100, 1000, ... pixels.
+      lines: () => points.sizes.ticks.slice(1).map(([power]) => Array.from({ length: 41 }, (_, k) => {
+        const lost = 1.1 - 0.03 * k;
+        return [power - Math.log10(lost), 1 - lost];
+      }).filter(([x, y]) => y <= 1.05 && x <= points.sizes.high)),
+    },
+  };
+  const kind = () => KINDS[run().labelled];
+  const across = () => kind().across();
+  const rank = (i) => kind().rank(i);
+  const place = (i) => [toX(kind().x(i)), toY(verdict(i))];
+
+  function rankShown() {
     const shown = [];
     for (let i = 0; i < run().points.count; i++) if (isShown(i)) shown.push(i);
-    ranked = shown.sort((a, b) => error(b) - error(a));
+    ranked = shown.sort((a, b) => rank(b) - rank(a));
+  }
+
+  function trace(context, corners) {
+    context.beginPath();
+    for (const [x, y] of corners) context.lineTo(toX(x), toY(y));
+    context.stroke();
   }
 
   function drawAxes(context, ink) {
     context.strokeStyle = context.fillStyle = ink;
     context.lineWidth = 1;
     context.font = "12px system-ui, sans-serif";
-    for (const tick of [0, 0.25, 0.5, 0.75, 1]) {
-      context.globalAlpha = 0.15;
-      context.beginPath();
-      context.moveTo(toX(tick), toY(LOW));
-      context.lineTo(toX(tick), toY(HIGH));
-      context.moveTo(toX(LOW), toY(tick));
-      context.lineTo(toX(HIGH), toY(tick));
-      context.stroke();
-      context.globalAlpha = 1;
-      context.textAlign = "center";
-      context.fillText(String(tick), toX(tick), toY(LOW) + 16);
-      context.textAlign = "right";
-      context.fillText(String(tick), toX(LOW) - 6, toY(tick) + 4);
-    }
+    context.globalAlpha = 0.15;
+    for (const [at] of across().ticks) trace(context, [[at, IOU.low], [at, IOU.high]]);
+    for (const [at] of IOU.ticks) trace(context, [[across().low, at], [across().high, at]]);
+    context.globalAlpha = 1;
     context.textAlign = "center";
-    context.fillText("true IoU_adj", toX(0.5), side() - 6);
+    for (const [at, words] of across().ticks) context.fillText(words, toX(at), toY(IOU.low) + 16);
+    context.fillText(kind().name, toX((across().low + across().high) / 2), side() - 6);
+    context.textAlign = "right";
+    for (const [at, words] of IOU.ticks) context.fillText(words, MARGIN.left - 6, toY(at) + 4);
     context.save();
+    context.textAlign = "center";
     context.translate(12, toY(0.5));
     context.rotate(-Math.PI / 2);
     context.fillText("predicted IoU_adj", 0, 0);
     context.restore();
     context.setLineDash([5, 4]);
-    context.beginPath();
-    context.moveTo(toX(0), toY(0));
-    context.lineTo(toX(1), toY(1));
-    context.stroke();
+    for (const corners of kind().lines()) trace(context, corners);
     context.setLineDash([]);
   }
 
@@ -96,7 +115,7 @@ metaseg.scatter = (() => {
 
   function dot(context, i, more = 0, how = "fill") {
     context.beginPath();
-    context.arc(toX(truth(i)), toY(verdict(i)), radius(i) + more, 0, 2 * Math.PI);
+    context.arc(...place(i), kind().radius(i) + more, 0, 2 * Math.PI);
     context[how]();
   }
 
@@ -105,7 +124,8 @@ metaseg.scatter = (() => {
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     let [best, distance] = [-1, REACH];
     for (const i of ranked) {
-      const d = Math.hypot(toX(truth(i)) - x, toY(verdict(i)) - y);
+      const [left, top] = place(i);
+      const d = Math.hypot(left - x, top - y);
       if (d < distance) [best, distance] = [i, d];
     }
     return best;
@@ -121,33 +141,34 @@ metaseg.scatter = (() => {
         element("p", { className: "hint" }, "Point at a dot; a click shows its segment."));
       return;
     }
-    const segment = {
-      segment: points.segment[i], class_id: points.class_id[i],
-      iou_adj: truth(i), iou_adj_predicted: verdict(i),
-    };
-    const can = points.image[i] < run().images.length;
-    const way = can
-      ? element("button", { type: "button", onclick: () => openChosen() }, "Show in its image")
-      : element("p", { className: "hint" }, "Its image is not part of this page.");
+    const odds = points.false_positive[i];
+    const segment = metaseg.judge(run(), {
+      segment: points.segment[i], class_id: points.class_id[i], S: points.S[i],
+      iou_adj: run().labelled ? truth(i) : null, iou_adj_predicted: verdict(i),
+      false_positive_probability: odds < 0 ? null : odds * run().points.step,
+    });
+    const name = run().names[points.image[i]];
     get("point").dataset.segment = segment.segment;
     get("point").replaceChildren(
-      ...metaseg.describe(run(), segment, run().quality["orange-blue"], {
-        full: false, image: run().names[points.image[i]],
-      }),
-      element("p", {}, `${points.S[i]} pixels, off by `, element("b", {}, format(error(i)))),
-      way,
+      ...metaseg.describe(run(), segment, { full: false, image: name }),
+      ...(run().labelled ? [element("p", {}, "off by ", element("b", {}, format(error(i))))] : []),
+      canOpen(i)
+        ? element("button", { type: "button", onclick: () => openChosen() }, "Show in its image")
+        : element("p", { className: "hint", id: "include" }, link.advise(run(), name)),
     );
   }
 
+  const canOpen = (i) => points.image[i] < run().images.length && metaseg.explorer !== null;
+
   function openChosen() {
-    if (chosen < 0 || points.image[chosen] >= run().images.length || !metaseg.explorer) return;
+    if (chosen < 0 || !canOpen(chosen)) return;
     metaseg.explorer.open(runs.indexOf(run()), points.image[chosen], points.segment[chosen]);
     get("explorer").scrollIntoView();
   }
 
   function refresh() {
     tell(-1);
-    rank();
+    rankShown();
     draw();
     const { total, count } = run().points;
     const drawn = count < total ? ` (an even sample of ${count} is here)` : "";
@@ -160,6 +181,11 @@ metaseg.scatter = (() => {
     if (wanted !== run()) return;
     points = unpacked;
     points.largest = points.S.reduce((a, b) => Math.max(a, b), 1);
+    const powers = Array.from({ length: Math.ceil(Math.log10(points.largest)) + 1 }, (_, k) => k);
+    points.sizes = {
+      low: -0.2, high: Math.max(powers.length - 1, 1) + 0.1,
+      ticks: powers.map((power) => [power, (10 ** power).toLocaleString("en", { notation: "compact" })]),
+    };
     const ids = [...new Set(points.class_id)].sort((a, b) => a - b);
     get("scatter-class").replaceChildren(element("option", { value: "" }, "all classes"),
       ...ids.map((id) => element("option", { value: String(id) }, run().classes[id].name)));
@@ -188,7 +214,7 @@ metaseg.scatter = (() => {
   return {
     ready,
     ranked: () => ranked,
-    position: (i) => [toX(truth(i)), toY(verdict(i))],
+    position: place,
     segment: (i) => ({ image: points.image[i], segment: points.segment[i] }),
   };
 })();

@@ -14,7 +14,13 @@ metaseg.colours = (() => {
 
   const gradient = (anchors) => `linear-gradient(to right, ${anchors.join(", ")})`;
 
-  return { parse, interpolate, gradient, unknown: [150, 150, 150] };
+  function swatch(colour) {
+    const made = metaseg.element("span", { className: "swatch", "aria-hidden": "true" });
+    made.style.background = colour;
+    return made;
+  }
+
+  return { parse, interpolate, gradient, swatch, unknown: [150, 150, 150] };
 })();
 
 metaseg.describe = (() => {
@@ -53,25 +59,26 @@ metaseg.describe = (() => {
       element("thead", {}, head), element("tbody", {}, ...rows));
   }
 
+  const pixels = (n) => `${Math.round(n).toLocaleString("en")} ${n === 1 ? "pixel" : "pixels"}`;
+
   // The heading and the verdict of a segment, and its metrics if wanted.
-  return (run, segment, anchors, { full = true, image = "" } = {}) => {
+  return (run, segment, { full = true, image = "" } = {}) => {
     const { name, colour } = run.classOf(segment);
-    const swatch = element("span", { className: "swatch", "aria-hidden": "true" });
-    swatch.style.background = colour;
+    const { quality: anchors, labelled } = run;
+    const verdict = { true: "Doubtful: ", false: "Trusted: ", null: "No verdict: " };
     const parts = [
-      element("h3", {}, swatch, `${name} `,
+      element("h3", {}, metaseg.colours.swatch(colour), `${name} `,
         element("small", {}, `segment ${segment.segment}${image && ` of ${image}`}`)),
       bar("predicted IoU_adj", segment.iou_adj_predicted, anchors),
-      bar("true IoU_adj", segment.iou_adj, anchors),
+      ...(labelled ? [bar("true IoU_adj", segment.iou_adj, anchors)] : []),
+      ...(labelled && full ? [bar("true IoU", segment.iou, anchors)] : []),
+      element("p", {}, element("b", {}, verdict[segment.doubtful]),
+        "a false positive with probability ",
+        element("span", { "data-metric": "false_positive_probability" },
+          format(segment.false_positive_probability)), ". ",
+        segment.loss === null ? pixels(segment.S)
+          : `Of ${pixels(segment.S)}, ${pixels(segment.loss)} are expected to be lost.`),
     ];
-    if (full) {
-      parts.push(
-        bar("true IoU", segment.iou, anchors),
-        element("p", {}, "false positive with probability ",
-          element("b", {}, format(segment.false_positive_probability))),
-        metrics(segment),
-      );
-    }
-    return parts;
+    return full ? [...parts, metrics(segment)] : parts;
   };
 })();

@@ -8,7 +8,7 @@ metaseg.makeView = (stage, sheet, outline, { onHover, onChoose }) => {
   let map = null;
   let outlined = [];
 
-  function place() {
+  function settle() {
     const half = 0.5 / view.zoom;
     view.x = Math.min(Math.max(view.x, half), 1 - half);
     view.y = Math.min(Math.max(view.y, half), 1 - half);
@@ -69,9 +69,16 @@ metaseg.makeView = (stage, sheet, outline, { onHover, onChoose }) => {
       + Math.min(Math.max(x, 0), map.width - 1)];
   }
 
-  function zoomBy(factor) {
+  // What lies below a place on the screen, by default the middle, stays there.
+  function zoomBy(factor, place = null) {
+    const box = outline.getBoundingClientRect();
+    const [across, down] = place === null ? [0, 0]
+      : [(place.x - box.left) / box.width - 0.5, (place.y - box.top) / box.height - 0.5];
+    const before = view.zoom;
     view.zoom = Math.min(Math.max(view.zoom * factor, 1), MAX_ZOOM);
-    place();
+    view.x += across * (1 / before - 1 / view.zoom);
+    view.y += down * (1 / before - 1 / view.zoom);
+    settle();
   }
 
   // Far enough to see the segment in what is around it.
@@ -80,7 +87,7 @@ metaseg.makeView = (stage, sheet, outline, { onHover, onChoose }) => {
     view.zoom = Math.min(Math.max(0.4 / share, 1), MAX_ZOOM / 2);
     view.x = (left + right) / 2 / map.width;
     view.y = (top + bottom) / 2 / map.height;
-    place();
+    settle();
   }
 
   function show(newMap) {
@@ -88,7 +95,7 @@ metaseg.makeView = (stage, sheet, outline, { onHover, onChoose }) => {
     outlined = [];
     sheet.style.aspectRatio = `${map.width} / ${map.height}`;
     view.zoom = 1;
-    place();
+    settle();
   }
 
   function outlineSegments(segments) {
@@ -96,32 +103,68 @@ metaseg.makeView = (stage, sheet, outline, { onHover, onChoose }) => {
     draw();
   }
 
-  let grip = null;
+  const pointers = new Map();
+  let moved = false;
+
+  // How far apart two fingers are, and what is between them.
+  function pinch() {
+    const [a, b] = [...pointers.values()];
+    return { apart: Math.hypot(a.x - b.x, a.y - b.y) || 1, x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+  }
+
+  function pan(from, to) {
+    view.x -= (to.x - from.x) / outline.clientWidth / view.zoom;
+    view.y -= (to.y - from.y) / outline.clientHeight / view.zoom;
+    settle();
+  }
 
   function drag(event) {
-    const [dx, dy] = [event.clientX - grip.x, event.clientY - grip.y];
-    if (!grip.moved && Math.hypot(dx, dy) < DRAG) return;
+    const [from, to] = [pointers.get(event.pointerId), { x: event.clientX, y: event.clientY }];
+    if (!moved && pointers.size === 1 && Math.hypot(to.x - from.x, to.y - from.y) < DRAG) return;
+    moved = true;
     outline.setPointerCapture(event.pointerId);
-    view.x -= dx / outline.clientWidth / view.zoom;
-    view.y -= dy / outline.clientHeight / view.zoom;
-    grip = { x: event.clientX, y: event.clientY, moved: true };
-    place();
+    const before = pointers.size > 1 ? pinch() : from;
+    pointers.set(event.pointerId, to);
+    if (pointers.size === 1) {
+      pan(from, to);
+    } else {
+      const after = pinch();
+      zoomBy(after.apart / before.apart, before);
+      pan(before, after);
+    }
+  }
+
+  function release(event) {
+    pointers.delete(event.pointerId);
+    if (!pointers.size) moved = false;
   }
 
   outline.onpointerdown = (event) => {
-    grip = { x: event.clientX, y: event.clientY, moved: false };
+    if (pointers.size < 2) pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
   };
   outline.onpointermove = (event) => {
-    if (grip && event.buttons) drag(event);
+    if (pointers.has(event.pointerId) && event.buttons) drag(event);
     else if (event.pointerType !== "touch") onHover(numberAt(event));
   };
   outline.onpointerup = (event) => {
-    if (grip && !grip.moved) onChoose(numberAt(event));
-    grip = null;
+    if (pointers.has(event.pointerId) && !moved) onChoose(numberAt(event));
+    release(event);
   };
-  outline.onpointercancel = () => { grip = null; };
+  outline.onpointercancel = release;
   outline.onpointerleave = () => onHover(0);
+  // One finger scrolls the page over a whole image; two zoom the image, not the page.
+  for (const name of ["touchstart", "touchmove"]) {
+    outline.addEventListener(name, (event) => {
+      if (event.touches.length > 1) event.preventDefault();
+    }, { passive: false });
+  }
+  // A trackpad's pinch comes as a wheel with the control key.
+  outline.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    zoomBy(Math.exp(-event.deltaY / 200), { x: event.clientX, y: event.clientY });
+  }, { passive: false });
   addEventListener("resize", draw);
 
-  return { show, zoomBy, zoomTo, outlineSegments, isZoomed: () => view.zoom > 1 };
+  return { show, zoomBy, zoomTo, outlineSegments, isZoomed: () => view.zoom > 1, zoom: () => view.zoom };
 };

@@ -37,7 +37,7 @@ def test_dots_stay_visible(n):
 
 def test_segments_have_the_colours_of_their_values():
     picture = drawing.paint_ious(SEGMENTS, pd.Series({1: 0.0, 2: 1.0}))
-    expected = interpolate_colours(np.array([0.0, 1.0]), drawing.IOU_COLOURS)
+    expected = interpolate_colours(np.array([0.0, 1.0]))
     np.testing.assert_array_equal(picture[2, [2, 9]], expected)
     assert mpl.colors.to_hex(picture[9, 9] / 255) == UNKNOWN
     assert (picture[9, 2] == 255).all()
@@ -46,7 +46,7 @@ def test_segments_have_the_colours_of_their_values():
 def test_the_colour_bar_has_the_colours_of_the_segments():
     values = np.linspace(0, 1, 9)
     bar = drawing.iou_scale().to_rgba(values)[:, :3] * 255
-    assert np.abs(bar - interpolate_colours(values, drawing.IOU_COLOURS)).max() < 2
+    assert np.abs(bar - interpolate_colours(values)).max() < 2
 
 
 def test_legends_name_the_classes_that_occur():
@@ -75,9 +75,12 @@ def test_names_do_not_overlap(ax):
         assert apart.any(axis=1).all()
 
 
-def test_titles_are_the_networks_where_folders_bear_their_names(run, tmp_path):
-    assert drawing.title_of(run) == "DeepLabv3+ Xception65"
-    assert drawing.title_of(Run.create(tmp_path / "mine", {})) == "mine"
+def test_titles_are_the_papers_networks_by_the_manifest_and_not_by_the_folder(run, tmp_path):
+    assert drawing.title_of(run) == "XC"
+    settings = {"source": "cityscapes", "split": "val", "network": "xception65"}
+    papers = Run.create(tmp_path / "mine", settings)
+    papers.manifest.results = {"images": 500}
+    assert drawing.title_of(papers) == "DeepLabv3+ Xception65"
 
 
 def test_false_positives_are_counted_by_image(table):

@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.figures import figure3, figure5
-from metaseg_tf.paper.figures.drawing import IOU_COLOURS
 from metaseg_tf.pictures import interpolate_colours, overlay_classes
 
 CLASSES = ClassTable.numbered(5)
@@ -32,7 +31,7 @@ def test_segments_are_painted_by_their_values(run, evaluation, table):
     row = segments.dropna().nlargest(1, "S").iloc[0]
     inside = maps.segments == row["segment"]
     for picture, value in ((true, row["iou_adj"]), (predicted, np.clip(row["predicted"], 0, 1))):
-        colour = interpolate_colours(value, IOU_COLOURS)
+        colour = interpolate_colours(value)
         assert (picture[inside] == colour).all(axis=1).mean() > 0.5
         assert (picture[maps.segments == 0] >= 89).all()
     np.testing.assert_array_equal(gt, overlay_classes(maps.gt, CLASSES.palette, maps.image))
