@@ -25,7 +25,12 @@ setup(
     ],
     package_dir={"metaseg_tf.deeplab_checkpoints": "deeplab_checkpoints"},
     package_data={
-        "metaseg_tf": ["VERSION", "report/static/*", "report/templates/*"],
+        "metaseg_tf": [
+            "VERSION",
+            "data/class_tables/*.csv",
+            "report/static/*",
+            "report/templates/*",
+        ],
         "metaseg_tf.deeplab_checkpoints": ["demo_*.pb", "demo_*.json", "*.md"],
     },
     # tensorflow-addons ended with 0.23.0, which needs TensorFlow 2.15 and so Python 3.11 at most.

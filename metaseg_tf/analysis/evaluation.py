@@ -16,6 +16,7 @@ from typing import Protocol as Interface
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from metaseg_tf.analysis.classification import Classification, fit_classification
 from metaseg_tf.analysis.design import Design, build_design
@@ -116,6 +117,19 @@ class Evaluation:
         if self.kept is None:
             return fit(*about)
         return self.kept.recall(name, lambda arrays: rebuild(arrays, *about), lambda: fit(*about))
+
+    def judge_held_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """Probability of a false positive by each split, and the rows that it was not fitted to.
+
+        By the penalised fits at ``classification.best_c``: float64 and bool, both [splits, n].
+        """
+        held_out = self.protocol.draw_splits(self.design)
+        best = self.protocol.C.index(self.classification.best_c)
+        log_odds = [
+            self.protocol.features(self.design, ~held) @ path.coef[best] + path.intercept[best]
+            for held, path in zip(held_out, self.classification.paths, strict=True)
+        ]
+        return expit(-np.array(log_odds)), held_out
 
     def tidy(self) -> pd.DataFrame:
         """``evaluation.csv``: columns split, target, model, score, part, value.

@@ -1,10 +1,17 @@
-"""The four scores of Table 2, each for many predictions [..., n] of targets [n] at once."""
+"""The four scores of Table 2, each for many predictions [..., n] of targets [n] at once.
+
+And what becomes of AUROC and calibration within groups of rows, such as classes.
+"""
 
 import numpy as np
+import pandas as pd
 
 from metaseg_tf.errors import InputError, ShapeError
 
-__all__ = ["accuracy", "auroc", "r2", "sigma"]
+__all__ = ["FEW", "accuracy", "auroc", "r2", "score_groups", "sigma"]
+
+#: With fewer rows of either outcome a score says more about chance than about the model.
+FEW = 10
 
 
 def accuracy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -50,6 +57,51 @@ def r2(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
             "extract more images"
         )
     return 1 - sigma(predicted, true) ** 2 / variance
+
+
+def score_groups(
+    probability: np.ndarray, y: np.ndarray, group: np.ndarray, held_out: np.ndarray
+) -> pd.DataFrame:
+    """AUROC and calibration of probabilities within each group of rows, on held-out rows only.
+
+    Calibration is "in the large": the mean predicted probability against the observed share.
+
+    Parameters
+    ----------
+    probability : float64 array [splits, n]
+        Of the outcome ``y``, in [0, 1], by the model of each split.
+    y : bool array [n]
+    group : int array [n]
+    held_out : bool array [splits, n]
+        Rows that the model of each split was not fitted to.
+
+    Returns
+    -------
+    DataFrame, indexed by group
+        ``n`` rows, of these ``positive`` ones. Over splits, the means of ``auroc``, ``predicted``
+        and ``observed`` in [0, 1] and of ``gap``, predicted minus observed; their population
+        standard deviations as ``auroc_std`` and so on, NaN for one split. All are NaN with fewer
+        than 2 `FEW` rows, and the AUROC with fewer than `FEW` of either outcome.
+    """
+    rows = pd.DataFrame({"group": group, "observed": y})
+    splits = []
+    for predicted, held in zip(probability, held_out, strict=True):
+        groups = rows.assign(predicted=predicted)[held].groupby("group")
+        areas = {
+            name: auroc(own["predicted"], own["observed"])
+            for name, own in groups
+            if own["observed"].nunique() == 2
+        }
+        splits.append(groups.mean().assign(auroc=pd.Series(areas, dtype=float)))
+    scores = pd.concat(splits).assign(gap=lambda found: found["predicted"] - found["observed"])
+    over = scores.groupby(level="group")
+    spread = over.std(ddof=0 if len(splits) > 1 else 1)
+    scores = over.mean().join(spread.add_suffix("_std"))
+    counts = rows.groupby("group")["observed"].agg(n="size", positive="sum")
+    scores = scores.reindex(counts.index).where(counts["n"] >= 2 * FEW)
+    clear = np.minimum(counts["positive"], counts["n"] - counts["positive"]) >= FEW
+    areas = ["auroc", "auroc_std"]
+    return counts.join(scores.assign(**scores[areas].where(clear)))
 
 
 def _count_outranked(sought, ranked):

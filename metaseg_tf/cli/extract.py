@@ -14,6 +14,7 @@ __all__ = ["extract"]
 
 @options.with_network_options
 def extract(
+    context: typer.Context,
     out: options.Out,
     softmax: Annotated[
         Path | None,
@@ -22,20 +23,39 @@ def extract(
     logits: options.Logits = False,
     channels_first: options.ChannelsFirst = False,
     keys: options.Keys = None,
-    classes: options.Classes = None,
     network: options.Network = None,
+    images: Annotated[
+        Path | None,
+        options.folder_option(
+            metavar="DIR",
+            help="Folder of images, with subfolders; measured without ground truth unless --masks "
+            "is given.",
+        ),
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        options.folder_option(
+            metavar="DIR", help="Folder of masks (class ids or colours) with the images' names."
+        ),
+    ] = None,
+    mask_suffix: Annotated[
+        str | None,
+        options.folder_option(help="What follows an image's name in that of its mask: _mask."),
+    ] = None,
     cityscapes: options.Cityscapes = None,
-    split: Annotated[str, typer.Option(help="Split of the data set.")] = "val",
-    city: Annotated[str | None, typer.Option(help="Use only this city.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split of Cityscapes; default: val.")] = None,
+    city: Annotated[str | None, typer.Option(help="Use only this city of Cityscapes.")] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Use only the first N images.")
     ] = None,
     network_options: NetworkOptions = DEFAULTS,
+    classes: options.Classes = None,
+    void: options.Void = None,
+    ignore_colour: options.IgnoreColour = None,
+    reduce_zero_label: options.ReduceZeroLabel = False,
     convention: options.Convention = "reference",
     connectivity: options.Connectivity = 8,
     labeller: options.Labeller = "skimage",
-    void: options.Void = 255,
-    reduce_zero_label: options.ReduceZeroLabel = False,
     on_error: options.OnError = "stop",
     keep_maps: options.KeepMaps = 20,
     workers: options.Workers = None,
@@ -48,25 +68,50 @@ def extract(
 
     Repeat an interrupted command to continue.
     """
-    _check_source(softmax, network, cityscapes, classes)
-    given = options.dump_settings(
-        softmax, network_options, logits, channels_first, keys, reduce_zero_label
-    )
+    _check_source(softmax, network, images, cityscapes)
+    given = options.dump_settings(softmax, network_options, logits, channels_first, keys)
+    # An environment variable may name Cityscapes for other commands.
+    asked = context.get_parameter_source("cityscapes").name == "COMMANDLINE"
+    for needed, missing, unused in (
+        ("--network NAME", network is None, {"images": images}),
+        ("--images DIR", images is None, {"masks": masks}),
+        (
+            "--masks DIR",
+            masks is None,
+            {"mask_suffix": mask_suffix, "ignore_colour": ignore_colour},
+        ),
+        ("--softmax or --images", not (softmax or images), {"classes": classes}),
+        ("--softmax or --masks", not (softmax or masks), {"reduce_zero_label": reduce_zero_label}),
+        ("--masks DIR", images and not masks, {"void": void}),
+        ("--cityscapes ROOT", softmax or images, {"split": split, "city": city}),
+        ("--network NAME alone", asked and (softmax or images), {"cityscapes": cityscapes}),
+    ):
+        if missing:
+            options.refuse_unused(needed, **unused)
     console.start_tensorflow()
-    from metaseg_tf.data.classes import load_classes
+    from metaseg_tf.data.classes import VOID, load_classes
     from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs import extraction, sources
 
+    table = None if classes is None else load_classes(classes)
+    if softmax is not None:
+        source = open_dumps(softmax, limit=limit, classes=table, **given)
+    elif images is not None:
+        code = {"mask_suffix": mask_suffix or "", "ignore_colours": ignore_colour or ()}
+        code |= {"void": void, "reduce_zero_label": reduce_zero_label}
+        source = sources.open_folders(
+            network, images, masks, network_options, classes=table, limit=limit, **code
+        )
+        # Masks become class ids while they are read.
+        void, reduce_zero_label = None, False
+    else:
+        source = sources.open_cityscapes(
+            network, cityscapes, network_options, split=split or "val", city=city, limit=limit
+        )
+    void = VOID if void is None else void
     settings = extraction.MeasureSettings(
         convention, void, connectivity, labeller, reduce_zero_label
     )
-    if softmax is not None:
-        table = None if classes is None else load_classes(classes)
-        source = open_dumps(softmax, limit=limit, classes=table, **given)
-    else:
-        source = sources.open_cityscapes(
-            network, cityscapes, network_options, split=split, city=city, limit=limit
-        )
     run = extraction.open_run(out, source, settings)
     with console.long_work(out, scheduler, workers, worker_resources) as cluster:
         skip = on_error == "skip"
@@ -84,22 +129,17 @@ def extract(
 
 
 def _check_source(
-    softmax: Path | None, network: str | None, cityscapes: Path | None, classes: str | None
+    softmax: Path | None, network: str | None, images: Path | None, cityscapes: Path | None
 ) -> None:
     if (softmax is None) == (network is None):
         raise InputError(
-            "extract: expected either --softmax FOLDER or --network NAME with --cityscapes ROOT, "
-            f"got {'both' if softmax else 'neither'}; give one of them"
+            "extract: expected either --softmax FOLDER or --network NAME with --images DIR or "
+            f"--cityscapes ROOT, got {'both' if softmax else 'neither'}; give one of them"
         )
-    if network is not None and cityscapes is None:
+    if network is not None and images is None and cityscapes is None:
         raise InputError(
-            "extract: expected --cityscapes ROOT with --network, got none; name the folder that "
-            "holds leftImg8bit and gtFine, or set METASEG_TF_CITYSCAPES"
-        )
-    if classes is not None and softmax is None:
-        raise InputError(
-            f"extract: expected --classes only with --softmax, got --classes {classes} with "
-            "--network; leave it out, because the classes of Cityscapes have names"
+            "extract: expected --images DIR or --cityscapes ROOT with --network, got none; name "
+            "the folder of images, or that which holds leftImg8bit and gtFine"
         )
 
 

@@ -16,9 +16,10 @@ from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = [
     "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Classes", "Connectivity",
-    "Convention", "Engine", "KeepMaps", "Keys", "Labeller", "Logits", "Network", "OnError", "Out",
-    "Quiet", "ReduceZeroLabel", "RunFolder", "RunFolders", "Scheduler", "Void", "WorkerResources",
-    "Workers", "dump_option", "dump_settings", "with_network_options",
+    "Convention", "Engine", "IgnoreColour", "KeepMaps", "Keys", "Labeller", "Logits", "Network",
+    "OnError", "Out", "Quiet", "ReduceZeroLabel", "RunFolder", "RunFolders", "Scheduler", "Void",
+    "WorkerResources", "Workers", "dump_option", "dump_settings", "folder_option",
+    "refuse_unused", "with_network_options",
 ]  # fmt: skip
 
 #: Environment variables that may name the Cityscapes folder; the first one set counts. The second
@@ -27,6 +28,8 @@ DATA_VARIABLES = ("METASEG_TF_CITYSCAPES", "CITYSCAPES_DATASET")
 
 #: Options below headings of their own in the help of verbs that have many.
 dump_option = partial(typer.Option, rich_help_panel="From softmax dumps")
+folder_option = partial(typer.Option, rich_help_panel="From folders of images and masks")
+_truth_option = partial(typer.Option, rich_help_panel="Classes and ground truth")
 _definition_option = partial(typer.Option, rich_help_panel="Definitions")
 _network_option = partial(typer.Option, rich_help_panel="Through a network")
 _spread_option = partial(typer.Option, rich_help_panel="On several cores or machines")
@@ -106,11 +109,16 @@ Keys = Annotated[
 ]
 Classes = Annotated[
     str | None,
-    dump_option(help="Names of the dumps' classes: a text, CSV or JSON file, or 'cityscapes'."),
+    _truth_option(
+        help="Names, colours and kinds of the classes of dumps or images: a text, CSV or JSON "
+        "file, or 'cityscapes', 'voc' or 'ade20k'."
+    ),
 ]
 ReduceZeroLabel = Annotated[
     bool,
-    dump_option("--reduce-zero-label", help="In the dumps, 0 is void and 1 is the first class."),
+    _truth_option(
+        "--reduce-zero-label", help="In dumps or masks, 0 is void and 1 is the first class."
+    ),
 ]
 Network = Annotated[
     str | None,
@@ -130,7 +138,22 @@ Labeller = Annotated[
     Literal["skimage", "runs", "tfa"],
     _definition_option(help="Connected-component algorithm; tfa knows 4 neighbours only."),
 ]
-Void = Annotated[int, _definition_option(help="Class id that marks pixels without ground truth.")]
+Void = Annotated[
+    int | None,
+    _truth_option(
+        "--void",
+        "--ignore-label",
+        help="Class id that marks pixels without ground truth; default: 255.",
+    ),
+]
+IgnoreColour = Annotated[
+    list[str] | None,
+    _truth_option(
+        metavar="#RRGGBB",
+        help="In masks in colour, a colour that marks pixels without ground truth; may be "
+        "repeated.",
+    ),
+]
 
 
 def _numbers(separator: str, kind: type, example: str, *, one: bool = False) -> Callable:
@@ -217,13 +240,21 @@ def with_network_options(verb: Callable) -> Callable:
     return called
 
 
+def refuse_unused(needed: str, **given: object) -> None:
+    """Raise an InputError if an option is given that does nothing without the one ``needed``."""
+    for name, value in given.items():
+        # --no-flip asks for nothing.
+        if value not in (None, False, []):
+            option = name.replace("_", "-")
+            raise InputError(f"--{option}: expected {needed} with it, got none; leave it out")
+
+
 def dump_settings(
     softmax: Path | None,
     network_options: NetworkOptions,
     logits: bool,
     channels_first: bool,
     keys: str | None,
-    reduce_zero_label: bool = False,
 ) -> dict:
     """Keyword arguments of `metaseg_tf.data.softmax.load_dump` for the options given.
 
@@ -233,14 +264,9 @@ def dump_settings(
     given = {"logits": logits, "channels_first": channels_first, "keys": keys}
     given = {name: value for name, value in given.items() if value}
     if softmax is None:
-        expected, unused = "--softmax FOLDER", given | {"reduce_zero_label": reduce_zero_label}
+        refuse_unused("--softmax FOLDER", **given)
     else:
-        expected, unused = "--network NAME", vars(network_options)
-    for name, value in unused.items():
-        # --no-flip asks for nothing.
-        if value is not None and value is not False:
-            option = name.replace("_", "-")
-            raise InputError(f"--{option}: expected {expected} with it, got none; leave it out")
+        refuse_unused("--network NAME", **vars(network_options))
     if keys:
         given["keys"] = pairs = dict(part.partition("=")[::2] for part in keys.split(","))
         if not all(pairs.values()) or len(pairs) <= keys.count(","):

@@ -17,24 +17,18 @@ def report(
         typer.Argument(metavar="RUN [RUN]", help="Folders written by extract, or by predict."),
     ],
     model: Annotated[
-        Path | None,
-        typer.Option(
-            help="Meta model, written by fit, whose verdicts are shown; default: the one that "
-            "judged the images, or the first split of the paper's protocol."
-        ),
+        Path | None, typer.Option(help="Meta model, written by fit, whose verdicts are shown.")
     ] = None,
     images: Annotated[
         int, typer.Option(min=0, help="Number of images per run that can be explored.")
     ] = 12,
     image: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Image to be among them; may be repeated."),
+        list[str] | None, typer.Option(help="Image to be among them; may be repeated.")
     ] = None,
 ) -> None:
     """Make a web page of one or two runs: overview, segment explorer and scatter plot.
 
-    Of images that predict has judged, without ground truth, too. It opens from disk, without a
-    server.
+    Also of images that predict has judged. It opens from disk, without a server.
     """
     if len(runs) > 2:
         raise InputError(f"report: expected one or two runs, got {len(runs)}; name two of them")

@@ -20,7 +20,16 @@ import numpy as np
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, in_one_line
 
-__all__ = ["CITYSCAPES", "KINDS", "MAX_CLASSES", "VOID", "ClassTable", "load_classes"]
+__all__ = [
+    "BUILT_IN",
+    "CITYSCAPES",
+    "KINDS",
+    "MAX_CLASSES",
+    "VOID",
+    "ClassTable",
+    "check_class_ids",
+    "load_classes",
+]
 
 #: Marks pixels outside of every class in the uint8 maps of this package.
 VOID = 255
@@ -31,6 +40,10 @@ KINDS = ("thing", "stuff")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _LONGEST_NAME = 100
 _LARGEST_FILE = 1 << 20
+_TABLES = Path(__file__).parent / "class_tables"
+#: Names of the class tables that come with the package; voc has its background first, and ade20k
+#: the first synonym of each of the benchmark's names, and its stuff classes.
+BUILT_IN = ("cityscapes", "voc", "ade20k")
 #: From linear RGB to what it looks like with deuteranopia (Machado et al., 2009).
 _DEUTERANOPIA = np.array(
     [
@@ -130,15 +143,13 @@ def _check_class(name: Any, colour: Any, kind: Any) -> None:
 
 
 def load_classes(source: str | os.PathLike) -> ClassTable:
-    """A class table by a name of `BUILT_IN`, or from a file.
+    """A class table by one of the names `BUILT_IN`, or from a file.
 
     The file is JSON or CSV with ``name``, ``colour``, ``kind`` (the last two optional), else text
     with one name per line. Raises DataFormatError if there is no such table or file, or it cannot
     be read; InputError as `ClassTable`.
     """
-    if str(source) in BUILT_IN:
-        return BUILT_IN[str(source)]
-    path = Path(source)
+    path = _TABLES / f"{source}.csv" if str(source) in BUILT_IN else Path(source)
     check_file(path)
     try:
         with path.open("rb") as file:
@@ -160,6 +171,48 @@ def load_classes(source: str | os.PathLike) -> ClassTable:
             f"read ({in_one_line(error)}); write one name per line, or give {', '.join(BUILT_IN)}"
         ) from error
     return ClassTable.from_json(rows)
+
+
+def check_class_ids(
+    ids: np.ndarray,
+    n_classes: int,
+    void: int = VOID,
+    reduce_zero_label: bool = False,
+    origin: str = "gt",
+) -> np.ndarray:
+    """Integers or bools as class ids, uint8 of the same shape with 255 for void.
+
+    ``void`` is the id of pixels without class; with ``reduce_zero_label`` 0 is void, too, and 1 the
+    first class. Raises InputError, which names the ``origin``, if there are other ids, with the
+    number of their pixels, or void is the id of a class.
+    """
+    first = int(reduce_zero_label)
+    counted = f"{first}..{n_classes - 1 + first}"
+    reduce = "if 0 is void and 1 the first class, use reduce_zero_label=True (--reduce-zero-label)"
+    if first <= void < n_classes + first:
+        raise InputError(
+            f"void: expected an id outside the classes {counted}, got {void}; "
+            f"{'255 is usual' if void or first else reduce}"
+        )
+    is_void = ids == void
+    if reduce_zero_label:
+        is_void |= ids == 0
+    unknown = ((ids < first) | (ids >= n_classes + first)) & ~is_void
+    if unknown.any():
+        found, counts = np.unique(ids[unknown], return_counts=True)
+        shown = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
+        advice = "map the label ids to train ids first"
+        if len(found) == 1:
+            advice = f"use void={found[0]} (--void {found[0]}) if that is void, or {advice}"
+        if len(found) == 1 and found[0] == n_classes:
+            advice += f"; {reduce}"
+        raise InputError(
+            f"{origin}: expected ids {counted} or {void} (void), got {shown} in {counts.sum()} "
+            f"pixels; {advice}"
+        )
+    ids = ids.astype(np.uint8) if ids.dtype.kind == "b" else ids
+    ids = ids - first if first else ids
+    return np.where(is_void, np.uint8(VOID), ids).astype(np.uint8, copy=False)
 
 
 @lru_cache
@@ -199,29 +252,4 @@ def _distance(seen: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 #: The 19 classes of Cityscapes that are evaluated, by train id.
-CITYSCAPES = ClassTable(
-    *zip(
-        ("road", "#804080", "stuff"),
-        ("sidewalk", "#f423e8", "stuff"),
-        ("building", "#464646", "stuff"),
-        ("wall", "#66669c", "stuff"),
-        ("fence", "#be9999", "stuff"),
-        ("pole", "#999999", "stuff"),
-        ("traffic light", "#faaa1e", "stuff"),
-        ("traffic sign", "#dcdc00", "stuff"),
-        ("vegetation", "#6b8e23", "stuff"),
-        ("terrain", "#98fb98", "stuff"),
-        ("sky", "#4682b4", "stuff"),
-        ("person", "#dc143c", "thing"),
-        ("rider", "#ff0000", "thing"),
-        ("car", "#00008e", "thing"),
-        ("truck", "#000046", "thing"),
-        ("bus", "#003c64", "thing"),
-        ("train", "#005064", "thing"),
-        ("motorcycle", "#0000e6", "thing"),
-        ("bicycle", "#770b20", "thing"),
-        strict=True,
-    )
-)
-#: Class tables by name.
-BUILT_IN = {"cityscapes": CITYSCAPES}
+CITYSCAPES = load_classes("cityscapes")

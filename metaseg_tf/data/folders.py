@@ -24,30 +24,41 @@ def check_file(path: Path) -> None:
         )
 
 
-def find_files(folder: str | os.PathLike, suffixes: Collection[str], what: str) -> list[Path]:
+def find_files(
+    folder: str | os.PathLike, suffixes: Collection[str], what: str, *, deep: bool = False
+) -> list[Path]:
     """The files of a folder that have one of the suffixes in any case, sorted by name.
 
     Suffixes are in lower case, with their dot; ``what`` is the plural noun for the files in
-    messages. Hidden files, and those that systems leave behind, are skipped. What else is left out
+    messages. If ``deep``, files in its subfolders, too, except in run folders, whose pictures are
+    not data. Hidden files, and those that systems leave behind, are skipped. What else is left out
     is counted and logged as a warning. Raises DataFormatError if the folder is missing, cannot be
     read, or holds no such file.
     """
     wanted = f"{what} ({', '.join(suffixes)})"
     found, others = [], Counter()
+    pending, seen = [os.fspath(folder)], set()
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") or entry.name.lower() in _OF_SYSTEMS:
-                    continue
-                suffix = os.path.splitext(entry.name)[1].lower()
-                if entry.is_dir():
-                    others["folder"] += 1
-                elif not entry.is_file():
-                    others["broken link, pipe or device"] += 1
-                elif suffix not in suffixes:
-                    others[suffix or "file without suffix"] += 1
-                else:
-                    found.append(Path(folder, entry.name))
+        while pending:
+            place = pending.pop()
+            seen.add(os.path.realpath(place))
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.name.startswith(".") or entry.name.lower() in _OF_SYSTEMS:
+                        continue
+                    suffix = os.path.splitext(entry.name)[1].lower()
+                    if entry.is_dir():
+                        if not deep or os.path.exists(os.path.join(entry.path, "run.json")):
+                            others["folder"] += 1
+                        # A link may lead back to a folder above it.
+                        elif os.path.realpath(entry.path) not in seen:
+                            pending.append(entry.path)
+                    elif not entry.is_file():
+                        others["broken link, pipe or device"] += 1
+                    elif suffix not in suffixes:
+                        others[suffix or "file without suffix"] += 1
+                    else:
+                        found.append(Path(entry.path))
     except OSError as error:
         raise DataFormatError(
             f"{folder}: expected a folder with {wanted}, got {in_one_line(error)}; check the path"
@@ -60,8 +71,9 @@ def find_files(folder: str | os.PathLike, suffixes: Collection[str], what: str) 
         )
     if others:
         _LOG.warning(
-            "%s: takes %d %s, leaves out %d others (%s): expected %s, and no folders in it",
+            "%s: takes %d %s, leaves out %d others (%s): expected %s%s",
             *(folder, len(found), what, others.total(), rest, ", ".join(suffixes)),
+            "" if deep else ", and no folders in it",
         )
     return sorted(found)
 

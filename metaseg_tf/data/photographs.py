@@ -1,8 +1,9 @@
-"""Photographs: image files of any common format, without labels."""
+"""Photographs: image files of any common format, alone or in folders."""
 
+import contextlib
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,14 @@ from PIL import Image, ImageOps
 
 from metaseg_tf.data.folders import check_file, find_files
 from metaseg_tf.data.sample import FileItem, Sample
-from metaseg_tf.errors import DataFormatError, in_one_line
+from metaseg_tf.errors import DataFormatError, MetaSegError, in_one_line
 from metaseg_tf.untrusted.arrays import READ_ERRORS
 
-__all__ = ["Photograph", "find_photographs", "read_photograph"]
+__all__ = ["FORMATS", "Photograph", "find_photographs", "open_image", "read_photograph"]
 
 #: Suffix -> Pillow's name of the format; Pillow itself goes by a file's content, and would hand a
 #: PostScript file to Ghostscript, whatever its name.
-_FORMATS = {
+FORMATS = {
     ".png": "PNG",
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     ".webp": "WEBP",
@@ -35,47 +36,66 @@ class Photograph(FileItem):
     """An image file without labels."""
 
     path: Path
+    #: A folder somewhere above it; the folders between are part of its name.
+    folder: Path | None = None
 
     @property
     def name(self) -> str:
-        """The file's name without an image's suffix."""
-        name = self.path.stem if self.path.suffix.lower() in _FORMATS else self.path.name
-        return name.removesuffix(_CITYSCAPES_ENDING)
+        """The file's name without an image's suffix, such as ``sub__name`` below a folder."""
+        name = self.path.stem if self.path.suffix.lower() in FORMATS else self.path.name
+        between = self.path.parent.relative_to(self.folder).parts if self.folder else ()
+        return "__".join((*between, name.removesuffix(_CITYSCAPES_ENDING)))
 
     def read(self) -> Sample:
         """The image as `read_photograph` decodes it."""
         return Sample(self.name, read_photograph(self.path))
 
 
-def find_photographs(paths: Iterable[str | os.PathLike]) -> list[Path]:
-    """The image files that are named, and those in the folders that are named, in that order.
+def find_photographs(paths: Iterable[str | os.PathLike]) -> list[Photograph]:
+    """The image files that are named, and those in or below the folders that are named, in order.
 
     Raises DataFormatError if a path is neither a file nor a folder, or a folder holds no image.
     """
-    found = []
+    found = {}
     for path in map(Path, paths):
         check_file(path)
-        files = [path] if path.is_file() else find_files(path, tuple(_FORMATS), "images")
-        found += [file for file in files if file not in found]
-    return found
+        if path.is_file():
+            found.setdefault(path, Photograph(path))
+        else:
+            for file in find_files(path, tuple(FORMATS), "images", deep=True):
+                found.setdefault(file, Photograph(file, path))
+    return list(found.values())
 
 
 def read_photograph(path: str | os.PathLike) -> np.ndarray:
     """A photograph as uint8 [H, W, 3] in RGB, turned as its file declares; of several the first.
 
-    Raises DataFormatError if the file is truncated, not an image of a known format, of more than 8
-    bits per channel, or too large.
+    Of 16 bits per channel in RGB the upper 8 are taken. Raises DataFormatError if the file is
+    truncated, not an image of a known format, of another mode with more than 8 bits per channel,
+    or too large.
     """
     path = Path(path)
+    with open_image(path) as image:
+        if image.mode in _MODES:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        raise DataFormatError(
+            f"{path}: expected an image of 8 bits per channel, got mode {image.mode}; convert it "
+            "to RGB"
+        )
+
+
+@contextlib.contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Open an image file of a known format; what Pillow raises meanwhile is a DataFormatError."""
     check_file(path)
     try:
         with warnings.catch_warnings():
             # Oddities of a file that can be read all the same need no warning.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=sorted(set(_FORMATS.values()))) as image:
-                if image.mode in _MODES:
-                    return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-                mode = image.mode
+            with Image.open(path, formats=sorted(set(FORMATS.values()))) as image:
+                yield image
+    except MetaSegError:
+        raise
     except Image.DecompressionBombError as error:
         raise DataFormatError(
             f"{path}: expected an image of fewer pixels, got: {in_one_line(error)}; cut it into "
@@ -83,9 +103,6 @@ def read_photograph(path: str | os.PathLike) -> np.ndarray:
         ) from error
     except READ_ERRORS as error:
         raise DataFormatError(
-            f"{path}: expected a whole image ({', '.join(_FORMATS)}), got a file that cannot be "
+            f"{path}: expected a whole image ({', '.join(FORMATS)}), got a file that cannot be "
             f"read ({in_one_line(error)}); copy it again or leave it out"
         ) from error
-    raise DataFormatError(
-        f"{path}: expected an image of 8 bits per channel, got mode {mode}; convert it to RGB"
-    )

@@ -4,6 +4,7 @@ import hashlib
 import json
 import operator
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,7 @@ from metaseg_tf.analysis.base import Estimator, read_numbers
 from metaseg_tf.analysis.estimators import ESTIMATORS, Pair
 from metaseg_tf.data.classes import MAX_CLASSES, ClassTable
 from metaseg_tf.data.folders import check_file
-from metaseg_tf.errors import (
-    DataFormatError,
-    InputError,
-    RunError,
-    SettingsMismatchError,
-    in_one_line,
-)
+from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
 from metaseg_tf.meta.model import MetaModel, Verdict
 from metaseg_tf.runs.run import Run, parse_json, write_json
 from metaseg_tf.segments.columns import CONVENTIONS, GROUPS, PAPER_GROUPS, feature_columns, group_of
@@ -69,24 +64,17 @@ def keep_model(run: Run, model: MetaModel) -> None:
 def load_kept(run: Run) -> MetaModel:
     """The model that judged the images of a folder, which `keep_model` stored there.
 
-    Raises InputError if there is none, SettingsMismatchError if another one made the verdicts,
-    and otherwise as `load_model`.
+    Raises InputError if there is none or another one, and otherwise as `load_model`.
     """
-    try:
-        content = run.read_bytes(_KEPT)
-    except RunError as error:
-        raise InputError(
-            f"{run.path}: expected judged images with the meta model that judged them, found no "
-            f"{_KEPT}; repeat the metaseg-tf predict that made the folder, with --keep-maps 20, or "
-            "name the model with --model"
-        ) from error
-    model = _decode(content, f"{run.path}/{_KEPT}")
-    if compute_digest(model) != run.manifest.settings.get("model"):
-        raise SettingsMismatchError(
-            f"{run.path}: expected the meta model that judged its images, got another one as "
-            f"{_KEPT}; repeat the metaseg-tf predict that made the folder"
-        )
-    return model
+    with suppress(OSError):
+        model = _decode(run.read_bytes(_KEPT), f"{run.path}/{_KEPT}")
+        if compute_digest(model) == run.manifest.settings.get("model"):
+            return model
+    raise InputError(
+        f"{run.path}: expected judged images with the meta model that judged them, {_KEPT}, found "
+        "none or another; repeat the metaseg-tf predict that made the folder, with --keep-maps 20, "
+        "or name the model with --model"
+    )
 
 
 def compute_digest(model: MetaModel) -> str:
@@ -153,8 +141,6 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
         raise ValueError(f"verdicts {without} outside of [0, 1]")
     if not all(isinstance(part, dict) for part in (provenance, provenance.get("settings", {}))):
         raise ValueError("a provenance that is not an object")
-    for score in provenance.get("held_out", {}).values():
-        read_numbers([score["mean"]], 1)
     return MetaModel(
         columns,
         read_numbers(content["mean"], len(columns)),

@@ -1,12 +1,11 @@
 """A fitted meta classifier and meta regressor, applied to segments without ground truth."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from metaseg_tf.analysis.base import Classifier, Regressor
 from metaseg_tf.data.classes import ClassTable
@@ -14,15 +13,13 @@ from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.runs.run import compare_settings
 from metaseg_tf.segments.columns import count_classes, group_of
 
-__all__ = ["EXPLAINED", "SCORE_COLUMNS", "MetaModel", "Verdict", "tabulate_parts"]
+__all__ = ["SCORE_COLUMNS", "MetaModel", "Verdict"]
 
 #: Verdicts on each segment, in this order.
 SCORE_COLUMNS = ("iou_adj_predicted", "iou_adj_linear", "false_positive_probability")
-#: The verdicts that are sums of contributions, see `MetaModel.explain`.
-EXPLAINED = ("iou_adj_linear", "false_positive_log_odds")
 
 _OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
-_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", *_OF_DUMPS)
+_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", "masks", *_OF_DUMPS)
 
 
 class Verdict(NamedTuple):
@@ -94,7 +91,11 @@ class MetaModel:
         with np.errstate(over="ignore", invalid="ignore"):
             X = self._standardised(table)
             quality, log_odds = self.regressor.predict(X), self.classifier.decision_function(X)
-        _check_size(quality, log_odds)
+        if not (np.isfinite(quality) & np.isfinite(log_odds)).all():
+            raise InputError(
+                "segment table: expected numbers that the meta model can judge, got too large "
+                "ones; extract these images again, or fit the model again"
+            )
         inside = table["S_in"].to_numpy() > 0
         linear = np.where(inside, quality, self.without_interior.iou_adj)
         false = np.where(inside, expit(-log_odds), self.without_interior.false_positive_probability)
@@ -107,26 +108,26 @@ class MetaModel:
         Returns
         -------
         DataFrame, with the index of ``table``
-            Two levels of columns: first ``iou_adj_linear`` and ``false_positive_log_odds``, unless
-            the estimator has no exact explanation; then ``base``, which is the verdict on a segment
-            whose metrics are all average if the estimator is linear, each metric, and ``class``
-            for all class probabilities together. Below one verdict, each row adds up to it.
-            Segments without interior have a base alone; as log-odds it may be infinite.
+            Two levels of columns: ``iou_adj_linear`` and ``false_positive_log_odds``, unless the
+            estimator has no exact explanation, and below them ``base`` (of linear estimators the
+            verdict on a segment whose metrics are all average), each metric, and ``class`` for
+            all class probabilities together. Below one verdict each row adds up to it; NaN for
+            segments without interior, whose verdict is a constant.
 
         Raises as `score`.
         """
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            X = self._standardised(table)
-            explained = self.regressor.explain(X), self.classifier.explain(X)
-            alone = (self.without_interior[0], logit(self.without_interior[1]))
-        inside = table["S_in"].to_numpy() > 0
-        found = {}
-        for verdict, parts, base, sign in zip(EXPLAINED, explained, alone, (1, -1), strict=True):
-            if parts is not None:
-                values = sign * parts[1] * inside[:, None]
-                _check_size(values)
-                bases = np.where(inside, sign * parts[0], base)
-                found[verdict] = tabulate_parts(self.columns, bases, values, table.index)
+        X, inside, found = self._standardised(table), table["S_in"].to_numpy() > 0, {}
+        of_class = np.array([group_of(name) == "class" for name in self.columns])
+        metrics = np.array(self.columns)[~of_class]
+        for verdict, sign, estimator in (
+            ("iou_adj_linear", 1, self.regressor),
+            ("false_positive_log_odds", -1, self.classifier),
+        ):
+            if (parts := estimator.explain(X)) is not None:
+                frame = pd.DataFrame(sign * parts[1][:, ~of_class], table.index, metrics)
+                frame.insert(0, "base", sign * parts[0])
+                frame["class"] = sign * parts[1][:, of_class].sum(axis=1)
+                found[verdict] = frame[inside].reindex(table.index)
         return pd.concat(found, axis=1) if found else pd.DataFrame(index=table.index)
 
     def check_classes(self, n_classes: int) -> None:
@@ -182,22 +183,3 @@ class MetaModel:
                 "extract these images again"
             )
         return (values - self.mean) / self.scale
-
-
-def tabulate_parts(
-    columns: Sequence[str], base: float | np.ndarray, parts: np.ndarray, index: pd.Index
-) -> pd.DataFrame:
-    """``base``, the parts [n, p] of each metric among ``columns``, and ``class`` for the others."""
-    of_class = np.array([group_of(name) == "class" for name in columns])
-    metrics = [name for name, other in zip(columns, of_class, strict=True) if not other]
-    frame = pd.DataFrame(parts[:, ~of_class], index, metrics)
-    frame.insert(0, "base", base)
-    return frame.assign(**{"class": parts[:, of_class].sum(axis=1)})
-
-
-def _check_size(*verdicts: np.ndarray) -> None:
-    if not all(np.isfinite(values).all() for values in verdicts):
-        raise InputError(
-            "segment table: expected numbers that the meta model can judge, got too large "
-            "ones; extract these images again, or fit the model again"
-        )

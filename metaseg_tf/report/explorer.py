@@ -8,29 +8,31 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.evaluation import evaluate_run, load_segments
+from metaseg_tf.analysis.base import Classifier
+from metaseg_tf.analysis.estimators import Lasso, LeastSquares
+from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run, load_segments
 from metaseg_tf.errors import InputError, suggest
 from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.file import load_kept
-from metaseg_tf.meta.model import EXPLAINED, SCORE_COLUMNS, tabulate_parts
+from metaseg_tf.meta.model import SCORE_COLUMNS, Verdict
 from metaseg_tf.paper.figures.drawing import count_false_positives, load_judged
 from metaseg_tf.pictures import heat_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS, METRICS
+from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS
 
 __all__ = [
     "DOUBTFUL",
+    "ROW_COLUMNS",
     "JudgedRun",
     "choose_images",
-    "describe_entries",
     "draw_pictures",
     "judge_run",
     "list_segments",
@@ -38,14 +40,13 @@ __all__ = [
     "pack_explanation",
     "pack_points",
     "pack_segments",
-    "rate_images",
-    "row_columns",
     "to_script",
 ]
 
 #: From this probability of a false positive on a segment is doubtful: the meta classifier's verdict
 DOUBTFUL = 0.5
-_ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
+#: The columns of a segment that the page shows, in this order; IoUs with ground truth only.
+ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
 _PREDICTED, _LINEAR, _FALSE_POSITIVE = SCORE_COLUMNS
 
 # More points could not be told apart, and would not fit into a page of a few MB.
@@ -65,12 +66,7 @@ class JudgedRun(NamedTuple):
     table: pd.DataFrame
     #: One sentence that says where the verdicts come from.
     origin: str
-    #: What they come from; None for fits of the published protocol.
-    model: MetaModel | None
-    #: As `MetaModel.explain` gives it, for the rows of the table that are passed.
-    explain: Callable[[pd.DataFrame], pd.DataFrame]
-    #: Metric -> its mean where the verdicts were fitted.
-    means: dict[str, float]
+    model: MetaModel | None  #: Whose verdicts they are; None if there are none.
 
     @property
     def is_labelled(self) -> bool:
@@ -85,64 +81,62 @@ def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
     Raises InputError if a run has neither ground truth nor a model, SettingsMismatchError if the
     model is for another number of classes, other settings of measuring, or other images.
     """
-    table = load_segments(run)
-    is_labelled = IOU_COLUMNS[1] in table
-    if model is None and not is_labelled and "model" in run.manifest.settings:
+    table = load_segments(run).drop(columns=list(SCORE_COLUMNS), errors="ignore")
+    if model is None and "model" in run.manifest.settings:
         model = load_kept(run)
-    if model is None:
-        return _judge_by_first_split(run, load_judged(run))
-    if is_labelled:
+    if model is None or IOU_COLUMNS[1] in table:
         load_judged(run)
-    model.check_settings(run.manifest.settings)
-    table = table.drop(columns=list(SCORE_COLUMNS), errors="ignore")
-    known = model.provenance
-    origin = (
-        f"Verdicts are those of a kept meta model, fitted on {known.get('images', '?')} images "
-        f"of the run {known.get('run') or '?'}."
-    )
-    judged = pd.concat([table, model.score(table)], axis=1)
-    means = dict(zip(model.columns, model.mean.tolist(), strict=True))
-    return JudgedRun(run, judged, origin, model, model.explain, means)
+    if model is not None:
+        model.check_settings(run.manifest.settings)
+        known = model.provenance
+        origin = (
+            f"Verdicts are those of a kept meta model, fitted on {known.get('images', '?')} images "
+            f"of the run {known.get('run') or '?'}."
+        )
+    else:
+        origin = (
+            "Verdicts are those of split 0 of the published protocol, fitted on one half of the "
+            "segments with interior; segments without interior have none."
+        )
+        try:
+            model = _take_first_split(evaluate_run(run))
+        except InputError as error:
+            origin = f"Verdicts are missing: {error}."
+    nothing = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
+    scores = nothing if model is None else model.score(table)
+    if model is not None and isinstance(model.classifier, _Missing):
+        scores[_FALSE_POSITIVE] = np.nan
+        origin += f" Probabilities of a false positive are missing: {model.classifier.reason}."
+    return JudgedRun(run, pd.concat([table, scores], axis=1), origin, model)
 
 
-def _judge_by_first_split(run: Run, table: pd.DataFrame) -> JudgedRun:
-    scores = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
-    parts, means = {}, {}
-    origin = (
-        "Verdicts are those of split 0 of the published protocol, fitted on one half of the "
-        "segments with interior; segments without interior have none."
-    )
+class _Missing(Classifier):
+    """Stands in for a classifier that cannot be fitted; its verdicts are not to be shown."""
+
+    def __init__(self, reason: InputError):
+        self.reason = reason
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        return np.zeros(len(X))
+
+
+def _take_first_split(evaluation: Evaluation) -> MetaModel:
+    """The fits of split 0 that figures 3 to 5 show, with no verdict on what has no interior."""
+    design, regression = evaluation.design, evaluation.regressions["iou_adj"]
+    classifier, regressor = Lasso(), LeastSquares()
+    regressor.coef_, regressor.intercept_ = regression.coef[0], regression.intercept[0]
     try:
-        evaluation = evaluate_run(run)
-        design = evaluation.design
-        rows = scores.index[design.rows]
-        means = dict(zip(design.columns, design.mean.tolist(), strict=True))
-
-        def tabulate(base, coef):
-            return tabulate_parts(design.columns, base, design.X * coef, rows)
-
-        regression = evaluation.regressions["iou_adj"]
-        scores.loc[rows, _LINEAR] = regression.predicted
-        scores[_PREDICTED] = scores[_LINEAR].clip(0, 1)
-        parts[EXPLAINED[0]] = tabulate(regression.intercept[0], regression.coef[0])
-        classification = evaluation.classification
-        scores.loc[rows, _FALSE_POSITIVE] = 1 - classification.probability
-        path = classification.paths[0]
-        best = evaluation.protocol.C.index(classification.best_c)
-        parts[EXPLAINED[1]] = tabulate(-path.intercept[best], -path.coef[best])
+        path = evaluation.classification.paths[0]
+        best = evaluation.protocol.C.index(evaluation.classification.best_c)
+        classifier.coef_, classifier.intercept_ = path.coef[best], path.intercept[best]
     except InputError as error:
-        origin = f"Verdicts are missing: {error}."
-    explained = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=table.index)
-    judged = pd.concat([table, scores], axis=1)
-    return JudgedRun(run, judged, origin, None, lambda t: explained.reindex(t.index), means)
+        classifier = _Missing(error)
+    scales = design.mean, design.scale
+    return MetaModel(design.columns, *scales, classifier, regressor, Verdict(np.nan, np.nan))
 
 
-def rate_images(table: pd.DataFrame) -> pd.Series:
-    """How much each image needs a look, by its name.
-
-    With ground truth its false positives with interior are counted; without, it is the share of
-    its pixels that its segments are expected to lose: area * (1 - predicted IoU_adj), summed.
-    """
+def _rate_images(table: pd.DataFrame) -> pd.Series:
+    """False positives with interior of each image; without truth its expected loss of pixels."""
     if IOU_COLUMNS[1] in table:
         return count_false_positives(table)
     loss = (table["S"] * (1 - table[_PREDICTED])).groupby(table["image"]).sum()
@@ -154,19 +148,19 @@ def choose_images(
 ) -> list[list[str]]:
     """At most ``limit`` images of each run: those ``wanted``, then those that need a look most.
 
+    These are the ones with the most false positives, or without ground truth those with the largest
+    share of pixels that segments are expected to lose: area * (1 - predicted IoU_adj), summed.
     Images that all runs keep maps of come before others, so that networks can be compared. Raises
     InputError if no run keeps maps of one that is wanted.
     """
-    rank = pd.concat([rate_images(one.table) for one in judged]).groupby(level=0).sum()
+    rank = pd.concat([_rate_images(one.table) for one in judged]).groupby(level=0).sum()
     kept = [one.run.with_maps() & set(rank.index) for one in judged]
     shared = set.intersection(*kept)
     for name in set(wanted).difference(*kept):
-        known = sorted(set.union(*kept))
         todo = "repeat the command that made the run with --keep-maps all"
-        raise InputError(
-            f"--image: expected an image whose maps are kept, got {name!r}; "
-            f"{todo if name in rank else suggest(name, known, 'choose one of the run')}"
-        )
+        if name not in rank:
+            todo = suggest(name, set.union(*kept), "choose one of the run")
+        raise InputError(f"--image: expected an image with its maps kept, got {name!r}; {todo}")
 
     def order(name: str) -> tuple:
         return (name not in wanted, name not in shared, -rank[name], name)
@@ -174,51 +168,32 @@ def choose_images(
     return [sorted(names, key=order)[: max(limit, len(set(wanted)))] for names in kept]
 
 
-def row_columns(table: pd.DataFrame) -> list[str]:
-    """The columns of a segment that the page shows, in this order."""
-    return [name for name in _ROW_COLUMNS if name in table]
-
-
 def list_segments(table: pd.DataFrame) -> list[list[float | int | None]]:
-    """One row per segment with `row_columns`; None if there is no verdict."""
+    """One row per segment with `ROW_COLUMNS`; None if there is no verdict or no truth."""
 
     def shorten(value: float | int) -> float | int | None:
         if isinstance(value, int):
             return value
         return None if math.isnan(value) else float(f"{value:.5g}")
 
-    columns = [table[name].tolist() for name in row_columns(table)]
+    table = table.reindex(columns=ROW_COLUMNS)
+    columns = [table[name].tolist() for name in ROW_COLUMNS]
     return [[shorten(value) for value in row] for row in zip(*columns, strict=True)]
 
 
-def describe_entries(judged: JudgedRun) -> list[dict[str, Any]]:
-    """The entries of a run's explanations in words, in the order of `pack_explanation`."""
-    known = {column.name: column for column in METRICS}
-    metrics = [known[name] for name in judged.means if name in known]
-    return [
-        {"name": c.name, "symbol": c.symbol, "words": c.meaning, "mean": judged.means[c.name]}
-        for c in metrics
-    ]
+def pack_explanation(model: MetaModel | None, rows: pd.DataFrame) -> dict[str, Any]:
+    """Verdict -> its base, what each metric adds, and the class, in each row: [rows, entries].
 
-
-def pack_explanation(judged: JudgedRun, rows: pd.DataFrame) -> dict[str, Any]:
-    """Verdict -> base, each metric and the class of each row, [rows, entries], as `_pack_steps`.
-
-    Segments without interior, whose verdict is a constant, have zeros.
+    They are ``values`` times the ``step`` of each entry; zeros in rows without interior.
     """
-    explained = judged.explain(rows)
-    inside = rows["S_in"].to_numpy() > 0
-    return {
-        verdict: _pack_steps(np.where(inside[:, None], explained[verdict].to_numpy(), 0.0))
-        for verdict in explained.columns.unique(0)
-    }
-
-
-def _pack_steps(values: np.ndarray) -> dict[str, Any]:
-    """Float columns as integers, each of a ``step`` of its own: 1/32767 of its largest value."""
-    step = np.abs(values).max(axis=0, initial=0) / 32767
-    whole = np.rint(values / np.where(step, step, 1)).astype(np.int16)
-    return {"step": [float(f"{s:.7g}") for s in step], "values": pack_array(whole)}
+    packed = {}
+    explained = pd.DataFrame() if model is None else model.explain(rows)
+    for verdict in explained.columns.unique(0):
+        values = np.nan_to_num(explained[verdict].to_numpy())
+        step = np.abs(values).max(axis=0, initial=1e-9) / np.iinfo(np.int16).max
+        whole = pack_array(np.rint(values / step).astype(np.int16))
+        packed[verdict] = {"step": step.tolist(), "values": whole}
+    return packed
 
 
 def draw_pictures(maps: ImageMaps, palette: np.ndarray) -> dict[str, bytes]:
@@ -256,15 +231,14 @@ def pack_points(table: pd.DataFrame, images: Sequence[str]) -> dict[str, Any]:
     """The judged segments of a run, or an even sample of them, for the scatter plot.
 
     ``images`` names all images of the run, to which points refer by position. Returns ``total``,
-    ``count`` and ``step``, and by name the arrays that ``metaseg.unpack`` takes; of the true
-    ``iou_adj`` if there is one.
+    ``count`` and ``step``, and by name the arrays that ``metaseg.unpack`` takes.
     """
     judged = shown = table[table[_LINEAR].notna()]
     if len(judged) > MAX_POINTS:
         shown = judged.sample(MAX_POINTS, random_state=0).sort_index()
     values = {"iou_adj": "iou_adj", "predicted": _LINEAR, "false_positive": _FALSE_POSITIVE}
     steps = {  # -1 where there is no probability
-        name: np.rint(shown[column].fillna(-1).clip(-3, 3).to_numpy(float) * _STEPS)
+        name: shown[column].fillna(-1).clip(-3, 3).mul(_STEPS).round().to_numpy(np.int16)
         for name, column in values.items()
         if column in shown
     }
@@ -273,7 +247,7 @@ def pack_points(table: pd.DataFrame, images: Sequence[str]) -> dict[str, Any]:
         "segment": shown["segment"].to_numpy(np.uint32),
         "class_id": shown["class_id"].to_numpy(np.uint8),
         "S": shown["S"].to_numpy(np.uint32),
-        **{name: value.astype(np.int16) for name, value in steps.items()},
+        **steps,
     }
     packed = {name: pack_array(column) for name, column in columns.items()}
     return {"total": len(judged), "count": len(shown), "step": 1 / _STEPS, **packed}

@@ -1,32 +1,37 @@
-"""The overview of the page: runs, numbers next to the printed ones, figures, diagnostics."""
+"""The overview of the page: how good the verdicts are, tables, figures, diagnostics, runs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
 from PIL import Image
 
-from metaseg_tf.analysis.evaluation import diagnose_run
+from metaseg_tf.analysis.evaluation import diagnose_run, evaluate_run
+from metaseg_tf.analysis.scores import FEW, auroc, score_groups
 from metaseg_tf.errors import InputError
+from metaseg_tf.meta import MetaModel
+from metaseg_tf.meta.model import SCORE_COLUMNS
 from metaseg_tf.paper.figures import FIGURES, make_figure
-from metaseg_tf.paper.layout import NOT_AVAILABLE
-from metaseg_tf.paper.measured import collect
-from metaseg_tf.paper.published import NETWORKS, PUBLISHED
-from metaseg_tf.paper.quantities import FALSE_POSITIVES, MIOU, SEGMENTS, Quantity
-from metaseg_tf.paper.verify import Comparison, compare, format_number
+from metaseg_tf.paper.layout import PrintedTable
+from metaseg_tf.paper.measured import Measured, Value, collect
+from metaseg_tf.paper.published import PUBLISHED, paper_network
+from metaseg_tf.paper.quantities import Quantity
+from metaseg_tf.paper.tables import TABLES, name_runs
+from metaseg_tf.paper.verify import Comparison, compare
+from metaseg_tf.report.explorer import JudgedRun
 from metaseg_tf.runs.run import Run
 
-__all__ = ["assign_roles", "collect_numbers", "describe_run", "diagnose", "draw_figures"]
+__all__ = ["collect_numbers", "describe_run", "diagnose", "draw_figures", "score_verdicts"]
 
-#: The numbers shown first; scores are means over the validation halves of ten splits.
+#: The scores shown first, each of a fit on all metrics and of one on the entropy alone.
 _GLANCE = {
-    MIOU: "mIoU of the network",
-    SEGMENTS: "segments with interior",
-    FALSE_POSITIVES: "false positives",
-    Quantity("iou_adj", "penalized", "acc", "validation"): "accuracy of the meta classification",
-    Quantity("iou_adj", "penalized", "auroc", "validation"): "AUROC",
-    Quantity("iou_adj", "all", "r2", "validation"): "R² of the meta regression",
-    Quantity("iou_adj", "all", "sigma", "validation"): "σ of its error",
+    "accuracy of the classification": Quantity("iou_adj", "penalized", "acc", "validation"),
+    "AUROC of the classification": Quantity("iou_adj", "penalized", "auroc", "validation"),
+    "R² of the regression": Quantity("iou_adj", "all", "r2", "validation"),
+    "R² of the regression, clipped": Quantity("iou_adj", "all", "r2", "validation", True),
+    "σ of the regression": Quantity("iou_adj", "all", "sigma", "validation"),
 }
 _TITLES = {
     "section 3": "Fingerprint (section 3)",
@@ -52,29 +57,14 @@ _WORDS = {
 }
 
 
-class Cell(NamedTuple):
-    """Our number, the printed one, and their difference, formatted for the page."""
-
-    ours: str
-    printed: str
-    difference: str
-    verdict: str
-
-
-class ComparedTable(NamedTuple):
-    """Rows of cells; ``header`` names the columns after the first."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
-
-
 class Numbers(NamedTuple):
     """The numbers on the page, and reasons why some are missing."""
 
-    #: Run -> description of a number -> the number as text, for the few that matter most.
-    glance: dict[str, dict[str, str]]
-    tables: list[ComparedTable]
+    #: By their titles.
+    tables: dict[str, PrintedTable]
+    #: For runs of the paper's networks on the paper's data: title of a table -> label of a row ->
+    #: name of a column -> our number and the printed one.
+    compared: dict[str, dict[str, dict[str, Comparison]]]
     missing: list[str]
 
 
@@ -90,30 +80,80 @@ def describe_run(run: Run) -> dict[str, Any]:
     }
 
 
-def assign_roles(runs: Sequence[Run]) -> dict[str, Run]:
-    """The paper's network -> the run compared with it: the run of that name, or in order."""
-    if all(run.name in NETWORKS for run in runs) and len({run.name for run in runs}) == len(runs):
-        return {run.name: run for run in runs}
-    return dict(zip(NETWORKS, runs, strict=False))
-
-
 def collect_numbers(runs: Sequence[Run]) -> Numbers:
-    """All numbers of the runs, first at a glance and then table by table next to the printed."""
-    roles = assign_roles(runs)
-    measured = {role: collect(run) for role, run in roles.items()}
-    comparisons = compare(PUBLISHED, measured)
-    glance: dict[str, dict[str, str]] = {run.name: {} for run in roles.values()}
-    for comparison in comparisons:
-        number = comparison.published
-        if number.quantity in _GLANCE and number.place != "table 3":
-            words = _GLANCE[number.quantity]
-            glance[roles[number.network].name][words] = _cell(comparison).ours
-    tables = [
-        _lay_out(title, [c for c in comparisons if c.published.place == place], roles)
-        for place, title in _TITLES.items()
-    ]
-    missing = [f"{roles[role].name}: {text}" for role, m in measured.items() for text in m.missing]
-    return Numbers(glance, tables, missing)
+    """The tables of the paper for these runs, and what can be compared with print."""
+    measured = {name: collect(run) for name, run in name_runs(runs).items()}
+    compared: dict[str, dict[str, dict[str, Comparison]]] = {}
+    for (name, own), run in zip(measured.items(), runs, strict=True):
+        for comparison in compare(PUBLISHED, {paper_network(run.manifest) or "": own}):
+            number = comparison.published
+            target, model, score, part = (_WORDS.get(word, word) for word in number.quantity[:4])
+            label = f"{target}: {score}, {model}" if part else str(number.quantity)
+            row = compared.setdefault(_TITLES[number.place], {})
+            cells = row.setdefault(_WORDS.get(label, label), {})
+            cells[f"{name} {part}".strip()] = comparison
+    tables = {_TITLES[f"table {n}"]: table.lay_out(measured) for n, table in TABLES.items()}
+    missing = [f"{name}: {text}" for name, own in measured.items() for text in own.missing]
+    return Numbers(tables, compared, missing)
+
+
+def score_verdicts(judged: JudgedRun, model: MetaModel | None = None) -> dict[str, Any]:
+    """How good the verdicts of a run are on segments that they were not fitted to.
+
+    Scored are those of a kept model on the whole run, or those of the protocol's fits on their
+    validation halves: without a model, or if it was fitted on this run, whose scores would flatter
+    it. ``aurocs`` [2, splits] are of the verdicts and of the entropy alone, and empty if there are
+    too few segments to tell; the rows of ``classes`` are all together and each that occurs.
+    """
+    run, inner = judged.run, judged.table[judged.table["S_in"] > 0]
+    y, measured = (inner["iou_adj"] == 0).to_numpy(), collect(run)
+    known = {"segments": len(judged.table), "with_interior": len(y), "false_positives": y.sum()}
+    seen = model and all(model.provenance.get(key) == count for key, count in known.items())
+    judge = "protocol" if model is None else "seen" if seen else "model"
+    probability = inner[SCORE_COLUMNS[2]].to_numpy(float)[None]
+    held_out, aurocs, reason = np.ones(probability.shape, bool), np.empty((2, 0)), ""
+    try:
+        if judge == "model":
+            aurocs = auroc(np.stack([probability[0], inner["E"]]), y)[:, None]
+        else:
+            evaluation = evaluate_run(run)
+            probability, held_out = evaluation.judge_held_out()
+            scores = evaluation.classification.tidy().pivot(
+                index=["score", "part", "model"], columns="split", values="value"
+            )
+            aurocs = scores.loc["auroc", "validation"].loc[["penalized", "entropy"]].to_numpy()
+    except InputError as error:
+        held_out, reason = np.zeros(probability.shape, bool), str(error)
+    if min(y.sum(), len(y) - y.sum()) < FEW:
+        aurocs = aurocs[:, :0]
+    groups = np.zeros(len(y), int), inner["class_id"].to_numpy(int) + 1
+    scores = pd.concat([score_groups(probability, y, group, held_out) for group in groups])
+    classes, results = run.classes, run.manifest.results
+    ious = [results.get("miou"), *(results.get("class_iou") or [None] * len(classes))]
+    about = {"name": ["all classes", *classes.names], "colour": ["", *classes.colours]}
+    rows = pd.DataFrame(about | {"iou": np.array(ious, float)}).join(scores)
+    rows = rows.fillna({"n": 0, "positive": 0}).sort_values("n", ascending=False, kind="stable")
+    occurs = (rows["n"] > 0) | rows["iou"].notna() | (rows.index == 0)
+    return {
+        "name": run.name,
+        "images": len(run.done()),
+        "judge": judge,
+        "aurocs": aurocs,
+        "lost": int((aurocs[0] <= aurocs[1]).sum()),
+        "reason": reason,
+        "fits": _compare_fits(measured),
+        "classes": rows[occurs],
+        "absent": rows["name"][~occurs].tolist(),
+    }
+
+
+def _compare_fits(measured: Measured) -> dict[str, list[Value | None]]:
+    """Scores on the validation halves; those of clipped predictions if others extrapolate."""
+    return {
+        name: [measured.values.get(fit._replace(model=m)) for m in (fit.model, "entropy")]
+        for name, fit in _GLANCE.items()
+        if not fit.clipped or any(target == "iou_adj" for target, _ in measured.extrapolating)
+    }
 
 
 def diagnose(run: Run) -> list[tuple[str, str]]:
@@ -141,36 +181,16 @@ def draw_figures(
         except InputError as error:
             reasons.append(f"Figure {number}: {error}")
             continue
-        for path in (path for path in paths if path.suffix == ".png"):
+        names = [run.name for run in runs]
+        shown = [" and ".join(names)] if entry.joint else names
+        pictures = (path for path in paths if path.suffix == ".png")
+        for path, name in zip(pictures, shown, strict=True):
             with Image.open(path, formats=["PNG"]) as picture:
                 width, height = picture.size  # for the space that the page keeps free for it
-            size = {"width": width, "height": height}
-            shown = {"number": number, "caption": entry.caption, "file": path.name}
-            drawn.append({**shown, **size, "content": path.read_bytes()})
+            size = {"width": width, "height": height, "content": path.read_bytes()}
+            about = {"number": number, "run": name, "caption": entry.caption, "file": path.name}
+            drawn.append(about | size)
     return drawn, reasons
-
-
-def _lay_out(title: str, comparisons: Sequence[Comparison], roles: dict[str, Run]) -> ComparedTable:
-    header: dict[str, None] = {}
-    rows: dict[str, list[Cell]] = {}
-    for comparison in comparisons:
-        quantity = comparison.published.quantity
-        run = roles[comparison.published.network]
-        target, model, score, part = (_WORDS.get(word, word) for word in quantity[:4])
-        name = f"{target}: {score}, {model}" if part else _WORDS.get(str(quantity), str(quantity))
-        header.setdefault(f"{run.name} {part}".strip())
-        rows.setdefault(name, []).append(_cell(comparison))
-    return ComparedTable(title, tuple(header), tuple((k, tuple(v)) for k, v in rows.items()))
-
-
-def _cell(comparison: Comparison) -> Cell:
-    number = comparison.published
-    printed = format_number(number.value, number)
-    if comparison.verdict == "missing":
-        return Cell(NOT_AVAILABLE, printed, "", comparison.verdict)
-    difference = format_number(comparison.difference, number, sign="+")
-    ours = format_number(comparison.value.mean, number)
-    return Cell(ours, printed, difference, comparison.verdict)
 
 
 def _say(value: Any) -> str:

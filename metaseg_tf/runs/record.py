@@ -23,8 +23,8 @@ from metaseg_tf.segments.table import check_ground_truth
 
 __all__ = ["Recording", "record"]
 
-#: Images that are held in memory: the one that is measured, and the next one.
-_BACKLOG = 2
+#: Images held in memory, one of them measured. With two a loop as fast as measuring would wait.
+_BACKLOG = 3
 
 
 @contextlib.contextmanager
@@ -73,16 +73,11 @@ def record(
         recording = Recording(run, pool, measured, layout, logits, keep_maps)
         try:
             yield recording
-            recording._loop_waits = True
-            errors = []
-            while recording._pending:
-                try:
-                    recording._collect(0)
-                except InputError as error:
-                    errors.append(error)
-            extraction.write_results(run, measured.void)
-            if errors:
-                raise InputError("; ".join(map(str, errors)))
+            recording._given += 1
+            try:
+                recording._collect(0)
+            finally:
+                extraction.write_results(run, measured.void)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -95,13 +90,13 @@ class Recording:
         self._layout, self._logits = layout, logits
         self._maps_to_keep = keep_maps - len(run.with_maps())
         self._done, self._added, self._pending = run.done(), set(), deque()
-        self._loop_waits = False
+        self._given = 0
 
     def __contains__(self, name: str) -> bool:
         return name in self._done or name in self._added
 
     def add(self, name: str, probs, gt=None, image=None, *, layout=None, logits=None) -> None:
-        """Measure an image in the background; wait first if two are not done yet.
+        """Measure an image in the background; wait first if three are not done yet.
 
         An image that the run holds from an earlier start is passed over. Arrays may be numpy's,
         TensorFlow's, PyTorch's or any with ``__dlpack__`` or ``__array__``, and have a batch axis
@@ -133,26 +128,22 @@ class Recording:
         if name in self._added:
             raise InputError(f"{origin}: expected a name of its own, got it twice; rename one")
         if name not in self._done:
+            self._given += 1
             # The first image gives the number of classes, if it is not known.
-            backlog = 1 if self._run.manifest.n_classes is None else _BACKLOG
-            self._loop_waits = len(self._pending) >= backlog
-            self._collect(backlog - 1)
+            self._collect(0 if self._run.manifest.n_classes is None else _BACKLOG - 1)
             try:
                 sample = self._take(name, probs, gt, image, layout or self._layout)
             except MetaSegError as error:
                 raise type(error)(f"{origin}: {error}") from error
             logits = self._logits if logits is None else logits
             finish = partial(apply_softmax, origin) if logits else np.asarray
-            job = ImageJob(
-                name,
-                origin,
-                load=lambda: sample._replace(probs=finish(sample.probs)),
-                keep_maps=self._maps_to_keep > 0,
-            )
+            job = ImageJob(name, origin, lambda: sample._replace(probs=finish(sample.probs)))
+            job = job._replace(keep_maps=self._maps_to_keep > 0)
             try:
-                self._pending.append((name, self._pool.submit(self._measure, job)))
+                future = self._pool.submit(self._measure, job, self._given)
             except RuntimeError as error:
                 raise RunError(f"{origin}: got after 'with' was left; add it inside") from error
+            self._pending.append((name, future))
             self._maps_to_keep -= 1
         self._added.add(name)
 
@@ -184,22 +175,25 @@ class Recording:
                 )
         return Sample(name, image, probs, gt)
 
-    def _measure(self, job: ImageJob) -> ImageResult:
-        """In the background: with half of the threads, unless the loop waits for it."""
-        threads = None if self._loop_waits else max(1, count_threads() // 2)
+    def _measure(self, job: ImageJob, number: int) -> ImageResult:
+        """In the background: with half of the threads, or with all if the loop is ahead."""
+        threads = None if self._given > number else max(1, count_threads() // 2)
         return extraction.measure_job(job._replace(threads=threads), self._run, self._settings)
 
     def _collect(self, at_most: int) -> None:
-        """Wait until at most so many images are not done; raise the error of one that is."""
+        """Wait until at most so many images are not done; raise the errors of those that are."""
+        errors, manifest = [], self._run.manifest
         while self._pending and (len(self._pending) > at_most or self._pending[0][1].done()):
             name, future = self._pending.popleft()
-            result, manifest = future.result(), self._run.manifest
+            result = future.result()
             if result.error is not None:
                 self._added.discard(name)
-                raise result.error
-            if manifest.n_classes is None:
+                errors.append(result.reason)
+            elif manifest.n_classes is None:
                 manifest.n_classes = result.n_classes
                 self._run.write_manifest()
+        if errors:
+            raise InputError("; ".join(errors))
 
 
 def _to_numpy(what: str, value) -> np.ndarray:
@@ -213,8 +207,8 @@ def _to_numpy(what: str, value) -> np.ndarray:
         array = np.asarray(value) if known else np.from_dlpack(value)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
-            f"{what}: expected an array or a tensor, got {type(value).__name__} that numpy cannot "
-            f"read ({in_one_line(error)}); convert it to a numpy array"
+            f"{what}: expected an array, got {type(value).__name__} that numpy cannot read "
+            f"({in_one_line(error)}); convert it to one"
         ) from error
     array = array[0] if array.ndim == 4 and len(array) == 1 else array
     if array.dtype.name == "bfloat16":

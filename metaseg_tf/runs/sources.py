@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.data.cityscapes import PairSource, find_pairs
-from metaseg_tf.data.photographs import Photograph, find_photographs
+from metaseg_tf.data.classes import ClassTable
+from metaseg_tf.data.masks import find_labelled, open_labelled
+from metaseg_tf.data.photographs import find_photographs
 from metaseg_tf.data.sample import Item, Sample, Source
 from metaseg_tf.errors import NetworkError
 from metaseg_tf.networks.network import (
@@ -22,7 +24,13 @@ from metaseg_tf.networks.network import (
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.segments.dispersion import count_threads
 
-__all__ = ["NetworkSource", "ProcessNetwork", "open_cityscapes", "open_photographs"]
+__all__ = [
+    "NetworkSource",
+    "ProcessNetwork",
+    "open_cityscapes",
+    "open_folders",
+    "open_photographs",
+]
 
 
 class NetworkSource(Source):
@@ -88,7 +96,7 @@ class ProcessNetwork:
 
     def describe(self) -> dict[str, Any]:
         """All that its probabilities depend on; loads the network."""
-        return describe_network(self._source, self.loaded, self._options)
+        return describe_network(self.source, self.loaded, self.options)
 
     @property
     def classes(self) -> int:
@@ -115,24 +123,55 @@ def open_cityscapes(
 ) -> NetworkSource:
     """Images of Cityscapes, chosen by `find_pairs`, seen through a network by `load_network`."""
     pairs = find_pairs(root, split=split, **selection)
-    source = _see(network, PairSource(pairs, split=split), options)
-    if source.n_classes != len(source.classes):
-        raise NetworkError(
-            f"{source.settings['network']}: expected {len(source.classes)} classes as in "
-            f"Cityscapes, got {source.n_classes}; use a network trained on Cityscapes"
-        )
-    return source
+    return _see(_share(network, options), PairSource(pairs, split=split))
 
 
 def open_photographs(
-    network: str, paths: Iterable[str | os.PathLike], options: NetworkOptions = DEFAULTS
+    network: str | ProcessNetwork,
+    paths: Iterable[str | os.PathLike],
+    options: NetworkOptions = DEFAULTS,
 ) -> NetworkSource:
     """Photographs, found by `find_photographs`, seen through a network by `load_network`."""
-    photographs = [Photograph(path) for path in find_photographs(paths)]
-    return _see(network, Source(photographs, {"source": "photographs"}), options)
+    images = Source(find_photographs(paths), {"source": "photographs"})
+    return _see(_share(network, options), images)
 
 
-def _see(network: str | ProcessNetwork, images: Source, options: NetworkOptions) -> NetworkSource:
-    if not isinstance(network, ProcessNetwork):
-        network = ProcessNetwork(network, paper_options(network, options))
-    return NetworkSource(network, images, network.describe())
+def open_folders(
+    network: str | ProcessNetwork,
+    images: str | os.PathLike,
+    masks: str | os.PathLike | None = None,
+    options: NetworkOptions = DEFAULTS,
+    *,
+    classes: ClassTable | None = None,
+    limit: int | None = None,
+    mask_suffix: str = "",
+    **code,
+) -> NetworkSource:
+    """Images of a folder, at most ``limit``, with their masks, seen through a network.
+
+    Without ``masks``, they have no ground truth. Images and masks are paired by `find_labelled`;
+    ``classes`` names them, and further options are those of `open_labelled`. Raises what these and
+    `load_network` raise, and NetworkError if the network is not of these classes.
+    """
+    if masks is None:
+        photographs, shared = find_photographs([images])[:limit], _share(network, options)
+        return _see(shared, Source(photographs, {"source": "photographs"}, classes=classes))
+    pairs, shared = find_labelled(images, masks, mask_suffix)[:limit], _share(network, options)
+    code["mask_suffix"] = mask_suffix
+    return _see(shared, open_labelled(pairs, shared.classes, classes, **code))
+
+
+def _share(network: str | ProcessNetwork, options: NetworkOptions) -> ProcessNetwork:
+    if isinstance(network, ProcessNetwork):
+        return network
+    return ProcessNetwork(network, paper_options(network, options))
+
+
+def _see(network: ProcessNetwork, images: Source) -> NetworkSource:
+    settings = network.describe()
+    if images.classes is not None and len(images.classes) != network.classes:
+        raise NetworkError(
+            f"{settings['network']}: expected {len(images.classes)} classes, as the images' class "
+            f"table has, got {network.classes}; take a network of these classes, or its own table"
+        )
+    return NetworkSource(network, images, settings)

@@ -189,6 +189,8 @@ class LocalFolder(_Place):
                 file = opened.enter_context(open(self.path / _LOCK, "a+b", buffering=0))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Processes that are forked meanwhile, such as a DataLoader's, share the open file.
+                opened.callback(fcntl.flock, file, fcntl.LOCK_UN)
             except BlockingIOError as error:
                 owner = " ".join(os.pread(file.fileno(), 200, 0).decode(errors="replace").split())
                 raise RunError(

@@ -296,15 +296,13 @@ def _raise_not_a_distribution(probs: np.ndarray) -> None:
     if probs.min() < 0:
         raise InputError(
             f"probs: expected values in [0, 1], got {probs.min():.6g}; "
-            "apply softmax to the logits first, or record or read them by logits=True (--logits)"
+            "apply softmax to the logits first, or say logits=True (--logits)"
         )
     if _sums_to_one(probs, 0):
         raise channels_first(probs.shape)
     total = probs.sum(-1, dtype=np.float64)
     row, column = np.unravel_index(np.abs(total - 1).argmax(), total.shape)
-    advice = (
-        "apply softmax over the last axis first, or give logits as such: logits=True (--logits)"
-    )
+    advice = "apply softmax over the last axis first, or say logits=True (--logits)"
     if probs.max() <= 1:
         advice = "give each pixel one distribution over all classes; several sigmoids give none"
     raise InputError(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from metaseg_tf.data.classes import VOID
+from metaseg_tf.data.classes import VOID, check_class_ids
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.segments.columns import check_convention, class_columns, columns
 from metaseg_tf.segments.components import Spans, find_interior, label_components
@@ -186,30 +186,7 @@ def check_ground_truth(
         )
     if gt.dtype.kind not in "uib":
         raise InputError(f"gt: expected integer class ids, got {gt.dtype}; convert it")
-    gt = gt.astype(np.uint8) if gt.dtype.kind == "b" else gt
-    first, n_classes = int(reduce_zero_label), shape[-1]
-    counted = f"{first}..{n_classes - 1 + first}"
-    reduce = "if 0 is void and 1 the first class, use reduce_zero_label=True (--reduce-zero-label)"
-    if first <= void < n_classes + first:
-        raise InputError(
-            f"void: expected an id outside the classes {counted}, got {void}; "
-            f"{'255 is usual' if void or first else reduce}"
-        )
-    is_void = gt == void
-    if reduce_zero_label:
-        is_void |= gt == 0
-    unknown = ((gt < first) | (gt >= n_classes + first)) & ~is_void
-    if unknown.any():
-        ids = np.unique(gt[unknown])
-        shown = ", ".join(map(str, ids[:5])) + (", ..." if len(ids) > 5 else "")
-        advice = "map the label ids to train ids first"
-        if len(ids) == 1 and ids[0] == -1:
-            advice = "use void=-1 (--void -1) if that is void, or map the ids to train ids first"
-        elif len(ids) == 1 and ids[0] == n_classes:
-            advice += f"; {reduce}"
-        raise InputError(f"gt: expected ids {counted} or {void} (void), got {shown}; {advice}")
-    gt = gt - first if first else gt
-    return np.where(is_void, np.uint8(VOID), gt).astype(np.uint8, copy=False)
+    return check_class_ids(gt, shape[-1], void, reduce_zero_label)
 
 
 class _SpanSums(NamedTuple):

@@ -152,3 +152,17 @@ def test_separable_outcomes_are_logged(caplog):
 def test_targets_are_two():
     with pytest.raises(InputError, match="target: expected one of iou, iou_adj"):
         fit_regression(build_design(make_table(50)), "ios")
+
+
+def test_held_out_verdicts_have_the_validation_scores(evaluation):
+    probability, held_out = evaluation.judge_held_out()
+    false_positive = ~evaluation.design.y
+    rows = evaluation.classification.tidy().query(
+        "model == 'penalized' and score == 'auroc' and part == 'validation'"
+    )
+    areas = [
+        roc_auc_score(false_positive[held], p[held])
+        for p, held in zip(probability, held_out, strict=True)
+    ]
+    np.testing.assert_allclose(areas, rows["value"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(1 - probability[0], evaluation.classification.probability)

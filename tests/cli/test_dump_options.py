@@ -147,7 +147,7 @@ def test_keys_that_name_nothing_are_refused(refused, tmp_path, keys, said):
 def test_options_of_dumps_are_refused_with_a_network(refused, tmp_path, option):
     words = ("--network", "mobilenetv2", "--cityscapes", tmp_path, "--out", tmp_path / "run")
     said = refused("extract", *words, *option)
-    assert said.startswith(f"metaseg-tf: {option[0]}: expected --softmax FOLDER with it")
+    assert said.startswith(f"metaseg-tf: {option[0]}: expected --softmax ")
 
 
 @pytest.mark.parametrize("verb", [["extract"], ["predict", "model.json"]])
@@ -216,8 +216,24 @@ def test_classes_without_names_are_numbered(plain):
     assert plain.classes.names == ("class 0", "class 1", "class 2", "class 3", "class 4")
 
 
-def test_names_belong_to_dumps(metaseg, tmp_path):
+def test_classes_of_cityscapes_have_names(refused, tmp_path):
     words = ("--network", "demo_xception", "--cityscapes", tmp_path, "--out", tmp_path / "XC")
-    code, _, message = metaseg("extract", *words, "--classes", "cityscapes")
+    said = refused("extract", *words, "--classes", "cityscapes")
+    assert "--classes: expected --softmax or --images with it" in said
+
+
+@pytest.mark.parametrize(
+    "option", [["--split", "val"], ["--city", "ulm"], ["--images", "."], ["--masks", "."]]
+)
+def test_options_of_other_data_are_refused_with_dumps(refused, tmp_path, option):
+    said = refused("extract", "--softmax", tmp_path, "--out", tmp_path / "run", *option)
+    assert said.startswith(f"metaseg-tf: {option[0]}: expected ")
+
+
+def test_cityscapes_named_by_the_environment_is_no_option(metaseg, tmp_path, monkeypatch):
+    monkeypatch.setenv("METASEG_TF_CITYSCAPES", str(tmp_path))
+    words = ("extract", "--softmax", write(tmp_path / "a"), "--out", tmp_path / "run")
+    assert metaseg(*words)[0] == 0
+    code, _, said = metaseg(*words, "--cityscapes", tmp_path)
     assert code == 2
-    assert "expected --classes only with --softmax" in message
+    assert "--cityscapes: expected --network NAME alone" in said

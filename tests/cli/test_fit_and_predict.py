@@ -122,6 +122,27 @@ def test_a_prediction_goes_on_where_it_stopped(metaseg, made, tmp_path):
     assert not (out / "trusted").exists()
 
 
+def test_maps_are_kept_and_made_later(metaseg, made, tmp_path):
+    dumps, out = write_dumps(tmp_path / "new", (20, 21)), tmp_path / "out"
+    words = ("predict", made / "model.json", "--softmax", dumps, "--out", out, "--keep-maps")
+    metaseg(*words, 1)
+    judged = (out / "judged.csv").read_text()
+    assert run.Run(out).with_maps() == {"s20"}
+    assert "1 images judged" in metaseg(*words, "all")[1]
+    assert run.Run(out).with_maps() == {"s20", "s21"}
+    assert (out / "judged.csv").read_text() == judged
+    probs, _ = make_scene(seed=21, n_classes=5)
+    maps, judgement = (
+        run.Run(out).load_maps("s21"),
+        judge_image(load_model(made / "model.json"), probs),
+    )
+    assert maps.gt is None
+    assert np.array_equal(maps.pred, judgement.pred)
+    assert np.array_equal(maps.segments, judgement.segments)
+    assert np.allclose(maps.entropy, judgement.entropy, atol=1 / 500)
+    assert (out / "model.json").read_text() == (made / "model.json").read_text()
+
+
 def test_other_settings_are_refused(metaseg, refused, made, tmp_path):
     words = ("predict", made / "model.json", "--softmax", made / "dumps", "--out", tmp_path / "out")
     metaseg(*words)
@@ -180,8 +201,8 @@ def test_workers_write_what_one_process_writes(metaseg, made, photographs, tmp_p
     assert "4 images judged" in output
     here, there = (contents_of(tmp_path / name) for name in ("here", "there"))
     assert here == there
-    # A run.json, three tables of all, and a table and two pictures of each image.
-    assert len(here) == 1 + 3 + 4 * 3
+    # A run.json, the model, three tables of all, and a table, two pictures and maps of each image.
+    assert len(here) == 2 + 3 + 4 * 4
 
 
 def contents_of(folder):

@@ -73,7 +73,7 @@ def test_tables_are_read_as_people_write_them(tmp_path, file, text):
 
 
 def test_a_built_in_table_goes_by_its_name():
-    assert load_classes("cityscapes") is CITYSCAPES
+    assert load_classes("cityscapes") == CITYSCAPES
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 def test_folders_and_files_are_taken_once_and_in_order(folder):
     found = find_photographs([folder / "c.JPEG", folder])
-    assert [path.name for path in found] == ["c.JPEG", "a.jpg", "b_leftImg8bit.png"]
+    assert [photo.path.name for photo in found] == ["c.JPEG", "a.jpg", "b_leftImg8bit.png"]
 
 
 def test_suffixes_count_in_any_case_and_what_is_left_out_is_said(tmp_path, caplog):
@@ -30,7 +30,7 @@ def test_suffixes_count_in_any_case_and_what_is_left_out_is_said(tmp_path, caplo
         assert read_photograph(tmp_path / name).shape == (8, 8, 3)
     (tmp_path / "._a.jpg").write_bytes(b"\0\5\x16\7Mac OS X")
     (tmp_path / "notes.txt").touch()
-    assert [path.name for path in find_photographs([tmp_path])] == names
+    assert [photo.path.name for photo in find_photographs([tmp_path])] == names
     (said,) = caplog.messages
     assert "1 .txt" in said
 

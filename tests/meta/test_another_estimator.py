@@ -1,6 +1,7 @@
 """Boosted trees, added as docs/extending.md says, from the fit to the verdicts on an image."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,6 +134,13 @@ def test_it_is_chosen_scored_kept_and_judges(model, tmp_path):
     assert len(judged) > 1
     assert judged["false_positive_probability"].between(0, 1).all()
     assert judged.equals(again)
+
+
+def test_what_has_no_exact_explanation_gives_none(model, table):
+    explained = model.explain(table)
+    assert explained.shape == (len(table), 0)
+    mixed = replace(model, regressor=fit_meta_model(table, protocol=FAST).regressor)
+    assert set(mixed.explain(table).columns.levels[0]) == {"iou_adj_linear"}
 
 
 def test_linear_models_are_kept_without_a_name(table, tmp_path):

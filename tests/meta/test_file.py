@@ -24,6 +24,7 @@ from metaseg_tf.errors import (
 from metaseg_tf.meta import MetaModel, load_model, save_model
 from metaseg_tf.meta import file as model_file
 from metaseg_tf.meta.model import Verdict
+from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import METRIC_COLUMNS, class_columns
 
 
@@ -208,3 +209,16 @@ def test_a_pipe_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "model.json")
     with pytest.raises(DataFormatError, match="regular file"):
         load_model(tmp_path / "model.json")
+
+
+def test_a_judged_folder_keeps_its_model(saved, tmp_path):
+    model = load_model(saved)
+    run = Run.create(tmp_path / "judged", {"model": model_file.compute_digest(model)})
+    with pytest.raises(InputError, match="--keep-maps 20") as caught:
+        model_file.load_kept(run)
+    check_line(caught.value)
+    model_file.keep_model(run, model)
+    assert model_file.to_json(model_file.load_kept(run)) == model_file.to_json(model)
+    model_file.keep_model(run, replace(model, mean=model.mean + 1))
+    with pytest.raises(InputError, match="none or another"):
+        model_file.load_kept(run)

@@ -106,6 +106,44 @@ def test_segments_without_interior_get_what_such_segments_had(model, table):
     assert np.allclose(scores["false_positive_probability"], (small["iou_adj"] == 0).mean())
 
 
+def test_explanations_add_up_to_the_verdicts(model, without_truth):
+    fresh = without_truth[0]
+    explained, scores = model.explain(fresh), model.score(fresh)
+    inside = fresh["S_in"] > 0
+    sums = {
+        verdict: explained[verdict][inside].sum(axis=1) for verdict in explained.columns.levels[0]
+    }
+    np.testing.assert_allclose(sums["iou_adj_linear"], scores["iou_adj_linear"][inside], atol=1e-9)
+    np.testing.assert_allclose(
+        expit(sums["false_positive_log_odds"]),
+        scores["false_positive_probability"][inside],
+        atol=1e-9,
+    )
+    assert list(explained.index) == list(fresh.index)
+    assert explained[~inside].isna().all(axis=None)
+    for verdict in sums:
+        entries = ["base", *(c for c in model.columns if not c.startswith("cprob")), "class"]
+        assert list(explained[verdict]) == entries
+
+
+def test_an_explanation_by_hand(model, without_truth):
+    row = without_truth[0].query("S_in > 0").iloc[3:4]
+    x = (row[list(model.columns)].to_numpy(float)[0] - model.mean) / model.scale
+    parts = dict(zip(model.columns, x * model.regressor.coef_, strict=True))
+    got = model.explain(row)["iou_adj_linear"].iloc[0]
+    assert got["base"] == model.regressor.intercept_
+    assert got["D_in"] == pytest.approx(parts["D_in"])
+    assert got["class"] == pytest.approx(sum(parts[f"cprob{j}"] for j in range(5)))
+    log_odds = model.explain(row)["false_positive_log_odds"].iloc[0]
+    assert log_odds["E"] == pytest.approx(-(x * model.classifier.coef_)[model.columns.index("E")])
+
+
+def test_explaining_nothing_and_what_cannot_be_judged(model):
+    assert model.explain(make_table(0, n_classes=5)).empty
+    with pytest.raises(InputError, match="NaN"):
+        model.explain(make_table(5, n_classes=5).assign(E=np.nan))
+
+
 def test_aliased_columns_get_no_say_in_the_regression(model, without_truth):
     fresh = without_truth[0]
     noisy = fresh.assign(S_rel=fresh["S_rel"] * (1 + 1e-5))

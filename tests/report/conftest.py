@@ -1,7 +1,7 @@
 """Two small runs with maps, and their page."""
 
 import pytest
-from mapped_runs import make_run
+from mapped_runs import make_judged, make_run
 
 from metaseg_tf.report import overview, page
 
@@ -22,3 +22,15 @@ def page_path(runs):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(overview, "FIGURES", {3: overview.FIGURES[3]})
         return page.write_report(runs)
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory):
+    """Four judged scenes, of which three keep their maps."""
+    return make_judged(tmp_path_factory.mktemp("judged") / "drive", range(4), keep=3)
+
+
+@pytest.fixture(scope="session")
+def judged_path(judged):
+    """The page of the judged scenes, of which two can be explored."""
+    return page.write_report([judged], images=2)

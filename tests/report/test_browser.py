@@ -1,11 +1,15 @@
 """The page in a real browser: Chromium through playwright, where both are installed."""
 
+import csv
+import io
+import json
 import shutil
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import numpy as np
 import pytest
-from mapped_runs import make_run
+from mapped_runs import make_judged, make_run
 
 from metaseg_tf.report import overview
 from metaseg_tf.report.explorer import choose_images, judge_run
@@ -63,9 +67,12 @@ def browser():
 
 
 @contextmanager
-def opened(browser, path, viewport=WIDE):
-    """A page opened from disk, and the list of what it says on the console."""
-    page, said = browser.new_page(viewport=viewport), []
+def opened(browser, path, viewport=WIDE, *, link="", script="", **options):
+    """A page opened from disk, at a link, and the list of what it says on the console.
+
+    Each has a storage of its own; ``script`` runs before those of the page.
+    """
+    page, said = browser.new_page(viewport=viewport, **options), []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("requestfailed", lambda request: said.append(request.url))
@@ -74,7 +81,8 @@ def opened(browser, path, viewport=WIDE):
         " event => violations.push("
         "[event.effectiveDirective, event.blockedURI.split('/').slice(0, 3).join('/')]));"
     )
-    page.goto(path.as_uri())
+    page.add_init_script(script)
+    page.goto(path.as_uri() + link)
     settle(page)
     yield page, said
     page.close()
@@ -350,6 +358,34 @@ def test_the_scatter_by_keyboard(page):
     assert page.locator("#point").get_attribute("data-segment") == str(worst)
 
 
+@wide_and_narrow
+def test_the_table_by_class_is_sorted_by_a_click(page):
+    table = page.locator("table.sortable").first
+    assert table.locator("tbody").nth(0).inner_text().startswith("all classes")
+    rows = table.locator("tbody").nth(1).locator("tr")
+    count = rows.count()
+
+    def column(number):
+        texts = rows.locator(":scope > *").all_inner_texts()[number :: len(table_head)]
+        return [float("nan") if t == "n/a" else float(t.split("%")[0].split()[0]) for t in texts]
+
+    table_head = table.locator("thead th").all_inner_texts()
+    segments = column(1)
+    assert segments == sorted(segments, reverse=True)
+    for number in (2, 3):
+        for order in ("descending", "ascending"):
+            table.locator("thead button").nth(number).click()
+            assert table.locator("[aria-sort]").get_attribute("aria-sort") == order
+            shown = np.array(column(number))
+            numbers = shown[~np.isnan(shown)]
+            assert np.isnan(shown[len(numbers) :]).all()
+            assert (np.diff(numbers) * (-1 if order == "descending" else 1) >= 0).all()
+    table.locator("thead button").first.click()
+    names = rows.locator("th").all_inner_texts()
+    assert names == sorted(names)
+    assert len(names) == count
+
+
 def test_all_controls_have_names(page):
     nameless = page.evaluate(
         "() => [...document.querySelectorAll('button, select, input')]"
@@ -357,3 +393,348 @@ def test_all_controls_have_names(page):
         ".map(e => e.outerHTML)"
     )
     assert nameless == []
+
+
+@pytest.fixture
+def judged_page(request, browser, judged_path):
+    """The page of judged images, which says nothing on the console."""
+    with opened(browser, judged_path, getattr(request, "param", WIDE)) as (page, said):
+        yield page
+        settle(page)
+        assert said == []
+
+
+both_widths = pytest.mark.parametrize(
+    "judged_page", [WIDE, PHONE], indirect=True, ids=["wide", "phone"]
+)
+
+
+def listed(page):
+    """Numbers of the segments in the list, in order."""
+    rows = page.locator("#list tbody tr")
+    return [int(number) for number in rows.evaluate_all("all => all.map(r => r.dataset.segment)")]
+
+
+@pytest.fixture(scope="module")
+def verdicts(judged):
+    """The judged segments of the image that the page shows first, by number."""
+    one = judge_run(judged)
+    table = one.table[one.table["image"] == choose_images([one], 1)[0][0]]
+    loss = table["S"] * (1 - table["iou_adj_predicted"])
+    return table.assign(loss=loss).set_index("segment")
+
+
+@both_widths
+def test_judged_images_are_shown_without_truth(judged_page, verdicts):
+    layers = judged_page.locator("#layers input").evaluate_all("all => all.map(i => i.value)")
+    assert layers == [layer for layer in LAYERS if layer not in ("truth", "true")]
+    assert judged_page.locator("#numbers, #figures, #diagnostics").count() == 0
+    assert "True" not in judged_page.locator("#list thead").inner_text()
+    name, loss = judged_page.locator("#image option").first.inner_text().split(" (")
+    assert name == verdicts["image"].iloc[0]
+    assert float(loss.split("%")[0]) == pytest.approx(
+        100 * verdicts["loss"].sum() / verdicts["S"].sum(), abs=0.06
+    )
+    expected = verdicts.sort_values(["loss", "S"], ascending=False, kind="stable").index[:5]
+    assert listed(judged_page)[:5] == expected.tolist()
+
+
+@both_widths
+def test_judged_images_fit_the_screen(judged_page):
+    """Nor need the list be moved from side to side, whatever is chosen."""
+    judged_page.locator("#list tbody tr").nth(1).click()
+    for element in ("document.documentElement", "document.getElementById('listed')"):
+        assert judged_page.evaluate(f"{element}.scrollWidth <= {element}.clientWidth")
+
+
+@pytest.mark.parametrize(
+    ("act", "keep"),
+    [
+        (lambda p: set_slider(p, "threshold", 0.4), lambda t: t["iou_adj_predicted"] <= 0.4),
+        (lambda p: set_slider(p, "smallest", 1), lambda t: t["S"] >= 10),
+        (lambda p: p.select_option("#class", "2"), lambda t: t["class_id"] == 2),
+        (
+            lambda p: p.select_option("#verdict", "doubtful"),
+            lambda t: t["false_positive_probability"] >= 0.5,
+        ),
+        (
+            lambda p: p.select_option("#verdict", "trusted"),
+            lambda t: t["false_positive_probability"] < 0.5,
+        ),
+        (lambda p: p.check("#interior"), lambda t: t["S_in"] > 0),
+    ],
+    ids=["threshold", "size", "class", "doubtful", "trusted", "interior"],
+)
+def test_filters_act_on_picture_and_list_alike(judged_page, verdicts, act, keep):
+    act(judged_page)
+    settle(judged_page)
+    kept = verdicts[keep(verdicts)]
+    assert 0 < len(kept) < len(verdicts)
+    shown = judged_page.evaluate("metaseg.explorer.visible().map(s => s.segment)")
+    assert shown == kept.index.tolist()
+    assert set(listed(judged_page)) <= set(kept.index)
+    assert len(listed(judged_page)) == min(len(kept), 100)
+    hidden = verdicts["S"].sum() - kept["S"].sum()
+    assert overlay_colours(judged_page)[1] == hidden
+    judged_page.locator("#reset").click()
+    settle(judged_page)
+    assert len(judged_page.evaluate("metaseg.explorer.visible()")) == len(verdicts)
+
+
+@pytest.mark.parametrize(
+    ("order", "column", "rising"),
+    [
+        ("judged", "iou_adj_predicted", True),
+        ("false", "false_positive_probability", False),
+        ("size", "S", False),
+    ],
+)
+def test_the_list_comes_in_other_orders(judged_page, verdicts, order, column, rising):
+    judged_page.select_option("#order", order)
+    values = verdicts.loc[listed(judged_page), column].to_numpy()
+    assert np.all(np.diff(values if rising else -values) >= -1e-9)
+
+
+def test_marks_are_given_kept_and_taken_away(judged_page, browser):
+    rows = judged_page.locator("#list tbody tr")
+    rows.nth(0).click()
+    judged_page.locator("#details .mark.wrong").click()
+    judged_page.locator("#stage").focus()
+    judged_page.keyboard.press("ArrowRight")
+    judged_page.keyboard.press("d")
+    assert judged_page.locator("#list .chosen").inner_text().split("\t")[-2] == "doubt"
+    for place in (3, 4):
+        rows.nth(place).locator("input").check()
+    assert judged_page.locator("#ticked").inner_text() == "2 selected"
+    judged_page.locator("#mark-ticked .trust").click()
+    marks = ["wrong class", "doubt", "", "trust", "trust"]
+    assert [rows.nth(i).locator("td").nth(7).inner_text() for i in range(5)] == marks
+    judged_page.reload()
+    settle(judged_page)
+    assert [rows.nth(i).locator("td").nth(7).inner_text() for i in range(5)] == marks
+    judged_page.select_option("#marked", "trust")
+    assert rows.count() == 2
+    judged_page.select_option("#marked", "none")
+    assert marks[0] not in judged_page.locator("#list tbody").inner_text()
+    judged_page.locator("#reset").click()
+    rows.nth(1).click()
+    judged_page.locator("#stage").focus()
+    judged_page.keyboard.press("d")
+    assert rows.nth(1).locator("td").nth(7).inner_text() == ""
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+def test_marked_segments_are_exported(judged_page, verdicts, suffix):
+    rows = judged_page.locator("#list tbody tr")
+    for place, key in enumerate("tw"):
+        rows.nth(place).click()
+        judged_page.locator("#stage").focus()
+        judged_page.keyboard.press(key)
+    with judged_page.expect_download() as download:
+        judged_page.locator(f"#export-{suffix}").click()
+    assert download.value.suggested_filename == f"drive segments.{suffix}"
+    with open(download.value.path(), newline="") as file:
+        found = list(csv.DictReader(file)) if suffix == "csv" else json.load(file)
+    assert {row["mark"] for row in found} == {"trust", "wrong class"}
+    for row in found:
+        expected = verdicts.loc[int(row["segment"])]
+        assert row["image"] == expected["image"]
+        assert row["class_name"] == f"kind {row['class_id']} of things"
+        assert int(row["area"]) == expected["S"]
+        for name in ("top", "left", "bottom", "right", "iou_adj_predicted", "iou_adj_linear"):
+            assert float(row[name]) == pytest.approx(expected[name], rel=1e-4)
+        assert "iou_adj" not in row
+
+
+def test_exported_names_are_no_formulas(judged_page):
+    text = judged_page.evaluate(
+        "() => { const run = metaseg.runs[0]; run.images[0].name = '=1+1,\"x\"';"
+        " return metaseg.marks.toText(run, [run.images[0].segments[0]], 'csv'); }"
+    )
+    assert next(csv.DictReader(io.StringIO(text)))["image"] == '\'=1+1,"x"'
+
+
+def test_without_storage_marks_last_until_the_page_is_closed(browser, judged_path):
+    refuse = "Object.defineProperty(window, 'localStorage', { get() { throw new Error('no') } });"
+    with opened(browser, judged_path, script=refuse) as (page, said):
+        page.locator("#list tbody tr").first.click()
+        page.locator("#details .mark.doubt").click()
+        assert "export them" in page.locator("#marks-status").inner_text()
+        assert page.locator("#list .chosen td").nth(7).inner_text() == "doubt"
+        assert said == []
+
+
+def test_a_link_leads_to_its_segment_and_back(judged_page, browser, judged_path):
+    rows = judged_page.locator("#list tbody tr")
+    first, second = listed(judged_page)[:2]
+    rows.nth(0).click()
+    rows.nth(1).click()
+    link = judged_page.locator("#details a").get_attribute("href")
+    image = judged_page.evaluate("metaseg.runs[0].images[0].name")
+    assert link == f"#drive/{quote(image)}/{second}"
+    judged_page.go_back()
+    wait_until(judged_page, f"metaseg.explorer.state.selected?.segment === {first}")
+    judged_page.go_forward()
+    wait_until(judged_page, f"metaseg.explorer.state.selected?.segment === {second}")
+    judged_page.locator("#next-image").click()
+    wait_until(judged_page, "location.hash.split('/').length === 2")
+    judged_page.go_back()
+    wait_until(judged_page, f"metaseg.explorer.state.selected?.segment === {second}")
+    with opened(browser, judged_path, link=link) as (page, said):
+        assert page.evaluate("metaseg.explorer.state.selected.segment") == second
+        assert page.locator("#list .chosen").get_attribute("data-segment") == str(second)
+        assert said == []
+
+
+def test_the_link_can_be_copied(browser, judged_path):
+    with opened(browser, judged_path, permissions=["clipboard-read", "clipboard-write"]) as (
+        page,
+        _,
+    ):
+        page.locator("#list tbody tr").first.click()
+        page.locator("#copy").click()
+        sync_api.expect(page.locator("#details [role=status]")).to_have_text("copied")
+        assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
+def test_a_link_to_what_is_not_here_says_what_to_do(browser, judged, judged_path):
+    shown = choose_images([judge_run(judged)], 3)[0]
+    for name, words in (
+        (shown[2], f"with --image='{shown[2]}'"),
+        ("street 3" if "street 3" not in shown else "street 2", "--keep-maps all"),
+        ("nowhere", "no such image"),
+    ):
+        with opened(browser, judged_path, link=f"#drive/{quote(name)}/1") as (page, said):
+            assert words in page.locator("#link-status").inner_text()
+            assert page.locator("#list tbody tr").count() > 0
+            assert said == []
+
+
+@both_widths
+def test_dots_without_their_image_say_how_to_include_it(judged_page):
+    outside = judged_page.evaluate(
+        "metaseg.scatter.ranked().filter(i => metaseg.scatter.segment(i).image > 1)"
+    )
+    assert outside
+    judged_page.locator("#points").focus()
+    ranked = judged_page.evaluate("metaseg.scatter.ranked()")
+    for _ in range(1 + ranked.index(outside[0])):
+        judged_page.keyboard.press("ArrowRight")
+    assert "metaseg-tf report with --image='street" in judged_page.locator("#include").inner_text()
+    assert judged_page.locator("#point .bar b").count() == 1
+    inside = next(i for i in ranked if i not in outside)
+    x, y = judged_page.evaluate("i => metaseg.scatter.position(i)", inside)
+    judged_page.locator("#points").click(position={"x": x, "y": y})
+    wait_until(judged_page, "metaseg.explorer.state.selected !== null")
+
+
+@pytest.mark.parametrize("verdict", ["iou_adj_linear", "false_positive_log_odds"])
+def test_the_explanation_adds_up(judged_page, judged, verdicts, verdict):
+    judged_page.check("#interior")
+    judged_page.locator("#list tbody tr").nth(2).click()
+    number = listed(judged_page)[2]
+    if verdict != "iou_adj_linear":
+        judged_page.locator("#details .choice button").nth(1).click()
+    why = judged_page.locator(f"#details [data-verdict={verdict}]")
+    values = [
+        float(text.replace("−", "-").replace("+", ""))
+        for text in why.locator("b").all_inner_texts()
+    ]
+    explained = judge_run(judged).model.explain(verdicts.loc[[number]])[verdict].iloc[0]
+    assert values[-1] == pytest.approx(explained.sum(), abs=0.006)
+    assert sum(values[:-1]) == pytest.approx(values[-1], abs=0.05)
+    largest = explained.drop("base").abs().sort_values(ascending=False)
+    assert np.abs(values[1:7]) == pytest.approx(largest.to_numpy()[:6], abs=0.006)
+    assert values[7] == pytest.approx(explained.sum() - sum(values[:7]), abs=0.05)
+
+
+def test_what_has_no_interior_is_explained_in_words(judged_page, verdicts):
+    number = verdicts.index[verdicts["S_in"] == 0][0]
+    judged_page.evaluate(f"metaseg.explorer.open(0, 0, {number})")
+    wait_until(judged_page, f"metaseg.explorer.state.selected?.segment === {number}")
+    assert "no interior" in judged_page.locator("#details").inner_text()
+    assert judged_page.locator("#details .why").count() == 0
+
+
+def test_colours_of_classes_are_the_same_everywhere(judged_page, judged):
+    maps = judged.load_maps(judged_page.evaluate("metaseg.runs[0].images[0].name"))
+    judged_page.locator("#layers input[value=prediction]").check()
+    settle(judged_page)
+    painted = judged_page.evaluate(
+        "() => { const c = document.getElementById('overlay');"
+        " return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"
+    )
+    painted = np.array(painted).reshape(*maps.pred.shape, 4)[..., :3]
+    assert np.array_equal(painted, judged.classes.palette[maps.pred])
+    colours = {
+        name: tuple(map(int, colour.split("(")[1].rstrip(")").split(",")))
+        for place in ("#legend .class", "#list .name")
+        for name, colour in judged_page.locator(place).evaluate_all(
+            "all => all.map(e => [e.textContent,"
+            " getComputedStyle(e.querySelector('.swatch')).backgroundColor])"
+        )
+    }
+    palette = dict(
+        zip(judged.classes.names, map(tuple, judged.classes.palette.tolist()), strict=True)
+    )
+    assert colours == palette
+
+
+def test_a_class_of_the_legend_is_shown_alone(judged_page, verdicts):
+    judged_page.locator("#layers input[value=prediction]").check()
+    button = judged_page.locator("#legend .class").first
+    name = button.inner_text()
+    button.click()
+    settle(judged_page)
+    largest = verdicts.groupby("class_id")["S"].sum().idxmax()
+    assert name == f"kind {largest} of things"
+    assert judged_page.locator("#class").input_value() == str(largest)
+    assert overlay_colours(judged_page)[0] == 2
+
+
+def test_two_fingers_zoom(browser, judged_path):
+    with opened(browser, judged_path, PHONE, has_touch=True) as (page, said):
+        page.locator("#stage").scroll_into_view_if_needed()
+        box = page.locator("#outline").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        touch = page.context.new_cdp_session(page)
+
+        def send(kind, apart):
+            places = [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
+            points = [] if kind == "touchEnd" else places
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        send("touchStart", 20)
+        for apart in (25, 30, 40, 60):
+            send("touchMove", apart)
+        send("touchEnd", 60)
+        assert page.evaluate("metaseg.explorer.view.zoom()") == pytest.approx(3, rel=0.05)
+        assert page.evaluate("visualViewport.scale") == 1
+        assert page.locator("#details").get_attribute("data-segment") in (None, "")
+        assert said == []
+
+
+def test_the_wheel_zooms_with_the_control_key_only(judged_page):
+    judged_page.locator("#stage").scroll_into_view_if_needed()
+    judged_page.locator("#outline").hover()
+    judged_page.mouse.wheel(0, -10)
+    assert judged_page.evaluate("metaseg.explorer.view.zoom()") == 1
+    judged_page.keyboard.down("Control")
+    judged_page.mouse.wheel(0, -100)
+    judged_page.keyboard.up("Control")
+    wait_until(judged_page, "metaseg.explorer.view.zoom() > 1")
+
+
+@pytest.mark.parametrize("n_classes", [2, 150])
+def test_few_and_many_classes(browser, tmp_path, n_classes):
+    run = make_judged(tmp_path / "drive", [0], n_classes=n_classes)
+    occurring = len(np.unique(run.load_maps("street 0").pred))
+    assert occurring > min(n_classes - 1, 30)
+    with opened(browser, write_report([run]), PHONE) as (page, said):
+        page.locator("#layers input[value=prediction]").check()
+        settle(page)
+        assert page.locator("#legend .swatch").count() == occurring
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.locator("#list tbody tr").first.click()
+        assert page.locator("#details .why li, #details .hint").count() > 0
+        assert said == []

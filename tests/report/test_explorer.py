@@ -70,10 +70,34 @@ def test_rows_say_what_the_table_says():
     table = judged_table()
     rows = explorer.list_segments(table)
     for row, (_, expected) in zip(rows, table.iterrows(), strict=True):
-        for name, value in zip(explorer.row_columns(table), row, strict=True):
+        for name, value in zip(explorer.ROW_COLUMNS, row, strict=True):
             assert (value is None) == np.isnan(expected[name])
             assert value is None or value == pytest.approx(expected[name], rel=1e-4)
     assert isinstance(rows[0][0], int)
+
+
+def test_points_without_truth_have_none():
+    packed = explorer.pack_points(judged_table().drop(columns=["iou", "iou_adj"]), ["town_000000"])
+    assert "iou_adj" not in packed
+    assert unpack(packed["false_positive"]).min() >= 0
+
+
+def test_rows_without_truth_have_none():
+    row = explorer.list_segments(judged_table().drop(columns=["iou", "iou_adj"]))[0]
+    shown = dict(zip(explorer.ROW_COLUMNS, row, strict=True))
+    assert shown["iou"] is shown["iou_adj"] is None
+    assert isinstance(shown["S"], int)
+
+
+def test_explanations_come_back(judged):
+    one = explorer.judge_run(judged)
+    rows = one.table[one.table["image"] == "street 1"]
+    explained = one.model.explain(rows)
+    for verdict, packed in explorer.pack_explanation(one.model, rows).items():
+        values = unpack(packed["values"]).reshape(len(rows), -1) * packed["step"]
+        expected = explained[verdict].fillna(0).to_numpy()
+        assert np.abs(values - expected).max() <= np.abs(expected).max() / 60_000
+    assert explorer.pack_explanation(None, rows) == {}
 
 
 @pytest.mark.parametrize("largest", [3, 70_000])

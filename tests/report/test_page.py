@@ -1,14 +1,16 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from tables import make_table
 
+from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.analysis.protocol import Protocol
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.meta import fit_meta_model
-from metaseg_tf.paper.published import PUBLISHED
+from metaseg_tf.meta.model import SCORE_COLUMNS
 from metaseg_tf.report import overview
 from metaseg_tf.report.explorer import choose_images, judge_run
 from metaseg_tf.report.page import write_report
@@ -73,22 +75,6 @@ def test_the_page_is_small(page_path):
     assert sum(path.stat().st_size for path in files) < 5e6
 
 
-def test_every_printed_number_stands_beside_ours(runs):
-    numbers = overview.collect_numbers(runs)
-    cells = [cell for table in numbers.tables for _, row in table.rows for cell in row]
-    assert len(cells) == len(PUBLISHED)
-    assert {table.title.split(":")[0] for table in numbers.tables} >= {"Table 1", "Table 2"}
-    assert numbers.glance["XC"]["mIoU of the network"] == "50.00%"
-    for table in numbers.tables:
-        assert all(len(row) == len(table.header) for _, row in table.rows)
-
-
-def test_a_run_alone_is_set_beside_the_first_network_unless_it_is_named(runs, tmp_path):
-    assert overview.assign_roles([runs[1]]) == {"MN": runs[1]}
-    other = Run.create(tmp_path / "mine", {})
-    assert overview.assign_roles([other]) == {"XC": other}
-
-
 def test_without_a_model_verdicts_are_those_of_the_first_run(runs):
     judged = judge_run(runs[0]).table
     inside = judged["S_in"] > 0
@@ -135,3 +121,84 @@ def test_one_outcome_only_leaves_a_page_that_says_so(tmp_path, monkeypatch):
     assert "keep no maps" in text
     assert text.count("Missing: ") > 1
     assert "n/a" in text
+
+
+def test_a_judged_page_says_what_there_is_at_a_glance(judged, judged_path):
+    text = judged_path.read_text()
+    table = judge_run(judged).table
+    doubtful = (table["false_positive_probability"] >= 0.5).sum()
+    for value in (4, len(table), doubtful):
+        assert f"<dd>{value}</dd>" in text
+    assert "of the run XC" in text
+    assert "its auroc on images held out" in text
+
+
+def test_verdicts_of_a_judged_run_are_those_of_its_table(judged):
+    one, kept = judge_run(judged), judged.load(list(SCORE_COLUMNS))
+    assert np.array_equal(one.table[list(SCORE_COLUMNS)], kept)
+    assert not one.is_labelled
+
+
+def test_a_judged_run_can_be_judged_by_another_model(judged, runs):
+    other = fit_meta_model(load_run(runs[0].path), protocol=FAST)
+    one = judge_run(judged, other)
+    assert np.allclose(one.table["iou_adj_linear"], other.score(one.table)["iou_adj_linear"])
+    assert list(one.table.columns).count("iou_adj_linear") == 1
+
+
+def test_images_with_the_largest_expected_loss_come_first(judged):
+    one = judge_run(judged)
+    loss = (one.table["S"] * (1 - one.table["iou_adj_predicted"])).groupby(one.table["image"]).sum()
+    expected = loss[sorted(judged.with_maps())].sort_values(ascending=False, kind="stable")
+    assert choose_images([one], 9) == [expected.index.tolist()]
+
+
+def test_an_image_that_is_wanted_comes_first(judged):
+    one = judge_run(judged)
+    last = choose_images([one], 9)[0][-1]
+    assert choose_images([one], 1, [last]) == [[last]]
+    assert choose_images([one], 2, [last])[0][0] == last
+    assert len(choose_images([one], 0, [last, last])[0]) == 1
+    with pytest.raises(InputError, match="--keep-maps all"):
+        choose_images([one], 2, ["street 3"])
+    with pytest.raises(InputError, match="did you mean street 1"):
+        choose_images([one], 2, ["sreet 1"])
+
+
+def test_runs_with_and_without_truth_do_not_share_a_page(judged, runs):
+    with pytest.raises(InputError, match="got both"):
+        write_report([runs[0], judged])
+
+
+def test_explanations_of_the_first_split_add_up_to_figure_3(runs):
+    one = judge_run(runs[0])
+    explained = one.model.explain(one.table)["iou_adj_linear"]
+    inside = one.table["S_in"] > 0
+    predicted = evaluate_run(runs[0]).regressions["iou_adj"].predicted
+    assert np.allclose(explained[inside].sum(axis=1), predicted, atol=1e-9)
+    assert explained[~inside].isna().all(axis=None)
+    probability = evaluate_run(runs[0]).classification.probability
+    assert np.allclose(one.table["false_positive_probability"][inside], 1 - probability)
+
+
+def test_one_outcome_leaves_the_other_verdict(runs, tmp_path):
+    """A half without false positives cannot carry a classifier, but a regressor."""
+    table = load_run(runs[0].path)
+    run = Run.create(tmp_path / "run", {"convention": "reference"})
+    run.write_segments(
+        "a", table.assign(iou_adj=table["iou_adj"].clip(lower=0.1)).drop(columns="image")
+    )
+    one = judge_run(run)
+    assert one.table["iou_adj_linear"].notna().equals(table["S_in"] > 0)
+    assert one.table["false_positive_probability"].isna().all()
+    assert "Probabilities of a false positive are missing: " in one.origin
+    assert set(one.model.explain(one.table).columns.unique(0)) == {"iou_adj_linear"}
+
+
+@pytest.mark.parametrize("held_out", [[], {"r2": 1}, {"r2": {"mean": "x"}}, "x"])
+def test_a_model_that_anyone_made_does_not_break_the_page(judged, held_out, tmp_path):
+    model = judge_run(judged).model
+    strange = replace(model, provenance={"held_out": held_out, "images": [1], "run": "<b>"})
+    path = write_report([judged], strange, images=0)
+    assert "on images held out" not in path.read_text()
+    assert "the run &lt;b&gt;" in path.read_text()

@@ -348,7 +348,7 @@ def test_arrays_of_any_library(out, convert):
 def test_what_cannot_be_read_is_said(out):
     @tf.function
     def trace(x):
-        with pytest.raises(InputError, match=r"image 'a': probs: .*symbolic.*; convert it to a nu"):
+        with pytest.raises(InputError, match=r"image 'a': probs: .*symbolic.*; convert it to one"):
             run.add("a", x)
         return x
 
@@ -418,30 +418,32 @@ def test_the_loop_may_write_to_its_arrays_again(out, lend):
     assert Run(out).load_maps("a").image.any()
 
 
-def test_the_loop_waits_for_what_it_is_ahead_of(out, monkeypatch):
-    """Two images are held at most, and all threads are used once the loop waits."""
-    held, threads, most = [0], [], []
+def test_a_loop_that_is_ahead_waits(out, monkeypatch):
+    """Three images are held at most, and all threads are used for each that another one follows."""
+    taken, measured, held, threads = [], [], [], []
     take, measure_job = module.Recording._take, module.extraction.measure_job
 
     def count_taken(self, *args):
         sample = take(self, *args)
-        held[0] += 1
-        most.append(held[0])
+        taken.append(sample.name)
+        held.append(len(taken) - len(measured))
         return sample
 
     def measure(job, *args):
         threads.append(job.threads)
         result = measure_job(job, *args)
-        held[0] -= 1
+        measured.append(job.name)
         return result
 
     monkeypatch.setattr(module.Recording, "_take", count_taken)
     monkeypatch.setattr(module.extraction, "measure_job", measure)
-    monkeypatch.setattr(module, "count_threads", lambda: 6)
-    record_all(out, {str(i): SCENES["image0"] for i in range(8)})
-    assert max(most) <= 2
-    assert threads[0] == 3
-    assert set(threads) == {3, None}
+    go_on = threading.Event()
+    threading.Timer(1, go_on.set).start()
+    with metaseg_tf.record(out, NAMES) as run:
+        run._pool.submit(go_on.wait, 60)
+        add_all(run, {str(i): SCENES["image0"] for i in range(8)})
+    assert max(held) == 3
+    assert threads == [None] * 8
 
 
 def test_a_loop_that_is_slower_shares_the_cores(out, monkeypatch):

@@ -6,7 +6,7 @@ from PIL import Image
 from street import write_pair
 
 from metaseg_tf.data.cityscapes import PairSource, find_pairs
-from metaseg_tf.data.photographs import Photograph, find_photographs
+from metaseg_tf.data.photographs import find_photographs
 from metaseg_tf.data.sample import Source
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.runs import sources
@@ -90,7 +90,7 @@ def test_photographs_go_through_a_network(tmp_path, loads):
     pixels = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
     for name in ("b_leftImg8bit.png", "a.png"):
         Image.fromarray(pixels).save(tmp_path / name)
-    photographs = Source([Photograph(path) for path in find_photographs([tmp_path])], {})
+    photographs = Source(find_photographs([tmp_path]), {})
     source = NetworkSource(RedNetwork(), photographs, {"network": "red"})
     assert [item.name for item in source.items] == ["a", "b"]
     assert (len(source), source.settings) == (2, {"network": "red"})

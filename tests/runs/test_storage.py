@@ -3,6 +3,7 @@
 import errno
 import os
 import pickle
+import signal
 
 import pytest
 
@@ -79,6 +80,26 @@ def test_only_one_holds_a_local_folder(tmp_path):
         pass
     with second.locked():
         assert second.is_empty()
+
+
+def test_a_lock_is_given_back_though_forked_processes_live_on(tmp_path):
+    local, children = LocalFolder(tmp_path), []
+
+    def fork_and_fail():
+        with local.locked():
+            children.append(os.fork())
+            if children == [0]:
+                signal.pause()
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fork_and_fail()
+    try:
+        with local.locked():
+            pass
+    finally:
+        os.kill(children[0], signal.SIGKILL)
+        os.waitpid(children[0], 0)
 
 
 def test_without_locks_in_the_file_system_one_is_warned(tmp_path, monkeypatch, caplog):

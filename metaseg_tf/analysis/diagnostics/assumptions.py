@@ -12,20 +12,17 @@ from metaseg_tf.analysis.diagnostics.linear import LinearFit
 from metaseg_tf.errors import InputError
 
 __all__ = [
-    "HypothesisTest",
-    "breusch_pagan",
-    "jarque_bera_test",
-    "omnibus",
-    "reset",
-    "tabulate_tests",
+    "HypothesisTest", "breusch_pagan", "jarque_bera_test", "omnibus", "reset", "tabulate_tests",
     "white",
-]
+]  # fmt: skip
 
 #: Level of all verdicts. With tens of thousands of segments small effects are significant, which
 #: is why every test also states the size of the effect.
 LEVEL = 0.01
 #: Rows whose products are formed at a time in White's test.
 _BLOCK = 4096
+#: Products that White's test takes.
+_MOST_PRODUCTS = 2000
 
 
 @dataclass(frozen=True)
@@ -76,8 +73,15 @@ def white(fit: LinearFit) -> HypothesisTest:
 
     Some 30 columns make some 500 products. Their Gram matrix is summed over blocks of rows, so
     that they are never all in memory; dependent products are not counted as degrees of freedom.
-    Raises InputError if there are no more segments than products, which would explain anything.
+    Raises InputError if there are no more segments than products, which would explain anything, or
+    so many products that they take minutes and gigabytes, as with 50 classes.
     """
+    products = len(fit.columns) * (len(fit.columns) + 3) // 2
+    if products > _MOST_PRODUCTS:
+        raise InputError(
+            f"White's test: expected at most {_MOST_PRODUCTS} columns, squares and products, got "
+            f"{products} for {len(fit.columns)} columns; read Breusch-Pagan's, on the columns alone"
+        )
     explained, df = _explain_by_products(fit.X, fit.residuals**2)
     n = len(fit.target)
     if df + 1 >= n:

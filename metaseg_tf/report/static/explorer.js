@@ -131,9 +131,13 @@ metaseg.explorer = (() => {
     select.replaceChildren(...options);
   }
 
-  function nameImage({ name, rate }) {
-    return run().labelled ? `${name} (${metaseg.count(rate, "false positive")})`
-      : `${name} (${(100 * rate).toFixed(1)}% expected loss)`;
+  // With what it comes early for; see choose_images in report/explorer.py.
+  function nameImage({ name, segments }) {
+    const sum = (value) => segments.reduce((total, s) => total + value(s), 0);
+    const words = run().labelled
+      ? metaseg.count(sum((s) => Number(s.iou_adj === 0 && s.S_in > 0)), "false positive")
+      : `${(100 * sum((s) => s.loss) / sum((s) => s.S)).toFixed(1)}% expected loss`;
+    return `${name} (${words})`;
   }
 
   function fillLayers() {

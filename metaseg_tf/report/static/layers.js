@@ -20,7 +20,7 @@ metaseg.layers = (() => {
   ];
 
   const present = (run, image) => LAYERS.filter((one) => (one.file
-    ? image.pictures.includes(one.file) : !one.value || run.columns.includes(one.value)));
+    ? image.pictures.includes(one.file) : one.value !== "iou_adj" || run.labelled));
 
   // Orange is bad: a low IoU, or a high probability of a false positive.
   const anchorsOf = (layer, run) => (layer.falling ? [...run.quality].reverse() : run.quality);

@@ -57,7 +57,8 @@ metaseg.marks = (() => {
   }
 
   const COLUMNS = ["top", "left", "bottom", "right", "S", "iou_adj_predicted", "iou_adj_linear",
-    "false_positive_probability", "iou_adj", "iou"];
+    "false_positive_probability"];
+  const TRUTH = ["iou_adj", "iou"];
 
   // One object per segment, with the names of judged.csv.
   function toRecord(run, segment) {
@@ -65,7 +66,8 @@ metaseg.marks = (() => {
       image: run.images[segment.image].name, segment: segment.segment,
       class_id: segment.class_id, class_name: run.classOf(segment).name,
     };
-    for (const name of COLUMNS.filter((one) => one in segment)) {
+    const there = run.labelled ? [...COLUMNS, ...TRUTH] : COLUMNS;
+    for (const name of there) {
       record[name === "S" ? "area" : name] = segment[name];
     }
     return { ...record, expected_loss: segment.loss, mark: KINDS[of(run, segment)] ?? null };

@@ -141,7 +141,7 @@ metaseg.scatter = (() => {
         element("p", { className: "hint" }, "Point at a dot; a click shows its segment."));
       return;
     }
-    const odds = points.false_positive[i];
+    const odds = points.false_positive[i];  // -1 for none
     const segment = metaseg.judge(run(), {
       segment: points.segment[i], class_id: points.class_id[i], S: points.S[i],
       iou_adj: run().labelled ? truth(i) : null, iou_adj_predicted: verdict(i),

@@ -30,7 +30,9 @@ metaseg.why = (() => {
   function explain(run, segment, { step, values }) {
     const width = step.length;
     const at = (j) => values[segment.place * width + j] * step[j];
-    const entries = [...run.entries, { name: "class", symbol: "C", words: "class probabilities" }];
+    const metrics = Object.keys(run.means).filter((name) => name in run.metrics).map((name) => (
+      { name, mean: run.means[name], symbol: run.metrics[name][0], words: run.metrics[name][1] }));
+    const entries = [...metrics, { name: "class", symbol: "C", words: "class probabilities" }];
     const parts = entries.map((entry, j) => ({ entry, value: at(j + 1) }))
       .sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
     return { base: at(0), parts, sum: parts.reduce((sum, { value }) => sum + value, at(0)) };

@@ -1,0 +1,90 @@
+"""`make bench`: a loop that records waits for the slower of its network and measuring, and no more.
+
+A network that leaves the processor alone, as one on a GPU does, and one that keeps one of its cores
+busy are set against the slower of the two; one that takes all cores, against both together, since
+nothing can be done at the same time then.
+"""
+
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_extraction import seconds_of
+from test_segment_metrics import make_street
+
+import metaseg_tf
+from metaseg_tf.runs.work import keep_freed_memory
+from metaseg_tf.segments.table import measure_image
+
+ROUNDS, N_IMAGES = 5, 12
+PROBS, GT = make_street()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_the_command_line():
+    keep_freed_memory()
+
+
+def idle(seconds):
+    time.sleep(seconds)
+
+
+def compute_on_one_core(seconds):
+    """Work of numpy that takes so long where nothing else runs."""
+    block = np.linspace(0, 1, 1 << 16, dtype=np.float32)
+    for _ in range(round(seconds / compute_on_one_core.step)):
+        np.exp(np.sin(block))
+
+
+def compute_on_all_cores(seconds):
+    for _ in range(round(seconds / compute_on_all_cores.step)):
+        compute_on_all_cores.op()
+
+
+@pytest.fixture(scope="module")
+def measuring():
+    """Seconds that measuring takes alone, with all threads."""
+    measure = partial(measure_image, PROBS, GT)
+    measure()
+    kernel, image = tf.ones((3, 3, 32, 32)), tf.ones((1, 256, 512, 32))
+    compute_on_all_cores.op = lambda: tf.nn.conv2d(image, kernel, 1, "SAME").numpy()
+    for network in (compute_on_one_core, compute_on_all_cores):
+        network.step = 1.0
+        network(20)
+        network.step = seconds_of(partial(network, 100)) / 100
+    return np.median([seconds_of(measure) for _ in range(ROUNDS)])
+
+
+def record_with(network, seconds, path):
+    with metaseg_tf.record(path, keep_maps=0) as run:
+        for i in range(N_IMAGES):
+            network(seconds)
+            run.add(f"{i}", PROBS, GT)
+
+
+CASES = {
+    "a network that idles half as long as measuring takes": (idle, 0.5, max),
+    "a network that idles as long": (idle, 1, max),
+    "a network that idles twice as long": (idle, 2, max),
+    "a network on one core, as long": (compute_on_one_core, 1, max),
+    "a network on one core, three times as long": (compute_on_one_core, 3, max),
+    "a network on all cores, twice as long": (compute_on_all_cores, 2, sum),
+}
+
+
+@pytest.mark.parametrize(("network", "times", "bound"), CASES.values(), ids=CASES)
+def test_recording_costs_a_loop_next_to_nothing(
+    note, request, tmp_path, measuring, network, times, bound
+):
+    ratios = []
+    for i in range(ROUNDS):
+        alone = seconds_of(*[partial(network, times * measuring)] * N_IMAGES)
+        measured = seconds_of(*[partial(measure_image, PROBS, GT)] * N_IMAGES)
+        whole = seconds_of(partial(record_with, network, times * measuring, tmp_path / str(i)))
+        ratios.append(whole / bound((alone, measured)))
+    case = request.node.callspec.id
+    of = "both" if bound is sum else "the slower of both"
+    note(f"a loop that records, with {case} / {of}", np.median(ratios))
+    assert np.median(ratios) <= 1.1
