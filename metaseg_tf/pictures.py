@@ -7,22 +7,13 @@ import io
 import os
 
 import numpy as np
-from PIL import Image, ImageColor
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 __all__ = [
-    "HEAT_MAP",
-    "QUALITY_COLOURS",
-    "UNKNOWN",
-    "decode_numbers",
-    "encode_numbers",
-    "heat_colours",
-    "interpolate_colours",
-    "overlay_classes",
-    "paint_segments",
-    "read_numbers",
-    "to_jpeg",
-    "to_png",
-]
+    "HEAT_MAP", "QUALITY_COLOURS", "UNKNOWN", "decode_numbers", "encode_numbers", "heat_colours",
+    "interpolate_colours", "overlay_classes", "paint_segments", "read_numbers", "to_jpeg",
+    "to_png", "with_legend",
+]  # fmt: skip
 
 #: Colours of an IoU, true or predicted, from 0 to 1, evenly spaced: from orange to blue in steps
 #: of much the same size, also to readers who cannot distinguish red from green.
@@ -34,6 +25,8 @@ HEAT_MAP = "inferno"
 _OPACITY = 0.6
 _CLASS_OPACITY = 0.65
 _BORDER_LIGHTNESS = 0.35
+# A legend's least width, and its font's least size, in pixels.
+_LEGEND_WIDTH, _LEGEND_FONT = 420, 11
 
 
 def interpolate_colours(values: np.ndarray) -> np.ndarray:
@@ -122,6 +115,27 @@ def paint_segments(
         painted = np.rint(painted).astype(np.uint8)
     painted[borders] = dark
     return painted
+
+
+def with_legend(painted: np.ndarray) -> np.ndarray:
+    """A picture uint8 [H, W, 3] of predicted IoU_adj, with a strip below that explains its colours.
+
+    The picture keeps its place at the upper left, pixel by pixel. One that is too narrow for the
+    words gets a white margin at its right.
+    """
+    height, width = painted.shape[:2]
+    whole = max(width, _LEGEND_WIDTH)
+    size = max(whole // 50, _LEGEND_FONT)
+    page = Image.new("RGB", (whole, height + 2 * size), "white")
+    page.paste(Image.fromarray(painted))
+    pen, font, middle = ImageDraw.Draw(page), ImageFont.load_default(size), height + size
+    words = "predicted quality (IoU_adj):  0, doubtful", "1, trusted"
+    pen.text((size, middle), words[0], "black", font, "lm")
+    pen.text((whole - size, middle), words[1], "black", font, "rm")
+    start, end = (2 * size + int(pen.textlength(word, font)) for word in words)
+    ramp = interpolate_colours(np.linspace(0, 1, whole - start - end))
+    page.paste(Image.fromarray(np.tile(ramp, (size, 1, 1))), (start, middle - size // 2))
+    return np.asarray(page)
 
 
 def encode_numbers(segments: np.ndarray) -> np.ndarray:

@@ -80,6 +80,23 @@ def test_segments_without_a_value_are_grey_and_void_as_asked():
     assert (pictures.paint_segments(np.zeros((2, 2), int), np.zeros(0), void=255) == 255).all()
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (40, 30), (256, 512), (1024, 2048), (3000, 400)])
+def test_a_legend_lies_below_a_picture_that_keeps_its_pixels(shape):
+    painted = np.random.default_rng(0).integers(0, 255, (*shape, 3), np.uint8)
+    whole = pictures.with_legend(painted)
+    assert np.array_equal(whole[: shape[0], : shape[1]], painted)
+    strip = whole[shape[0] :]
+    middle = strip[len(strip) // 2].astype(int)
+    # The words are grey, so that the first and the last coloured pixel are those of the scale.
+    coloured = middle[np.ptp(middle, axis=1) > 12]
+    ends = pictures.interpolate_colours(np.array([0.0, 1.0]))
+    assert np.array_equal(coloured[[0, -1]], ends)
+    assert len(coloured) > 60
+    # Words left and right of it, in full.
+    dark = np.flatnonzero((strip < 100).all(axis=(2)).any(axis=0))
+    assert 0 < dark[0] < dark[-1] < strip.shape[1] - 1
+
+
 def test_classes_lie_over_the_photograph_and_void_is_white():
     palette = np.array([[128, 64, 128], [70, 130, 180]], np.uint8)
     classes = np.array([[0, 1, 2, 255]], np.uint8)

@@ -4,8 +4,8 @@ Section 3 of the paper, as the authors' code does it: segments with interior onl
 and the mean class probabilities, each standardised to mean 0 and population standard deviation 1.
 """
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -15,14 +15,9 @@ from metaseg_tf.segments.columns import IOU_COLUMNS, PAPER_GROUPS, count_classes
 from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
-    "CLASS_CHOICES",
-    "NOISE",
-    "Design",
-    "build_design",
-    "check_choice",
-    "check_finite",
+    "CLASS_CHOICES", "NOISE", "Design", "build_design", "check_choice", "check_finite",
     "standardise",
-]
+]  # fmt: skip
 
 #: Deviations and singular values below this share of the largest value are rounding: some 8
 #: epsilons of float32, in which probabilities and metrics are measured.
@@ -46,9 +41,15 @@ class Design:
     image: np.ndarray  #: Name of the image that each segment comes from, object [n].
     rows: np.ndarray  #: Positions of the segments in the table, int64 [n].
     least_scale: float = 0.0  #: The smallest scale allowed, in the table's units.
+    #: Columns in words, where these are known, for texts.
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def say(self, name: str) -> str:
+        """A column in words."""
+        return self.words.get(name, name)
 
     def column(self, name: str) -> np.ndarray:
         """The standardised feature ``name``, float64 [n]."""

@@ -39,7 +39,7 @@ __all__ = [
 
 _LOGGER = logging.getLogger(__name__)
 #: Part of the fingerprint: to be raised when the fits of equal tables change.
-_FITS = 2
+_FITS = 3
 # Two runs are compared at a time; table and fits of each take less than 100 MB at the paper's size.
 _RUNS_IN_MEMORY = 2
 
@@ -212,7 +212,7 @@ def diagnose_run(run: Run) -> list[tuple[str, str]]:
         # Loading statsmodels takes a second, which texts that are kept need not wait for.
         from metaseg_tf.analysis.diagnostics import diagnose
 
-        text = json.dumps([*diagnose(load_segments(run)).sections()])
+        text = json.dumps([*diagnose(load_segments(run), classes=run.classes).sections()])
         return rebuild({"sections": np.frombuffer(text.encode(), np.uint8)})
 
     def rebuild(arrays):

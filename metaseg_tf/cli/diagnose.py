@@ -16,7 +16,8 @@ def diagnose(run: RunFolder, engine: Engine = None) -> None:
     from metaseg_tf.runs.run import Run, load_run
 
     options = {} if engine is None else {"engine": engine}
-    found = diagnostics.diagnose(load_run(run), **options)
-    paths = store_diagnostics(found, Run(run))
+    opened = Run(run)
+    found = diagnostics.diagnose(load_run(run), classes=opened.classes, **options)
+    paths = store_diagnostics(found, opened)
     print_text(f"{found}\n\n")
     print_paths(paths)

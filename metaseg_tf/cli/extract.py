@@ -11,6 +11,9 @@ from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
 __all__ = ["extract"]
 
+#: Classes that are listed at most; of more, the best and the worst.
+_LISTED = 24
+
 
 @options.with_network_options
 def extract(
@@ -145,16 +148,23 @@ def _check_source(
 
 def _print_miou(run) -> None:
     """Class-wise IoU and mIoU over the run, and the published mIoU of the paper's runs."""
-    from metaseg_tf.paper.published import find_published, paper_network
+    from metaseg_tf.data.classes import shorten
+    from metaseg_tf.paper.published import IMAGES, find_published, paper_network
 
     results = run.manifest.results
     if "miou" not in results:
         return
-    width = max(14, *map(len, run.classes.names))
-    for name, iou in zip(run.classes.names, results["class_iou"], strict=True):
+    rows = [*zip(run.classes.names, results["class_iou"], strict=True)]
+    if len(rows) > _LISTED:
+        rated = sorted((row for row in rows if row[1] is not None), key=lambda row: -row[1])
+        rows = rated[: _LISTED // 2] + rated[_LISTED // 2 :][-_LISTED // 2 :]
+        typer.echo(f"  the best and worst of {len(run.classes)} classes; run.json has all")
+    rows = [(shorten(name, 50), iou) for name, iou in rows]
+    width = max(14, *(len(name) for name, _ in rows))
+    for name, iou in rows:
         typer.echo(f"  {name:{width}} " + ("  n/a" if iou is None else f"{iou:7.2%}"))
     images = number_of(results["images"], "image")
     typer.echo(f"  {'mIoU':{width}} {results['miou']:7.2%} over {images}")
     if role := paper_network(run.manifest):
         published = find_published("section 3", role, "miou").value
-        typer.echo(f"  {'published':{width}} {published:7.2%} over 500 images")
+        typer.echo(f"  {'published':{width}} {published:7.2%} over {IMAGES} images")

@@ -21,15 +21,9 @@ from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, in_one_line
 
 __all__ = [
-    "BUILT_IN",
-    "CITYSCAPES",
-    "KINDS",
-    "MAX_CLASSES",
-    "VOID",
-    "ClassTable",
-    "check_class_ids",
-    "load_classes",
-]
+    "BUILT_IN", "CITYSCAPES", "KINDS", "MAX_CLASSES", "VOID", "ClassTable", "appearance",
+    "check_class_ids", "load_classes", "shorten",
+]  # fmt: skip
 
 #: Marks pixels outside of every class in the uint8 maps of this package.
 VOID = 255
@@ -213,6 +207,11 @@ def check_class_ids(
     ids = ids.astype(np.uint8) if ids.dtype.kind == "b" else ids
     ids = ids - first if first else ids
     return np.where(is_void, np.uint8(VOID), ids).astype(np.uint8, copy=False)
+
+
+def shorten(name: str, most: int = 24) -> str:
+    """A name where space is scarce: at most ``most`` characters, the last an ellipsis."""
+    return name if len(name) <= most else name[: most - 1].rstrip(" ,;") + "…"
 
 
 @lru_cache

@@ -5,9 +5,9 @@
     OUT/run.json                 the network, the settings
     OUT/model.json               the meta model
     OUT/segments/<image>.parquet the judged segment table of one image
-    OUT/overlays/<image>.png     segments painted by predicted IoU_adj
+    OUT/overlays/<image>.png     segments painted by predicted IoU_adj, a legend below
     OUT/labels/<image>.png       segment numbers, R + 256 G + 65536 B
-    OUT/trusted/<image>.png      train ids with void for doubtful segments, if asked for
+    OUT/trusted/<image>.png      class ids with void for doubtful segments, if asked for
     OUT/maps/<image>.npz, .jpg   maps of some images, for the report
     OUT/judged.{parquet,csv,jsonl}  all segments
 """
@@ -15,7 +15,6 @@
 import io
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,10 +25,10 @@ import pandas as pd
 
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.data.sample import Source
-from metaseg_tf.errors import InputError, MetaSegError, RunError
+from metaseg_tf.errors import InputError, MetaSegError
 from metaseg_tf.meta.file import compute_digest, keep_model
 from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel
-from metaseg_tf.pictures import encode_numbers, paint_segments, to_png
+from metaseg_tf.pictures import encode_numbers, paint_segments, to_png, with_legend
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run, csv_text
 from metaseg_tf.runs.work import Executor, ImageJob, ImageResult, failed, work_through
@@ -38,14 +37,9 @@ from metaseg_tf.segments.dispersion import channels_first
 from metaseg_tf.segments.table import measure_image
 
 __all__ = [
-    "Judgement",
-    "PredictSettings",
-    "judge_image",
-    "open_prediction",
-    "predict",
-    "tabulate_judged",
+    "Judgement", "PredictSettings", "judge_image", "open_prediction", "predict", "tabulate_judged",
     "write_judged",
-]
+]  # fmt: skip
 
 
 class Judgement(NamedTuple):
@@ -116,12 +110,6 @@ def open_prediction(
     """Make the folder of a prediction, or open it to continue; errors as ``Run.create``."""
     if source.classes:
         model.check_classes(len(source.classes))
-    with suppress(RunError):
-        if "colours" in (begun := Run(path)).manifest.settings:
-            raise InputError(
-                f"{begun.path}: expected overlays from orange to blue, got a prediction begun by a "
-                "former version in its own colours; choose another --out"
-            )
     measured = {"convention": model.convention, "connectivity": model.connectivity}
     measured["model"] = compute_digest(model)
     run = Run.create(path, {**source.settings, **measured, **vars(settings)})
@@ -173,10 +161,10 @@ def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettin
 
 
 def tabulate_judged(run: Run) -> pd.DataFrame:
-    """All judged segments: image, segment, class name, box, area in pixels, and the verdicts."""
+    """All judged segments: image, segment, class id and name, box, area in pixels, and verdicts."""
     table = run.load(["image", "segment", "class_id", *BOX, "S", *SCORE_COLUMNS])
     names = dict(enumerate(run.classes.names))
-    table.insert(2, "class_name", table.pop("class_id").map(names))
+    table.insert(3, "class_name", table["class_id"].map(names))
     return table.rename(columns={"S": "area"})
 
 
@@ -197,7 +185,7 @@ def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, b
     pred, segments = judgement.pred, judgement.segments
     quality = judgement.table["iou_adj_predicted"].to_numpy()
     pictures = {
-        "overlays": paint_segments(segments, quality, image),
+        "overlays": with_legend(paint_segments(segments, quality, image)),
         "labels": encode_numbers(segments),
     }
     if settings.reject_below is not None:

@@ -14,7 +14,7 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.paper import quantities
 from metaseg_tf.paper.quantities import Quantity
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import METRIC_COLUMNS
+from metaseg_tf.segments.columns import METRIC_COLUMNS, name_feature
 from metaseg_tf.segments.truth import check_truth
 
 __all__ = ["KINDS", "Measured", "Value", "collect", "compute_correlations", "count_segments"]
@@ -35,7 +35,7 @@ class Measured:
     values: Mapping[Quantity, Value] = field(default_factory=dict)
     #: Why some of them cannot be had from the run, each with a remedy.
     missing: tuple[str, ...] = ()
-    #: Target and model of the regressions that extrapolate -> columns, see `Regression`.
+    #: Target and model of the regressions that extrapolate -> columns in words, see `Regression`.
     extrapolating: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -57,7 +57,7 @@ def collect(
     fitted = Quantity("iou_adj", "all", "r2", "train") in values
     regressions = evaluate_run(run, engine=engine).regressions if fitted else {}
     extrapolating = {
-        (target, model): columns
+        (target, model): tuple(name_feature(name, run.classes) for name in columns)
         for target, regression in regressions.items()
         for model, columns in regression.extrapolating.items()
     }

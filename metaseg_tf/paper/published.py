@@ -13,14 +13,9 @@ from metaseg_tf.paper.quantities import Quantity
 from metaseg_tf.runs.run import Manifest
 
 __all__ = [
-    "CATALOGUE_NAMES",
-    "IMAGES",
-    "NETWORKS",
-    "PUBLISHED",
-    "PublishedNumber",
-    "find_published",
+    "CATALOGUE_NAMES", "IMAGES", "NETWORKS", "PUBLISHED", "PublishedNumber", "find_published",
     "paper_network",
-]
+]  # fmt: skip
 
 #: The paper's abbreviations of its networks.
 NETWORKS = {"XC": "DeepLabv3+ Xception65", "MN": "DeepLabv3+ MobileNetV2"}
@@ -151,13 +146,10 @@ def paper_network(manifest: Manifest) -> str | None:
     By the manifest: all images of the Cityscapes validation set, through a checkpoint of the
     catalogue, whatever its settings. Only such a run is compared with print unless asked for.
     """
-    settings = manifest.settings
-    data = settings.get("source"), settings.get("split"), manifest.results.get("images")
-    for entry in CATALOGUE:
-        network = settings.get("network") in (entry.name, entry.file)
-        if network and data == ("cityscapes", "val", IMAGES):
-            return CATALOGUE_NAMES[entry.name]
-    return None
+    known = {file: CATALOGUE_NAMES[c.name] for c in CATALOGUE for file in (c.name, c.file)}
+    source, split, network = map(manifest.settings.get, ("source", "split", "network"))
+    data = source, split, manifest.results.get("images")
+    return known.get(str(network)) if data == ("cityscapes", "val", IMAGES) else None
 
 
 def find_published(place: str, network: str, quantity: Quantity | str) -> PublishedNumber:

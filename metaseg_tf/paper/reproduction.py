@@ -260,7 +260,7 @@ def _diagnose(run: Run) -> list[Path]:
     # Loading statsmodels takes a second, which other steps need not wait for.
     from metaseg_tf.analysis.diagnostics import diagnose
 
-    return figures.store_diagnostics(diagnose(load_run(run.path)), run)
+    return figures.store_diagnostics(diagnose(load_run(run.path), classes=run.classes), run)
 
 
 def _read_record(out: Path) -> dict[str, Any]:

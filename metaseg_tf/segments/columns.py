@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.data.classes import MAX_CLASSES
+from metaseg_tf.data.classes import MAX_CLASSES, ClassTable, shorten
 from metaseg_tf.errors import DataFormatError, InputError
 
 __all__ = [
@@ -161,6 +161,13 @@ def class_columns(n_classes: int) -> list[str]:
 def group_of(feature: str) -> str:
     """Key in ``GROUPS`` of a feature of the segment table."""
     return "class" if feature.startswith("cprob") else _GROUP_OF[feature]
+
+
+def name_feature(feature: str, classes: ClassTable) -> str:
+    """A feature in words: ``p(road)`` for the mean probability of the class road, else its name."""
+    if group_of(feature) != "class":
+        return feature
+    return f"p({shorten(classes.names[int(feature.removeprefix('cprob'))])})"
 
 
 def feature_columns(n_classes: int, groups: Collection[str] = PAPER_GROUPS) -> tuple[str, ...]:

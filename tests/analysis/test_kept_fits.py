@@ -59,7 +59,7 @@ def test_another_process_reads_what_was_fitted(run, forget, no_fits):
 
 
 def test_the_diagnosis_is_kept_as_text(run, forget, monkeypatch):
-    expected = list(diagnostics.diagnose(load_run(run.path)).sections())
+    expected = [*diagnostics.diagnose(load_run(run.path), classes=run.classes).sections()]
     assert diagnose_run(run) == expected
     monkeypatch.setattr(diagnostics, "diagnose", None)
     assert diagnose_run(run) == expected

@@ -30,6 +30,34 @@ def test_from_dumps_to_table_1(metaseg, dumps, tmp_path):
     assert {p.suffix for p in (out / "tables").iterdir()} == {".csv", ".md", ".tex"}
 
 
+@pytest.mark.parametrize("n_classes", [2, 24, 25, 150])
+def test_the_iou_of_few_classes_is_listed_and_of_many_the_best_and_worst(
+    metaseg, tmp_path, n_classes
+):
+    (tmp_path / "dumps").mkdir()
+    dump = SoftmaxDump(*make_scene(100, 200, n_classes, cell=6), "image")
+    save_dump(tmp_path / "dumps" / "0.npz", dump)
+    names = [f"{j:03} {'of a very long name ' * 4}" for j in range(n_classes)]
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    words = ("--classes", tmp_path / "names.txt", "--out", tmp_path / "run")
+    _, output, _ = metaseg("extract", "--softmax", tmp_path / "dumps", *words)
+    ious = Run(tmp_path / "run").manifest.results["class_iou"]
+    assert len(ious) == n_classes
+    lines = [line.strip() for line in output.splitlines() if "of a very long" in line]
+    listed = [int(line[:3]) for line in lines]
+    assert max(map(len, output.splitlines()[1:])) <= 80
+    if n_classes <= 24:
+        assert listed == list(range(n_classes))
+    else:
+        ranked = sorted(
+            (j for j in range(n_classes) if ious[j] is not None), key=lambda j: -ious[j]
+        )
+        assert [ious[j] for j in listed] == [ious[j] for j in ranked[:12] + ranked[-12:]]
+        assert f"the best and worst of {n_classes} classes" in output
+    for line, j in zip(lines, listed, strict=True):
+        assert line.endswith("n/a" if ious[j] is None else f"{ious[j]:.2%}")
+
+
 def test_the_summary_as_json(metaseg, dumps, tmp_path):
     (dumps / "1.hdf5").write_bytes(b"nothing")
     words = ("extract", "--softmax", dumps, "--out", tmp_path / "run", "--on-error", "skip")

@@ -11,7 +11,7 @@ from metaseg_tf import judge_image, load_model
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.networks.options import NetworkOptions
-from metaseg_tf.pictures import read_numbers
+from metaseg_tf.pictures import paint_segments, read_numbers
 from metaseg_tf.runs import run
 
 NAMES = ("road", "sky", "tree", "car", "cat")
@@ -94,8 +94,9 @@ def test_dumps_are_judged_into_tables_and_pictures(metaseg, made, tmp_path):
     pd.testing.assert_frame_equal(table, pd.read_csv(out / "judged.csv"), check_dtype=False)
     lines = [json.loads(line) for line in (out / "judged.jsonl").read_text().splitlines()]
     pd.testing.assert_frame_equal(table, pd.DataFrame(lines), check_dtype=False)
-    assert table.columns[:3].tolist() == ["image", "segment", "class_name"]
+    assert table.columns[:4].tolist() == ["image", "segment", "class_id", "class_name"]
     assert set(table["class_name"]) == set(NAMES)
+    assert [NAMES[j] for j in table["class_id"]] == table["class_name"].tolist()
     check_pictures(out, table, load_model(made / "model.json"), dumps)
 
 
@@ -109,7 +110,10 @@ def check_pictures(out, table, model, dumps):
     doubtful = rows["iou_adj_predicted"].to_numpy() < 0.5
     assert np.array_equal(trusted == 255, doubtful[numbers - 1])
     assert np.array_equal(trusted[trusted < 255], probs.argmax(-1)[trusted < 255])
-    assert Image.open(out / "overlays" / "s20.png").size == numbers.shape[::-1]
+    overlay = np.asarray(Image.open(out / "overlays" / "s20.png"))
+    painted = paint_segments(numbers, rows["iou_adj_predicted"].to_numpy())
+    assert np.array_equal(overlay[: numbers.shape[0], : numbers.shape[1]], painted)
+    assert overlay.shape[0] > numbers.shape[0]
 
 
 def test_a_prediction_goes_on_where_it_stopped(metaseg, made, tmp_path):
@@ -159,7 +163,7 @@ def test_a_prediction_in_former_colours_is_not_mixed_with_these(
     content = json.loads(manifest.read_text())
     content["settings"]["colours"] = colours
     manifest.write_text(json.dumps(content))
-    assert "choose another --out" in refused(*words, tmp_path / "out")
+    assert f"colours '{colours}' there" in refused(*words, tmp_path / "out")
     assert metaseg(*words, tmp_path / "another")[0] == 0
 
 
@@ -170,7 +174,7 @@ def test_photographs_are_judged_through_a_network(metaseg, made, photographs, tm
     assert code == 0, error
     assert "2 images judged" in output
     overlay = np.asarray(Image.open(out / "overlays" / "street0.png"))
-    assert overlay.shape == (40, 48, 3)
+    assert overlay.shape[0] > 40
     assert set(run.load_run(out)["image"]) == {"street0", "street1"}
 
 

@@ -1,4 +1,5 @@
 import json
+import time
 
 import numpy as np
 import pytest
@@ -8,7 +9,15 @@ from messages import check_line
 from skimage.color import deltaE_cie76, rgb2lab
 
 from metaseg_tf.data.cityscapes import LABELS
-from metaseg_tf.data.classes import CITYSCAPES, VOID, ClassTable, distinct_colours, load_classes
+from metaseg_tf.data.classes import (
+    CITYSCAPES,
+    VOID,
+    ClassTable,
+    appearance,
+    distinct_colours,
+    load_classes,
+    shorten,
+)
 from metaseg_tf.errors import DataFormatError, InputError
 
 ROWS = [{"name": "road", "colour": "#804080", "kind": "stuff"}, {"name": "cat"}]
@@ -104,3 +113,30 @@ def test_what_is_no_table_is_said_in_one_line(tmp_path, file, content, error, wo
 def test_a_table_that_is_not_there(tmp_path):
     with pytest.raises(DataFormatError, match="expected names of classes"):
         load_classes(tmp_path / "missing.txt")
+
+
+@given(st.text(min_size=1, max_size=100), st.integers(2, 100))
+def test_names_are_shortened_at_their_end(name, most):
+    short = shorten(name, most)
+    assert len(short) <= most
+    if len(name) <= most:
+        assert short == name
+    else:
+        assert short.endswith("…")
+        assert name.startswith(short[:-1])
+
+
+@pytest.mark.parametrize(
+    ("n", "all_differ", "neighbours_differ"),
+    [(2, 100, 100), (19, 20, 25), (150, 5, 9), (254, 3, 7)],
+)
+def test_made_colours_are_told_apart_by_all_eyes(n, all_differ, neighbours_differ):
+    """In CIELAB, in which 2.3 is just noticed; neighbours are classes of successive ids."""
+    distinct_colours.cache_clear()
+    begun = time.process_time()
+    palette = ClassTable.numbered(n).palette / 255
+    assert time.process_time() - begun < 1
+    for seen in appearance(palette):
+        distance = np.linalg.norm(seen[:, None] - seen, axis=-1)
+        assert distance[np.triu_indices(n, 1)].min() > all_differ
+        assert np.diag(distance, 1).min() > neighbours_differ

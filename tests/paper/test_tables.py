@@ -7,6 +7,7 @@ from small_runs import make_run
 from tables import make_table as make_segments
 
 from metaseg_tf.analysis.evaluation import evaluate_run
+from metaseg_tf.data.classes import CITYSCAPES
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.measured import Measured, Value, collect
 from metaseg_tf.paper.published import PUBLISHED
@@ -129,6 +130,17 @@ def test_what_extrapolates_is_named_with_the_clipped_score(extrapolating, runs, 
     assert "MN: least squares" not in table.caption
     printed = rows_of(table)["R2, all metrics, clipped"]
     assert printed[1].startswith(clipped)
+
+
+def test_a_class_that_extrapolates_goes_by_its_name(tmp_path):
+    table = make_segments(600, n_images=6)
+    far = table.index == table.index[table["S_in"] > 0][0]
+    cprob3 = np.where(far, 0.8, 1e-6 * np.random.default_rng(0).random(600))
+    run = make_run(tmp_path / "mine", table.assign(cprob3=cprob3))
+    run.name_classes(CITYSCAPES)
+    caption = make_table(2, [run]).caption
+    assert "p(wall) beyond the range of the training half" in caption
+    assert "cprob" not in caption
 
 
 def test_nothing_is_added_where_nothing_extrapolates(runs):

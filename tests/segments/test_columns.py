@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError
 from metaseg_tf.segments import columns as schema
 
@@ -72,6 +73,13 @@ def test_a_locale_that_cannot_name_a_file_is_told_from_a_bad_name(name, monkeypa
     with pytest.raises(InputError, match="set PYTHONUTF8=1"):
         schema.check_image_name(name)
     assert schema.check_image_name("street") == "street"
+
+
+def test_features_in_words_name_their_class():
+    classes = ClassTable(("road", "x" * 100))
+    assert schema.name_feature("cprob0", classes) == "p(road)"
+    assert schema.name_feature("cprob1", classes) == f"p({'x' * 23}…)"
+    assert schema.name_feature("E_rel_in", classes) == "E_rel_in"
 
 
 def test_every_feature_is_of_one_group_and_no_other_column_is():

@@ -1,7 +1,7 @@
 """Regression diagnostics: what may and may not be read from the fits of a run."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -20,12 +20,15 @@ from metaseg_tf.analysis.diagnostics.linear import (
 )
 from metaseg_tf.analysis.diagnostics.logit import Calibration, LogitFit, calibrate, fit_logit
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError
-from metaseg_tf.segments.columns import groups_in
+from metaseg_tf.segments.columns import groups_in, name_feature
 
 __all__ = ["Diagnostics", "diagnose"]
 
 Part = TypeVar("Part")
+#: Columns that a sentence names at most.
+_LISTED = 10
 
 _TESTS = (
     assumptions.breusch_pagan,
@@ -94,7 +97,8 @@ class Diagnostics:
             f"{results.model.endog_names} on {len(self.linear.columns)} columns: "
             f"R2 {results.rsquared:.2%}, sigma {np.sqrt(results.mse_resid):.3f}.",
         )
-        worst = ", ".join(f"{row.column} {row.vif:.0f}" for row in self.vif.head(5).itertuples())
+        say, most = self.design.say, self.vif.head(5).itertuples()
+        worst = ", ".join(f"{say(row.column)} {row.vif:.0f}" for row in most)
         yield (
             "Columns",
             f"{self.aliases}\n{int((self.vif['vif'] > 10).sum())} of the kept columns have a "
@@ -133,11 +137,15 @@ class Diagnostics:
             return "All segments are of one image: errors clustered by image cannot be computed."
         ratio = frame["se_cluster"] / frame["se_plain"]
         lost = frame.index[(frame["p_plain"] < 0.01) & (frame["p_cluster"] >= 0.01)]
+        names = [self.design.say(name) for name in lost[:_LISTED]]
+        if others := len(lost) - len(names):
+            names.append(f"and {others} others")
         few = f" With {n_images} images only they are rough." if n_images < 50 else ""
         return (
             f"Clustered by image, standard errors are {ratio.median():.2f} times the plain ones in "
-            f"the median and {ratio.max():.2f} times at most ({ratio.idxmax()}).{few}\n"
-            f"Significant at 1% by plain errors only: {', '.join(lost) or 'none'}."
+            f"the median and {ratio.max():.2f} times at most "
+            f"({self.design.say(ratio.idxmax())}).{few}\n"
+            f"Significant at 1% by plain errors only: {', '.join(names) or 'none'}."
         )
 
     def __str__(self) -> str:
@@ -145,7 +153,11 @@ class Diagnostics:
 
 
 def diagnose(
-    table: pd.DataFrame, *, target: str = "iou_adj", engine: str = PAPER_PROTOCOL.engine
+    table: pd.DataFrame,
+    *,
+    target: str = "iou_adj",
+    engine: str = PAPER_PROTOCOL.engine,
+    classes: ClassTable | None = None,
 ) -> Diagnostics:
     """Diagnose the regression of a target and the classification of IoU_adj > 0.
 
@@ -156,6 +168,8 @@ def diagnose(
     target : {"iou_adj", "iou"}
     engine : {"lars", "reference"}
         Solver of the cross-fitted logistic models behind the calibration.
+    classes : ClassTable, optional
+        Names for texts: ``p(road)`` in place of ``cprob0``.
 
     Raises
     ------
@@ -163,6 +177,10 @@ def diagnose(
         If the table cannot carry a regression. What else cannot be made is named in ``missing``.
     """
     design = build_design(table, groups=groups_in(table))
+    if classes is not None:
+        words = {name: name_feature(name, classes) for name in design.columns}
+        design = replace(design, words=words)
+        table = table.assign(class_name=table["class_id"].map(dict(enumerate(classes.names))))
     aliases = find_aliases(design)
     linear = fit_linear(design, aliases.kept, target)
     points = linear.points()

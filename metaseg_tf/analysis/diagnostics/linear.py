@@ -18,19 +18,16 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.segments.columns import BOX
 
 __all__ = [
-    "Aliases",
-    "LinearFit",
-    "find_aliases",
-    "fit_linear",
-    "most_influential",
-    "variance_inflation",
-]
+    "Aliases", "LinearFit", "find_aliases", "fit_linear", "most_influential", "variance_inflation",
+]  # fmt: skip
 
 #: A column is aliased if less than this share of its length is not explained by others, that is,
 #: with a variance inflation above 1e6. Stored as float16, probabilities sum to 1 within some 1e-4.
 _TOLERANCE = 1e-3
 #: Standardised coefficients below this are noise and are left out of an equation.
 _NOISE = 1e-3
+#: Terms of an equation that are written down.
+_TERMS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +163,7 @@ def fit_linear(design: Design, columns: tuple[str, ...], target: str = "iou_adj"
         )
     X = design.X[:, [design.columns.index(name) for name in columns]]
     model = OLS(true, np.column_stack([np.ones(len(X)), X]))
-    model.data.xnames, model.data.ynames = ["const", *columns], target
+    model.data.xnames, model.data.ynames = ["const", *map(design.say, columns)], target
     return LinearFit(columns, X, true, model.fit(), np.linalg.inv(X.T @ X))
 
 
@@ -176,7 +173,8 @@ def most_influential(
     """The segments with the largest Cook's distance, with image, number, class and box."""
     worst = points.nlargest(count, "cook")
     places = table.iloc[design.rows[worst.index]]
-    named = [name for name in ("image", "segment", "class_id", *BOX) if name in places]
+    about = ("image", "segment", "class_id", "class_name", *BOX)
+    named = [name for name in about if name in places]
     return pd.concat([places[named].reset_index(drop=True), worst.reset_index(drop=True)], axis=1)
 
 
@@ -194,8 +192,11 @@ def _equation(design, j, kept, combination):
         # In front if this spares a leading minus: 1 - cprob0 - ..., but S_rel - 1.
         terms.insert(0 if level > 0 and terms and terms[0][0] < 0 else len(terms), (level, ""))
     text = ""
-    for factor, name in terms:
-        size = abs(factor)
-        term = name if name and abs(size - 1) < _NOISE else f"{size:.4g} {name}".strip()
+    for factor, name in terms[:_TERMS]:
+        size, word = abs(factor), design.say(name)
+        term = word if name and abs(size - 1) < _NOISE else f"{size:.4g} {word}".strip()
         text += f" {'-' if factor < 0 else '+'} {term}"
-    return f"{design.columns[j]} = {text[3:] if text.startswith(' +') else f'-{text[3:]}'}"
+    if len(terms) > _TERMS:
+        text += f" and {len(terms) - _TERMS} more terms"
+    sum_ = text[3:] if text.startswith(" +") else f"-{text[3:]}"
+    return f"{design.say(design.columns[j])} = {sum_}"

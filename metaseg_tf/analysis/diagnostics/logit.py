@@ -47,7 +47,7 @@ def fit_logit(design: Design, columns: tuple[str, ...]) -> LogitFit:
             f"segments that {len(columns)} columns separate; extract more images"
         )
     model = Logit(design.y.astype(float), np.column_stack([np.ones(len(X)), X]))
-    model.data.xnames, model.data.ynames = ["const", *columns], "iou_adj > 0"
+    model.data.xnames, model.data.ynames = ["const", *map(design.say, columns)], "iou_adj > 0"
     results = model.fit(start_params=np.array([full.b, *full.w]), method="newton", disp=0)
     present = {group_of(name) for name in columns}
     tests = tuple(_test_group(g, columns, loss, full, design.y) for g in GROUPS if g in present)

@@ -5,6 +5,7 @@ maps are those of `metaseg_tf.pictures`.
 """
 
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
 from metaseg_tf.analysis.evaluation import load_segments
-from metaseg_tf.data.classes import ClassTable
+from metaseg_tf.data.classes import ClassTable, shorten
 from metaseg_tf.errors import DataFormatError, InputError, suggest
 from metaseg_tf.paper.published import NETWORKS, paper_network
 from metaseg_tf.pictures import QUALITY_COLOURS, paint_segments
@@ -31,31 +32,12 @@ from metaseg_tf.runs.run import Run, csv_text
 from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
-    "BLACK",
-    "BLUE",
-    "GREY",
-    "IOU_LABEL",
-    "LINE_COLOURS",
-    "ORANGE",
-    "VERMILION",
-    "Drawing",
-    "choose_image",
-    "class_patches",
-    "count_false_positives",
-    "iou_scale",
-    "load_judged",
-    "load_judged_maps",
-    "name_segments",
-    "new_figure",
-    "paint_ious",
-    "point_alpha",
-    "point_area",
-    "segments_of",
-    "show_picture",
-    "store_drawing",
-    "styled",
+    "BLACK", "BLUE", "GREY", "IOU_LABEL", "LINE_COLOURS", "LISTED", "ORANGE", "VERMILION",
+    "Drawing", "add_legend", "choose_image", "class_patches", "count_false_positives", "iou_scale",
+    "load_judged", "load_judged_maps", "name_segments", "new_figure", "paint_ious", "plain",
+    "point_alpha", "point_area", "segments_of", "show_picture", "store_drawing", "styled",
     "title_of",
-]
+]  # fmt: skip
 
 BLACK = "#000000"
 BLUE = "#0072B2"
@@ -96,6 +78,11 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
     "pdf": {"metadata": {"CreationDate": None}},
 }
+
+#: Classes that a legend names at most; others are counted.
+LISTED = 20
+# Size in inches of a legend's row, of its entry without words, and of a character in it.
+_ROW, _ENTRY, _CHARACTER = 0.165, 0.53, 0.066
 
 # Segments that bear their name: how many at most, their least share of the image, and the least
 # distance of two names in shares of height and width.
@@ -145,7 +132,12 @@ def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
 
 def title_of(run: Run) -> str:
     """Title of a run's panel: the paper's network, if it is of that and the paper's data."""
-    return NETWORKS.get(paper_network(run.manifest) or "", run.name)
+    return NETWORKS.get(paper_network(run.manifest) or "", plain(run.name))
+
+
+def plain(text: str, most: int = 24) -> str:
+    """A name of any kind as matplotlib shows it: shortened, and not taken for mathematics."""
+    return shorten(text, most).replace("$", r"\$")
 
 
 def load_judged(run: Run) -> pd.DataFrame:
@@ -169,7 +161,7 @@ def load_judged_maps(run: Run, image: str) -> ImageMaps:
 def segments_of(
     table: pd.DataFrame, image: str, columns: Sequence[str], classes: ClassTable
 ) -> pd.DataFrame:
-    """Columns of one image's segments, with the class's name as ``class``.
+    """Columns of one image's segments, with ``class_name``.
 
     Raises InputError if the image has no segments, DataFormatError if a segment comes twice.
     """
@@ -185,7 +177,7 @@ def segments_of(
             "segments and run extract again"
         )
     names = [classes.names[j] for j in own["class_id"]]
-    return own.assign(**{"class": names}).reset_index(drop=True)
+    return own.assign(class_name=names).reset_index(drop=True)
 
 
 def count_false_positives(table: pd.DataFrame) -> pd.Series:
@@ -246,14 +238,30 @@ def iou_scale() -> ScalarMappable:
     return scale
 
 
-def class_patches(maps: Sequence[np.ndarray], classes: ClassTable) -> list[Patch]:
-    """Legend entries of the classes that occur in class maps."""
-    pixels = sum(np.bincount(m.ravel(), minlength=256) for m in maps)[: len(classes)]
+def class_patches(maps: Sequence[tuple[np.ndarray, ClassTable]]) -> list[Patch]:
+    """Legend entries of the classes that cover most of class maps, by id; others are counted."""
+    pixels: Counter = Counter()
+    for shown, classes in maps:
+        counts = np.bincount(shown.ravel(), minlength=len(classes))
+        for j in np.flatnonzero(counts[: len(classes)]):
+            pixels[j, classes.names[j], classes.colours[j]] += counts[j]
+    # One class alone is not counted, since its own entry takes no more space.
+    listed = pixels.most_common(LISTED if len(pixels) > LISTED + 1 else None)
     patches = [
-        Patch(facecolor=classes.colours[j], label=classes.names[j]) for j in np.flatnonzero(pixels)
+        Patch(facecolor=colour, label=plain(name)) for (_, name, colour), _ in sorted(listed)
     ]
+    if others := len(pixels) - len(listed):
+        patches.append(Patch(alpha=0, label=f"and {others} other classes"))
     void = Patch(facecolor="white", edgecolor="black", linewidth=0.5, label="no ground truth")
     return [*patches, void]
+
+
+def add_legend(figure: Figure, patches: Sequence[Patch]) -> None:
+    """Entries below all panels, in as many columns as fit; the figure grows by their rows."""
+    widest = _ENTRY + _CHARACTER * max(len(patch.get_label()) for patch in patches)
+    columns = max(int(figure.get_figwidth() / widest), 1)
+    figure.set_figheight(figure.get_figheight() + _ROW * -(-len(patches) // columns))
+    figure.legend(handles=patches, loc="outside lower center", ncols=columns)
 
 
 def name_segments(
@@ -269,7 +277,9 @@ def name_segments(
     # Neither void nor segments that are missing from the table have a class.
     sizes[~np.isin(np.arange(len(sizes)), class_ids.index)] = 0
     largest = np.argsort(-sizes, kind="stable")[:_NAMED]
-    texts, taken = [], []
+    texts, named = [], []
+    # A character takes 0.05 inches.
+    character = 0.05 * ax.figure.dpi / ax.bbox.width
     boxes = ndimage.find_objects(segments)
     for number in largest[sizes[largest] > _NAMED_SHARE * segments.size]:
         # The place farthest from what lies outside of the segment.
@@ -277,12 +287,14 @@ def name_segments(
         depth = ndimage.distance_transform_edt(np.pad(segments[box] == number, 1))[1:-1, 1:-1]
         deepest = np.unravel_index(depth.argmax(), depth.shape)
         place = np.array([span.start + at for span, at in zip(box, deepest, strict=True)])
-        place = (place / segments.shape).clip(_NAME_SPACE / 2, 1 - _NAME_SPACE / 2)
-        if any((np.abs(place - other) < _NAME_SPACE).all() for other in taken):
+        name = plain(names[class_ids[number]], 16)
+        space = np.maximum(_NAME_SPACE, [0, (len(name) + 2) * character])
+        place = (place / segments.shape).clip(space / 2, 1 - space / 2)
+        if any((np.abs(place - other) < (space + taken) / 2).all() for other, taken in named):
             continue
-        taken.append(place)
+        named.append((place, space))
         row, column = place * segments.shape
-        text = ax.text(column, row, names[class_ids[number]], size=6, ha="center", va="center")
+        text = ax.text(column, row, name, size=6, ha="center", va="center")
         text.set_bbox({"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.75})
         texts.append(text)
     return texts

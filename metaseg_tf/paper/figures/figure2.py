@@ -22,7 +22,7 @@ _COLUMNS = ["segment", "class_id", "S", "S_in", "D", "D_in", "D_bd"]
 def frame(
     tables: dict[str, pd.DataFrame], image: str, classes: dict[str, ClassTable]
 ) -> pd.DataFrame:
-    """The segments of one image with their mean D: ``network``, ``class``, and table columns.
+    """The segments of one image with their mean D: ``network``, ``class_name``, table columns.
 
     Segment tables and classes are by the name of their run, which becomes ``network``.
     """
@@ -30,7 +30,7 @@ def frame(
         drawing.segments_of(table, image, _COLUMNS, classes[network]).assign(network=network)
         for network, table in tables.items()
     ]
-    return pd.concat(parts, ignore_index=True)[["network", "class", *_COLUMNS]]
+    return pd.concat(parts, ignore_index=True)[["network", "class_name", *_COLUMNS]]
 
 
 def plot(
@@ -59,9 +59,8 @@ def draw(runs: Sequence[Run], *, image: str | None = None) -> drawing.Drawing:
         _, heat, *_ = plot(rows, own, run.classes, upper, lower)
         upper.set_title(f"{drawing.title_of(run)}: segmentation", size=9)
     figure.colorbar(heat, ax=axes, label="$D_z$", shrink=0.6, aspect=25)
-    patches = drawing.class_patches([m.pred for m in maps], max(classes.values(), key=len))
-    columns = int(figure.get_figwidth() / 1.2)
-    figure.legend(handles=patches, loc="outside lower center", ncols=columns)
+    shown = [(own.pred, run.classes) for run, own in zip(runs, maps, strict=True)]
+    drawing.add_legend(figure, drawing.class_patches(shown))
     return drawing.Drawing(figure, {"": values})
 
 
@@ -70,12 +69,12 @@ def _lay_out(n_runs, shape, photograph, image):
     width = 4.8 if n_runs == 1 else 3.4 * n_runs
     panel = (width - 0.8) / n_runs * shape[0] / shape[1] + 0.25
     n_rows = 2 + (photograph is not None)
-    figure = drawing.new_figure(width, n_rows * panel + 0.8)
+    figure = drawing.new_figure(width, n_rows * panel + 0.1)
     grid = figure.add_gridspec(n_rows, n_runs)
     if photograph is None:
-        figure.suptitle(image, size=10)
+        figure.suptitle(drawing.plain(image, 60), size=10)
     else:
-        drawing.show_picture(figure.add_subplot(grid[0, :]), photograph, image)
+        drawing.show_picture(figure.add_subplot(grid[0, :]), photograph, drawing.plain(image, 60))
     rows = range(n_rows - 2, n_rows)
     return figure, np.array(
         [[figure.add_subplot(grid[row, column]) for column in range(n_runs)] for row in rows]

@@ -1,7 +1,8 @@
 """Figure 4: the l1 path: coefficients, accuracy and AUROC over 1/lambda = C."""
 
 from collections.abc import Sequence
-from itertools import cycle, product
+from itertools import product
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,10 +16,13 @@ from metaseg_tf.paper.figures import drawing
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import GROUPS, METRICS, PAPER_GROUPS
 
-__all__ = ["coefficient_frame", "draw", "plot_coefficients", "plot_scores", "score_frame"]
+__all__ = [
+    "coefficient_frame", "draw", "plot_coefficients", "plot_scores", "score_frame", "style_classes",
+]  # fmt: skip
 
 _DASHES = {"": "-", "_in": "--", "_bd": ":", "_rel": "-.", "_rel_in": (0, (6, 1, 1, 1, 1, 1))}
 _LINE = {"linewidth": 1.3}
+_CLASS = r"^cprob\d+$"
 _METRIC_STYLES = {
     metric.name: (
         f"${metric.symbol}$",
@@ -42,7 +46,7 @@ def coefficient_frame(classification: Classification) -> pd.DataFrame:
     the class probabilities.
     """
     coefficients = classification.coefficients(0)
-    classes = coefficients.filter(regex=r"^cprob\d+$")
+    classes = coefficients.filter(regex=_CLASS)
     return coefficients.assign(C_p=classes.abs().max(axis=1)).reset_index()
 
 
@@ -61,15 +65,20 @@ def plot_coefficients(
 ) -> list[Line2D]:
     """Lines over C; the legend is in the order in which the lines end.
 
-    ``styles`` are label and line properties by column of a `coefficient_frame`.
+    ``styles`` are label and line properties by column of a `coefficient_frame`; those with an empty
+    label are counted.
     """
     lines = {
         name: ax.plot(coefficients["C"], coefficients[name], label=label, **_LINE | style)[0]
         for name, (label, style) in styles.items()
     }
     order = coefficients[list(styles)].iloc[-1].sort_values(ascending=False, kind="stable").index
+    handles = [lines[name] for name in order if styles[name][0]]
+    if others := [line for name, line in lines.items() if not styles[name][0]]:
+        others[0].set_label(f"and {len(others)} others")
+        handles.append(others[0])
     look = {"fontsize": 7.5, "handlelength": 2.8, "labelspacing": 0.25}
-    ax.legend(handles=[lines[name] for name in order], **_BESIDE, **look)
+    ax.legend(handles=handles, **_BESIDE, **look)
     ax.set(xscale="log", xlabel=r"$\lambda^{-1} = C$", ylabel="coefficient (log-odds per s.d.)")
     return list(lines.values())
 
@@ -96,7 +105,7 @@ def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> drawing
     figure = drawing.new_figure(11, 7.4)
     (upper_left, upper_right), lower = figure.subplots(2, 2)
     plot_coefficients(coefficients, _METRIC_STYLES, upper_left)
-    plot_coefficients(coefficients, _class_styles(classification.columns, run.classes), upper_right)
+    plot_coefficients(coefficients, style_classes(coefficients, run.classes), upper_right)
     for score, ax in zip(_SCORES, lower, strict=True):
         plot_scores(scores, score, ax)
         ax.set_title(f"meta classification {_SCORES[score]}")
@@ -111,11 +120,20 @@ def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> drawing
     return drawing.Drawing(figure, {"coefficients": coefficients, "scores": scores})
 
 
-def _class_styles(columns: Sequence[str], classes: ClassTable) -> dict[str, tuple[str, dict]]:
-    names = [name for name in columns if name.startswith("cprob")]
+def style_classes(
+    coefficients: pd.DataFrame, classes: ClassTable
+) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Looks of the class probabilities: those that matter most differ, others are thin and grey."""
+    largest = coefficients.filter(regex=_CLASS).abs().max()
+    named = len(largest) if len(largest) <= drawing.LISTED + 1 else drawing.LISTED
+    listed = {*largest.nlargest(named).index}
     # Dashes change once all colours have been used.
     looks = product([*_DASHES.values()][:3], drawing.LINE_COLOURS)
-    return {
-        name: (label, {"color": colour, "linestyle": dashes})
-        for name, label, (dashes, colour) in zip(names, classes.names, cycle(looks), strict=False)
-    }
+    styles: dict[str, tuple[str, dict[str, Any]]] = {}
+    for column, name in zip(largest.index, classes.names, strict=False):
+        if column in listed:
+            dashes, colour = next(looks)
+            styles[column] = drawing.plain(name), {"color": colour, "linestyle": dashes}
+        else:
+            styles[column] = "", {"color": drawing.GREY, "linewidth": 0.5, "zorder": 1}
+    return styles

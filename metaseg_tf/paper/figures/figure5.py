@@ -23,7 +23,7 @@ __all__ = ["draw", "frame", "plot"]
 def frame(
     evaluation: Evaluation, table: pd.DataFrame, image: str, classes: ClassTable
 ) -> pd.DataFrame:
-    """The segments of one image with their box, ``iou_adj``, ``class`` and ``predicted`` IoU_adj.
+    """The segments of one image with their box, ``iou_adj``, ``class_name``, ``predicted``.
 
     Predictions are those of Figure 3; segments without interior are not analysed and have none.
     """
@@ -60,15 +60,17 @@ def draw(
     maps = drawing.load_judged_maps(run, image)
     segments = frame(evaluate_run(run, engine=engine), table, image, run.classes)
     height, width = maps.pred.shape
-    figure = drawing.new_figure(10, 8.7 * height / width + 1.4)
+    figure = drawing.new_figure(10, 8.7 * height / width + 0.9)
     axes = figure.subplots(2, 2)
     plot(segments, maps, run.classes, axes.ravel())
     label = f"{drawing.IOU_LABEL} (clipped to [0, 1])"
     figure.colorbar(drawing.iou_scale(), ax=axes[0], label=label, aspect=15)
     grey = Patch(facecolor=UNKNOWN, label="without interior")
-    patches = [*drawing.class_patches([maps.gt, maps.pred], run.classes), grey]
-    figure.legend(handles=patches, loc="outside lower center", ncols=7)
+    patches = drawing.class_patches([(m, run.classes) for m in (maps.gt, maps.pred)])
+    drawing.add_legend(figure, [*patches, grey])
     error = (segments["predicted"].clip(0, 1) - segments["iou_adj"]).abs()
-    title = f"{drawing.title_of(run)}, {image}: mean error {np.nanmean(error):.3f}"
+    title = (
+        f"{drawing.title_of(run)}, {drawing.plain(image, 60)}: mean error {np.nanmean(error):.3f}"
+    )
     figure.suptitle(title, size=10)
     return drawing.Drawing(figure, {"": segments})

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
-from matplotlib.ticker import AsinhLocator
+from matplotlib.ticker import FixedLocator
 
 from metaseg_tf.paper.figures import drawing
 from metaseg_tf.paper.measured import compute_correlations
@@ -66,6 +66,6 @@ def _scale(ax: Axes, column: Column, lowest: float) -> None:
         ax.set_xscale("log")
     else:
         ax.set_xscale("asinh", linear_width=0.1)
-        ax.xaxis.set_major_locator(AsinhLocator(0.1, numticks=7, subs=(1, 3)))
+        ax.xaxis.set_major_locator(FixedLocator([0, 0.1, 0.3, 1, 3, 10, 30, 100]))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.set_xlim(left=0.9 * lowest if lowest > 0 else -0.01)

@@ -30,7 +30,7 @@ def difference(table: pd.DataFrame) -> pd.Series:
 
 
 def frame(table: pd.DataFrame, image: str, classes: ClassTable) -> pd.DataFrame:
-    """The segments of one image with box, ``class``, both IoUs and `difference`, largest first."""
+    """The segments of one image with box, ``class_name``, IoUs and `difference`, largest first."""
     own = drawing.segments_of(table, image, _COLUMNS, classes)
     shown = own.assign(difference=difference(own))
     return shown.sort_values("difference", ascending=False, kind="stable", ignore_index=True)
@@ -85,15 +85,16 @@ def draw(runs: Sequence[Run], *, image: str | None = None) -> drawing.Drawing:
     gaps = difference(table)
     image = drawing.choose_image(runs, image, lambda: gaps.groupby(table["image"]).max())
     maps, segments = drawing.load_judged_maps(run, image), frame(table, image, run.classes)
-    figure = drawing.new_figure(11, 4.6)
+    figure = drawing.new_figure(11, 4.1)
     axes = [*figure.subplot_mosaic("abcd;abce", width_ratios=[2, 2, 2, 1]).values()]
     plot(segments, maps, run.classes.palette, axes)
     bar = {"location": "bottom", "shrink": 0.5, "aspect": 50, "ax": axes}
     figure.colorbar(drawing.iou_scale(), label=f"{drawing.IOU_LABEL}, $IoU$", **bar)
-    patches = drawing.class_patches([maps.pred, maps.gt], run.classes)
-    figure.legend(handles=patches, loc="outside lower center", ncols=9)
+    patches = drawing.class_patches([(m, run.classes) for m in (maps.pred, maps.gt)])
+    drawing.add_legend(figure, patches)
     crucial = segments.iloc[0]
-    title = f"{drawing.title_of(run)}, {image}: {crucial['class']}, {crucial['S']} pixels, "
+    name = f"{drawing.plain(image, 60)}: {drawing.plain(crucial['class_name'])}"
+    title = f"{drawing.title_of(run)}, {name}, {crucial['S']} pixels, "
     ious = f"{drawing.IOU_LABEL} = {crucial['iou_adj']:.2f}, $IoU$ = {crucial['iou']:.2f}"
     figure.suptitle(title + ious, size=10)
     return drawing.Drawing(figure, {"": segments})

@@ -78,7 +78,7 @@ metaseg.why = (() => {
     return element("ul", { className: "why", "data-verdict": verdict },
       end("average segment", found.base),
       ...first.map(({ entry, value }) => row(
-        [element("var", {}, ...symbol(entry.symbol, entry.name)), ` ${entry.words.split(";")[0]}`],
+        [element("var", {}, ...symbol(entry.symbol, entry.name)), ` ${entry.words.split(/[;,]/)[0].replaceAll("*", "×")}`],
         compare(segment, entry), value)),
       ...(rest.length ? [row([`the ${rest.length} others together`], "", others)] : []),
       end(conclude(segment, verdict, found.sum), found.sum));

@@ -5,6 +5,7 @@ import pytest
 from tables import make_table
 
 from metaseg_tf.analysis.diagnostics import diagnose
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError
 
 
@@ -50,6 +51,36 @@ def test_summaries_name_the_columns(diagnostics):
     assert set(texts) == {"summary", "ols", "logit"}
     for column in diagnostics.linear.columns:
         assert column in texts["ols"]
+
+
+def test_texts_name_classes_and_frames_keep_the_tables_columns():
+    classes = ClassTable(("road", "wall, fence", "sky", "car", "a name " * 12))
+    table = make_table(700, seed=3, n_classes=5)
+    found = diagnose(table, classes=classes)
+    texts = found.texts()
+    for text in (*texts.values(), *(equation for equation in found.aliases.equations.values())):
+        assert "cprob" not in text
+    assert "p(wall, fence)" in texts["ols"]
+    assert "p(wall, fence)" in texts["logit"]
+    assert "p(a name a name a name a…)" in str(found)
+    assert {"cprob1", "cprob2"} <= set(found.frames()["coefficients"]["column"])
+    influential = found.frames()["influential"]
+    named = [classes.names[j] for j in influential["class_id"]]
+    assert influential["class_name"].tolist() == named
+
+
+def test_many_classes_are_diagnosed_in_few_words():
+    table = make_table(900, seed=4, n_classes=150)
+    found = diagnose(table, classes=ClassTable.numbered(150))
+    assert "White's test: expected at most 2000" in str(found)
+    assert [test.name for test in found.tests] == [
+        "Breusch-Pagan",
+        "Jarque-Bera",
+        "Omnibus",
+        "RESET",
+    ]
+    assert "more terms" in str(found)
+    assert max(map(len, str(found).splitlines())) < 1000
 
 
 def test_both_targets(table):

@@ -6,7 +6,7 @@ from matplotlib.colors import to_rgb
 from scenes import make_scene
 
 from metaseg_tf import segment_metrics
-from metaseg_tf.data.classes import CITYSCAPES
+from metaseg_tf.data.classes import CITYSCAPES, ClassTable
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.figures import drawing
 from metaseg_tf.pictures import UNKNOWN, interpolate_colours
@@ -49,11 +49,54 @@ def test_the_colour_bar_has_the_colours_of_the_segments():
     assert np.abs(bar - interpolate_colours(values)).max() < 2
 
 
+def labels(*maps):
+    return [patch.get_label() for patch in drawing.class_patches(maps)]
+
+
 def test_legends_name_the_classes_that_occur():
-    patches = drawing.class_patches(
-        [np.array([[0, 255]], np.uint8), np.array([[13]], np.uint8)], CITYSCAPES
-    )
-    assert [p.get_label() for p in patches] == ["road", "car", "no ground truth"]
+    gt, pred = np.array([[0, 255]], np.uint8), np.array([[13]], np.uint8)
+    assert labels((pred, CITYSCAPES), (gt, CITYSCAPES)) == ["road", "car", "no ground truth"]
+
+
+def test_legends_tell_tables_apart_that_share_ids():
+    other = ClassTable(("road", "tree"), CITYSCAPES.colours[:2])
+    pixels = np.array([[0, 1]], np.uint8)
+    expected = ["road", "sidewalk", "tree", "no ground truth"]
+    assert labels((pixels, CITYSCAPES), (pixels, other)) == expected
+
+
+@pytest.mark.parametrize("n_classes", [2, 19, 21, 22, 150, 254])
+def test_legends_name_the_largest_classes_and_count_the_others(n_classes):
+    # The class j covers j + 1 pixels.
+    pixels = np.repeat(np.arange(n_classes), np.arange(1, n_classes + 1)).astype(np.uint8)
+    *named, last, _ = labels((pixels[None], ClassTable.numbered(n_classes)))
+    if n_classes <= 21:
+        assert [*named, last] == [f"class {j}" for j in range(n_classes)]
+    else:
+        assert named == [f"class {j}" for j in range(n_classes - 20, n_classes)]
+        assert last == f"and {n_classes - 20} other classes"
+
+
+def test_legends_fit_their_figure_whatever_the_names():
+    longest = ClassTable(tuple(f"{j} of {'a very long name, ' * 5}" for j in range(150)))
+    pixels = np.arange(150, dtype=np.uint8)[None]
+    with drawing.styled():
+        for width, classes in ((4.8, longest), (10, longest), (4.8, CITYSCAPES)):
+            figure = drawing.new_figure(width, 3)
+            figure.subplots()
+            drawing.add_legend(figure, drawing.class_patches([(pixels, classes)]))
+            figure.draw_without_rendering()
+            box, page = figure.legends[0].get_window_extent(), figure.bbox
+            assert box.x0 >= page.x0
+            assert box.x1 <= page.x1
+            assert figure.axes[0].get_position().height * page.height > 1.8 * figure.dpi
+
+
+@pytest.mark.parametrize("name", ["$x^2$ and $", r"$\broken{$", "a_b^c", "5 $"])
+def test_names_are_not_taken_for_mathematics(ax, name):
+    text = ax.set_title(drawing.plain(name))
+    ax.figure.draw_without_rendering()
+    assert text.get_text().replace(r"\$", "$") == name
 
 
 def test_large_segments_bear_their_names_inside(ax):

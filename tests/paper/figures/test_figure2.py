@@ -14,7 +14,7 @@ def test_the_frame_holds_the_images_segments_by_network(runs):
     for name, table in tables.items():
         own, expected = segments[segments["network"] == name], table[table["image"] == "image2"]
         np.testing.assert_array_equal(own["D"], expected["D"])
-        assert list(own["class"]) == [f"class {j}" for j in expected["class_id"]]
+        assert list(own["class_name"]) == [f"class {j}" for j in expected["class_id"]]
 
 
 def test_panels_show_classes_and_heat(run, table):

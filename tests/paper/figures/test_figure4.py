@@ -1,6 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
+from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.paper.figures import figure4
 
 
@@ -43,6 +45,23 @@ def test_the_legend_is_in_the_order_of_the_lines_ends(classification, ax):
     figure4.plot_coefficients(frame, styles, ax)
     ends = [frame[f"cprob{t.get_text()}"].iloc[-1] for t in ax.get_legend().get_texts()]
     assert ends == sorted(ends, reverse=True)
+
+
+@pytest.mark.parametrize("n_classes", [2, 21, 150])
+def test_the_columns_that_matter_are_named_and_the_others_counted(ax, n_classes):
+    ends = np.random.default_rng(0).permutation(np.linspace(-1, 1, n_classes))
+    path = {f"cprob{j}": [0.0, end] for j, end in enumerate(ends)}
+    frame = pd.DataFrame({"C": [0.1, 1.0], **path})
+    classes = ClassTable.numbered(n_classes)
+    lines = figure4.plot_coefficients(frame, figure4.style_classes(frame, classes), ax)
+    assert len(lines) == n_classes
+    *named, last = (text.get_text() for text in ax.get_legend().get_texts())
+    if n_classes <= 21:
+        assert {*named, last} == {*classes.names}
+    else:
+        largest = np.argsort(-np.abs(ends))[:20]
+        assert set(named) == {f"class {j}" for j in largest}
+        assert last == "and 130 others"
 
 
 def test_four_panels_with_all_columns_and_the_best_c(run, classification):
