@@ -1,4 +1,4 @@
-"""Writes what follows from the code: segment table, command line, expected times, the rooms.
+"""Writes what follows from the code: segment table, command line, API, expected times, the rooms.
 
 python docs/generate.py
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+import metaseg_tf
 from metaseg_tf.cli import app
 from metaseg_tf.segments.columns import columns
 
@@ -45,7 +46,7 @@ def command_line():
     """Every verb with its arguments and options, from the command line itself."""
     verbs = dict(walk_verbs())
     index = [
-        [f"[`{name}`](#{name.replace(' ', '-')})", _first_line(v)] for name, v in verbs.items()
+        [f"[`{name}`](#{name.replace(' ', '-')})", _first_line(v.help)] for name, v in verbs.items()
     ]
     return _page(
         "The command line",
@@ -58,6 +59,42 @@ def command_line():
         "`metaseg-tf --install-completion` sets up completion of verbs and options in bash, zsh, "
         "fish and PowerShell; `metaseg-tf --show-completion` prints the script.",
         *(_describe(name, verb) for name, verb in verbs.items()),
+    )
+
+
+#: Room -> what its public names are for, in the order of the page on the API.
+ROOMS = {
+    "segments": "One image",
+    "data": "Softmax dumps and classes",
+    "networks": "Networks",
+    "runs": "Runs",
+    "analysis": "Analysis",
+    "meta": "Judging without ground truth",
+    "paper": "The paper",
+}
+
+
+def api():
+    """The names in ``metaseg_tf`` itself, by the room that each comes from."""
+    found = {name: getattr(metaseg_tf, name) for name in metaseg_tf.__all__ if name[0] != "_"}
+    rooms = {room: [] for room in ROOMS}
+    for name, value in sorted(found.items(), key=lambda item: item[0].lower()):
+        rooms[value.__module__.split(".")[1]].append(name)
+    index = [
+        [f"`{name}`", _first_line(found[name].__doc__)]
+        for names in rooms.values()
+        for name in names
+    ]
+    return _page(
+        "The API",
+        "The public names, all in `metaseg_tf` itself. They are loaded on first use, so importing "
+        "the package costs nothing; TensorFlow is imported only where images are measured. "
+        "[What is behind them](internals.md) is documented, too, but may change.",
+        _table(["name", "what it is"], index),
+        *(
+            "\n\n".join([f"## {ROOMS[room]}", *(f"::: metaseg_tf.{name}" for name in names)])
+            for room, names in rooms.items()
+        ),
     )
 
 
@@ -74,8 +111,8 @@ def _walk(group, prefix):
             yield f"{prefix}{name}", command
 
 
-def _first_line(command):
-    return " ".join(command.help.split("\n\n")[0].split())
+def _first_line(text):
+    return " ".join(text.strip().split("\n\n")[0].split())
 
 
 def _describe(name, command):
@@ -168,6 +205,7 @@ def _page(title, *blocks):
 PAGES = {
     "segment-table.md": segment_table,
     "command-line.md": command_line,
+    "api.md": api,
     "expected-times.md": expected_times,
     "decisions/README.md": decisions,
     "pictures/rooms.svg": runpy.run_path(str(DOCS / "pictures" / "rooms.py"))["draw"],

@@ -3,11 +3,15 @@ have a source, and pages that follow from the code are up to date."""
 
 import importlib.util
 import json
+import os
 import re
 import runpy
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import typer
 
@@ -111,13 +115,52 @@ def test_every_parameter_is_explained():
     assert lacking == []
 
 
-@pytest.mark.parametrize(("page", "text"), SNIPPETS)
+#: Its blocks depend on each other: `test_the_first_five_minutes` runs them.
+STORY = DOCS / "getting-started.md"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"), [param for param in SNIPPETS if param.values[0] != STORY]
+)
 def test_python_snippets_run(page, text, tmp_path, monkeypatch):
     for library in OPTIONAL:
         if re.search(rf"^(import|from) {library}\b", text, re.MULTILINE):
             pytest.importorskip(library)
     monkeypatch.chdir(tmp_path)
     exec(compile(text, name_of(page), "exec"), {})
+
+
+def test_the_first_five_minutes(tmp_path):
+    """The page's blocks in their order, in one shell that begins in an empty folder.
+
+    Only what makes the environment is left out, in favour of this one: `make package` installs.
+    """
+    found = re.findall(r"^```(sh|python)\n(.*?)^```", STORY.read_text(), re.MULTILINE | re.DOTALL)
+    script = "".join(
+        text if language == "sh" else f"python - <<'END'\n{text}END\n" for language, text in found
+    )
+    made_before = r"^(python3 -m venv|\. \.venv|pip install).*\n"
+    script, count = re.subn(made_before, "", script, flags=re.MULTILINE)
+    assert count == 3
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "n/a" not in done.stdout
+    table = pd.read_csv(tmp_path / "runs" / "mine" / "tables" / "table2.csv", index_col=0)
+    auroc, alone = (
+        float(table.loc[f"AUROC, {row}", "mine validation"].split("%")[0])
+        for row in ("penalized", "entropy baseline")
+    )
+    assert auroc > 80
+    assert auroc > alone + 5
+    figures = tmp_path / "runs" / "mine" / "figures"
+    assert {path.stem for path in figures.glob("*.png")} == {f"figure{n}" for n in range(1, 8)}
+    assert (tmp_path / "runs" / "mine" / "report" / "index.html").exists()
+    judged = pd.read_csv(tmp_path / "judged" / "judged.csv")
+    assert judged["image"].nunique() == len(list((tmp_path / "judged" / "trusted").iterdir())) == 4
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -141,8 +184,15 @@ def test_the_site_leads_to_every_page():
     assert {DOCS / name for name in listed} == {*DOCS.rglob("*.md")} - records
 
 
-def test_the_api_names_modules_that_exist():
+def test_the_api_begins_with_the_public_names_and_ends_there():
     names = re.findall(r"^::: (.*)$", (DOCS / "api.md").read_text(), re.MULTILINE)
+    public = {name for name in metaseg_tf.__all__ if name != "__version__"}
+    assert sorted(names) == sorted(f"metaseg_tf.{name}" for name in public)
+
+
+def test_what_is_behind_it_are_modules_that_exist():
+    names = re.findall(r"^::: (.*)$", (DOCS / "internals.md").read_text(), re.MULTILINE)
+    assert names
     assert [name for name in names if importlib.util.find_spec(name) is None] == []
 
 

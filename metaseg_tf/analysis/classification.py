@@ -154,8 +154,9 @@ def _warn_of_separation(paths):
     stuck = [C[~converged].min() for C, converged in fits if not converged.all()]
     if stuck:
         _LOGGER.warning(
-            "in %d of %d splits the active columns separate the outcomes, from C = %.3g on; the "
-            "unpenalised coefficients there are large and arbitrary: extract more images",
+            "in %d of %d splits the metrics tell false positives from other segments without a "
+            "mistake if the penalty is weak (C from %.3g on): unpenalised coefficients are large "
+            "and arbitrary there; extract more images",
             len(stuck),
             len(paths),
             min(stuck),

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import print_text
 from metaseg_tf.errors import number_of
 
 __all__ = ["compact"]
@@ -22,4 +21,4 @@ def compact(
 
     opened = Run(run)
     packed = opened.compact(images)
-    print_text(f"{run}: {number_of(packed, 'image')} packed, {len(opened.done())} in the run")
+    typer.echo(f"{run}: {number_of(packed, 'image')} packed, {len(opened.done())} in the run")

@@ -236,13 +236,13 @@ def summarise(out: object, done: str, results: Sequence) -> dict:
 def print_outcomes(done: str, summary: dict, *, quiet: bool = False) -> None:
     """The counts that `summarise` gives, unless ``quiet``, and a line for each skipped image."""
     if not quiet:
-        print_text(
+        typer.echo(
             f"{summary['run']}: {number_of(summary[done], 'image')} {done} "
             f"({number_of(summary['segments'], 'segment')}), {summary['kept']} kept from before, "
             f"{len(summary['failed'])} failed"
         )
     for reason in summary["failed"]:
-        print_text(f"skipped {reason}")
+        typer.echo(f"skipped {reason}")
 
 
 def print_json(content: object) -> None:

@@ -1,5 +1,6 @@
 """``metaseg-tf demo``: the whole job on drawn street scenes, offline."""
 
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Annotated
 
@@ -59,7 +60,7 @@ def demo(
     def draw():
         yield from stages.draw_fresh(fresh)
         if drawn_ahead:
-            drawn_ahead.result()
+            wait([drawn_ahead])
         yield from stages.draw_scenes(plan.cityscapes, images=images)
 
     with console.interruptible(), open_helper() as helper:

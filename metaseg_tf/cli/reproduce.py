@@ -87,9 +87,7 @@ def show_results(plan, results: list, *, quiet: bool = False) -> int:
         console.print_table(verification.table(headlines=True), titles=2)
         for hint in verification.hints:
             console.print_text(f"- {hint}")
-        console.print_text(
-            f"every number: {plan.run_folder(plan.networks[0]) / 'tables' / 'verify.md'}"
-        )
+        typer.echo(f"every number: {plan.run_folder(plan.networks[0]) / 'tables' / 'verify.md'}")
     failed = [result for result in results if result.outcome == "failed"]
     if not quiet:
         typer.echo(f"\n{len(results) - len(failed)} of {len(results)} results made:")

@@ -6,6 +6,7 @@ hold ``image``, uint8 [H, W, 3] in RGB, to be shown. npy holds the probabilities
 """
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import h5py
 import numpy as np
 
 from metaseg_tf.data.classes import MAX_CLASSES, ClassTable
-from metaseg_tf.data.folders import find_files
+from metaseg_tf.data.folders import find_files, write_file
 from metaseg_tf.data.sample import FileItem, Sample, Source
 from metaseg_tf.errors import DataFormatError, InputError, ShapeError, suggest
 from metaseg_tf.untrusted.arrays import READ_ERRORS, StoredArrays, open_hdf5, open_npy, open_npz
@@ -149,18 +150,19 @@ def read_classes(
 
 
 def save_dump(path: str | os.PathLike, dump: SoftmaxDump) -> None:
-    """Write one softmax dump as HDF5 or npz, by the suffix of ``path``."""
+    """Write one softmax dump as HDF5 or npz, by the suffix of ``path``, whole or not at all."""
     path = Path(path)
     _check_suffix(path, _SUFFIXES)
     arrays = {key: x for key, x in dump._asdict().items() if x is not None and key != "name"}
+    content = io.BytesIO()
     if path.suffix.lower() in _HDF5_SUFFIXES:
-        with h5py.File(path, "w") as file:
+        with h5py.File(content, "w") as file:
             for name, array in arrays.items():
                 file.create_dataset(_HDF5[name], data=array[None] if name != "image" else array)
             file.create_dataset(_HDF5["name"], data=np.array([dump.name.encode()]))
     else:
-        with path.open("wb") as stream:  # np.savez would add a suffix of its own to .NPZ
-            np.savez(stream, name=np.array(dump.name), **arrays)
+        np.savez(content, name=np.array(dump.name), **arrays)
+    write_file(path, content.getbuffer())
 
 
 def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:

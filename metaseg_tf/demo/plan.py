@@ -110,7 +110,7 @@ def keep_softmax(plan: Plan, network: "ProcessNetwork") -> Path:
         probs = network.probabilities(sample.image)
         with tempfile.TemporaryDirectory() as scratch:
             whole = Path(scratch, target.name)
-            save_dump(whole, SoftmaxDump(probs, sample.gt, pair.name))
+            save_dump(whole, SoftmaxDump(probs, sample.gt, pair.name, sample.image))
             LocalFolder(plan.out).write(f"softmax/{target.name}", whole.read_bytes())
     return target
 

@@ -9,14 +9,17 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from metaseg_tf.errors import DataFormatError, NetworkError, in_one_line
+from metaseg_tf.networks.scores import Dataflow, find_argmax
 from metaseg_tf.untrusted.archives import read_members
 from metaseg_tf.untrusted.graphs import check_graph
 
@@ -31,10 +34,6 @@ __all__ = [
 ]
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
-#: Ops between ArgMax and the output, which move labels about but do not change them.
-_LABEL_OPS = re.compile(
-    "Cast|Identity|Slice|StridedSlice|ExpandDims|Squeeze|Reshape|ResizeNearestNeighbor"
-)
 #: Ops between the resize to the crop and ArgMax.
 _SCORE_OPS = re.compile(
     "Identity|Cast|Softmax|Mean|ConcatV2|ExpandDims|Squeeze|Reshape|ReverseV2|StridedSlice"
@@ -61,14 +60,30 @@ class Graph:
         for node in graph_def.node:
             for source in self.inputs(node):
                 self.consumers[source.name].append(node)
-        before = {name: [s.name for s in self.inputs(node)] for name, node in self.nodes.items()}
+        nodes = self.nodes.items()
+        self._before = {name: [s.name for s in self.inputs(node)] for name, node in nodes}
         try:
-            self.order = [self.nodes[name] for name in TopologicalSorter(before).static_order()]
+            self.order = [
+                self.nodes[name] for name in TopologicalSorter(self._before).static_order()
+            ]
         except CycleError as error:
             raise NetworkError(
                 f"graph: expected no loops, got one through node {error.args[1][0]!r}; "
                 "use a graph for inference"
             ) from error
+
+    @cached_property
+    def flow(self) -> Dataflow:
+        """Its ops; all outputs of a node have its name."""
+
+        def constant(name: str) -> np.ndarray | None:
+            node = self.nodes[name]
+            while node.op == "Identity":
+                (node,) = self.inputs(node)
+            return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+
+        ops = {name: (self.nodes[name].op.upper(), before) for name, before in self._before.items()}
+        return Dataflow(ops, constant)
 
     def inputs(self, node) -> list:
         """The nodes that feed ``node``, in the order of its inputs."""
@@ -115,8 +130,8 @@ class Tail(NamedTuple):
 
 def find_tail(graph: Graph) -> Tail:
     """The one ArgMax that leads to an output, and what feeds it, or a NetworkError."""
-    found = {node.name: _follow_labels(graph, node) for node in graph.of("ArgMax")}
-    found = {name: output for name, output in found.items() if output is not None}
+    outputs = [name for name in graph.nodes if not graph.consumers[name]]
+    found = {x: name for name in reversed(outputs) if (x := find_argmax(graph.flow, name))}
     if len(found) != 1:
         raise NetworkError(
             f"graph: expected one ArgMax that leads to an output, got {len(found)} "
@@ -128,18 +143,6 @@ def find_tail(graph: Graph) -> Tail:
         node = graph.inputs(node)[0]
     resize = node.input[1] if node.op == "ResizeBilinear" else None
     return Tail(argmax, graph.nodes[argmax].input[0], labels, resize)
-
-
-def _follow_labels(graph: Graph, argmax) -> str | None:
-    """Name of the output that shows the labels of ``argmax``, or None if none does."""
-    node, consumers = argmax, graph.consumers[argmax.name]
-    while consumers:
-        moved = (c for c in consumers if _LABEL_OPS.fullmatch(c.op))
-        node = next((c for c in moved if node_name(c.input[0]) == node.name), None)
-        if node is None:
-            return None
-        consumers = graph.consumers[node.name]
-    return node.name
 
 
 class GraphFunctions:

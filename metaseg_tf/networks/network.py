@@ -21,8 +21,8 @@ def load_network(source: str | Path, options: NetworkOptions = DEFAULTS, **keywo
     source : str or Path
         A name in the catalogue (``mobilenetv2``, ``xception65``) or of the demo
         (``demo_xception``, ``demo_mobilenetv2``), or a file or folder of one of
-        `metaseg_tf.networks.formats.FORMATS`. Without any option a frozen graph runs as it is,
-        and a network of the catalogue with the paper's.
+        `metaseg_tf.networks.formats.FORMATS`. Without any option a frozen graph runs as it is; a
+        network of the catalogue has the paper's wherever nothing else is asked for.
     options : NetworkOptions, optional
     keywords
         Fields of `NetworkOptions`, in place of those in ``options``: ``output_stride``,
@@ -37,9 +37,7 @@ def load_network(source: str | Path, options: NetworkOptions = DEFAULTS, **keywo
     InputError
         If an option is outside of what can be built, or the name is not in the catalogue.
     """
-    options = replace(options, **keywords)
-    if not options.rebuilds:
-        options = paper_options(source, options)
+    options = paper_options(source, replace(options, **keywords))
     network = open_network(_find_path(source), options)
     return network if options.tile is None else Tiled(network, options.tile, options.overlap or 0)
 

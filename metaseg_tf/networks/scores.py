@@ -13,10 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.errors import NetworkError
-from metaseg_tf.networks.graph import Graph
 from metaseg_tf.segments.dispersion import SUM_TOLERANCE
 
-__all__ = ["Dataflow", "Ending", "find_argmax", "find_kind", "flow_of_graph", "rescales_pixels"]
+__all__ = ["Dataflow", "Ending", "find_argmax", "find_kind", "rescales_pixels"]
 
 #: Below the least probability above 0 of a float32 softmax in practice.
 _LEAST = 1e-30
@@ -120,22 +119,6 @@ class Dataflow(NamedTuple):
     constant: Callable[[Hashable], np.ndarray | None]
 
 
-def flow_of_graph(graph: Graph) -> Dataflow:
-    """The ops of a GraphDef; all outputs of a node have its name."""
-
-    def constant(name: str) -> np.ndarray | None:
-        node = graph.nodes[name]
-        while node.op == "Identity":
-            (node,) = graph.inputs(node)
-        return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
-
-    nodes = graph.nodes.values()
-    return Dataflow(
-        {n.name: (n.op.upper(), [source.name for source in graph.inputs(n)]) for n in nodes},
-        constant,
-    )
-
-
 def find_kind(flow: Dataflow, scores: Hashable) -> str | None:
     """The kind of a network's scores, "probabilities", "sigmoid" or "logits"; None if unclear."""
     path = _carriers(flow, scores)
@@ -147,9 +130,8 @@ def find_kind(flow: Dataflow, scores: Hashable) -> str | None:
 
 
 def find_argmax(flow: Dataflow, labels: Hashable) -> Hashable | None:
-    """What feeds the ArgMax that made class ids; None if none did."""
-    ways = (flow.ops[name][1][0] for name, op in _carriers(flow, labels).items() if op == "ARGMAX")
-    return next(ways, None)
+    """The result of the ArgMax that class ids come from; None if there is none."""
+    return next((name for name, op in _carriers(flow, labels).items() if op == "ARGMAX"), None)
 
 
 def rescales_pixels(flow: Dataflow, image: Hashable) -> bool:

@@ -6,13 +6,14 @@ files are still as they were.
 """
 
 import hashlib
+import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context, parent_process
@@ -186,7 +187,8 @@ def open_helper() -> Iterator[Executor | None]:
 
 
 def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, and end with it even if it is killed."""
+    """Leave Ctrl-C and warnings to the parent, and end with it even if it is killed."""
+    logging.disable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
 
@@ -238,8 +240,12 @@ def _share(steps: Mapping[str, Callable], helper: Executor | None) -> Iterator[t
     # Tables come first, and keep the fits that others read.
     own = [name for name in steps if helper is None or name.startswith("table")]
     yield from ((name, steps[name]) for name in own)
-    given = {name: helper.submit(steps[name]) for name in steps if name not in own}
-    yield from ((name, steps[name]) for name in reversed(given) if given[name].cancel())
+    rest, given = [name for name in steps if name not in own], {}
+    with suppress(BrokenProcessPool):
+        given = {name: helper.submit(steps[name]) for name in rest}
+    for name in reversed(rest):
+        if name not in given or given[name].cancel():
+            yield name, steps[name]
     for name, future in given.items():
         if not future.cancelled():
             yield name, partial(_fetch, future, steps[name])

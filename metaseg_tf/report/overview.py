@@ -11,7 +11,6 @@ from PIL import Image
 from metaseg_tf.analysis.evaluation import diagnose_run, evaluate_run
 from metaseg_tf.analysis.scores import FEW, auroc, score_groups
 from metaseg_tf.errors import InputError
-from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.model import SCORE_COLUMNS
 from metaseg_tf.paper.figures import FIGURES, make_figure
 from metaseg_tf.paper.layout import PrintedTable
@@ -97,7 +96,7 @@ def collect_numbers(runs: Sequence[Run]) -> Numbers:
     return Numbers(tables, compared, missing)
 
 
-def score_verdicts(judged: JudgedRun, model: MetaModel | None = None) -> dict[str, Any]:
+def score_verdicts(judged: JudgedRun) -> dict[str, Any]:
     """How good the verdicts of a run are on segments that they were not fitted to.
 
     Scored are those of a kept model on the whole run, or those of the protocol's fits on their
@@ -105,7 +104,7 @@ def score_verdicts(judged: JudgedRun, model: MetaModel | None = None) -> dict[st
     it. ``aurocs`` [2, splits] are of the verdicts and of the entropy alone, and empty if there are
     too few segments to tell; the rows of ``classes`` are all together and each that occurs.
     """
-    run, inner = judged.run, judged.table[judged.table["S_in"] > 0]
+    run, model, inner = judged.run, judged.model, judged.table[judged.table["S_in"] > 0]
     y, measured = (inner["iou_adj"] == 0).to_numpy(), collect(run)
     known = {"segments": len(judged.table), "with_interior": len(y), "false_positives": y.sum()}
     seen = model and all(model.provenance.get(key) == count for key, count in known.items())
@@ -184,7 +183,7 @@ def draw_figures(
         names = [run.name for run in runs]
         shown = [" and ".join(names)] if entry.joint else names
         pictures = (path for path in paths if path.suffix == ".png")
-        for path, name in zip(pictures, shown, strict=True):
+        for path, name in zip(pictures, shown, strict=False):
             with Image.open(path, formats=["PNG"]) as picture:
                 width, height = picture.size  # for the space that the page keeps free for it
             size = {"width": width, "height": height, "content": path.read_bytes()}

@@ -70,7 +70,7 @@ def write_report(
         doubtful=explorer.DOUBTFUL,
         runs=[overview.describe_run(run) for run in runs],
         origins=list(dict.fromkeys(one.origin for one in judged)),
-        glances=[overview.score_verdicts(one, model) for one in judged if is_labelled],
+        glances=[overview.score_verdicts(one) for one in judged if is_labelled],
         few=FEW,
         format_number=format_number,
         numbers=overview.collect_numbers(runs) if is_labelled else None,

@@ -19,7 +19,6 @@ from metaseg_tf.networks.network import (
     absolute_source,
     describe_network,
     load_network,
-    paper_options,
 )
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.segments.dispersion import count_threads
@@ -96,7 +95,7 @@ class ProcessNetwork:
 
     def describe(self) -> dict[str, Any]:
         """All that its probabilities depend on; loads the network."""
-        return describe_network(self.source, self.loaded, self.options)
+        return describe_network(self._source, self.loaded, self._options)
 
     @property
     def classes(self) -> int:
@@ -162,9 +161,7 @@ def open_folders(
 
 
 def _share(network: str | ProcessNetwork, options: NetworkOptions) -> ProcessNetwork:
-    if isinstance(network, ProcessNetwork):
-        return network
-    return ProcessNetwork(network, paper_options(network, options))
+    return network if isinstance(network, ProcessNetwork) else ProcessNetwork(network, options)
 
 
 def _see(network: ProcessNetwork, images: Source) -> NetworkSource:

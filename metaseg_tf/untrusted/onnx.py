@@ -1,10 +1,5 @@
-"""ONNX files taken apart and put together again, so that the runtime reads nothing by itself.
+"""ONNX files taken apart and put together again, so that the runtime opens none that they name."""
 
-A network may keep its weights in other files, and older runtimes open any that it names. They also
-take what only begins like another format for that one.
-"""
-
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,8 +28,8 @@ def read_model(path: Path) -> tuple[ModelProto, list[Path]]:
     """The network in an ONNX file with all its weights inside, and the other files they were in.
 
     Operators of the standard are all allowed: by its definition they have no side effects. Raises
-    DataFormatError if a file is missing or truncated; NetworkError if there are functions, sparse
-    weights, or more than 2 GB; UnsafeGraphError if there are custom operators, or weights outside
+    DataFormatError if a file is missing, truncated or too large; NetworkError if there are
+    functions or sparse weights; UnsafeGraphError if there are custom operators, or weights outside
     of the folder.
     """
     if not path.is_file():
@@ -71,7 +66,6 @@ def read_model(path: Path) -> tuple[ModelProto, list[Path]]:
                 size += _embed(path, part, files, _MAX_BYTES - size)
             part.ClearField("data_location")
             part.ClearField("external_data")
-            _check_size(path, part)
     return model, list(files)
 
 
@@ -105,28 +99,13 @@ def _embed(path: Path, tensor: TensorProto, files: dict[Path, None], limit: int)
         length = int(place.get("length", size - offset))
     except ValueError:
         offset = length = -1
-    if not 0 <= offset <= offset + length <= size:
+    if not 0 <= offset <= offset + length <= size or length > limit:
         raise DataFormatError(
-            f"{path}: expected its weights {tensor.name!r} in {file}, got no such file or a "
-            "truncated one; copy both files again"
-        )
-    if length > limit:
-        raise NetworkError(
-            f"{path}: expected at most 2 GB of weights, got more; store them as float16"
+            f"{path}: expected its weights {tensor.name!r} in {file}, 2 GB in all at most, got no "
+            "such file, a truncated or a larger one; copy both again, or store them as float16"
         )
     with file.open("rb") as stream:
         stream.seek(offset)
         tensor.raw_data = stream.read(length)
     files[file] = None
     return length
-
-
-def _check_size(path: Path, tensor: TensorProto) -> None:
-    """Refuse a tensor that declares more numbers than it holds, of half a byte at least."""
-    listed = (tensor.float_data, tensor.double_data, tensor.int32_data, tensor.int64_data)
-    listed = (*listed, tensor.uint64_data, tensor.string_data, tensor.raw_data)
-    if min(tensor.dims, default=0) < 0 or math.prod(tensor.dims) > 2 * sum(map(len, listed)):
-        raise DataFormatError(
-            f"{path}: expected {list(tensor.dims)} numbers in {tensor.name!r}, got fewer; copy or "
-            "export it again"
-        )

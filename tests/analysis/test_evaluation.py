@@ -146,7 +146,7 @@ def test_separable_outcomes_are_logged(caplog):
     table["E"] = np.where(table["iou_adj"] > 0, 0.2, 0.8) + 0.1 * table["E"]
     with caplog.at_level(logging.WARNING):
         fit_classification(build_design(table), Protocol(n_splits=1, C=(0.1, 1.0)))
-    assert "in 1 of 1 splits the active columns separate the outcomes" in caplog.text
+    assert "in 1 of 1 splits the metrics tell false positives from other segments" in caplog.text
 
 
 def test_targets_are_two():

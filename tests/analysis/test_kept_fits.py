@@ -121,7 +121,7 @@ def test_what_was_warned_of_when_it_was_fitted_is_warned_of_again(run, forget, c
     caplog.clear()
     forget()
     evaluate_run(run).tidy()
-    assert "in 10 of 10 splits the active columns separate the outcomes" in caplog.text
+    assert "in 10 of 10 splits the metrics tell false positives from other segments" in caplog.text
 
 
 def test_a_run_that_cannot_be_written_is_evaluated_all_the_same(run, forget, monkeypatch):

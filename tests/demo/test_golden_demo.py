@@ -9,7 +9,6 @@ from scenes import make_scene
 from street import FakeNetwork, write_street
 
 from metaseg_tf.data.softmax import load_dump
-from metaseg_tf.demo import plan as demo
 from metaseg_tf.demo.plan import DEMO_NETWORKS, keep_softmax, load_golden
 from metaseg_tf.paper.reproduction import Plan
 from metaseg_tf.paper.verify import verify
@@ -21,21 +20,20 @@ SCRIPT = Path(__file__).parents[2] / "deeplab_checkpoints" / "make_golden.py"
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
     """A demo of six images, seen by networks that need no file."""
-    monkeypatch.setattr(demo, "load_network", lambda *_, **__: FakeNetwork())
     monkeypatch.setattr(sources, "load_network", lambda *_, **__: FakeNetwork())
     monkeypatch.setattr(sources, "describe_network", lambda *_, **__: {})
     return Plan(DEMO_NETWORKS, write_street(tmp_path / "scenes"), tmp_path)
 
 
 def test_the_softmax_of_the_first_image_is_kept(plan):
-    path = keep_softmax(plan)
+    path = keep_softmax(plan, FakeNetwork())
     dump = load_dump(path)
     probs, gt = make_scene(64, 96, 19, seed=0)
     assert dump.name == "ulm_0"
     np.testing.assert_array_equal(dump.probs, probs)
     np.testing.assert_array_equal(dump.gt, gt)
     written = path.stat().st_mtime_ns
-    assert keep_softmax(plan).stat().st_mtime_ns == written
+    assert keep_softmax(plan, FakeNetwork()).stat().st_mtime_ns == written
     assert [p.name for p in path.parent.iterdir()] == ["ulm_0.npz"]
 
 

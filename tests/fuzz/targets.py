@@ -317,7 +317,7 @@ def _onnx_models() -> list[bytes]:
 
 
 def _load_onnx(path: Path):
-    from metaseg_tf.networks.formats.onnx_model import OnnxNetwork
+    from metaseg_tf.networks.formats.onnx import OnnxNetwork
 
     return OnnxNetwork(path)
 

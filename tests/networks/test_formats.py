@@ -40,7 +40,7 @@ def note(path, options):
     ("name", "loader"),
     [
         ("a.tflite", "tflite:TFLiteNetwork"),
-        ("a.onnx", "onnx_model:OnnxNetwork"),
+        ("a.onnx", "onnx:OnnxNetwork"),
         ("a.keras", "keras_model:load_keras_model"),
         ("a.h5", "keras_model:load_keras_model"),
         ("folder", "saved_model:load_saved_model"),

@@ -107,9 +107,9 @@ class TestCatalogue:
     def test_without_settings_the_papers_are_taken(self):
         assert load_network("published").settings == NetworkOptions(16, (0.75, 1.0), True, CROP)
 
-    def test_any_setting_replaces_all_of_them(self):
-        settings = load_network("published", output_stride=8, crop=CROP).settings
-        assert settings == NetworkOptions(8, (1.0,), False, CROP)
+    def test_a_setting_leaves_the_others_as_they_are(self):
+        settings = load_network("published", output_stride=8, flip=False).settings
+        assert settings == NetworkOptions(8, (0.75, 1.0), False, CROP)
 
 
 def test_a_prefix_in_the_working_folder_is_no_catalogue_name(tmp_path, monkeypatch):

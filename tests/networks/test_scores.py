@@ -11,7 +11,7 @@ from small_networks import CLASSES, Segmenter, draw, logits, probabilities
 from metaseg_tf import load_network
 from metaseg_tf.errors import NetworkError
 from metaseg_tf.networks.graph import Graph
-from metaseg_tf.networks.scores import Ending, find_kind, flow_of_graph, rescales_pixels
+from metaseg_tf.networks.scores import Ending, find_kind, rescales_pixels
 
 SHAPE = (3, 4, 5)
 LOGITS = arrays(np.float32, SHAPE, elements=st.floats(-20, 20, width=32))
@@ -165,7 +165,7 @@ def flow_of(call, dtype=tf.float32):
     function = tf.function(call, input_signature=[tf.TensorSpec([1, *SIZE, 3], dtype)])
     concrete = function.get_concrete_function()
     names = (tensor.name.split(":")[0] for tensor in (concrete.inputs[0], concrete.outputs[0]))
-    return flow_of_graph(Graph(concrete.graph.as_graph_def())), *names
+    return Graph(concrete.graph.as_graph_def()).flow, *names
 
 
 def convolved(x):

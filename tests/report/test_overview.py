@@ -112,7 +112,7 @@ def test_classes_come_by_frequency_and_those_that_never_occur_are_counted(mine, 
 def test_a_kept_model_is_scored_on_the_whole_run_unless_it_was_fitted_on_it(mine, inner):
     other = make_table(500, seed=3, n_images=4, n_classes=N_CLASSES)
     model = fit_meta_model(other, protocol=FAST)
-    glance = score_verdicts(judge_run(mine, model), model)
+    glance = score_verdicts(judge_run(mine, model))
     y = inner["iou_adj"] == 0
     p = model.score(inner)["false_positive_probability"]
     assert glance["judge"] == "model"
@@ -120,7 +120,7 @@ def test_a_kept_model_is_scored_on_the_whole_run_unless_it_was_fitted_on_it(mine
     assert glance["aurocs"].ravel() == pytest.approx(areas)
     assert glance["classes"].loc[0, "gap"] == pytest.approx(p.mean() - y.mean())
     own = fit_meta_model(judge_run(mine).table, protocol=FAST)
-    seen = score_verdicts(judge_run(mine, own), own)
+    seen = score_verdicts(judge_run(mine, own))
     assert seen["judge"] == "seen"
     assert (seen["aurocs"] == score_verdicts(judge_run(mine))["aurocs"]).all()
 

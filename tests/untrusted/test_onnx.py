@@ -6,7 +6,7 @@ import pytest
 onnx = pytest.importorskip("onnx", reason='pip install "metaseg-tf[onnx]"')
 pytest.importorskip("onnx.inliner")
 
-from small_networks import CLASSES, kernel  # noqa: E402
+from small_networks import kernel  # noqa: E402
 from small_onnx import model, move_out, node, write  # noqa: E402
 
 from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError  # noqa: E402
@@ -121,7 +121,7 @@ def test_a_cache_of_links_is_read(path):
 def test_weights_that_are_not_there_are_refused(path, location, offset, length):
     network = model()
     (path.parent / "weights.bin").write_bytes(move_out(network, location, offset, length))
-    refused(path, network, DataFormatError, "got no such file or a truncated one")
+    refused(path, network, DataFormatError, "got no such file, a truncated or a larger one")
 
 
 def test_one_file_named_again_and_again_is_no_endless_memory(path, monkeypatch):
@@ -130,7 +130,7 @@ def test_one_file_named_again_and_again_is_no_endless_memory(path, monkeypatch):
     network.graph.initializer.extend([network.graph.initializer[-1]] * 9)
     read_model(write(path, network))
     monkeypatch.setattr(reader, "_MAX_BYTES", path.stat().st_size + 9 * kernel().nbytes)
-    refused(path, network, NetworkError, "at most 2 GB of weights")
+    refused(path, network, DataFormatError, "2 GB in all")
     monkeypatch.setattr(reader, "_MAX_BYTES", path.stat().st_size - 1)
     refused(path, network, DataFormatError, "below 2 GB")
 
@@ -182,11 +182,7 @@ def test_functions_are_refused_and_written_out_as_the_message_says(path):
     assert {n.op_type for n in read_model(write(path, flat))[0].graph.node} >= {"Add", "Conv"}
 
 
-def test_sizes_that_a_small_file_declares_are_refused(path):
-    for dims in ([2**40], [2**20, 2**20], [-1, -3], [CLASSES, 3, 1, 17]):
-        network = model()
-        network.graph.initializer[-1].dims[:] = dims
-        refused(path, network, DataFormatError, "numbers in 'kernel', got fewer")
+def test_sparse_weights_are_refused(path):
     network = model()
     network.graph.sparse_initializer.add().dims[:] = [2**40]
     refused(path, network, NetworkError, "got sparse weights")

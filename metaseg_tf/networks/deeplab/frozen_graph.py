@@ -25,7 +25,7 @@ from metaseg_tf.networks.graph import (
 )
 from metaseg_tf.networks.image_network import Network, check_image
 from metaseg_tf.networks.options import NetworkOptions
-from metaseg_tf.networks.scores import Ending, find_kind, flow_of_graph
+from metaseg_tf.networks.scores import Ending, find_kind
 from metaseg_tf.untrusted.graphs import check_graph
 
 __all__ = ["FrozenGraph", "GraphReport", "inspect_graph"]
@@ -54,7 +54,7 @@ class FrozenGraph(Network):
         self._run = self._function([self._tail.scores, self._tail.labels])
         shape = functions.tensor(self._tail.scores).shape
         channels = shape[-1] if shape.rank == 4 else None
-        kind = find_kind(flow_of_graph(graph), node_name(self._tail.scores))
+        kind = find_kind(graph.flow, node_name(self._tail.scores))
         self.ending = Ending(kind, channels or 0)
         self.crop = self._fixed_size(self._tail.resize)
         padding = find_padding(graph)

@@ -57,9 +57,7 @@ FORMATS = (
     ),
     Format("a Keras model", f"{_HERE}.keras_model:load_keras_model", (".keras", ".h5", ".hdf5")),
     Format("a TensorFlow Lite file", f"{_HERE}.tflite:TFLiteNetwork", (".tflite",)),
-    Format(
-        "an ONNX file", f"{_HERE}.onnx_model:OnnxNetwork", (".onnx",), requires="metaseg-tf[onnx]"
-    ),
+    Format("an ONNX file", f"{_HERE}.onnx:OnnxNetwork", (".onnx",), requires="metaseg-tf[onnx]"),
 )
 #: Suffixes of the files that other frameworks write.
 _FOREIGN = {

@@ -9,7 +9,7 @@ from tensorflow.python.framework.convert_to_constants import (
 from metaseg_tf.errors import NetworkError, in_one_line
 from metaseg_tf.networks.graph import Graph, GraphFunctions, find_tail, import_graph, node_name
 from metaseg_tf.networks.image_network import ImageNetwork, NetworkInput
-from metaseg_tf.networks.scores import Ending, find_kind, flow_of_graph, rescales_pixels
+from metaseg_tf.networks.scores import Ending, find_kind, rescales_pixels
 from metaseg_tf.untrusted.graphs import check_graph
 
 __all__ = ["GraphNetwork", "network_of_graph"]
@@ -48,10 +48,9 @@ class GraphNetwork(ImageNetwork):
         name = _scores_output(frozen.outputs, graph) or find_tail(graph).scores
         self._function = functions.function(image.name, [name])
         size = tuple(image.shape[1:3])
-        flow = flow_of_graph(graph)
-        rescales = rescales_pixels(flow, node_name(image.name))
+        rescales = rescales_pixels(graph.flow, node_name(image.name))
         super().__init__(
-            Ending(find_kind(flow, node_name(name)), functions.tensor(name).shape[-1] or 0),
+            Ending(find_kind(graph.flow, node_name(name)), functions.tensor(name).shape[-1] or 0),
             None if None in size else size,
             NetworkInput(image.dtype.as_numpy_dtype, input_range, rescales),
         )

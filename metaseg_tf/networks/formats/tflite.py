@@ -101,11 +101,11 @@ def _open(path: Path) -> tf.lite.Interpreter:
 def _scores_tensor(interpreter: tf.lite.Interpreter, flow: Dataflow) -> dict:
     tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     output = interpreter.get_output_details()[0]
-    before = find_argmax(flow, output["index"])
+    argmax = find_argmax(flow, output["index"])
     is_real = np.issubdtype(output["dtype"], np.floating) or output["quantization"][0] != 0
-    if len(output["shape"]) == 4 and (output["shape"][-1] > 1 or (is_real and before is None)):
+    if len(output["shape"]) == 4 and (output["shape"][-1] > 1 or (is_real and argmax is None)):
         return output
-    scores = tensors.get(before)
+    scores = None if argmax is None else tensors.get(flow.ops[argmax][1][0])
     if scores is None or len(scores["shape"]) != 4:
         raise NetworkError(
             f"network: expected scores [1, H, W, C] or class ids by ArgMax, got an output "

@@ -101,7 +101,9 @@ class Drawing:
 
 def styled() -> AbstractContextManager:
     """A context in which a figure is made and stored in the house style."""
-    return mpl.rc_context({**mpl.rcParamsDefault, "backend": "agg", **_SETTINGS})
+    # The context would not give the backend back, and a notebook would show no more figures.
+    defaults = {name: mpl.rcParamsDefault[name] for name in mpl.rcParams if name != "backend"}
+    return mpl.rc_context({**defaults, **_SETTINGS})
 
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:

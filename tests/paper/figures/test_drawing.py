@@ -23,6 +23,17 @@ def test_the_style_is_in_force_within_only():
     mpl.rcParams["font.size"] = mpl.rcParamsDefault["font.size"]
 
 
+def test_the_user_s_backend_stays_so_that_a_notebook_goes_on_showing_figures():
+    before = mpl.rcParams["backend"]
+    try:
+        mpl.rcParams["backend"] = "svg"
+        with drawing.styled():
+            drawing.new_figure(1, 1)
+        assert mpl.rcParams["backend"] == "svg"
+    finally:
+        mpl.rcParams["backend"] = before
+
+
 def test_line_colours_are_distinct():
     colours = np.array([to_rgb(colour) for colour in drawing.LINE_COLOURS])
     distances = np.abs(colours[:, None] - colours).sum(-1)

@@ -1,9 +1,11 @@
-"""Networks stored as ONNX, as other frameworks export them, run by onnxruntime."""
+"""Networks stored as ONNX, as other frameworks export them, run by ort."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+import onnxruntime as ort
 from onnx import GraphProto, ModelProto, numpy_helper
 
 from metaseg_tf.errors import NetworkError, in_one_line
@@ -57,10 +59,8 @@ class OnnxNetwork(ImageNetwork):
 
     def _run(self, pixels: np.ndarray) -> np.ndarray:
         pixels = np.ascontiguousarray(np.moveaxis(pixels, -1, self._axis))
-        try:
+        with _errors_as_ours():
             return self._session.run(None, {self._image.name: pixels})[0]
-        except Exception as error:  # the runtime's errors have no base of their own
-            raise NetworkError(f"network: cannot be run: {in_one_line(error)}") from error
 
     def _find_channels(self, size: tuple[int | None, ...]) -> tuple[int, int]:
         """The axis of the scores' channels, and how many; tried out unless the shape is known."""
@@ -77,27 +77,31 @@ class OnnxNetwork(ImageNetwork):
         )
 
 
-def _open(model: ModelProto) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = count_threads()
-    options.log_severity_level = 4
-    # Otherwise it would guess from the first bytes.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    # Others would compile to files, or ask a server.
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+@contextmanager
+def _errors_as_ours() -> Iterator[None]:
     try:
-        return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers, enable_fallback=False
-        )
-    except Exception as error:  # the runtime's errors have no base of their own
+        yield
+    except Exception as error:  # the runtime's have no base of their own
         raise NetworkError(
-            f"network: expected one that onnxruntime {onnxruntime.__version__} can run, got: "
-            f"{in_one_line(error)}; export it again for it, or update onnxruntime"
+            f"network: cannot be run by onnxruntime {ort.__version__}, got: {in_one_line(error)}; "
+            "check it there, export it again, or update onnxruntime"
         ) from error
 
 
-def _image_input(session: onnxruntime.InferenceSession):
+def _open(model: ModelProto) -> ort.InferenceSession:
+    setup = ort.SessionOptions()
+    setup.intra_op_num_threads = count_threads()
+    setup.log_severity_level = 4
+    # Otherwise it would guess from the first bytes.
+    setup.add_session_config_entry("session.load_model_format", "ONNX")
+    # Others would compile to files, or ask a server.
+    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    providers = [name for name in wanted if name in ort.get_available_providers()]
+    with _errors_as_ours():
+        return ort.InferenceSession(model.SerializeToString(), setup, providers, enable_fallback=0)
+
+
+def _image_input(session: ort.InferenceSession):
     """The one input, its shape, with None for what is open, and the axis of its channels."""
     inputs = session.get_inputs()
     if len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].type in _DTYPES:
@@ -119,14 +123,14 @@ def _scores_name(outputs: list, flow: Dataflow) -> str:
             f"network: expected one output with scores, got {_in_words(found)}; keep one of them "
             "by onnx.utils.extract_model"
         )
-    before = (find_argmax(flow, output.name) for output in outputs)
-    name = found[0].name if found else next(filter(None, before), None)
-    if name is None:
+    argmaxes = filter(None, (find_argmax(flow, output.name) for output in outputs))
+    names = [*(output.name for output in found), *(flow.ops[name][1][0] for name in argmaxes)]
+    if not names:
         raise NetworkError(
             "network: expected scores [1, C, H, W] or class ids by ArgMax as output, got "
             f"{_in_words(outputs)}; export it with an output of that shape"
         )
-    return name
+    return names[0]
 
 
 def _in_words(values) -> str:
