@@ -48,7 +48,8 @@ def opened(browser, path, viewport=WIDE, *, link="", script="", **options):
         "[event.effectiveDirective, event.blockedURI.split('/').slice(0, 3).join('/')]));"
     )
     page.add_init_script(script)
-    page.goto(path.as_uri() + link)
+    # Longer than any page takes, but for a machine that others keep busy.
+    page.goto(path.as_uri() + link, timeout=120_000)
     settle(page)
     yield page, said
     page.close()
