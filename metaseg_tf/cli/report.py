@@ -40,7 +40,9 @@ def report(
     opened = [Run(path) for path in runs]
     page = write_report(opened, judge, images=images, wanted=image or ())
     print_paths([page])
-    typer.echo(f"open {page.resolve().as_uri()} in a browser")
+    # The page of a run elsewhere, such as in a bucket, is an address already.
+    address = page.resolve().as_uri() if isinstance(page, Path) else page
+    typer.echo(f"open {address} in a browser")
     if not any(run.with_maps() for run in opened):
         print_text(
             "no image can be explored, because the runs keep no pixel maps: repeat extract or "
