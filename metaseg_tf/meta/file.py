@@ -8,21 +8,27 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from scipy.special import logit
+
 from metaseg_tf.analysis.base import Estimator, read_numbers
 from metaseg_tf.analysis.estimators import ESTIMATORS, Pair
 from metaseg_tf.data.classes import MAX_CLASSES, ClassTable
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
-from metaseg_tf.meta.model import MetaModel, Verdict
+from metaseg_tf.meta.model import MetaModel, SegmentFit, Spread
 from metaseg_tf.runs.run import Run, parse_json, write_json
 from metaseg_tf.segments.columns import CONVENTIONS, GROUPS, PAPER_GROUPS, feature_columns, group_of
 
 __all__ = ["FORMAT", "compute_digest", "keep_model", "load_kept", "load_model", "save_model"]
 
 _KIND = "metaseg-tf meta model"
-FORMAT = 1
+FORMAT = 2
 #: Estimators that files hold without their name.
 _UNNAMED = "linear"
+#: The fits of a model, and what format 1 had in the place of the second.
+_KINDS = ("interior", "no_interior")
+_FORMER = ("iou_adj", "false_positive_probability")
 #: Where a folder of judged images keeps its model.
 _KEPT = "model.json"
 
@@ -90,12 +96,21 @@ def to_json(model: MetaModel) -> dict[str, Any]:
         "convention": model.convention,
         "connectivity": model.connectivity,
         "columns": list(model.columns),
-        "mean": model.mean.tolist(),
-        "scale": model.scale.tolist(),
-        **{role: _describe(getattr(model, role), role) for role in Pair._fields},
-        "without_interior": model.without_interior._asdict(),
+        **{kind: _describe_fit(getattr(model, kind)) for kind in _KINDS},
         "provenance": model.provenance,
         **({"classes": model.classes.to_json()} if model.classes else {}),
+    }
+
+
+def _describe_fit(fit: SegmentFit) -> dict[str, Any]:
+    spread = fit.spread and {
+        name: np.asarray(value).tolist() for name, value in vars(fit.spread).items()
+    }
+    return {
+        "mean": fit.mean.tolist(),
+        "scale": fit.scale.tolist(),
+        **{role: _describe(getattr(fit, role), role) for role in Pair._fields},
+        **({"spread": spread} if spread else {}),
     }
 
 
@@ -135,23 +150,55 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
     classes = ClassTable.from_json(content["classes"]) if "classes" in content else None
     if not all(map(str.isprintable, columns)):
         raise ValueError("columns of unprintable names")
-    names, verdict = zip(*content["without_interior"].items(), strict=True)
-    without = Verdict(**dict(zip(names, read_numbers(verdict, 2).tolist(), strict=True)))
-    if not all(0 <= value <= 1 for value in without):
-        raise ValueError(f"verdicts {without} outside of [0, 1]")
+    fits = _former_fits(content) if content["format"] == 1 else [content[kind] for kind in _KINDS]
     if not all(isinstance(part, dict) for part in (provenance, provenance.get("settings", {}))):
         raise ValueError("a provenance that is not an object")
+    if content["format"] == 1:
+        found = provenance.get("held_out", {}).items()
+        scores = {
+            name: {"value": score["mean"], "low": None, "high": None} for name, score in found
+        }
+        provenance = provenance | {"held_out": scores}
+    for score in provenance.get("held_out", {}).values():
+        read_numbers([x for x in (score[key] for key in ("value", "low", "high")) if x is not None])
     return MetaModel(
         columns,
-        read_numbers(content["mean"], len(columns)),
-        read_numbers(content["scale"], len(columns), positive=True),
-        _estimator(content["classifier"], "classifier", len(columns)),
-        _estimator(content["regressor"], "regressor", len(columns)),
-        without,
+        *(_fit(fit, len(columns)) for fit in fits),
         content["convention"],
         operator.index(content["connectivity"]),
         provenance,
         classes,
+    )
+
+
+def _former_fits(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """What format 1 held: one verdict for all segments without interior, and no spread."""
+    iou_adj, false = read_numbers([content["without_interior"][name] for name in _FORMER], 2)
+    if not (0 <= iou_adj <= 1 and 0 <= false <= 1):
+        raise ValueError(f"verdicts {iou_adj}, {false} outside of [0, 1]")
+    p = len(content["columns"])
+    levels = {"regressor": iou_adj, "classifier": np.clip(logit(1 - false), -40, 40)}
+    constant = {role: {"coef": [0] * p, "intercept": float(x)} for role, x in levels.items()}
+    return [content, {"mean": [0] * p, "scale": [1] * p} | constant]
+
+
+def _fit(content: dict[str, Any], p: int) -> SegmentFit:
+    spread = content.get("spread")
+    if spread is not None:
+        k = len(spread["predicted"])
+        spread = Spread(
+            read_numbers(spread["predicted"], k),
+            read_numbers(spread["sigma"], k, positive=True),
+            *read_numbers([spread["low"], spread["high"]], 2).tolist(),
+        )
+        if not k or np.any(np.diff(spread.predicted) < 0):
+            raise ValueError("a spread whose predictions do not rise")
+    return SegmentFit(
+        read_numbers(content["mean"], p),
+        read_numbers(content["scale"], p, positive=True),
+        _estimator(content["classifier"], "classifier", p),
+        _estimator(content["regressor"], "regressor", p),
+        spread,
     )
 
 
