@@ -89,14 +89,14 @@ class Classifier(ClassifierMixin, Estimator):
         return y == self.classes_[-1]
 
 
-def read_numbers(values: list, n: int | None = None, *, positive: bool = False) -> np.ndarray:
-    """A list of ``n`` finite numbers from a file, by default any number, as float64 [n].
+def read_numbers(values: list, n: int, *, positive: bool = False) -> np.ndarray:
+    """A list of ``n`` finite numbers from a file as float64 [n].
 
     Raises TypeError or ValueError if it is anything else, or holds numbers beyond 1e100; with
     ``positive``, also for numbers below 1e-100.
     """
-    if n not in (None, len(values)) or not {type(value) for value in values} <= {int, float}:
-        raise ValueError(f"expected {n or len(values)} numbers")
+    if len(values) != n or not {type(value) for value in values} <= {int, float}:
+        raise ValueError(f"expected {n} numbers")
     low = 1 / _LARGEST if positive else -_LARGEST
     if not all(low <= value <= _LARGEST for value in values):
         raise ValueError(f"expected numbers from {low} to {_LARGEST}")

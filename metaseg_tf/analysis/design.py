@@ -18,7 +18,7 @@ from metaseg_tf.segments.columns import (
     feature_columns,
     feature_values,
     group_of,
-)
+)  # fmt: skip
 from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
@@ -107,10 +107,10 @@ def build_design(
     check_truth(table)
     rows = np.flatnonzero((table["S_in"].to_numpy() > 0) == interior)
     if not len(rows):
+        kind = "with interior (S_in > 0)" if interior else "without interior (S_in = 0)"
         raise InputError(
-            f"segment table: expected segments {'with' if interior else 'without'} interior (S_in "
-            f"{'>' if interior else '='} 0), got none "
-            f"among {len(table)}; extract more images, or images of higher resolution"
+            f"segment table: expected segments {kind}, got none among {len(table)}; extract more "
+            "images, or images of higher resolution"
         )
     kept = table.iloc[rows]
     check_finite(kept, (*measured, *IOU_COLUMNS))

@@ -12,40 +12,33 @@ from scipy import stats
 
 from metaseg_tf.errors import InputError
 
-__all__ = [
-    "BINS",
-    "DRAWS",
-    "LEAST_IMAGES",
-    "LEVEL",
-    "SCORES",
-    "Scorer",
-    "draw_images",
-    "expand_percentiles",
-]
+__all__ = ["BINS", "DRAWS", "SCORES", "Scorer", "draw_images", "expand_percentiles"]
 
 DRAWS = 1000
 #: Probability with which intervals are to hold the score of the population of images.
-LEVEL = 0.95
+_LEVEL = 0.95
 #: Bins of equally many segments, of the calibration error.
 BINS = 15
 #: Fewer images say nothing about how far others are off.
-LEAST_IMAGES = 3
-#: Scores by name, in the order of `Scorer.compute`, with what they are in words.
+_LEAST_IMAGES = 3
+#: Scores in the order of `Scorer.compute`, with their names in print; docs/statistics.md has the
+#: definitions. The ECE by chance is what a calibrated model of the same probabilities would show.
 SCORES = {
-    "auroc": "area under the ROC curve of false positives",
-    "auprc": "average precision of false positives",
-    "accuracy": "share of right verdicts at the threshold",
-    "cost": "mean cost of the verdicts at the threshold",
-    "ece": "expected calibration error",
-    "brier": "mean squared error of the probabilities",
-    "aurc": "mean of 1 - IoU_adj above a segment's rank, over segments",
-    "augrc": "area under the generalised risk-coverage curve of 1 - IoU_adj",
-    "r2": "coefficient of determination of IoU_adj",
-    "r2_clipped": "the same, predictions clipped to [0, 1]",
-    "sigma": "root mean squared error of IoU_adj",
-    "sigma_clipped": "the same, predictions clipped to [0, 1]",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "accuracy": "accuracy",
+    "cost": "mean cost",
+    "ece": "calibration error (ECE)",
+    "ece_chance": "ECE by chance, if calibrated",
+    "brier": "Brier score",
+    "aurc": "AURC",
+    "augrc": "AUGRC",
+    "r2": "R²",
+    "r2_clipped": "R², clipped to [0, 1]",
+    "sigma": "σ",
+    "sigma_clipped": "σ, clipped to [0, 1]",
 }
-_ECE = list(SCORES).index("ece")
+_ECE, _CHANCE = map(list(SCORES).index, ("ece", "ece_chance"))
 #: Draws times segments that are ranked at a time, which fit into the processor's cache.
 _BLOCK = 1 << 16
 #: An interval needs a score in at least this share of the draws.
@@ -118,16 +111,15 @@ class Scorer:
         self._sums = np.stack([np.bincount(image, x, n_images) for x in columns], axis=1)
         bins = np.empty(len(image), np.intp)
         bins[self._by_probability.order] = BINS * np.arange(len(image)) // max(len(image), 1)
-        # Sums of so many independent outcomes are about normal, which gives their mean size.
-        self._variances = np.bincount(bins, probability * (1 - probability), BINS)
-        cells = image * BINS + bins
-        self._binned = np.stack(
-            [
-                np.bincount(cells, x, n_images * BINS).reshape(n_images, BINS)
-                for x in (np.ones(len(image)), probability, false)
-            ]
+        cells, columns = (
+            image * BINS + bins,
+            (columns[0], probability, false, probability * (1 - probability)),
         )
-        self._bins = self._binned[2] - self._binned[1]
+        # Segments, their probabilities, false positives, and variances of these: [4, images, bins].
+        self._binned = np.stack(
+            [np.bincount(cells, x, n_images * BINS).reshape(n_images, BINS) for x in columns]
+        )
+        self._gaps = self._binned[2] - self._binned[1]
 
     def compute(self, counts: np.ndarray) -> np.ndarray:
         """Scores float64 [draws, len(SCORES)] if images count as often as ``counts`` [draws, m].
@@ -140,12 +132,14 @@ class Scorer:
             right, cost, brier, mean, square, error, clipped = (total / n for total in sums)
             blocks = np.array_split(counts, len(counts) * len(self._loss) // _BLOCK + 1)
             auroc, auprc, aurc, augrc = np.concatenate([self._rank(b) for b in blocks]).T
-            ece = np.abs(counts @ self._bins).sum(axis=1) / n
+            ece = np.abs(counts @ self._gaps).sum(axis=1) / n
+            # Mean size of a normal deviate, which a sum of so many outcomes about is.
+            chance = np.sqrt(2 / np.pi * (counts @ self._binned[3])).sum(axis=1) / n
             variance = square - mean**2
             variance[variance < 1e-12] = np.nan
             r2, r2_clipped = 1 - error / variance, 1 - clipped / variance
             sigma, sigma_clipped = np.sqrt(error), np.sqrt(clipped)
-        found = [auroc, auprc, right, cost, ece, brier, aurc, augrc, r2, r2_clipped]
+        found = [auroc, auprc, right, cost, ece, chance, brier, aurc, augrc, r2, r2_clipped]
         return np.stack([*found, sigma, sigma_clipped], axis=1)
 
     def _rank(self, counts: np.ndarray) -> np.ndarray:
@@ -168,17 +162,19 @@ class Scorer:
 
         They are `expand_percentiles`, but for the calibration error, which is the larger the fewer
         segments there are: its interval is that of Student's t, by the jackknife over images,
-        around the error less this bias. NaN where one image has all segments.
+        around the error less this bias. NaN where one image has all segments, and for the error by
+        chance.
         """
         n = np.count_nonzero(self._sums[:, 0])
         ends = expand_percentiles(drawn, n)
+        ends[:, _CHANCE] = np.nan
         if np.isnan(ends[0, _ECE]):
             return ends
-        total, segments = self._bins.sum(axis=0), self._sums[:, 0]
-        without = np.abs(total - self._bins).sum(axis=1) / np.maximum(segments.sum() - segments, 1)
+        total, segments = self._gaps.sum(axis=0), self._sums[:, 0]
+        without = np.abs(total - self._gaps).sum(axis=1) / np.maximum(segments.sum() - segments, 1)
         without = without[segments > 0]
         error = np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2))
-        t = stats.t.ppf((1 + LEVEL) / 2, n - 1)
+        t = stats.t.ppf((1 + _LEVEL) / 2, n - 1)
         centre = 2 * np.abs(total).sum() / segments.sum() - np.nanmean(drawn[:, _ECE])
         ends[:, _ECE] = np.clip([centre - t * error, centre + t * error], 0, 1)
         return ends
@@ -189,7 +185,7 @@ class Scorer:
         Columns ``segments``, ``predicted``, ``observed``, and ``low`` and ``high``, the ends of a
         95 % interval of the observed share from the draws ``counts`` [draws, m].
         """
-        n, predicted, false = self._binned.sum(axis=1)
+        n, predicted, false, _ = self._binned.sum(axis=1)
         with np.errstate(invalid="ignore"):
             drawn = (counts @ self._binned[2]) / (counts @ self._binned[0])
         low, high = expand_percentiles(drawn, np.count_nonzero(self._sums[:, 0]))
@@ -208,11 +204,6 @@ class Scorer:
         means = (np.cumsum(loss)[at - 1] / at for loss in (self._loss, np.sort(self._loss)))
         return pd.DataFrame(dict(zip(("coverage", "risk", "ideal"), (at / n, *means), strict=True)))
 
-    @property
-    def calibrated_ece(self) -> float:
-        """The calibration error expected by chance if all probabilities were right."""
-        return float(np.sqrt(2 / np.pi * self._variances).sum() / self._sums[:, 0].sum())
-
 
 def draw_images(n_images: int, draws: int = DRAWS, *, seed: int = 0) -> np.ndarray:
     """How often each image is drawn, int64 [draws, n_images]."""
@@ -229,12 +220,12 @@ def expand_percentiles(drawn: np.ndarray, n_images: int) -> np.ndarray:
 
     Few images scatter less than their population: percentiles are taken as far out as Student's t
     and a standard deviation of n - 1 ask for (expanded percentiles; Hesterberg, 2015). NaN for
-    fewer than `LEAST_IMAGES` images, or where a tenth of the draws has no score.
+    fewer than three images, or where a tenth of the draws has no score.
     """
     ends = np.full((2, drawn.shape[1]), np.nan)
     known = np.isfinite(drawn).mean(axis=0) >= _KNOWN if len(drawn) else np.zeros(0, bool)
-    if n_images >= LEAST_IMAGES and known.any():
-        t = stats.t.ppf((1 + LEVEL) / 2, n_images - 1)
+    if n_images >= _LEAST_IMAGES and known.any():
+        t = stats.t.ppf((1 + _LEVEL) / 2, n_images - 1)
         share = stats.norm.cdf(t * np.sqrt(n_images / (n_images - 1)) * np.array([-1, 1]))
         ends[:, known] = np.nanquantile(drawn[:, known], share, axis=0)
     return ends

@@ -17,7 +17,10 @@ def score(
     runs: RunFolders,
     model: Annotated[
         list[Path] | None,
-        typer.Option(help="Meta model written by fit; give two to compare them."),
+        typer.Option(
+            help="Meta model written by fit, or a folder of predict that keeps one; give two to "
+            "compare them."
+        ),
     ] = None,
     cost: Annotated[
         str,
@@ -37,6 +40,7 @@ def score(
     images, are compared by paired differences. Tables and figures are written to RUN/scores/.
     """
     from metaseg_tf.meta import load_model
+    from metaseg_tf.meta.file import load_kept
     from metaseg_tf.meta.score import compare_scores, score_run
     from metaseg_tf.paper.scores import lay_out_differences, lay_out_scores, store_scores
     from metaseg_tf.runs.run import Run
@@ -49,7 +53,7 @@ def score(
             "compare two at a time"
         )
     costs = _parse_cost(cost)
-    models = [None if path is None else load_model(path) for path in paths]
+    models = [p and (load_kept(Run(p)) if p.is_dir() else load_model(p)) for p in paths]
     found = {}
     for i in range(n):
         run, judge = Run(runs[i % len(runs)]), models[i % len(models)]

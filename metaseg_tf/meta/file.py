@@ -26,9 +26,6 @@ _KIND = "metaseg-tf meta model"
 FORMAT = 2
 #: Estimators that files hold without their name.
 _UNNAMED = "linear"
-#: The fits of a model, and what format 1 had in the place of the second.
-_KINDS = ("interior", "no_interior")
-_FORMER = ("iou_adj", "false_positive_probability")
 #: Where a folder of judged images keeps its model.
 _KEPT = "model.json"
 
@@ -73,8 +70,9 @@ def load_kept(run: Run) -> MetaModel:
     Raises InputError if there is none or another one, and otherwise as `load_model`.
     """
     with suppress(OSError):
-        model = _decode(run.read_bytes(_KEPT), f"{run.path}/{_KEPT}")
-        if compute_digest(model) == run.manifest.settings.get("model"):
+        content = run.read_bytes(_KEPT)
+        model = _decode(content, f"{run.path}/{_KEPT}")
+        if _digest(parse_json(content)) == run.manifest.settings.get("model"):
             return model
     raise InputError(
         f"{run.path}: expected judged images with the meta model that judged them, {_KEPT}, found "
@@ -85,7 +83,11 @@ def load_kept(run: Run) -> MetaModel:
 
 def compute_digest(model: MetaModel) -> str:
     """16 hexadecimal digits that differ from model to model."""
-    return hashlib.sha256(json.dumps(to_json(model), sort_keys=True).encode()).hexdigest()[:16]
+    return _digest(to_json(model))
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def to_json(model: MetaModel) -> dict[str, Any]:
@@ -96,22 +98,20 @@ def to_json(model: MetaModel) -> dict[str, Any]:
         "convention": model.convention,
         "connectivity": model.connectivity,
         "columns": list(model.columns),
-        **{kind: _describe_fit(getattr(model, kind)) for kind in _KINDS},
+        "interior": _describe_fit(model.interior),
+        "no_interior": _describe_fit(model.no_interior),
         "provenance": model.provenance,
         **({"classes": model.classes.to_json()} if model.classes else {}),
     }
 
 
 def _describe_fit(fit: SegmentFit) -> dict[str, Any]:
-    spread = fit.spread and {
-        name: np.asarray(value).tolist() for name, value in vars(fit.spread).items()
-    }
-    return {
-        "mean": fit.mean.tolist(),
-        "scale": fit.scale.tolist(),
-        **{role: _describe(getattr(fit, role), role) for role in Pair._fields},
-        **({"spread": spread} if spread else {}),
-    }
+    described = {"mean": fit.mean.tolist(), "scale": fit.scale.tolist()}
+    described |= {role: _describe(getattr(fit, role), role) for role in Pair._fields}
+    if fit.spread:
+        parts = vars(fit.spread).items()
+        described["spread"] = {name: np.asarray(value).tolist() for name, value in parts}
+    return described
 
 
 def _describe(estimator: Estimator, role: str) -> dict[str, Any]:
@@ -150,20 +150,17 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
     classes = ClassTable.from_json(content["classes"]) if "classes" in content else None
     if not all(map(str.isprintable, columns)):
         raise ValueError("columns of unprintable names")
-    fits = _former_fits(content) if content["format"] == 1 else [content[kind] for kind in _KINDS]
+    former = content["format"] == 1
+    interior = content if former else content["interior"]
+    no_interior = _former_verdicts(content) if former else content["no_interior"]
     if not all(isinstance(part, dict) for part in (provenance, provenance.get("settings", {}))):
         raise ValueError("a provenance that is not an object")
-    if content["format"] == 1:
-        found = provenance.get("held_out", {}).items()
-        scores = {
-            name: {"value": score["mean"], "low": None, "high": None} for name, score in found
-        }
-        provenance = provenance | {"held_out": scores}
-    for score in provenance.get("held_out", {}).values():
-        read_numbers([x for x in (score[key] for key in ("value", "low", "high")) if x is not None])
+    if not all(isinstance(image, str) for image in provenance.get("fitted_on", ())):
+        raise ValueError("images without a name")
     return MetaModel(
         columns,
-        *(_fit(fit, len(columns)) for fit in fits),
+        _fit(interior, len(columns)),
+        _fit(no_interior, len(columns)),
         content["convention"],
         operator.index(content["connectivity"]),
         provenance,
@@ -171,15 +168,17 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
     )
 
 
-def _former_fits(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """What format 1 held: one verdict for all segments without interior, and no spread."""
-    iou_adj, false = read_numbers([content["without_interior"][name] for name in _FORMER], 2)
-    if not (0 <= iou_adj <= 1 and 0 <= false <= 1):
-        raise ValueError(f"verdicts {iou_adj}, {false} outside of [0, 1]")
-    p = len(content["columns"])
-    levels = {"regressor": iou_adj, "classifier": np.clip(logit(1 - false), -40, 40)}
+def _former_verdicts(content: dict[str, Any]) -> dict[str, Any]:
+    """The one verdict on all segments without interior that format 1 has, as a constant fit."""
+    verdict, p = content["without_interior"], len(content["columns"])
+    false, iou_adj = read_numbers(
+        [verdict[x] for x in ("false_positive_probability", "iou_adj")], 2
+    )
+    if not (0 <= false <= 1 and 0 <= iou_adj <= 1):
+        raise ValueError(f"verdicts {verdict} outside of [0, 1]")
+    levels = {"classifier": np.clip(logit(1 - false), -40, 40), "regressor": iou_adj}
     constant = {role: {"coef": [0] * p, "intercept": float(x)} for role, x in levels.items()}
-    return [content, {"mean": [0] * p, "scale": [1] * p} | constant]
+    return {"mean": [0] * p, "scale": [1] * p} | constant
 
 
 def _fit(content: dict[str, Any], p: int) -> SegmentFit:

@@ -4,14 +4,13 @@ Unlike Table 2, images stay whole: segments of one image are not independent, an
 what the model is for. Decision record 0055 says why the model is what it is.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from metaseg_tf import __version__
-from metaseg_tf.analysis.base import Estimator
+from metaseg_tf.analysis.base import Classifier, Estimator
 from metaseg_tf.analysis.design import Design, build_design, check_choice, standardise
 from metaseg_tf.analysis.estimators import ESTIMATORS, Lasso, Ridge
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol, image_folds, map_splits
@@ -70,10 +69,9 @@ def fit_meta_model(
     check_choice("meta", meta, tuple(ESTIMATORS))
     manifest = manifest or Manifest({})
     features = {"groups": (*groups_in(table), "prediction"), "least_scale": _LEAST_SCALE}
-    inside = build_design(table, **features)
+    inside = outside = build_design(table, **features)
     folds = image_folds(table["image"].to_numpy(), FOLDS)
     interior, chosen, judged = _fit(inside, folds, meta, protocol)
-    outside = inside
     try:
         outside = build_design(table, **features, interior=False)
         no_interior, _, judged_too = _fit(outside, folds, meta, protocol)
@@ -82,9 +80,10 @@ def fit_meta_model(
     held_out = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
     held_out.iloc[outside.rows], held_out.iloc[inside.rows] = judged_too, judged
     scores = score(table.assign(**held_out), by=("interior",))
+    settings = manifest.settings
     provenance = {
         "run": name,
-        "settings": manifest.settings,
+        "settings": settings,
         "versions": {"metaseg-tf": __version__} | manifest.versions,
         "images": int(table["image"].nunique()),
         "segments": len(table),
@@ -96,37 +95,8 @@ def fit_meta_model(
         "held_out_all": scores.to_json("all"),
         "fitted_on": sorted(table["image"].unique()),
     }
-    convention, connectivity = (
-        manifest.settings.get(key, default)
-        for key, default in (("convention", "reference"), ("connectivity", 8))
-    )
-    return MetaModel(
-        inside.columns,
-        interior,
-        no_interior,
-        convention,
-        connectivity,
-        provenance,
-        manifest.classes,
-    )
-
-
-class _Role(NamedTuple):
-    """The method for an estimator's verdicts, and the loss by row that chooses its settings."""
-
-    verdicts: str
-    loss: Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-def _log_loss(log_odds: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.logaddexp(0, np.where(y, -log_odds, log_odds))
-
-
-def _squared_error(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    return (predicted - true) ** 2
-
-
-_CLASSIFIER, _REGRESSOR = _Role("decision_function", _log_loss), _Role("predict", _squared_error)
+    measured = settings.get("convention", "reference"), settings.get("connectivity", 8)
+    return MetaModel(inside.columns, interior, no_interior, *measured, provenance, manifest.classes)
 
 
 def _fit(
@@ -135,23 +105,20 @@ def _fit(
     """The fit of all rows, what was chosen, and verdicts [n, SCORE_COLUMNS] on held-out images."""
     classifier, regressor = ESTIMATORS[meta]
     folds = folds[:, design.rows]
-    best, log_odds = _choose(classifier, _CLASSIFIER, design, design.y, folds, protocol)
-    best_too, predicted = _choose(regressor, _REGRESSOR, design, design.iou_adj, folds, protocol)
+    best, log_odds = _choose(classifier, design, design.y, folds, protocol)
+    best_too, predicted = _choose(regressor, design, design.iou_adj, folds, protocol)
     spread = _measure_spread(predicted, design.iou_adj)
-    fit = SegmentFit(
-        design.mean,
-        design.scale,
+    estimators = (
         classifier(**best).fit(design.X, design.y),
         regressor(**best_too).fit(design.X, design.iou_adj),
-        spread,
     )
+    fit = SegmentFit(design.mean, design.scale, *estimators, spread)
     chosen = best | {f"regressor_{key}" if key in best else key: x for key, x in best_too.items()}
     return fit, chosen, tabulate_verdicts(predicted, log_odds, spread)
 
 
 def _choose(
     estimator: type[Estimator],
-    role: _Role,
     design: Design,
     target: np.ndarray,
     folds: np.ndarray,
@@ -160,21 +127,25 @@ def _choose(
     """The setting chosen, and its verdicts [n] on held-out images.
 
     It is the first whose loss is at most ``tolerance`` standard errors above the least one, by
-    images and for their difference.
+    images and for their difference: log loss of a classifier, squared error of a regressor.
     """
-    settings = estimator.settings(protocol)
+    settings, classifies = estimator.settings(protocol), issubclass(estimator, Classifier)
+    method = estimator.decision_function if classifies else estimator.predict
     verdicts = np.empty((len(settings), len(target)))
 
     def judge(held_out: np.ndarray) -> None:
         X, *_ = standardise(design.X, ~held_out, _LEAST_SCALE / design.scale)
         fits = estimator.fit_each(settings, X[~held_out], target[~held_out])
-        verdicts[:, held_out] = [getattr(fit, role.verdicts)(X[held_out]) for fit in fits]
+        verdicts[:, held_out] = [method(fit, X[held_out]) for fit in fits]
 
     folds = [held_out for held_out in folds if held_out.any()]
     if len(folds) < 2:
         raise InputError("fit: expected segments of at least 2 images, got 1; extract more images")
     map_splits(judge, folds)
-    losses = role.loss(verdicts, target)
+    if classifies:
+        losses = np.logaddexp(0, np.where(target, -verdicts, verdicts))
+    else:
+        losses = (verdicts - target) ** 2
     images, number = np.unique(design.image, return_inverse=True)
     excess = losses - losses[losses.mean(axis=1).argmin()]
     by_image = np.array([np.bincount(number, row, len(images)) for row in excess])

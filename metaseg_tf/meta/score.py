@@ -32,24 +32,18 @@ GROUPINGS = ("interior", "class", "size")
 #: Smallest areas of the groups by size, in pixels.
 _SIZES = (1, 100, 1000, 10_000, 100_000)
 _PREDICTED, _LINEAR, _FALSE_POSITIVE, *_INTERVAL = SCORE_COLUMNS
-#: Draws that are scored at a time.
-_BLOCK = 50
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Scores of verdicts on n segments, and of groups of them, with 95 % intervals.
-
-    ``str`` of it is a table for the terminal.
-    """
+    """Scores of verdicts on n segments, and of groups of them, with 95 % intervals."""
 
     #: One row per group and score: ``group`` ("all", "interior", "class" or "size") and ``of``
     #: which, ``images``, ``segments``, ``false_positives``, ``score`` (a key of
     #: `metaseg_tf.analysis.verdict_scores.SCORES`), ``value``, and ``low`` and ``high``, the ends
     #: of a 95 % interval by bootstrap over images; NaN where there is none.
     table: pd.DataFrame
-    #: One row per segment that was scored: its image, verdicts, and ``iou_adj``.
-    segments: pd.DataFrame
+    images: frozenset[str]  #: Their names.
     reliability: pd.DataFrame  #: See `metaseg_tf.analysis.verdict_scores.Scorer.reliability`.
     risk_coverage: pd.DataFrame  #: See `metaseg_tf.analysis.verdict_scores.Scorer.risk_coverage`.
     threshold: float  #: Segments of at least this probability count as rejected.
@@ -109,36 +103,29 @@ def score(
         )
     check_finite(table, ("iou_adj", _LINEAR, _FALSE_POSITIVE))
     number, images = pd.factorize(table["image"], sort=True)
-    counts = (
-        draw_images(len(images), draws) if draws and len(images) > 1 else np.empty((0, len(images)))
-    )
+    n = len(images)
+    counts = draw_images(n, draws) if draws and n > 1 else np.empty((0, n))
     arrays = [table[name].to_numpy(np.float64) for name in (_FALSE_POSITIVE, _LINEAR, "iou_adj")]
-    groups = dict(_groups(table, classes or (model and model.classes), by))
-    scorers = {
-        key: Scorer(*(values[rows] for values in arrays), number[rows], len(images), cost)
-        for key, rows in groups.items()
-    }
-    blocks = np.array_split(counts, max(1, len(counts) // _BLOCK))
-    tasks = [(scorer, block) for scorer in scorers.values() for block in blocks]
-    done = iter(map_splits(lambda task: task[0].compute(task[1]), tasks))
-    drawn = {key: np.concatenate([next(done) for _ in blocks]) for key in groups}
-    parts = []
-    for key, scorer in scorers.items():
-        (value,) = scorer.compute(np.ones((1, len(images))))
-        low, high = scorer.intervals(drawn[key])
-        found = pd.DataFrame({"score": list(SCORES), "value": value, "low": low, "high": high})
-        found.loc[len(found)] = ("ece_calibrated", scorer.calibrated_ece, np.nan, np.nan)
-        facts = {
-            "group": key[0],
-            "of": key[1],
-            "images": len(np.unique(number[groups[key]])),
-            "segments": len(groups[key]),
-            "false_positives": np.count_nonzero(arrays[2][groups[key]] == 0),
-        }
-        parts.append(found.assign(**facts)[[*facts, *found]])
-    kept = table[["image", "class_id", "S", "S_in", *SCORE_COLUMNS, "iou_adj"]]
-    curves = scorers["all", ""].reliability(counts), scorers["all", ""].risk_coverage()
-    return Scores(pd.concat(parts, ignore_index=True), kept, *curves, cost[0] / sum(cost), drawn)
+    scorers, parts = {}, []
+    for key, rows in _groups(table, classes or (model and model.classes), by):
+        scorers[key] = Scorer(*(values[rows] for values in arrays), number[rows], n, cost)
+        seen, false = len(np.unique(number[rows])), np.count_nonzero(arrays[2][rows] == 0)
+        facts = dict(zip(("group", "of"), key, strict=True))
+        facts |= {"images": seen, "segments": len(rows), "false_positives": false}
+        parts.append(pd.DataFrame({**facts, "score": list(SCORES)}))
+    drawn = map_splits(lambda scorer: scorer.compute(counts), scorers.values())
+    for part, scorer, scores in zip(parts, scorers.values(), drawn, strict=True):
+        part["value"] = scorer.compute(np.ones((1, n)))[0]
+        part["low"], part["high"] = scorer.intervals(scores)
+    whole = scorers["all", ""]
+    return Scores(
+        pd.concat(parts, ignore_index=True),
+        frozenset(images),
+        whole.reliability(counts),
+        whole.risk_coverage(),
+        whole.threshold,
+        dict(zip(scorers, drawn, strict=True)),
+    )
 
 
 def score_run(run: Run, model: MetaModel | None = None, **options: Any) -> Scores:
@@ -152,7 +139,7 @@ def score_run(run: Run, model: MetaModel | None = None, **options: Any) -> Score
     if "iou_adj" not in table and _FALSE_POSITIVE in table:
         raise InputError(
             f"{run.path}: expected segments with ground truth, got judged ones without; extract "
-            f"the images with their labels, and score that run with --model {run.path}/model.json"
+            f"the images with their labels, and score that run with --model {run.path}"
         )
     check_truth(table, str(run.path))
     if model is None and _FALSE_POSITIVE not in table:
@@ -162,7 +149,7 @@ def score_run(run: Run, model: MetaModel | None = None, **options: Any) -> Score
         )
     if model is not None:
         model.check_settings(run.manifest.settings)
-        known = set(table["image"]) & set(model.provenance.get("fitted_on", ()))
+        known = {*table["image"]} & {*model.provenance.get("fitted_on", ())}
         if known:
             _LOG.warning(
                 "%s: the model was fitted on %d of these %d images, where its verdicts are better "
@@ -179,23 +166,22 @@ def compare_scores(one: Scores, other: Scores) -> pd.DataFrame:
     common cancels. Columns ``group``, ``of``, ``score``, ``difference``, ``low``, ``high``. Raises
     InputError if images or draws differ.
     """
-    images = [set(scores.segments["image"]) for scores in (one, other)]
-    if images[0] != images[1]:
+    if one.images != other.images:
         raise InputError(
-            f"score: expected two sets of verdicts on the same images, got {len(images[0])} and "
-            f"{len(images[1])} images, {len(images[0] & images[1])} of them in both; extract the "
-            "same images"
+            f"score: expected two sets of verdicts on the same images, got {len(one.images)} and "
+            f"{len(other.images)} images, {len(one.images & other.images)} of them in both; "
+            "extract the same images"
         )
-    rows = []
-    for key, drawn in one.drawn.items():
-        if key in other.drawn and len(drawn) == len(other.drawn[key]):
-            first, second = (scores.group(*key)["value"][list(SCORES)] for scores in (one, other))
-            moved, difference = other.drawn[key] - drawn, (second - first).to_numpy()
-            found = pd.DataFrame({"score": list(SCORES), "difference": difference})
-            found[["low", "high"]] = expand_percentiles(moved, len(images[0])).T
-            rows.append(found.assign(group=key[0], of=key[1]))
-    columns = ["group", "of", "score", "difference", "low", "high"]
-    return pd.concat(rows, ignore_index=True)[columns]
+    first, second = one.drawn, other.drawn
+    if len(first["all", ""]) != len(second["all", ""]):
+        raise InputError("score: expected as many draws of images for both; score one again")
+    shared = [key for key in first if key in second]
+    after, before = (s.table.set_index(["group", "of", "score"])["value"] for s in (other, one))
+    rows = pd.MultiIndex.from_tuples([(*key, name) for key in shared for name in SCORES])
+    found = (after - before).reindex(rows.set_names(before.index.names)).rename("difference")
+    moved = np.concatenate([second[key] - first[key] for key in shared], axis=1)
+    low, high = expand_percentiles(moved, len(one.images))
+    return found.reset_index().assign(low=low, high=high)
 
 
 def _groups(

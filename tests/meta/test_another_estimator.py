@@ -34,7 +34,7 @@ class Trees(Estimator):
         return [{"depth": depth} for depth in (1, 3)]
 
     def fit(self, X, y):
-        fitted = self._booster(max_depth=self.depth, max_iter=20).fit(X, self._target(y))
+        fitted = self._booster(max_depth=self.depth, max_iter=8).fit(X, self._target(y))
         self.level_ = float(fitted._baseline_prediction.item())
         nodes = [predictor[0].nodes for predictor in fitted._predictors]
         self.trees_ = [{name: tree[name].astype(float) for name in FIELDS} for tree in nodes]
@@ -100,7 +100,7 @@ def registered():
 
 @pytest.fixture(scope="module")
 def table():
-    return make_table(1500, n_classes=5, n_images=12)
+    return make_table(1000, n_classes=5, n_images=4)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_the_fit_is_that_of_scikit_learn(model, table):
     design = build_design(table, groups=(*PAPER_GROUPS, "prediction"), least_scale=0.1)
     classifier = model.interior.classifier
     depth = classifier.depth
-    expected = HistGradientBoostingClassifier(max_depth=depth, max_iter=20).fit(design.X, design.y)
+    expected = HistGradientBoostingClassifier(max_depth=depth, max_iter=8).fit(design.X, design.y)
     np.testing.assert_allclose(
         classifier.decision_function(design.X),
         expected.decision_function(design.X),

@@ -240,7 +240,7 @@ FIELDS = (
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(field=st.sampled_from(FIELDS), value=JSON | st.lists(NUMBERS, min_size=P, max_size=P))
 def test_any_json_in_a_field_gives_finite_verdicts_or_one_line(saved, tmp_path, field, value):
     content = json.loads(saved.read_text())

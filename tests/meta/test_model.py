@@ -23,7 +23,7 @@ FAST = Protocol(n_splits=3, C=(0.01, 0.1, 1.0))
 
 @pytest.fixture(scope="module")
 def table():
-    return make_table(4000, n_classes=5, n_images=40)
+    return make_table(2000, n_classes=5, n_images=20)
 
 
 @pytest.fixture(scope="module")

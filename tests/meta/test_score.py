@@ -38,13 +38,15 @@ def test_all_groups_are_there_and_add_up(scores, fresh):
     assert set(found.loc["class"].index) == {"road", "car", "sky", "tree", "dog"}
     own = fresh[fresh["class_id"] == 1]
     assert found.loc[("class", "car"), "images"] == own["image"].nunique()
-    assert set(scores.group().index) == {*SCORES, "ece_calibrated"}
+    assert list(scores.group().index) == list(SCORES)
 
 
 def test_intervals_hold_the_value(scores):
-    whole = scores.group().drop(index=["ece", "ece_calibrated"])
+    whole = scores.group()
+    assert whole.loc["ece_chance", ["low", "high"]].isna().all()
+    whole = whole.drop(index=["ece", "ece_chance"])
     assert ((whole["low"] < whole["value"]) & (whole["value"] < whole["high"])).all()
-    assert scores.to_json()["ece_calibrated"]["low"] is None
+    assert scores.to_json()["ece_chance"]["low"] is None
 
 
 def test_verdicts_in_the_table_count_as_those_of_a_model(scores, model, fresh):
@@ -80,6 +82,8 @@ def test_other_images_are_not_compared(model, fresh, scores):
     other = score(fresh.assign(image="other_" + fresh["image"]), model, draws=200)
     with pytest.raises(InputError, match="25 and 25 images, 0 of them in both"):
         compare_scores(scores, other)
+    with pytest.raises(InputError, match="as many draws"):
+        compare_scores(scores, score(fresh, model, draws=100))
 
 
 def test_one_image_has_scores_but_no_interval(model, fresh):

@@ -16,20 +16,21 @@ _COLOURS = (drawing.BLUE, drawing.VERMILION)
 
 def draw_scores(found: Mapping[str, Scores]) -> Iterator[tuple[str, drawing.Drawing]]:
     """Name and drawing of the reliability diagram and of the risk-coverage curve."""
-    yield "reliability", _draw_reliability(found)
-    yield "risk_coverage", _draw_risk_coverage(found)
+    for name, draw in (("reliability", _draw_reliability), ("risk_coverage", _draw_risk_coverage)):
+        figure = drawing.new_figure(4.6, 4.4)
+        draw(figure.subplots(), found)
+        frames = {title: getattr(scores, name) for title, scores in found.items()}
+        data = pd.concat(frames, names=["verdicts"]).reset_index("verdicts")
+        yield name, drawing.Drawing(figure, {"": data})
 
 
-def _draw_reliability(found):
-    figure = drawing.new_figure(4.6, 4.4)
-    ax = figure.subplots()
+def _draw_reliability(ax, found):
     ax.plot([0, 1], [0, 1], label="calibrated", **_REFERENCE)
     for (title, scores), colour in zip(found.items(), _COLOURS, strict=False):
         bins = scores.reliability
         errors = np.abs(bins[["low", "high"]].sub(bins["observed"], axis=0)).T.to_numpy()
-        error = scores.group().loc["ece", "value"]
         look = {"color": colour, "marker": "o", "markersize": 4, "capsize": 2, "linewidth": 1}
-        label = f"{title}: ECE {error:.3f}"
+        label = f"{title}: ECE {scores.group().loc['ece', 'value']:.3f}"
         ax.errorbar(bins["predicted"], bins["observed"], errors, label=label, **look)
     ax.set(
         title="Reliability, with 95 % intervals by images",
@@ -40,20 +41,16 @@ def _draw_reliability(found):
         aspect="equal",
     )
     ax.legend(loc="upper left")
-    return drawing.Drawing(figure, {"": _join(found, "reliability")})
 
 
-def _draw_risk_coverage(found):
-    figure = drawing.new_figure(4.6, 4.0)
-    ax = figure.subplots()
+def _draw_risk_coverage(ax, found):
     for (title, scores), colour in zip(found.items(), _COLOURS, strict=False):
         curve, area = scores.risk_coverage, scores.group().loc["aurc", "value"]
         label = f"{title}: AURC {area:.3f}"
         ax.plot(curve["coverage"], curve["risk"], color=colour, linewidth=1.6, label=label)
         ideal = {"color": colour, "linewidth": 1, "linestyle": ":", "label": "ordered by the truth"}
         ax.plot(curve["coverage"], curve["ideal"], **ideal)
-    random = scores.risk_coverage["risk"].iloc[-1]
-    ax.axhline(random, label="in random order", **_REFERENCE)
+    ax.axhline(curve["risk"].iloc[-1], label="in random order", **_REFERENCE)
     ax.set(
         title="What is left if doubtful segments are left out",
         xlabel="share of segments kept, best predictions first",
@@ -62,9 +59,3 @@ def _draw_risk_coverage(found):
         ylim=(0, None),
     )
     ax.legend(loc="upper left", bbox_to_anchor=(0, -0.16))
-    return drawing.Drawing(figure, {"": _join(found, "risk_coverage")})
-
-
-def _join(found, name) -> pd.DataFrame:
-    frames = {title: getattr(scores, name) for title, scores in found.items()}
-    return pd.concat(frames, names=["verdicts"]).reset_index("verdicts")
