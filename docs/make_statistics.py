@@ -17,9 +17,9 @@ from metaseg_tf import load_model, load_run
 from metaseg_tf.analysis.verdict_scores import SCORES, Scorer, draw_images
 from metaseg_tf.meta.model import SCORE_COLUMNS
 
-IMAGES = (5, 10, 20, 40, 80, 160, 500)
+IMAGES = (5, 10, 20, 40, 80, 160)
 SHOWN = ("auroc", "auprc", "ece", "brier", "aurc", "r2", "sigma")
-TABLES, DRAWS = 400, 400
+TABLES, DRAWS = 400, 200
 
 
 def main() -> None:
