@@ -30,6 +30,7 @@ setup(
             "data/class_tables/*.csv",
             "report/static/*",
             "report/templates/*",
+            "untrusted/lists/*.txt",
         ],
         "metaseg_tf.deeplab_checkpoints": ["demo_*.pb", "demo_*.json", "*.md"],
     },
