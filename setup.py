@@ -28,6 +28,7 @@ setup(
         "metaseg_tf": [
             "VERSION",
             "data/class_tables/*.csv",
+            "demo/streetscenes/*.json",
             "report/static/*",
             "report/templates/*",
             "untrusted/lists/*.txt",
