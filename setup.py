@@ -27,6 +27,7 @@ setup(
     package_data={
         "metaseg_tf": [
             "VERSION",
+            "__init__.pyi",
             "data/class_tables/*.csv",
             "demo/streetscenes/*.json",
             "report/static/*",
