@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from metaseg_tf.demo.streetscenes.tools import disc, draw_any, draw_near, pick, rectangle, scaled
+from metaseg_tf.demo.streetscenes.tools import disc, draw_any, draw_from, rectangle, scaled
 
 __all__ = [
     "BUS", "CARS", "TRAM", "TRUCKS", "VAN", "Mark", "Point", "Shape", "draw_paint", "paint_vehicle",
@@ -43,7 +43,7 @@ class Shape:
 
     ``panes`` are outlines (along, up); ``wheels``, ``seams`` (where doors meet) and ``mirrors``
     are positions along it; ``stripe`` is the lower and upper edge of a dark band along the side;
-    ``paints`` are colours that are usual.
+    ``paints`` is the palette of its usual colours.
     """
 
     label: str
@@ -53,7 +53,7 @@ class Shape:
     radius: float
     rear: list[Mark]
     front: list[Mark]
-    paints: list
+    paints: str
     stripe: tuple[float, float]
     seams: list[float]
     mirrors: float | None
@@ -71,46 +71,37 @@ class Shape:
         return max(point.up for point in self.profile)
 
 
-def _load_shapes() -> dict[str, Shape]:
-    """The vehicles by name, from the file of their measures."""
-    content = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
-    shapes = {}
-    for name, measures in content["shapes"].items():
-        panes = measures["panes"]
-        measures |= {
-            "profile": [Point(*row) for row in measures["profile"]],
-            "rear": [Mark(*row) for row in measures["rear"]],
-            "front": [Mark(*row) for row in measures["front"]],
-            "panes": panes if isinstance(panes[0], list) else _row_of_panes(*panes),
-            "paints": content["paints"][measures["paints"]],
-        }
-        shapes[name] = Shape(**measures)
-    return shapes
-
-
 def _row_of_panes(start, end, low, high, count):
     step = (end - start) / count
     edges = (start + k * step for k in range(count))
     return [((a, low), (a, high), (a + step * 0.93, high), (a + step * 0.93, low)) for a in edges]
 
 
-_SHAPES = _load_shapes()
+def _read_shape(measures) -> Shape:
+    """A vehicle of the file; a row of equal panes is stored as its ends and their number."""
+    panes = measures["panes"]
+    parts = {
+        "profile": [Point(*row) for row in measures["profile"]],
+        "rear": [Mark(*row) for row in measures["rear"]],
+        "front": [Mark(*row) for row in measures["front"]],
+        "panes": panes if isinstance(panes[0], list) else _row_of_panes(*panes),
+    }
+    return Shape(**measures | parts)
+
+
+_FILE = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+_MATERIALS = _FILE["materials"]
+_SHAPES = {name: _read_shape(measures) for name, measures in _FILE["shapes"].items()}
 CARS = [_SHAPES[name] for name in ("saloon", "hatchback", "estate", "small car", "off-roader")]
 TRUCKS = [_SHAPES[name] for name in ("lorry", "small lorry", "delivery truck")]
 VAN, BUS, TRAM = _SHAPES["van"], _SHAPES["bus"], _SHAPES["tram"]
-
-_MATERIALS = {
-    "dark": (30, 30, 32), "tyre": (24, 24, 26), "hub": (128, 130, 134), "steel": (120, 122, 126),
-    "red": (150, 22, 22), "lamp": (232, 230, 220), "plate": (226, 226, 220),
-    "board": (24, 22, 18), "cab": (206, 206, 204),
-}  # fmt: skip
 
 
 def draw_paint(rng, shape, oddity):
     """A colour in which this kind of vehicle usually, or with ``oddity`` never, is painted."""
     if rng.uniform() < oddity:
         return draw_any(rng)
-    return draw_near(rng, pick(rng, shape.paints), 0.1)
+    return draw_from(rng, shape.paints, 0.1)
 
 
 def paint_vehicle(canvas, _rng, shape, frame, paint, *, braking=False):
