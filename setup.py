@@ -31,6 +31,7 @@ setup(
             "data/class_tables/*.csv",
             "demo/streetscenes/*.json",
             "report/static/*",
+            "segments/columns.json",
             "report/templates/*",
             "untrusted/lists/*.txt",
         ],
