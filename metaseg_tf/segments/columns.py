@@ -70,6 +70,7 @@ _LARGEST = np.finfo(np.float64).max
 
 
 def _read_column(name: str, dtype: str, unit: str, bounds: list, *rest: str) -> Column:
+    """A row of the file, which has the fields of `Column` in their order; no bound is null."""
     low, high = bounds
     return Column(name, dtype, unit, (low, math.inf if high is None else high), *rest)
 

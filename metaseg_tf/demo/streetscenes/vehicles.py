@@ -1,6 +1,7 @@
 """Cars, vans, trucks, buses and trams: how they are painted, by their measures in vehicles.json.
 
-These are metres along the vehicle from its centre to the front, up from the ground, and across.
+These are metres along the vehicle from its centre to the front, up from the ground, and across;
+rows have the fields of `Point` and `Mark` in their order.
 """
 
 import json
