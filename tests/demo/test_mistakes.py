@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from make_golden import golden_numbers
 
 from metaseg_tf.analysis import classification, evaluation, protocol, regression
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS
 from metaseg_tf.data.sample import Sample, Source
-from metaseg_tf.demo.plan import draw_scenes, golden_numbers
+from metaseg_tf.demo.plan import draw_scenes
 from metaseg_tf.errors import DataFormatError
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.paper import measured

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from make_golden import golden_numbers, golden_text
 from small_runs import make_run
 from tables import make_table
 
-from metaseg_tf.demo.plan import golden_numbers, golden_text, load_golden
+from metaseg_tf.demo.plan import load_golden
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.measured import Measured, Value
 from metaseg_tf.paper.published import PUBLISHED, find_published
