@@ -52,7 +52,13 @@ def score(
             f"score: expected at most two runs and two models, got {len(runs)} and {len(paths)}; "
             "compare two at a time"
         )
-    costs = _parse_cost(cost)
+    try:
+        rejected, kept = (float(part) for part in cost.split(":"))
+    except ValueError:
+        raise InputError(
+            f"--cost: expected FP:FN, two numbers, got {cost!r}; write 1:5 if keeping a false "
+            "positive costs five times as much as rejecting a segment that is right"
+        ) from None
     models = [p and (load_kept(Run(p)) if p.is_dir() else load_model(p)) for p in paths]
     found = {}
     for i in range(n):
@@ -60,7 +66,7 @@ def score(
         title = f"{run.name}, {paths[i].name}" if len(paths) == 2 else run.name
         # Two folders or files may have one name.
         title = title if title not in found else f"{title} (second)"
-        found[title] = score_run(run, judge, cost=costs, draws=draws)
+        found[title] = score_run(run, judge, cost=(rejected, kept), draws=draws)
     differences = compare_scores(*found.values()) if n == 2 else None
     written = store_scores(Run(runs[0]), found, differences)
     if as_json:
@@ -74,14 +80,3 @@ def score(
     if differences is not None:
         print_table(lay_out_differences(differences, tuple(found)))
     print_paths(written)
-
-
-def _parse_cost(text: str) -> tuple[float, float]:
-    try:
-        rejected, kept = (float(part) for part in text.split(":"))
-    except ValueError:
-        raise InputError(
-            f"--cost: expected FP:FN, two numbers, got {text!r}; write 1:5 if keeping a false "
-            "positive costs five times as much as rejecting a segment that is right"
-        ) from None
-    return rejected, kept

@@ -62,30 +62,17 @@ class SegmentFit:
 class MetaModel:
     """Estimators fitted on segments with ground truth, for segments without.
 
-    Attributes
-    ----------
-    columns : tuple of str, length p
-        Features in the order in which the estimators take them.
-    interior : SegmentFit
-        For segments with interior, of which the paper's fits are made.
-    no_interior : SegmentFit or None
-        For those without, such as lines of one pixel's width. None leaves them without verdicts.
-    convention : {"reference", "paper"}
-    connectivity : {8, 4}
-        How segments must be measured to be judged.
-    provenance : dict
-        The data that it was fitted on and its scores on images held out; plain JSON values.
-    classes : ClassTable or None
-        Names of the classes, if the run that it was fitted on has some.
+    Convention ("reference" or "paper") and connectivity (8 or 4) say how these must be measured.
     """
 
-    columns: tuple[str, ...]
-    interior: SegmentFit
-    no_interior: SegmentFit | None
+    columns: tuple[str, ...]  #: The p features in the order in which the estimators take them.
+    interior: SegmentFit  #: For segments with interior, of which the paper's fits are made.
+    no_interior: SegmentFit | None  #: For those without; None leaves them without verdicts.
     convention: str = "reference"
     connectivity: int = 8
+    #: The data that it was fitted on and its scores on images held out; plain JSON values.
     provenance: dict[str, Any] = field(default_factory=dict)
-    classes: ClassTable | None = None
+    classes: ClassTable | None = None  #: Names of the classes, where the run has some.
 
     @property
     def n_classes(self) -> int:

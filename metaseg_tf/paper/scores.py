@@ -1,6 +1,6 @@
 """Scores of verdicts as tables and pictures; they are beyond the paper, which scores its fits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +9,16 @@ import pandas as pd
 from metaseg_tf.analysis.verdict_scores import SCORES
 from metaseg_tf.errors import number_of
 from metaseg_tf.meta.score import Scores
+from metaseg_tf.paper.figures import drawing
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.runs.run import Run, csv_text
 
-__all__ = ["lay_out_differences", "lay_out_scores", "say_scores", "store_scores"]
+__all__ = ["draw_scores", "lay_out_differences", "lay_out_scores", "say_scores", "store_scores"]
 
 #: Intervals of fewer images hold less often than they say (docs/statistics.md).
 _FEW = 20
+_REFERENCE = {"color": drawing.BLACK, "linewidth": 0.9, "linestyle": "--"}
+_COLOURS = (drawing.BLUE, drawing.VERMILION)
 #: Group of segments -> heading of its column.
 _COLUMNS = {("all", ""): "all segments", ("interior", "with interior"): "with interior"}
 
@@ -84,9 +87,6 @@ def store_scores(
 
     ``found`` are one or two sets of scores by title.
     """
-    from metaseg_tf.paper.figures import drawing
-    from metaseg_tf.paper.figures.scores import draw_scores
-
     frames = [scores.table.assign(verdicts=title) for title, scores in found.items()]
     paths = [run.write_text("scores/scores.csv", csv_text(pd.concat(frames)))]
     if differences is not None:
@@ -95,3 +95,50 @@ def store_scores(
         for name, drawn in draw_scores(found):
             paths += drawing.store_drawing(drawn, run, f"scores/{name}")
     return paths
+
+
+def draw_scores(found: Mapping[str, Scores]) -> Iterator[tuple[str, drawing.Drawing]]:
+    """Name and drawing of the reliability diagram and of the risk-coverage curve."""
+    for name, draw in (("reliability", _draw_reliability), ("risk_coverage", _draw_risk_coverage)):
+        figure = drawing.new_figure(4.6, 4.4)
+        draw(figure.subplots(), found)
+        frames = {title: getattr(scores, name) for title, scores in found.items()}
+        data = pd.concat(frames, names=["verdicts"]).reset_index("verdicts")
+        yield name, drawing.Drawing(figure, {"": data})
+
+
+def _draw_reliability(ax, found):
+    ax.plot([0, 1], [0, 1], label="calibrated", **_REFERENCE)
+    for (title, scores), colour in zip(found.items(), _COLOURS, strict=False):
+        bins = scores.reliability
+        errors = np.abs(bins[["low", "high"]].sub(bins["observed"], axis=0)).T.to_numpy()
+        look = {"color": colour, "marker": "o", "markersize": 4, "capsize": 2, "linewidth": 1}
+        label = f"{title}: ECE {scores.group().loc['ece', 'value']:.3f}"
+        ax.errorbar(bins["predicted"], bins["observed"], errors, label=label, **look)
+    ax.set(
+        title="Reliability, with 95 % intervals by images",
+        xlabel="predicted probability of a false positive",
+        ylabel="observed share of false positives",
+        xlim=(0, 1),
+        ylim=(0, 1),
+        aspect="equal",
+    )
+    ax.legend(loc="upper left")
+
+
+def _draw_risk_coverage(ax, found):
+    for (title, scores), colour in zip(found.items(), _COLOURS, strict=False):
+        curve, area = scores.risk_coverage, scores.group().loc["aurc", "value"]
+        label = f"{title}: AURC {area:.3f}"
+        ax.plot(curve["coverage"], curve["risk"], color=colour, linewidth=1.6, label=label)
+        ideal = {"color": colour, "linewidth": 1, "linestyle": ":", "label": "ordered by the truth"}
+        ax.plot(curve["coverage"], curve["ideal"], **ideal)
+    ax.axhline(curve["risk"].iloc[-1], label="in random order", **_REFERENCE)
+    ax.set(
+        title="What is left if doubtful segments are left out",
+        xlabel="share of segments kept, best predictions first",
+        ylabel=f"mean 1 - {drawing.IOU_LABEL} of those kept",
+        xlim=(0, 1),
+        ylim=(0, None),
+    )
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.16))

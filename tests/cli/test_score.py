@@ -45,7 +45,7 @@ def made(tmp_path_factory):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Draw none, which takes most of the time."""
-    monkeypatch.setattr("metaseg_tf.paper.figures.scores.draw_scores", lambda found: ())
+    monkeypatch.setattr("metaseg_tf.paper.scores.draw_scores", lambda found: ())
 
 
 def say(*words):
