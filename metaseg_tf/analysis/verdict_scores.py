@@ -40,7 +40,7 @@ SCORES = {
 }
 _ECE, _CHANCE = map(list(SCORES).index, ("ece", "ece_chance"))
 #: Draws times segments that are ranked at a time, which fit into the processor's cache.
-_BLOCK = 1 << 16
+_BLOCK = 1 << 15
 #: An interval needs a score in at least this share of the draws.
 _KNOWN = 0.9
 
@@ -50,22 +50,24 @@ class _Ranking(NamedTuple):
 
     order: np.ndarray
     image: np.ndarray
-    ends: np.ndarray | slice
+    ends: np.ndarray
 
     @classmethod
     def of(cls, values: np.ndarray, image: np.ndarray) -> "_Ranking":
         order = np.argsort(-values, kind="stable")
         last = np.diff(values[order], append=np.nan) != 0
-        return cls(order, image[order], slice(None) if last.all() else np.flatnonzero(last))
+        return cls(order, image[order], np.append(0, 1 + np.flatnonzero(last)))
 
-    def cumulate(self, counts: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def cumulate(self, counts: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Rows, and sum of their ``values``, down to the end of each run of equal values.
 
-        Both [draws, runs] for ``counts`` [draws, m].
+        Float64 [2, draws, 1 + runs] for ``counts`` [draws, m]; the first are 0.
         """
-        weights = counts[:, self.image]
-        sums = np.cumsum(weights, axis=1), np.cumsum(weights * values, axis=1)
-        return sums[0][:, self.ends], sums[1][:, self.ends]
+        weights = counts.take(self.image, axis=1)
+        sums = np.zeros((2, len(weights), 1 + len(values)))
+        np.cumsum(weights, axis=1, out=sums[0, :, 1:])
+        np.cumsum(np.multiply(weights, values, out=weights), axis=1, out=sums[1, :, 1:])
+        return sums if len(self.ends) > len(values) else sums.take(self.ends, axis=2)
 
 
 class Scorer:
@@ -146,15 +148,18 @@ class Scorer:
         """AUROC, AUPRC, AURC and AUGRC, float64 [draws, 4]."""
         called, true = self._by_probability.cumulate(counts, self._false)
         kept, lost = self._by_prediction.cumulate(counts, self._loss)
-        found, n = np.diff(true, prepend=0), kept[:, -1]
-        positive, negative = true[:, -1:], (called - true)[:, -1:]
-        # Negatives below each positive; those of the same value count half.
-        outranked = negative - (called - true) + (np.diff(called, prepend=0) - found) / 2
-        auroc = (found * outranked).sum(axis=1) / (positive * negative)[:, 0]
-        auprc = (found * true / np.maximum(called, 1)).sum(axis=1) / positive[:, 0]
-        width = np.diff(kept, prepend=0)
-        aurc = (width * lost / np.maximum(kept, 1)).sum(axis=1) / n
-        augrc = (width * (lost - np.diff(lost, prepend=0) / 2)).sum(axis=1) / n**2
+        others, positive, n = called - true, true[:, -1], kept[:, -1]
+
+        def average(weight, total, of):
+            return np.einsum("ij,ij->i", np.diff(weight), total[:, 1:] / np.maximum(of[:, 1:], 1))
+
+        def integrate(x, y):
+            return np.einsum("ij,ij->i", np.diff(x), y[:, 1:] + y[:, :-1]) / 2
+
+        # Positives times the share of others that are above them; equal values count half.
+        auroc = 1 - integrate(true, others) / (positive * others[:, -1])
+        auprc = average(true, true, called) / positive
+        aurc, augrc = average(kept, lost, kept) / n, integrate(kept, lost) / n**2
         return np.stack([auroc, auprc, aurc, augrc], axis=1)
 
     def intervals(self, drawn: np.ndarray) -> np.ndarray:
