@@ -10,7 +10,7 @@ from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS
 from metaseg_tf.errors import InputError, number_of
 from metaseg_tf.paper import quantities
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
-from metaseg_tf.paper.measured import Measured, collect
+from metaseg_tf.paper.measured import Measured, Value, collect
 from metaseg_tf.paper.quantities import ALL_SEGMENTS, FALSE_POSITIVES, SEGMENTS, Quantity
 from metaseg_tf.runs.run import Run, csv_text
 
@@ -192,9 +192,11 @@ def _describe_extrapolation(measured: Mapping[str, Measured], *targets: str) -> 
         for (target, model), columns in own.extrapolating.items():
             r2 = Quantity(target, model, "r2", "validation")
             if target in targets:
+                worth = own.values[r2].mean
+                said = f"{worth:.2%}" if worth > 0 else "below 0: of no use"
                 sentences.append(
                     f" {name}: least squares of {TARGETS[target]} on {_REGRESSIONS[model]} "
-                    f"extrapolates (validation R2 {own.values[r2].mean:.2%}, clipped to [0, 1] "
+                    f"extrapolates (validation R2 {said}, clipped to [0, 1] "
                     f"{own.values[r2._replace(clipped=True)].mean:.2%}): "
                     f"{', '.join(columns) or 'no single column'} beyond the range of the training "
                     "half."
@@ -228,8 +230,16 @@ def _score_rows(
     """A heading, and a row for each label with the scores of all runs and halves."""
     yield (title, *[""] * (len(measured) * len(PARTS)))
     for label, quantity in rows.items():
-        form = ".3f" if quantity.score == "sigma" else ".2%"
         halves = [quantity._replace(part=part) for part in PARTS]
         found = [own.values.get(half) for own in measured.values() for half in halves]
-        cells = (f"{v.mean:{form}}(±{v.std:{form}})" if v else NOT_AVAILABLE for v in found)
-        yield (label, *cells)
+        yield (label, *(_say_score(quantity.score, value) for value in found))
+
+
+def _say_score(score: str, value: Value | None) -> str:
+    """Mean and deviation; of an R2 whose digits tell nothing any more, that it is negative."""
+    if value is None:
+        return NOT_AVAILABLE
+    if score == "r2" and value.mean < -1:
+        return "below -100%"
+    form = ".3f" if score == "sigma" else ".2%"
+    return f"{value.mean:{form}}(±{value.std:{form}})"
