@@ -23,7 +23,7 @@ def demo(
     limit: Annotated[
         int | None,
         typer.Option(
-            min=2, metavar="N", help="Draw only N scenes: a trial, compared with nothing."
+            min=2, metavar="N", help="Draw only N scenes: a trial without comparison and PDF files."
         ),
     ] = None,
     skip: Annotated[
@@ -47,7 +47,7 @@ def demo(
         )
     from metaseg_tf.demo import plan as stages
     from metaseg_tf.paper.figures import FIGURES
-    from metaseg_tf.paper.reproduction import open_helper
+    from metaseg_tf.paper.reproduction import beside, open_helper
     from metaseg_tf.report.page import write_report
     from metaseg_tf.runs.storage import LocalFolder
 
@@ -70,12 +70,14 @@ def demo(
         measured = stages.measure_first(plan, fresh)
         list(console.show_progress(measured, total, first.name, quiet=quiet))
         results = take_stages(plan, quiet=quiet, skip=skipped, helper=helper)
-        model = stages.fit_demo_model(plan, plan.run_folder(first) / "meta_model.json")
+        target = plan.run_folder(first) / "meta_model.json"
+        fitted = beside(helper, stages.fit_demo_model, plan, target)
         made = {result.name: result.paths for result in results}
         figures = {n: made[f"figure {n}"] for n in FIGURES if f"figure {n}" in made}
         page = None
         if "report" not in skipped:
             page = write_report([*plan.open_runs().values()], figures=figures)
+        model = fitted()
     code = show_results(plan, results, quiet=quiet)
     if figures.get(5):
         typer.echo(f"picture: {figures[5][0]}")

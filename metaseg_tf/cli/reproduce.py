@@ -53,9 +53,10 @@ def take_stages(plan, *, quiet: bool = False, skip: Collection[str] = (), helper
     """Measure the images and make the results, see `make_results`; finished ones are skipped."""
     console.start_tensorflow()
     from metaseg_tf.paper import reproduction
+    from metaseg_tf.runs.run import Run
     from metaseg_tf.runs.storage import LocalFolder
 
-    total, results = reproduction.count_images(plan), []
+    total, fitted, results = reproduction.count_images(plan), [], []
     LocalFolder(plan.out).probe("steps.json")
     with console.interruptible():
         for entry in reproduction.checkpoints_of(plan):
@@ -64,8 +65,14 @@ def take_stages(plan, *, quiet: bool = False, skip: Collection[str] = (), helper
             if not reproduction.is_measured(plan, network):
                 measured = reproduction.measure(plan, network)
                 list(console.show_progress(measured, total, network.name, quiet=quiet))
+            if network != plan.networks[-1]:
+                run = Run(plan.run_folder(network))
+                fitted.append(reproduction.beside(helper, reproduction.fit_ahead, run))
+        for wait in fitted:
+            wait()
         runs = plan.open_runs()
-        for result in reproduction.make_results(runs, plan.out, skip=skip, helper=helper):
+        share = {"skip": skip, "formats": plan.formats, "helper": helper}
+        for result in reproduction.make_results(runs, plan.out, **share):
             results.append(result)
             if not quiet:
                 typer.echo(f"{result.name}: {result.outcome}", err=True)

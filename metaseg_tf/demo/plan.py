@@ -52,7 +52,7 @@ DEMO_NETWORKS = (
 
 
 def demo_plan(out: Path, *, images: int = DEMO_IMAGES) -> Plan:
-    """The demo as a reproduction; if it is whole, it is compared with its own golden numbers."""
+    """The demo as a reproduction; only the whole one has golden numbers and PDF files."""
     whole = images == DEMO_IMAGES
     return Plan(
         DEMO_NETWORKS,
@@ -60,6 +60,7 @@ def demo_plan(out: Path, *, images: int = DEMO_IMAGES) -> Plan:
         out,
         printed=load_golden(bundled_path("demo_golden.json")) if whole else (),
         limit=None if whole else images,
+        formats=("png", "pdf") if whole else ("png",),
     )
 
 

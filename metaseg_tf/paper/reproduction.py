@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from metaseg_tf import __version__
+from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.errors import InputError, MetaSegError, suggest
 from metaseg_tf.networks.checkpoints import Checkpoint, find
@@ -36,9 +37,12 @@ if TYPE_CHECKING:
     from metaseg_tf.runs.work import ImageResult
 
 __all__ = [
-    "PAPER_NETWORKS", "NetworkPlan", "Plan", "StepResult", "checkpoints_of", "choose_networks",
-    "count_images", "is_measured", "make_results", "measure", "open_helper",
+    "PAPER_NETWORKS", "NetworkPlan", "Plan", "StepResult", "beside", "checkpoints_of",
+    "choose_networks", "count_images", "fit_ahead", "is_measured", "make_results", "measure",
+    "open_helper",
 ]  # fmt: skip
+
+T = TypeVar("T")
 
 _RECORD = "steps.json"
 
@@ -73,6 +77,8 @@ class Plan:
     split: str = "val"
     #: Only the first images; the numbers are then not expected to agree.
     limit: int | None = None
+    #: Files of each picture.
+    formats: tuple[str, ...] = ("png", "pdf")
 
     def run_folder(self, network: NetworkPlan) -> Path:
         """The folder of a network's run."""
@@ -184,17 +190,36 @@ def _follow_parent() -> None:
     Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
 
 
+def beside(helper: Executor | None, make: Callable[..., T], *given) -> Callable[[], T]:
+    """Have a helper of `open_helper` begin; the function that is returned gives the result.
+
+    It makes the result itself if there is no helper, or if the helper was killed.
+    """
+    here = partial(make, *given)
+    with suppress(BrokenProcessPool):
+        return partial(_fetch, helper.submit(here), here) if helper else here
+    return here
+
+
+def fit_ahead(run: Run) -> None:
+    """Make the fits that tables and figures read; they are kept in the run's folder."""
+    with suppress(MetaSegError):  # which the tables raise again
+        evaluate_run(run).tidy()
+
+
 def make_results(
     runs: Mapping[str, Run],
     out: Path,
     *,
     skip: Collection[str] = (),
+    formats: Collection[str] = ("png", "pdf"),
     helper: Executor | None = None,
 ) -> Iterator[StepResult]:
     """Make all tables, figures and diagnostics of finished runs, by their roles.
 
     Files of several runs together go to the first; ``out`` gets the record of what was made.
-    ``skip`` may name "figures" and "diagnostics"; a ``helper`` of `open_helper` takes part.
+    ``skip`` may name "figures" and "diagnostics", ``formats`` are those of `make_figure`; a
+    ``helper`` of `open_helper` takes part.
     """
     record = _read_record(out)
     states = [(role, run.fingerprint()) for role, run in runs.items()]
@@ -203,8 +228,9 @@ def make_results(
     steps: dict[str, Callable[[], list[Path]]] = {
         f"table {n}": partial(_tabulate, n, opened) for n in TABLES
     }
-    steps |= {f"figure {n}": partial(figures.make_figure, n, opened) for n in figures.FIGURES}
-    steps |= {f"diagnostics {role}": partial(_diagnose, run) for role, run in runs.items()}
+    draw = partial(figures.make_figure, formats=formats)
+    steps |= {f"figure {n}": partial(draw, n, opened) for n in figures.FIGURES}
+    steps |= {f"diagnostics {role}": partial(_diagnose, run, formats) for role, run in runs.items()}
     todo = {}
     for name, make in steps.items():
         noted = record.get(name, {})
@@ -216,14 +242,15 @@ def make_results(
             todo[name] = make
     for name, make in _share(todo, helper):
         try:
-            paths = tuple(make())
+            paths = make()
         except MetaSegError as error:
             yield StepResult(name, "failed", reason=str(error))
             continue
-        relative = [str(path.relative_to(out)) for path in paths]
+        # The helper knows a run by its absolute path.
+        relative = [str(path.resolve().relative_to(out.resolve())) for path in paths]
         record[name] = {"state": state, "paths": relative}
         write_json(out / _RECORD, record)
-        yield StepResult(name, "made", paths)
+        yield StepResult(name, "made", tuple(out / path for path in relative))
 
 
 def _share(steps: Mapping[str, Callable], helper: Executor | None) -> Iterator[tuple]:
@@ -242,7 +269,7 @@ def _share(steps: Mapping[str, Callable], helper: Executor | None) -> Iterator[t
             yield name, partial(_fetch, future, steps[name])
 
 
-def _fetch(future, make: Callable) -> list[Path]:
+def _fetch(future: Future[T], make: Callable[[], T]) -> T:
     try:
         return future.result()
     except BrokenProcessPool:  # the helper was killed
@@ -253,11 +280,12 @@ def _tabulate(number: int, runs: Sequence[Run]) -> list[Path]:
     return store_table(number, make_table(number, runs), runs)
 
 
-def _diagnose(run: Run) -> list[Path]:
+def _diagnose(run: Run, formats: Collection[str]) -> list[Path]:
     # Loading statsmodels takes a second, which other steps need not wait for.
     from metaseg_tf.analysis.diagnostics import diagnose
 
-    return figures.store_diagnostics(diagnose(load_run(run.path), classes=run.classes), run)
+    found = diagnose(load_run(run.path), classes=run.classes)
+    return figures.store_diagnostics(found, run, formats)
 
 
 def _read_record(out: Path) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """``RUN/report/``: a page in a folder that opens from disk, without a server or network."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +87,13 @@ def write_report(
 def _write_run(home: Run, position: int, judged: explorer.JudgedRun, names: Sequence[str]) -> None:
     """Data and pictures of one run into ``report/run<position>/``."""
     folder = f"{_FOLDER}/run{position}"
-    images = [
-        _write_image(home, f"{folder}/{i}", (position, i), judged, name)
-        for i, name in enumerate(names)
-    ]
+
+    def write(i):
+        return _write_image(home, f"{folder}/{i}", (position, i), judged, names[i])
+
+    # Most of the time is compression, which leaves Python to other threads.
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        images = list(pool.map(write, range(len(names))))
     mapped, model = sorted(judged.run.with_maps()), judged.model
     every = list(dict.fromkeys([*names, *mapped, *judged.table["image"]]))
     content = {

@@ -1,8 +1,8 @@
 """`make bench`: a loop that records waits for the slower of its network and measuring, and no more.
 
-A network that leaves the processor alone, as one on a GPU does, and one that keeps one of its cores
-busy are set against the slower of the two; one that takes all cores, against both together, since
-nothing can be done at the same time then.
+A network that leaves the processor alone, as one on a GPU does, is set against the slower of the
+two. Measuring takes all cores; a network that takes some, too, is set against what the work of both
+takes on all of them, if that is more.
 """
 
 import time
@@ -16,6 +16,7 @@ from test_segment_metrics import make_street
 
 import metaseg_tf
 from metaseg_tf.runs.work import keep_freed_memory
+from metaseg_tf.segments.dispersion import count_threads
 from metaseg_tf.segments.table import measure_image
 
 #: In each round the loop is timed over so many images, once as many as can wait are waiting.
@@ -68,27 +69,29 @@ def seconds_of_loop(network, seconds, path):
         return time.perf_counter() - start
 
 
+#: The network, its time as a multiple of that of measuring, and the share of the cores it takes.
+ONE = 1 / count_threads()
 CASES = {
-    "a network that idles half as long as measuring takes": (idle, 0.5, max),
-    "a network that idles as long": (idle, 1, max),
-    "a network that idles twice as long": (idle, 2, max),
-    "a network on one core, as long": (compute_on_one_core, 1, max),
-    "a network on one core, three times as long": (compute_on_one_core, 3, max),
-    "a network on all cores, twice as long": (compute_on_all_cores, 2, sum),
+    "a network that idles half as long as measuring takes": (idle, 0.5, 0),
+    "a network that idles as long": (idle, 1, 0),
+    "a network that idles twice as long": (idle, 2, 0),
+    "a network on one core, as long": (compute_on_one_core, 1, ONE),
+    "a network on one core, three times as long": (compute_on_one_core, 3, ONE),
+    "a network on all cores, twice as long": (compute_on_all_cores, 2, 1),
 }
 
 
-@pytest.mark.parametrize(("network", "times", "bound"), CASES.values(), ids=CASES)
+@pytest.mark.parametrize(("network", "times", "share"), CASES.values(), ids=CASES)
 def test_recording_costs_a_loop_next_to_nothing(
-    note, request, tmp_path, measuring, network, times, bound
+    note, request, tmp_path, measuring, network, times, share
 ):
     ratios = []
     for i in range(ROUNDS):
         alone = seconds_of(*[partial(network, times * measuring)] * N_IMAGES)
         measured = seconds_of(*[partial(measure_image, PROBS, GT)] * N_IMAGES)
         whole = seconds_of_loop(network, times * measuring, tmp_path / str(i))
-        ratios.append(whole / bound((alone, measured)))
+        ratios.append(whole / max(alone, measured, share * alone + measured))
     case = request.node.callspec.id
-    of = "both" if bound is sum else "the slower of both"
-    note(f"a loop that records, with {case} / {of}", np.median(ratios))
-    assert np.median(ratios) <= 1.1
+    note(f"a loop that records, with {case} / what both take", np.median(ratios))
+    # Where both compute at once, they share caches and memory, too.
+    assert np.median(ratios) <= (1.25 if share else 1.1)

@@ -47,7 +47,7 @@ def drawn(monkeypatch):
     """Numbers of the figures that were asked for; the pictures themselves are tested elsewhere."""
     asked = []
 
-    def draw(number, runs):
+    def draw(number, runs, formats):
         asked.append(number)
         if number == 7:
             raise InputError("figure 7: expected maps, got none; extract with --keep-maps")

@@ -1,4 +1,7 @@
 import json
+import pickle
+from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 from small_runs import make_run
@@ -14,13 +17,13 @@ from metaseg_tf.paper.tables import TABLES
 def quick(monkeypatch, tmp_path):
     """Of the steps only table 1, which needs no fit, and a figure that cannot be made."""
 
-    def draw(number, runs):
+    def draw(number, runs, formats):
         raise InputError(f"figure {number}: expected maps, got none")
 
     monkeypatch.setattr(reproduction, "TABLES", {1: TABLES[1]})
     monkeypatch.setattr(figures, "FIGURES", {2: None}, raising=False)
     monkeypatch.setattr(figures, "make_figure", draw, raising=False)
-    monkeypatch.setattr(reproduction, "_diagnose", lambda run: [run.path / "run.json"])
+    monkeypatch.setattr(reproduction, "_diagnose", lambda run, formats: [run.path / "run.json"])
 
 
 @pytest.fixture
@@ -38,6 +41,29 @@ def test_one_step_that_fails_keeps_no_other_from_being_taken(runs, tmp_path):
     assert results["figure 2"].reason == "figure 2: expected maps, got none"
     assert results["diagnostics XC"].outcome == "made"
     assert [path.suffix for path in results["table 1"].paths] == [".csv", ".md", ".tex"]
+
+
+def test_a_helper_makes_results_below_a_relative_folder(quick, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runs = {"XC": make_run(Path("XC"), make_table(100, n_images=2))}
+    made, kept = (
+        {result.name: result for result in make_results(runs, Path(), helper=Courier())}
+        for _ in range(2)
+    )
+    assert made["diagnostics XC"] == ("diagnostics XC", "made", (Path("XC/run.json"),), "")
+    assert kept["diagnostics XC"] == made["diagnostics XC"]._replace(outcome="kept")
+
+
+class Courier:
+    """Works at once, on runs that were pickled as if they had been sent to another process."""
+
+    def submit(self, step):
+        done = Future()
+        try:
+            done.set_result(step.func(*pickle.loads(pickle.dumps(step.args)), **step.keywords))
+        except Exception as error:
+            done.set_exception(error)
+        return done
 
 
 def test_what_is_there_is_kept_and_what_failed_is_tried_again(runs, tmp_path):

@@ -1,6 +1,6 @@
 """Pictures of the regression diagnostics: residuals, influence, partial regression, calibration."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,9 @@ _COOK_LEVELS = (0.01, 0.1)
 _REFERENCE = {"color": drawing.BLACK, "linewidth": 0.9, "linestyle": "--"}
 
 
-def store_diagnostics(found: "Diagnostics", run: Run) -> list[Path]:
+def store_diagnostics(
+    found: "Diagnostics", run: Run, formats: Collection[str] = tuple(drawing.FORMATS)
+) -> list[Path]:
     """Write all texts, tables and pictures into ``RUN/diagnostics/`` and return their paths."""
     files = {f"{name}.txt": f"{text}\n" for name, text in found.texts().items()}
     files |= {f"{name}.csv": csv_text(frame) for name, frame in found.frames().items()}
@@ -33,7 +35,7 @@ def store_diagnostics(found: "Diagnostics", run: Run) -> list[Path]:
     with drawing.styled():
         for name, drawn in draw_diagnostics(found):
             drawn.figure.suptitle(drawing.title_of(run), size=10, weight="bold")
-            paths += drawing.store_drawing(drawn, run, f"diagnostics/{name}")
+            paths += drawing.store_drawing(drawn, run, f"diagnostics/{name}", formats)
     return paths
 
 

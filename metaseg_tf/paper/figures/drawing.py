@@ -6,7 +6,7 @@ maps are those of `metaseg_tf.pictures`.
 
 import io
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +32,10 @@ from metaseg_tf.runs.run import Run, csv_text
 from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
-    "BLACK", "BLUE", "GREY", "IOU_LABEL", "LINE_COLOURS", "LISTED", "ORANGE", "VERMILION",
-    "Drawing", "add_legend", "choose_image", "class_patches", "count_false_positives", "iou_scale",
-    "load_judged", "load_judged_maps", "name_segments", "new_figure", "paint_ious", "plain",
-    "point_alpha", "point_area", "segments_of", "show_picture", "store_drawing", "styled",
+    "BLACK", "BLUE", "FORMATS", "GREY", "IOU_LABEL", "LINE_COLOURS", "LISTED", "ORANGE",
+    "VERMILION", "Drawing", "add_legend", "choose_image", "class_patches", "count_false_positives",
+    "iou_scale", "load_judged", "load_judged_maps", "name_segments", "new_figure", "paint_ious",
+    "plain", "point_alpha", "point_area", "segments_of", "show_picture", "store_drawing", "styled",
     "title_of",
 ]  # fmt: skip
 
@@ -62,9 +62,9 @@ _SETTINGS = {
     # Laid out as it is stored, so that the sizes of texts are computed once.
     "figure.dpi": 200, "pdf.fonttype": 42, "image.interpolation": "antialiased",
 }  # fmt: skip
-#: Without dates, so that the same data give the same files; PNG at a level that takes a third of
-#: the time and 5 % more space.
-_FORMATS: dict[str, dict[str, Any]] = {
+#: How each file of a figure is written, by its suffix. Without dates, so that the same data give
+#: the same files; PNG at a level that takes a third of the time and 5 % more space.
+FORMATS: dict[str, dict[str, Any]] = {
     "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
     "pdf": {"metadata": {"CreationDate": None}},
 }
@@ -101,8 +101,10 @@ def new_figure(width: float, height: float, layout: str | None = "constrained") 
     return Figure((width, height), layout=layout)
 
 
-def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
-    """Write PNG, PDF and one CSV per frame below a run's folder; returns their paths."""
+def store_drawing(
+    drawing: Drawing, run: Run, stem: str, formats: Collection[str] = tuple(FORMATS)
+) -> list[Path]:
+    """Write the figure and one CSV per frame below a run's folder; returns their paths."""
     for ax in drawing.figure.axes:
         # None are seen in panels of this size, but each would be laid out.
         ax.minorticks_off()
@@ -112,9 +114,9 @@ def store_drawing(drawing: Drawing, run: Run, stem: str) -> list[Path]:
         engine.execute(drawing.figure)
         drawing.figure.set_layout_engine(None)
     paths = []
-    for suffix, options in _FORMATS.items():
+    for suffix in formats:
         content = io.BytesIO()
-        drawing.figure.savefig(content, format=suffix, **options)
+        drawing.figure.savefig(content, format=suffix, **FORMATS[suffix])
         paths.append(run.write_bytes(f"{stem}.{suffix}", content.getvalue()))
     for name, frame in drawing.frames.items():
         text = csv_text(frame, float_format="%.7g")

@@ -1,12 +1,12 @@
 """Registry of figures. A new one is a module of this package with ``draw``, and an entry here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.paper.figures.drawing import Drawing, store_drawing, styled
+from metaseg_tf.paper.figures.drawing import FORMATS, Drawing, store_drawing, styled
 from metaseg_tf.runs.run import Run
 
 __all__ = ["FIGURES", "FigureEntry", "make_figure"]
@@ -47,9 +47,14 @@ FIGURES = {
 
 
 def make_figure(
-    number: int, runs: Sequence[Run], *, image: str | None = None, engine: str | None = None
+    number: int,
+    runs: Sequence[Run],
+    *,
+    image: str | None = None,
+    engine: str | None = None,
+    formats: Collection[str] = tuple(FORMATS),
 ) -> list[Path]:
-    """Make a figure of the paper as PNG, PDF and CSV in ``figures/`` of the first run.
+    """Make a figure of the paper and its data as CSV in ``figures/`` of the first run.
 
     Parameters
     ----------
@@ -63,6 +68,8 @@ def make_figure(
         maps.
     engine : {"lars", "reference"}, optional
         Solver of the logistic fits of figures 3, 4 and 5; exact by default.
+    formats : collection of {"png", "pdf"}
+        The picture's files; by default both.
 
     Returns
     -------
@@ -98,5 +105,5 @@ def make_figure(
     for suffix, group in groups.items():
         with styled():
             drawing = entry.draw(group, **options)
-            paths += store_drawing(drawing, first, f"figures/figure{number}{suffix}")
+            paths += store_drawing(drawing, first, f"figures/figure{number}{suffix}", formats)
     return paths
