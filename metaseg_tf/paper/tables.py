@@ -10,7 +10,7 @@ from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS
 from metaseg_tf.errors import InputError, number_of
 from metaseg_tf.paper import quantities
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
-from metaseg_tf.paper.measured import Measured, Value, collect
+from metaseg_tf.paper.measured import Measured, collect
 from metaseg_tf.paper.quantities import ALL_SEGMENTS, FALSE_POSITIVES, SEGMENTS, Quantity
 from metaseg_tf.runs.run import Run, csv_text
 
@@ -230,16 +230,8 @@ def _score_rows(
     """A heading, and a row for each label with the scores of all runs and halves."""
     yield (title, *[""] * (len(measured) * len(PARTS)))
     for label, quantity in rows.items():
+        form = ".3f" if quantity.score == "sigma" else ".2%"
         halves = [quantity._replace(part=part) for part in PARTS]
         found = [own.values.get(half) for own in measured.values() for half in halves]
-        yield (label, *(_say_score(quantity.score, value) for value in found))
-
-
-def _say_score(score: str, value: Value | None) -> str:
-    """Mean and deviation; of an R2 whose digits tell nothing any more, that it is negative."""
-    if value is None:
-        return NOT_AVAILABLE
-    if score == "r2" and value.mean < -1:
-        return "below -100%"
-    form = ".3f" if score == "sigma" else ".2%"
-    return f"{value.mean:{form}}(±{value.std:{form}})"
+        cells = (f"{v.mean:{form}}(±{v.std:{form}})" if v else NOT_AVAILABLE for v in found)
+        yield (label, *cells)

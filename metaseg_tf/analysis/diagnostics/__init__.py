@@ -11,12 +11,7 @@ import pandas as pd
 
 from metaseg_tf.analysis.design import Design, build_design
 from metaseg_tf.analysis.diagnostics import assumptions
-from metaseg_tf.analysis.diagnostics.assumptions import (
-    LEVEL,
-    HypothesisTest,
-    correct_tests,
-    tabulate_tests,
-)
+from metaseg_tf.analysis.diagnostics.assumptions import LEVEL, HypothesisTest
 from metaseg_tf.analysis.diagnostics.clusters import LEAST_DF
 from metaseg_tf.analysis.diagnostics.linear import (
     Aliases,
@@ -92,7 +87,10 @@ class Diagnostics:
             names = dict(zip(class_columns(len(self.classes)), self.classes.names, strict=True))
             for frame in frames.values():
                 frame.insert(1, "class_name", frame["column"].map(names).fillna(""))
-        frames |= {"tests": tabulate_tests(self.all_tests()), "influential": self.influential}
+        frames |= {
+            "tests": assumptions.tabulate_tests(self.all_tests()),
+            "influential": self.influential,
+        }
         return frames | ({"reliability": self.calibration.table} if self.calibration else {})
 
     def texts(self) -> dict[str, str]:
@@ -103,12 +101,17 @@ class Diagnostics:
     def sections(self) -> Iterator[tuple[str, str]]:
         """Title and text of each section of the page, in reading order."""
         results, n_images = self.linear.results, len(set(self.design.image))
+        worth = "."
+        if self.linear.clustered:
+            r2 = 1 - np.mean(self.linear.clustered.left_out**2) / np.var(self.linear.target)
+            worth = f"R2 {r2:.2%}." if r2 > 0 else "it is of no use (R2 below 0)."
+            worth = f"; on images left out of the fit, one at a time, {worth}"
         yield (
             "Data and fit",
             f"{len(self.design)} segments with interior from {number_of(n_images, 'image')}, "
             f"{np.mean(~self.design.y):.1%} of them false positives.\n"
             f"{results.model.endog_names} on {len(self.linear.columns)} columns: "
-            f"R2 {results.rsquared:.2%}, sigma {np.sqrt(results.mse_resid):.3f}{self._left_out()}.",
+            f"R2 {results.rsquared:.2%}, sigma {np.sqrt(results.mse_resid):.3f}{worth}",
         )
         say, most = self.design.say, self.vif.head(5).itertuples()
         worst = ", ".join(f"{say(row.column)} {row.vif:.0f}" for row in most)
@@ -151,14 +154,6 @@ class Diagnostics:
         if self.missing:
             yield "Not made", "\n".join(self.missing)
 
-    def _left_out(self) -> str:
-        """R2 on each image by the fit on the others, or that it is of no use there."""
-        if not self.linear.clustered:
-            return ""
-        error = np.mean(self.linear.clustered.left_out**2) / np.var(self.linear.target)
-        worth = f"R2 {1 - error:.2%}" if error < 1 else "it is of no use (R2 below 0)"
-        return f"; on images left out of the fit, one at a time, {worth}"
-
     def _coefficients(self) -> str:
         """Those that hold by images, with intervals, and those that cannot be judged."""
         frame, say = self.coefficients.iloc[1:], self.design.say
@@ -169,16 +164,17 @@ class Diagnostics:
         clear = frame[frame["p_holm"] < LEVEL].sort_values("p_holm")
         lost = frame.index[(frame["p_plain"] < LEVEL) & (frame["p_cluster"] >= LEVEL)]
         few = frame.index[frame["p_cluster"].isna()]
-        moves = [
+        moves = _list(
             f"{say(row.Index)} {row.coef:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
             for row in clear.itertuples()
-        ]
+        )
+        target = self.linear.results.model.endog_names
         lines = [
             f"Errors by images (CR2) are {ratio.median():.2f} times the plain ones in the median, "
             f"{ratio.max():.2f} times at most ({say(ratio.idxmax())}).",
-            f"{len(clear)} of {len(frame)} coefficients are not 0, at {LEVEL:.0%} for all together "
-            "(Holm). One standard deviation of the column, the others held, moves "
-            f"{self.linear.results.model.endog_names} by (95% interval): {_list(moves)}.",
+            f"One standard deviation of a column, the others held, moves {target} by (95% "
+            f"interval; those that differ from 0 at {LEVEL:.0%} for all together, {len(clear)} of "
+            f"{len(frame)}): {moves}.",
             f"Below {LEVEL:.0%} each by plain errors only: {_list(map(say, lost))}.",
             "Left open, since too few images tell (fewer than "
             f"{LEAST_DF} degrees of freedom): {_list(map(say, few))}.",
@@ -232,7 +228,9 @@ def diagnose(
         "calibration": [calibration.test] if calibration else [],
     }
     tests = {
-        kind: correct_tests([test for make in kinds if (test := _attempt(missing, make))])
+        kind: assumptions.correct_tests(
+            [test for make in kinds if (test := _attempt(missing, make))]
+        )
         for kind, kinds in makers.items()
     }
     return Diagnostics(

@@ -44,13 +44,13 @@ def cluster_errors(X: np.ndarray, residuals: np.ndarray, cluster: np.ndarray) ->
     McCaffrey 2002; Pustejovsky and Tipton 2018). X [n, k] is of full rank, ``cluster`` [n] counts
     from 0 to at least 1.
     """
-    back, left_out = np.linalg.inv(np.linalg.qr(X, mode="r")), residuals.copy()
+    back, left_out = _whiten(X), residuals.copy()
     scores, sizes, parts, lonely = [], [], [], np.zeros(X.shape[1], bool)
     for rows, own, axes, rest in _spectra(X @ back, cluster):
-        loads, moment = axes.T @ back.T, own.T @ residuals[rows]
+        loads, moment = axes.T @ back.T, axes.T @ (own.T @ residuals[rows])
         alone = np.isinf(rest)
         lonely |= (loads[alone] ** 2).sum(axis=0) > 1e-6 * (loads**2).sum(axis=0)
-        left_out[rows] += own @ (moment / rest)
+        left_out[rows] += own @ (axes @ (moment / rest))
         root, share = loads / np.sqrt(rest)[:, None], np.where(alone, 0, 1 - rest)
         scores.append(moment @ root)
         sizes.append(share @ root**2)
@@ -111,43 +111,38 @@ def joint_test(
     Their residuals are made larger as for CR2: by so much the fit without the tested columns has
     drawn them to 0. On a clustered Wald test, see docs/decisions/0057-tests-by-image.md.
 
-    Parameters
-    ----------
-    X : float64 array [n, k]
-        Of full rank.
-    tested : bool array [k]
-        Columns whose coefficients are 0 under the hypothesis.
-    residuals, variance : float64 array [n]
-        Outcome minus fitted value without the tested columns, and its variance in that model.
-    cluster : int array [n]
-        From 0 to G - 1.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than `FEWEST` clusters.
+    X [n, k] is of full rank, and ``tested`` (bool [k]) are the columns without effect under the
+    hypothesis; ``residuals`` [n] are outcomes minus fitted values without these columns, and
+    ``variance`` [n] is theirs in that model; ``cluster`` (int [n]) counts from 0 to G - 1. Raises
+    InputError if G is less than `FEWEST`.
     """
     # Weighted such that residuals have variance 1.
     root = np.sqrt(np.maximum(variance, np.finfo(float).tiny))
     X, adjusted = X * root[:, None], residuals / root
-    orthonormal = np.linalg.qr(X[:, ~tested])[0]
-    extra = np.linalg.qr(X[:, tested] - orthonormal @ (orthonormal.T @ X[:, tested]))[0]
+    Z = X[:, ~tested] @ _whiten(X[:, ~tested])
+    extra = X[:, tested] - Z @ (Z.T @ X[:, tested])
+    extra = extra @ _whiten(extra)
     statistic = float(np.sum((extra.T @ adjusted) ** 2))
-    for rows, own, _, rest in _spectra(orthonormal, cluster):
-        adjusted[rows] += own @ (own.T @ adjusted[rows] / (np.sqrt(rest) + rest))
+    for rows, own, axes, rest in _spectra(Z, cluster):
+        moment = axes.T @ (own.T @ adjusted[rows])
+        adjusted[rows] += own @ (axes @ (moment / (np.sqrt(rest) + rest)))
     scores = pd.DataFrame(extra * adjusted[:, None]).groupby(cluster).sum().to_numpy()
     n_clusters = number_of(len(scores), "image")
     return statistic, f"score by signs of {n_clusters}", sign_test(scores, statistic)
 
 
-def _spectra(
-    Z: np.ndarray, cluster: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+def _whiten(X: np.ndarray) -> np.ndarray:
+    """Factor [k, k] that makes the columns of X [n, k] orthonormal; times itself, (X'X)^-1."""
+    return np.linalg.inv(np.linalg.cholesky(X.T @ X)).T
+
+
+def _spectra(Z: np.ndarray, cluster: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
     """Of each cluster, for columns with Z'Z = I, what its H_gg = Z_g Z_g' is made of.
 
-    These are its rows; Z_g along the axes of Z_g'Z_g; these axes [k, k]; and the share [k] of each
-    that other clusters have, infinite where it is none, so that its inverse is Moore and Penrose's.
+    These are its rows; Z_g; the axes [k, k] of Z_g'Z_g; and the share [k] of each that other
+    clusters have, infinite where it is none, so that its inverse is Moore and Penrose's.
     """
     for rows in pd.Series(range(len(Z))).groupby(cluster).indices.values():
-        share, axes = np.linalg.eigh(Z[rows].T @ Z[rows])
-        yield rows, Z[rows] @ axes, axes, np.where(share > 1 - _ALONE, np.inf, 1 - share)
+        own = Z[rows]
+        share, axes = np.linalg.eigh(own.T @ own)
+        yield rows, own, axes, np.where(share > 1 - _ALONE, np.inf, 1 - share)

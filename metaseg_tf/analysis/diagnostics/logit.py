@@ -102,35 +102,23 @@ class Calibration:
         return reliability(self.probability, self.y, self.image)
 
     @property
-    def distance(self) -> pd.Series:
-        """Distance of observed from predicted share in each group, in [0, 1]."""
-        return (self.table["observed"] - self.table["predicted"]).abs()
-
-    @property
     def brier(self) -> float:
         """Mean squared error of the probabilities; that of the mean outcome is y's variance."""
         return float(np.mean((self.probability - self.y) ** 2))
 
-    @property
-    def error(self) -> float:
-        """Expected calibration error: mean distance of observed from predicted share."""
-        return float(np.average(self.distance, weights=self.table["n"]))
-
-    @property
-    def chance(self) -> float:
-        """The error to be expected of true probabilities, by the normal distribution of misses."""
-        part = _parts(self.probability)
-        variance = np.bincount(part, self.probability * (1 - self.probability))
-        effect = design_effect(self.y - self.probability, part, self.image)
-        return float(np.sqrt(2 / np.pi * effect * variance).sum() / len(self.y))
+    def errors(self) -> tuple[float, float]:
+        """Expected calibration error, and about the one that true probabilities would show."""
+        p, part, table = self.probability, _parts(self.probability), self.table
+        error = np.average((table["observed"] - table["predicted"]).abs(), weights=table["n"])
+        variance = np.bincount(part, p * (1 - p)) * design_effect(self.y - p, part, self.image)
+        return float(error), float(np.sqrt(2 / np.pi * variance).sum() / len(p))
 
     def __str__(self) -> str:
-        prior = float(self.y.var())
-        use = "" if self.brier < prior else ": of no use on other images"
+        prior, (error, chance) = float(self.y.var()), self.errors()
         return (
             f"On images not fitted to: Brier score {self.brier:.4f} (always the mean outcome: "
-            f"{prior:.4f}){use}, expected calibration error {self.error:.2%} (by chance alone some "
-            f"{self.chance:.2%})"
+            f"{prior:.4f}){': of no use on other images' * (self.brier >= prior)}, expected "
+            f"calibration error {error:.2%} (by chance alone some {chance:.2%})"
         )
 
     def test(self) -> HypothesisTest:
@@ -151,7 +139,7 @@ class Calibration:
             f"signs of {number_of(int(self.image.max()) + 1, 'image')}",
             sign_test(scores, statistic),
             f"in the worst of {len(spread)} groups observed and predicted share differ by "
-            f"{self.distance.max():.1%}",
+            f"{(self.table['observed'] - self.table['predicted']).abs().max():.1%}",
         )
 
 

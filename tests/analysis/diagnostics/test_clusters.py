@@ -120,11 +120,13 @@ def test_residuals_are_those_of_cr2(monkeypatch):
     joint_test(X, TESTED, few.resid, np.ones(len(X)), image)
     rest = np.eye(len(X)) - X[:, ~TESTED] @ np.linalg.pinv(X[:, ~TESTED])
     extra = np.linalg.qr(rest @ X[:, TESTED])[0]
-    for g in range(9):
-        rows = image == g
+    expected = []
+    for rows in image == np.arange(9)[:, np.newaxis]:
         values, vectors = np.linalg.eigh(rest[np.ix_(rows, rows)])
-        adjusted = vectors * values**-0.5 @ vectors.T @ few.resid[rows]
-        np.testing.assert_allclose(taken[0][g], extra[rows].T @ adjusted, atol=1e-10)
+        expected.append(extra[rows].T @ (vectors * values**-0.5) @ vectors.T @ few.resid[rows])
+    # In any orthonormal basis of the columns.
+    products = (scores @ scores.T for scores in (taken[0], np.stack(expected)))
+    np.testing.assert_allclose(*products, atol=1e-9)
 
 
 @pytest.mark.parametrize("count", [0, 1, 9])
@@ -149,7 +151,7 @@ def draw_verdicts(seed, n_images):
 
 @pytest.mark.parametrize("n_images", [12, 24])
 def test_verdicts_err_as_rarely_as_they_say(n_images):
-    drawn = (draw_verdicts(seed, n_images) for seed in range(300))
+    drawn = (draw_verdicts(seed, n_images) for seed in range(200))
     covered, by_image, by_segment = map(np.array, zip(*drawn, strict=True))
     assert 0.92 <= covered.mean() <= 0.97
     assert 0.02 <= np.mean(by_image < 0.05) <= 0.09

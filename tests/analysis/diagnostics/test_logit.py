@@ -122,7 +122,7 @@ def test_true_probabilities_are_held_to_be_true_whatever_images_add():
     inside = tables["predicted"].between(tables["low"], tables["high"])
     assert 0.92 <= inside.mean() <= 0.98
     assert 0.02 <= np.mean([found.test().pvalue < 0.05 for found in drawn]) <= 0.09
-    error, chance = (np.mean([getattr(f, name) for f in drawn]) for name in ("error", "chance"))
+    error, chance = np.mean([found.errors() for found in drawn], axis=0)
     assert chance == pytest.approx(error, rel=0.1)
 
 
