@@ -27,9 +27,13 @@ setup(
     package_data={
         "metaseg_tf": [
             "VERSION",
+            "__init__.pyi",
             "data/class_tables/*.csv",
+            "demo/streetscenes/*.json",
             "report/static/*",
+            "segments/columns.json",
             "report/templates/*",
+            "untrusted/lists/*.txt",
         ],
         "metaseg_tf.deeplab_checkpoints": ["demo_*.pb", "demo_*.json", "*.md"],
     },

@@ -19,12 +19,20 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from export import export_frozen_graph
 from rich.progress import MofNCompleteColumn, Progress, track
+from training import (
+    Schedule,
+    Trainer,
+    balance_classes,
+    count_multiply_adds,
+    make_batches,
+    scaled,
+)
 
 from metaseg_tf.data.cityscapes import LABEL_IDS_TO_TRAIN_IDS
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.demo.streetscenes import TRAINING, VALIDATION, draw_scene
-from metaseg_tf.demo.training import Schedule, Trainer, balance_classes, make_batches
 from metaseg_tf.networks.deeplab.backbones import (
     MOBILENETV2,
     XCEPTION65,
@@ -32,8 +40,8 @@ from metaseg_tf.networks.deeplab.backbones import (
     Decoder,
     Xception,
 )
-from metaseg_tf.networks.deeplab.model import count_multiply_adds, variable_shapes
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork, export_frozen_graph
+from metaseg_tf.networks.deeplab.model import variable_shapes
+from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.options import NetworkOptions
 
 #: Smallest crop of the form k * 16 + 1 that holds a scene of 256x512.
@@ -84,7 +92,7 @@ STRONGER = replace(
     decoder=Decoder(low_level_depth=16, depth=64),
 )
 #: Stands in for MobileNetV2, which the paper runs without decoder, too.
-WEAKER = replace(MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.5), head_depth=64)
+WEAKER = replace(MOBILENETV2, backbone=scaled(MOBILENETV2.backbone, 0.5), head_depth=64)
 #: First many cheap steps that favour rare classes, then fewer on whole scenes as they are.
 RECIPES = {
     "demo_xception": Recipe(

@@ -31,7 +31,7 @@ def segment_table():
         "One row per predicted segment k, one Parquet file per image. `metaseg_tf.load_run` puts "
         "the image's name in front, as the column `image`. `iou` and `iou_adj` exist only with "
         "ground truth. The names are those of the authors' code. This page is generated from "
-        "`metaseg_tf/segments/columns.py`, which the code itself reads.",
+        "`metaseg_tf/segments/columns.json`, which the code itself reads.",
         _table(["column", "dtype", "unit", "range", "source", "meaning"], rows),
         "All analysis uses the rows with interior, `S_in > 0`.",
     )

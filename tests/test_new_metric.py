@@ -66,9 +66,9 @@ def copy(tmp_path):
     group, column, value = re.findall(r"    ```text\n(.*?)    ```", section, re.S)
     folder = tmp_path / "copy"
     shutil.copytree(PACKAGE, folder / "metaseg_tf", ignore=shutil.ignore_patterns("__pycache__"))
-    columns, table = (folder / "metaseg_tf" / "segments" / f for f in ("columns.py", "table.py"))
-    insert(columns, "GROUPS = {\n", group)
-    insert(columns, "METRICS = (\n", column)
+    columns, table = (folder / "metaseg_tf" / "segments" / f for f in ("columns.json", "table.py"))
+    insert(columns, '"groups": {\n', group)
+    insert(columns, '"metrics": [\n', column)
     last = "    means = _sum_by_segment(segment, sums.probs, n) / table['S'][:, None]\n"
     insert(table, last.replace("'", '"'), value)
     return folder

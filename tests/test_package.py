@@ -1,7 +1,9 @@
 """The public names and the words that teach."""
 
+import ast
 import doctest
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,3 +37,10 @@ def test_far_names_get_the_remedy():
 
 def test_the_nearest_of_several_names_is_told():
     assert suggest("Image_30", ["image_2", "image_3", "other"], "") == "did you mean image_3?"
+
+
+def test_the_stub_for_editors_has_the_public_names():
+    stub = ast.parse(Path(metaseg_tf.__file__).with_suffix(".pyi").read_text())
+    imported = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    homes = {alias.asname: node.module for node in imported for alias in node.names}
+    assert homes == {name: f"metaseg_tf.{home}" for name, home in metaseg_tf._HOMES.items()}

@@ -73,21 +73,7 @@ def extract(
     """
     _check_source(softmax, network, images, cityscapes)
     given = options.dump_settings(softmax, network_options, logits, channels_first, keys)
-    # An environment variable may name Cityscapes for other commands.
-    asked = context.get_parameter_source("cityscapes").name == "COMMANDLINE"
-    for needed, missing, unused in (
-        ("--network NAME", network is None, {"images": images}),
-        ("--images DIR", images is None, {"masks": masks}),
-        ("--masks DIR", masks is None, {"mask_suffix": mask_suffix}),
-        ("--masks DIR", masks is None, {"ignore_colour": ignore_colour}),
-        ("--softmax or --images", not (softmax or images), {"classes": classes}),
-        ("--softmax or --masks", not (softmax or masks), {"reduce_zero_label": reduce_zero_label}),
-        ("--masks DIR", images and not masks, {"void": void}),
-        ("--cityscapes ROOT", softmax or images, {"split": split, "city": city}),
-        ("--network NAME alone", asked and (softmax or images), {"cityscapes": cityscapes}),
-    ):
-        if missing:
-            options.refuse_unused(needed, **unused)
+    _refuse_useless(context)
     console.start_tensorflow()
     from metaseg_tf.data.classes import VOID, load_classes
     from metaseg_tf.data.softmax import open_dumps
@@ -141,6 +127,27 @@ def _check_source(
             "extract: expected --images DIR or --cityscapes ROOT with --network, got none; name "
             "the folder of images, or that which holds leftImg8bit and gtFine"
         )
+
+
+def _refuse_useless(context: typer.Context) -> None:
+    """Refuse options that do nothing with the source of images that is chosen."""
+    given = {name: value or None for name, value in context.params.items()}
+    if context.get_parameter_source("cityscapes").name != "COMMANDLINE":
+        # An environment variable may name Cityscapes for other commands.
+        given["cityscapes"] = None
+    softmax, images, masks = (given[name] for name in ("softmax", "images", "masks"))
+    for needed, missing, *unused in (
+        ("--network NAME", not given["network"], "images"),
+        ("--images DIR", not images, "masks"),
+        ("--masks DIR", not masks, "mask_suffix", "ignore_colour"),
+        ("--softmax or --images", not (softmax or images), "classes"),
+        ("--softmax or --masks", not (softmax or masks), "reduce_zero_label"),
+        ("--masks DIR", images and not masks, "void"),
+        ("--cityscapes ROOT", softmax or images, "split", "city"),
+        ("--network NAME alone", softmax or images, "cityscapes"),
+    ):
+        if missing:
+            options.refuse_unused(needed, **{name: given[name] for name in unused})
 
 
 def _print_miou(run) -> None:

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from metaseg_tf.cli.console import print_paths
+from metaseg_tf.cli.console import print_error, print_paths
 from metaseg_tf.cli.options import Engine, RunFolders
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, MetaSegError
 
 __all__ = ["figure"]
 
@@ -24,7 +24,8 @@ def figure(
 ) -> None:
     """Make a figure of the paper, or several.
 
-    PNG, PDF and the data as CSV are written to RUN/figures/ of the first run.
+    PNG, PDF and the data as CSV are written to RUN/figures/ of the first run. Of a range, what can
+    be made is made.
     """
     from metaseg_tf.paper.figures import make_figure
     from metaseg_tf.runs.run import Run
@@ -36,5 +37,13 @@ def figure(
             f"figure: expected a number or a range such as 1..7, got {number!r}; choose a figure"
         )
     opened = [Run(path) for path in runs]
+    failed = []
     for each in range(int(first), int(last) + 1):
-        print_paths(make_figure(each, opened, image=image, engine=engine))
+        try:
+            print_paths(make_figure(each, opened, image=image, engine=engine))
+        except MetaSegError as error:
+            failed.append(f"figure {each}: " + str(error).removeprefix(f"figure {each}: "))
+    for reason in failed:
+        print_error(reason)
+    if failed:
+        raise typer.Exit(2)

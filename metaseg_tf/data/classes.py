@@ -1,6 +1,6 @@
 """Class tables: the names, colours and kinds of what a network tells apart.
 
-A table comes from the source of the images, stands in the manifest of a run and in a meta model,
+A table comes from the source of the images, is kept in the manifest of a run and in a meta model,
 and is handed to whoever names or paints a class.
 """
 

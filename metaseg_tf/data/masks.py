@@ -154,9 +154,9 @@ def find_labelled(
 ) -> list[tuple[Photograph, Path]]:
     """The images in and below a folder, each with its mask, sorted by path.
 
-    A mask has the relative path and name of its image, with ``mask_suffix`` behind the name; what
-    is a mask is no image, if both are in one folder. Masks without an image are logged as a
-    warning. Raises DataFormatError if a folder is missing or holds none, or an image has no mask.
+    A mask has the relative path and name of its image, with ``mask_suffix`` behind the name; if
+    both are in one folder, a mask is not an image. Masks without an image are logged as a warning.
+    Raises DataFormatError if a folder is missing or holds none, or an image has no mask.
     """
     named = {}
     for file in find_files(masks, _SUFFIXES, "masks in a lossless format", deep=True):

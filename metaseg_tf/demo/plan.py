@@ -8,7 +8,7 @@ on scenes that it has never seen.
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +22,9 @@ from metaseg_tf.errors import DataFormatError
 from metaseg_tf.meta import MetaModel, fit_meta_model, save_model
 from metaseg_tf.networks.checkpoints import bundled_path
 from metaseg_tf.paper.measured import collect
-from metaseg_tf.paper.published import PUBLISHED, PublishedNumber
-from metaseg_tf.paper.quantities import MIOU, Quantity
+from metaseg_tf.paper.published import PublishedNumber
+from metaseg_tf.paper.quantities import Quantity
 from metaseg_tf.paper.reproduction import NetworkPlan, Plan, is_measured, measure
-from metaseg_tf.paper.verify import compare
 from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.runs.storage import LocalFolder
 
@@ -36,8 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_success", "draw_fresh", "draw_scenes",
-    "finish_scenes", "fit_demo_model", "fresh_plan", "golden_numbers", "golden_text",
-    "keep_softmax", "load_golden", "measure_first",
+    "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "load_golden",
+    "measure_first",
 ]  # fmt: skip
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
@@ -114,29 +113,6 @@ def keep_softmax(plan: Plan, network: "ProcessNetwork") -> Path:
             save_dump(whole, SoftmaxDump(probs, sample.gt, pair.name, sample.image))
             LocalFolder(plan.out).write(f"softmax/{target.name}", whole.read_bytes())
     return target
-
-
-def golden_numbers(runs: Mapping[str, Run]) -> list[PublishedNumber]:
-    """The runs' own value of each number that the paper prints, by role.
-
-    They have as many decimals as in print, except the mIoU; deviations are our own, over splits.
-    """
-    measured = {role: collect(run) for role, run in runs.items()}
-    numbers = []
-    for published, value in ((c.published, c.value) for c in compare(PUBLISHED, measured)):
-        if value is not None:
-            # Fewer for the mIoU: versions of TensorFlow differ, docs/decisions/0023-verdicts.md.
-            decimals = 3 if published.quantity == MIOU else published.decimals
-            mean = round(float(value.mean), decimals)
-            std = None if value.std is None else round(value.std, decimals)
-            numbers.append(replace(published, value=mean, decimals=decimals, deviation=std))
-    return numbers
-
-
-def golden_text(runs: Mapping[str, Run]) -> str:
-    """Content of a golden file: JSON, one number per line."""
-    lines = (json.dumps(number.to_json()) for number in golden_numbers(runs))
-    return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
 def load_golden(path: str | os.PathLike) -> tuple[PublishedNumber, ...]:

@@ -181,7 +181,7 @@ class Recording:
         return extraction.measure_job(job._replace(threads=threads), self._run, self._settings)
 
     def _collect(self, at_most: int) -> None:
-        """Wait until at most so many images are not done; raise the errors of those that are."""
+        """Wait until ``at_most`` images are pending or fewer; raise the errors of the others."""
         errors, manifest = [], self._run.manifest
         while self._pending and (len(self._pending) > at_most or self._pending[0][1].done()):
             name, future = self._pending.popleft()

@@ -39,7 +39,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class _Place:
-    """What the kinds of folders share; ``path`` is the local path, or the address."""
+    """Common to all kinds of folders; ``path`` is the local path, or the address."""
 
     path: Path | str
     #: What the system, or a driver, raises if a file cannot be written.

@@ -37,7 +37,7 @@ class ImageJob(NamedTuple):
 
 
 class ImageResult(NamedTuple):
-    """What became of an image: "measured", "judged", "kept" from an earlier start, or "failed".
+    """Outcome of an image: "measured", "judged", "kept" from an earlier start, or "failed".
 
     A failed one goes by its origin and says why; a measured one gives its number of classes.
     """

@@ -1,13 +1,17 @@
 """The segment table: the group, dtype, unit, range, symbol and source of each column.
 
 The segment table is a pandas DataFrame with one row per predicted segment k. It is all that passes
-from measuring to analysing. Its column names are those of the authors' code.
+from measuring to analysing. Its column names are those of the authors' code. ``columns.json`` lists
+all but those of the classes, of which a table has as many as its network.
 """
 
 import itertools
+import json
+import math
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -40,13 +44,6 @@ class Group(NamedTuple):
     colour: str
 
 
-#: The groups of features; a segment's other columns are of none.
-GROUPS = {
-    "entropy": Group("entropy", "#0072B2"),
-    "difference": Group("probability difference", "#D55E00"),
-    "size": Group("size", "#009E73"),
-    "class": Group("class", "#000000"),
-}
 #: The groups that the paper uses; its tables and figures read no others.
 PAPER_GROUPS = ("entropy", "difference", "size", "class")
 
@@ -69,70 +66,29 @@ class Column:
     group: str = ""
 
 
-_INF = float("inf")
 _LARGEST = np.finfo(np.float64).max
-_SECTION = "section 2"
 
 
-def _dispersion(name: str, group: str, equation: str) -> list[Column]:
-    word, mean = GROUPS[group].word, f"\\bar {name}"
-    bound, free = (0.0, 1.0), (0.0, _INF)
-    part = f"mean {word} of the {{}}; 0 where it is empty".format
-    scaled = f"mean {word} * relative {{0}}, {name}{{1}} * S_rel{{1}}".format
-    rows = (
-        ("", bound, mean, equation, f"mean {word}"),
-        ("_in", bound, f"{mean}_{{in}}", equation, part("interior")),
-        ("_bd", bound, f"{mean}_{{bd}}", equation, part("boundary")),
-        ("_rel", free, f"\\tilde{{{mean}}}", _SECTION, scaled("size", "")),
-        ("_rel_in", free, f"\\tilde{{{mean}}}_{{in}}", _SECTION, scaled("interior", "_in")),
-    )
-    return [Column(f"{name}{suffix}", "float64", "1", *rest, group) for suffix, *rest in rows]
+def _read_column(name: str, dtype: str, unit: str, bounds: list, *rest: str) -> Column:
+    """A row of the file, which has the fields of `Column` in their order; no bound is null."""
+    low, high = bounds
+    return Column(name, dtype, unit, (low, math.inf if high is None else high), *rest)
 
 
-_SIZES = [
-    Column(name, dtype, unit, (low, _INF), symbol, _SECTION, meaning, "size")
-    for name, dtype, unit, low, symbol, meaning in (
-        ("S", "int64", "pixel", 1, "S", "size"),
-        ("S_in", "int64", "pixel", 0, "S_{in}", "size of the interior"),
-        ("S_bd", "int64", "pixel", 0, "S_{bd}", "size of the boundary"),
-        ("S_rel", "float64", "1", 1.0, "\\tilde S", "relative size, S / max(S_bd, 1)"),
-        ("S_rel_in", "float64", "1", 0.0, "\\tilde S_{in}", "relative interior, S_in / S_bd"),
-    )
-]
-
-#: The metrics in the order of the table: the 15 of section 2, and those of further groups.
-METRICS = (
-    *_dispersion("E", "entropy", "eq. (2)"),
-    *_dispersion("D", "difference", "eq. (3)"),
-    *_SIZES,
+_FILE = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+#: The groups of features; a segment's other columns are of none.
+GROUPS = {name: Group(*words) for name, words in _FILE["groups"].items()}
+_HEAD, _IOU, _BOX = (
+    tuple(_read_column(*row) for row in _FILE[part]) for part in ("head", "iou", "box")
 )
+#: The metrics in the order of the table: the 15 of section 2, and those of further groups.
+METRICS = tuple(_read_column(*row) for row in _FILE["metrics"])
 #: Names of the 15 metrics of section 2.
 METRIC_COLUMNS = tuple(column.name for column in METRICS if column.group in PAPER_GROUPS)
 _GROUP_OF = {column.name: column.group for column in METRICS}
 
-_HEAD = (
-    Column(
-        "segment", "int32", "1", (1, _INF), "k", _SECTION, "number in raster order of first pixel"
-    ),
-    Column("class_id", "int16", "1", (0, MAX_CLASSES - 1), "\\hat y", "eq. (1)", "predicted class"),
-)
-_IOU = (
-    Column("iou", "float64", "1", (0.0, 1.0), "IoU", _SECTION, "intersection over union"),
-    Column(
-        "iou_adj", "float64", "1", (0.0, 1.0), "IoU_{adj}", "section 2, appendix", "adjusted IoU"
-    ),
-)
 IOU_COLUMNS = tuple(column.name for column in _IOU)
 
-_BOX = tuple(
-    Column(name, "int32", "pixel", (0, _INF), "", "", f"{side} of the bounding box, {bound}")
-    for name, side, bound in (
-        ("top", "first row", "inclusive"),
-        ("left", "first column", "inclusive"),
-        ("bottom", "last row", "exclusive"),
-        ("right", "last column", "exclusive"),
-    )
-)
 #: Bounding box of a segment, half open: ``image[top:bottom, left:right]`` holds it.
 BOX = tuple(column.name for column in _BOX)
 

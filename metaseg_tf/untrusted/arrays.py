@@ -13,9 +13,9 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple
 
 import h5py
 import numpy as np
@@ -59,20 +59,37 @@ class _Origin(NamedTuple):
         )
 
 
-class StoredArrays(Protocol):
-    """The arrays of an open file by their names."""
+class _Array(NamedTuple):
+    """An array as it is declared, and how to read it."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    read: Callable[[], np.ndarray]
+
+
+class StoredArrays:
+    """The arrays of an open file by their names, each found by ``find`` when it is asked for."""
+
+    def __init__(self, origin: _Origin, names: Iterable[str], find: Callable[[str], _Array]):
+        self._origin, self._names, self._find = origin, list(names), find
 
     def names(self) -> list[str]:
         """Names of the arrays in the file."""
+        return self._names
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape that one array is declared to have."""
+        return self._find(name).shape
 
     def read(self, name: str, kinds: str) -> np.ndarray:
         """One array, whose dtype is of one of ``kinds``, such as "f" or "iu", as numpy names them.
 
         Raises DataFormatError if it is of another kind, too large, or not stored in this file.
         """
+        found = self._find(name)
+        if found.dtype.kind not in kinds:
+            raise self._origin.refuse(name, _KINDS[kinds], found.dtype)
+        return found.read()
 
 
 @contextlib.contextmanager
@@ -80,7 +97,7 @@ def open_hdf5(path: str | os.PathLike) -> Iterator[StoredArrays]:
     """Open an HDF5 file; what h5py raises meanwhile becomes a DataFormatError."""
     origin = _Origin(str(path), "HDF5")
     with _translated(origin), h5py.File(path, "r") as file:
-        yield _HDF5Arrays(origin, file)
+        yield StoredArrays(origin, file, partial(_find_in_hdf5, origin, file))
 
 
 @contextlib.contextmanager
@@ -90,13 +107,14 @@ def open_npz(
     """Open an npz file; errors as `open_hdf5`, which give its name and what to do."""
     origin = _Origin(name or str(file), "npz", remedy or _REMEDY)
     with _translated(origin), zipfile.ZipFile(file) as archive:
-        members = {
-            info.filename.removesuffix(".npy"): _Npy(
-                partial(archive.open, info), info.file_size, info.compress_size
-            )
-            for info in archive.infolist()
-        }
-        yield _NpyArrays(origin, members)
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+
+        def find(name: str) -> _Array:
+            info = members[name]
+            opener = partial(archive.open, info)
+            return _find_npy(origin, name, opener, info.file_size, info.compress_size)
+
+        yield StoredArrays(origin, members, find)
 
 
 @contextlib.contextmanager
@@ -105,7 +123,8 @@ def open_npy(path: str | os.PathLike, name: str) -> Iterator[StoredArrays]:
     origin = _Origin(str(path), "npy")
     with _translated(origin):
         size = os.path.getsize(path)
-        yield _NpyArrays(origin, {name: _Npy(partial(open, path, "rb"), size, size)})
+        opener = partial(open, path, "rb")
+        yield StoredArrays(origin, [name], lambda _: _find_npy(origin, name, opener, size, size))
 
 
 def check_hdf5(content: bytes, name: str) -> None:
@@ -148,32 +167,20 @@ def _heap_objects(heap: bytes) -> Iterator[tuple[int, int, int]]:
         start += -(-size // 8) * 8
 
 
-class _HDF5Arrays(NamedTuple):
-    origin: _Origin
-    file: h5py.File
+def _find_in_hdf5(origin: _Origin, file: h5py.File, name: str) -> _Array:
+    _check_link(origin, file, name)
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+        raise origin.refuse(name, "an array", "a group or nothing")
 
-    def names(self) -> list[str]:
-        return list(self.file)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self._dataset(name).shape
-
-    def read(self, name: str, kinds: str) -> np.ndarray:
-        dataset = self._dataset(name)
-        is_text = h5py.check_string_dtype(dataset.dtype) is not None
-        if is_text and dataset.dtype.kind == "O":
-            _check_kind(self.origin, name, np.dtype("S"), kinds)
-            return np.asarray(_read_heap_text(self.file, dataset))
-        _check_kind(self.origin, name, np.dtype("S") if is_text else dataset.dtype, kinds)
-        _check_dataset(self.origin, name, dataset)
+    def read() -> np.ndarray:
+        _check_dataset(origin, name, dataset)
         return np.asarray(dataset[()])
 
-    def _dataset(self, name: str) -> h5py.Dataset:
-        _check_link(self.origin, self.file, name)
-        dataset = self.file[name]
-        if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-            raise self.origin.refuse(name, "an array", "a group or nothing")
-        return dataset
+    if dataset.dtype.kind == "O" and h5py.check_string_dtype(dataset.dtype):
+        text = partial(_read_heap_text, file, dataset)
+        return _Array(dataset.shape, np.dtype("S"), lambda: np.asarray(text()))
+    return _Array(dataset.shape, dataset.dtype, read)
 
 
 def _read_heap_text(file: h5py.File, dataset: h5py.Dataset) -> bytes:
@@ -231,35 +238,21 @@ def _check_dataset(origin: _Origin, name: str, dataset: h5py.Dataset) -> None:
     _check_size(origin, name, size, dataset.id.get_storage_size())
 
 
-class _Npy(NamedTuple):
-    """An npy file, maybe within an archive, its size and how much of that is stored."""
+def _find_npy(
+    origin: _Origin, name: str, opener: Callable[[], BinaryIO], size: int, stored: int
+) -> _Array:
+    """The array in an npy file, maybe within an archive, of which ``stored`` bytes are there."""
+    _check_size(origin, name, size, stored)
+    with opener() as stream:
+        shape, dtype = _read_header(stream)
 
-    open: Callable[[], BinaryIO]
-    size: int
-    stored: int
-
-
-class _NpyArrays(NamedTuple):
-    origin: _Origin
-    members: dict[str, _Npy]
-
-    def names(self) -> list[str]:
-        return list(self.members)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        with self.members[name].open() as stream:
-            return _read_header(stream)[0]
-
-    def read(self, name: str, kinds: str) -> np.ndarray:
-        member = self.members[name]
-        _check_size(self.origin, name, member.size, member.stored)
-        with member.open() as stream:
-            shape, dtype = _read_header(stream)
-        _check_kind(self.origin, name, dtype, kinds)
-        if not 0 <= math.prod(shape) * dtype.itemsize <= member.size:
-            raise self.origin.refuse(name, "as many bytes as its shape takes", list(shape))
-        with member.open() as stream:
+    def read() -> np.ndarray:
+        if not 0 <= math.prod(shape) * dtype.itemsize <= size:
+            raise origin.refuse(name, "as many bytes as its shape takes", list(shape))
+        with opener() as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
+
+    return _Array(shape, dtype, read)
 
 
 def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
@@ -290,11 +283,6 @@ def _translated(origin: _Origin) -> Iterator[None]:
             f"{origin.name}: expected a {expected} {origin.kind} file, got one that cannot be read "
             f"({in_one_line(error)}); {remedy}"
         ) from error
-
-
-def _check_kind(origin: _Origin, name: str, dtype: np.dtype, kinds: str) -> None:
-    if dtype.kind not in kinds:
-        raise origin.refuse(name, _KINDS[kinds], dtype)
 
 
 def fits(size: int, stored: int, small: int = 0) -> bool:

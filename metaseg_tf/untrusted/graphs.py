@@ -13,6 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 import tensorflow as tf
 
 from metaseg_tf.errors import NetworkError, UnsafeGraphError
+from metaseg_tf.untrusted.lists import read_list
 
 __all__ = ["ALLOWED_OPS", "check_graph", "check_sizes", "count_calls"]
 
@@ -21,39 +22,8 @@ _MAX_BYTES = 2**31
 #: Upper bound of nodes once all calls are replaced by what they call; Xception65 has 4,000.
 _MAX_NODES = 10**6
 
-_VALUES = """
-    Const Placeholder PlaceholderWithDefault Identity IdentityN StopGradient PreventGradient NoOp
-    Cast CheckNumerics Fill OnesLike ZerosLike Range LinSpace EnsureShape
-"""
-_SHAPES = """
-    Shape ShapeN Size Rank Reshape Squeeze ExpandDims Transpose Pack Unpack Concat ConcatV2 Split
-    SplitV Slice StridedSlice GatherV2 Gather Tile Pad PadV2 MirrorPad Reverse ReverseV2 BroadcastTo
-    SpaceToBatchND BatchToSpaceND SpaceToBatch BatchToSpace SpaceToDepth DepthToSpace
-    ConcatOffset BroadcastArgs GatherNd ScatterNd Roll ExtractImagePatches
-"""
-_ARITHMETIC = """
-    Add AddV2 AddN BiasAdd Sub Mul Div RealDiv FloorDiv FloorMod Mod TruncateDiv DivNoNan Neg Abs
-    Maximum Minimum Square Sqrt Rsqrt Pow Exp Log Log1p Floor Ceil Round Rint Sign Reciprocal
-    SquaredDifference ClipByValue MatMul BatchMatMul BatchMatMulV2 Einsum Sum Prod Mean Max Min
-    ArgMax ArgMin TopKV2 OneHot Erf Erfc Expm1 Sin Cos Cumsum BatchMatMulV3
-    EuclideanNorm
-"""
-_LOGIC = """
-    Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalNot All Any
-    IsFinite IsNan IsInf Select SelectV2 Where Assert Switch Merge If StatelessIf
-    PartitionedCall StatefulPartitionedCall
-"""
-_LAYERS = """
-    Conv2D DepthwiseConv2dNative Conv2DBackpropInput FusedBatchNorm FusedBatchNormV2
-    FusedBatchNormV3 BatchNormWithGlobalNormalization Relu Relu6 LeakyRelu Elu Selu Softplus
-    Softsign Sigmoid Tanh Softmax LogSoftmax AvgPool MaxPool MaxPoolV2 LRN L2Loss ResizeBilinear
-    ResizeNearestNeighbor ResizeBicubic ResizeArea ScaleAndTranslate CropAndResize
-    MaxPoolWithArgmax FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars
-    FakeQuantWithMinMaxVarsPerChannel
-"""
-
 #: The ops that networks for segmentation need to turn an image into labels.
-ALLOWED_OPS = frozenset((_VALUES + _SHAPES + _ARITHMETIC + _LOGIC + _LAYERS).split())
+ALLOWED_OPS = read_list("graph_ops")
 
 
 def check_graph(graph_def, more: Set[str] = frozenset()) -> None:

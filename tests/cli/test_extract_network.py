@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from deeplab_samples import SMALL, random_weights, write_checkpoint
+from export import export_frozen_graph
 from PIL import Image
 from street import write_pair
 
 from metaseg_tf import load_network, load_run, segment_metrics
 from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.data.classes import CITYSCAPES
-from metaseg_tf.networks.deeplab.rebuilt import export_frozen_graph
 from metaseg_tf.runs.run import Run
 
 SETTINGS = ("--output-stride", 16, "--crop", "33x49")

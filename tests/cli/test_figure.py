@@ -52,6 +52,17 @@ def test_a_range_of_figures_is_made_by_one_command(metaseg, made):
     assert (run.path / "figures" / "figure7.pdf").exists()
 
 
+def test_of_a_range_what_can_be_made_is_made(metaseg, made):
+    run = made("--keep-maps", "0")[2]
+    code, output, error = metaseg("figure", "6..8", run.path)
+    assert code == 2
+    assert "figure6.png" in output
+    assert [line[:10] for line in error.splitlines()] == ["metaseg-tf"] * 2
+    assert "figure 7: " in error
+    assert "--keep-maps" in error
+    assert "expected one of 1, 2, 3" in error
+
+
 @pytest.mark.parametrize("number", ["one", "1..", "..7", "1...7", "7..1", ""])
 def test_what_is_no_range_is_refused(refused, number):
     assert "a number or a range such as 1..7" in refused("figure", number, "RUN")

@@ -2,11 +2,11 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+from make_golden import golden_numbers
 from street import FakeNetwork, write_street
 
 from metaseg_tf import load_run
 from metaseg_tf.cli.reproduce import run_plan
-from metaseg_tf.demo.plan import golden_numbers
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks import checkpoints
 from metaseg_tf.networks.checkpoints import find

@@ -187,7 +187,7 @@ def check_page(page, run):
 def test_from_images_and_masks_to_the_pages(metaseg, tmp_path, monkeypatch, which):
     # To save time: small figures, of which the page has the one that names most.
     monkeypatch.setitem(drawing._SETTINGS, "figure.dpi", 40)
-    monkeypatch.delitem(drawing._FORMATS, "pdf")
+    monkeypatch.delitem(drawing.FORMATS, "pdf")
     monkeypatch.setattr(overview, "FIGURES", {4: overview.FIGURES[4]})
     monkeypatch.chdir(tmp_path)
     data = DATA_SETS[which]

@@ -6,19 +6,21 @@ from functools import cache, partial
 import numpy as np
 import slow_deeplab
 import tensorflow as tf
+from training import TrainingLayers, initial_weights, make_variables, scaled
 
-from metaseg_tf.demo.training import initial_weights, make_variables
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65, Decoder
-from metaseg_tf.networks.deeplab.layers import InferenceLayers, TrainingLayers, resize_bilinear
+from metaseg_tf.networks.deeplab.layers import InferenceLayers, batch_norm_names, resize_bilinear
 from metaseg_tf.networks.deeplab.model import compute_logits
+from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.options import NetworkOptions
 
 SMALL = {
     "mobilenetv2": replace(
-        MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.25), head_depth=32, n_classes=7
+        MOBILENETV2, backbone=scaled(MOBILENETV2.backbone, 0.25), head_depth=32, n_classes=7
     ),
     "xception65": replace(
         XCEPTION65,
-        backbone=XCEPTION65.backbone.scaled(0.125, middle_units=2),
+        backbone=scaled(XCEPTION65.backbone, 0.125, middle_units=2),
         head_depth=32,
         n_classes=7,
         decoder=Decoder(16, 24),
@@ -52,9 +54,26 @@ def random_weights(architecture, seed):
     return weights
 
 
+def layer_weights(kernel_name, kernel_shape, channels, seed=0):
+    rng = np.random.default_rng(seed)
+    gamma, beta, mean, variance = batch_norm_names("layer")
+    return {
+        kernel_name: rng.normal(size=kernel_shape).astype(np.float32),
+        gamma: rng.uniform(0.5, 2, channels).astype(np.float32),
+        beta: rng.normal(size=channels).astype(np.float32),
+        mean: rng.normal(size=channels).astype(np.float32),
+        variance: rng.uniform(0.001, 2, channels).astype(np.float32),
+    }
+
+
 @cache
 def small_weights(name):
     return random_weights(SMALL[name], seed=0)
+
+
+def rebuild(name, output_stride=16, scales=(1.0,), flip=False, crop=CROP):
+    """A small network with any settings."""
+    return RebuiltNetwork(small_weights(name), NetworkOptions(output_stride, scales, flip, crop))
 
 
 @cache

@@ -7,14 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from deeplab_samples import CROP, SMALL, small_weights, smooth_image, write_checkpoint
+from export import build_frozen_graph, export_frozen_graph
 
 from metaseg_tf.errors import DataFormatError, InputError, NetworkError
 from metaseg_tf.networks.checkpoints import CITYSCAPES_CROP
 from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph
 from metaseg_tf.networks.deeplab.rebuilt import (
     RebuiltNetwork,
-    build_frozen_graph,
-    export_frozen_graph,
 )
 from metaseg_tf.networks.network import load_network
 from metaseg_tf.networks.options import NetworkOptions

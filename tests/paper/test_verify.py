@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from make_golden import golden_numbers, golden_text
 from sklearn.metrics import r2_score, roc_auc_score
 
-from metaseg_tf.demo.plan import golden_numbers, golden_text, load_golden
+from metaseg_tf.demo.plan import load_golden
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.measured import Measured, Value
 from metaseg_tf.paper.published import PUBLISHED, PublishedNumber, find_published

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from metaseg_tf.demo.streetscenes.street import draw_marks
-from metaseg_tf.demo.streetscenes.tools import LABEL_IDS, disc, rectangle, sample_noise
+from metaseg_tf.demo.streetscenes.tools import GROUNDS, LABEL_IDS, disc, rectangle, sample_noise
 
 __all__ = ["finish_ground", "paint_ground", "paint_own_car", "paint_sky"]
 
@@ -48,25 +48,6 @@ def paint_sky(canvas, rng):
 #: Distances z in metres at which strips have corners: closer together near the camera.
 _STATIONS = (1.0, 1.5, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 110, 150, 200, 280)
 
-#: Kinds of ground: base colour and Cityscapes label.
-KINDS = {
-    "asphalt": ((84, 86, 90), "road"),
-    "cobbles": ((112, 108, 102), "road"),
-    "parking": ((98, 96, 96), "parking"),
-    "rails": ((100, 98, 94), "rail track"),
-    "gutter": ((62, 62, 64), "road"),
-    "worn": ((77, 79, 83), "road"),
-    "rail": ((100, 98, 94), "road"),
-    "cover": ((52, 50, 48), "road"),
-    "leaf": ((128, 98, 54), "road"),
-    "kerb": ((158, 156, 150), "sidewalk"),
-    "slabs": ((138, 136, 132), "sidewalk"),
-    "cyclepath": ((140, 92, 80), "sidewalk"),
-    "grass": ((92, 116, 52), "terrain"),
-    "soil": ((118, 100, 76), "terrain"),
-    "plaza": ((146, 138, 126), "ground"),
-}
-
 #: Strength of the grain by label, relative to the brightness.
 _GRAIN = np.full(256, 0.03, np.float32)
 _GRAIN[[LABEL_IDS["road"], LABEL_IDS["parking"]]] = 0.05
@@ -95,7 +76,7 @@ def paint_ground(canvas, rng, plan):
 
 def _lay(canvas, outline, kind, tone):
     """Lay ground of a kind, brighter or darker by ``tone``, within an outline of (x, z)."""
-    colour, label = KINDS[kind]
+    colour, label = GROUNDS[kind]
     pixels = canvas.camera.project([(x, 0, z) for x, z in outline])
     canvas.flat(pixels, tuple(min(255, round(c * tone)) for c in colour), label)
 

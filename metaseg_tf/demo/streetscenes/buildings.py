@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from metaseg_tf.demo.streetscenes.tools import (
+    PALETTES,
     draw_any,
-    draw_near,
+    draw_from,
     pick,
     positions,
     rectangle,
@@ -20,26 +21,17 @@ __all__ = [
     "paint_wall",
 ]  # fmt: skip
 
-_PLASTER = (
-    (214, 204, 180), (196, 188, 176), (222, 216, 204), (206, 184, 140), (178, 172, 164),
-    (188, 150, 120), (226, 206, 160), (168, 176, 172), (204, 172, 156), (150, 146, 142),
-)  # fmt: skip
-_BRICK = ((142, 78, 62), (126, 92, 72), (160, 104, 80), (112, 78, 66))
-_GLASS = ((52, 60, 70), (70, 82, 94), (38, 42, 48), (120, 128, 134))
-_SIGNS = (
-    (176, 36, 40), (36, 70, 140), (30, 110, 70), (220, 180, 40), (60, 60, 64), (230, 230, 226),
-)  # fmt: skip
 _WALL, _TRIM, _FRAME, _GLASS_AT, _SIGN, _DOOR = 0, 1, 2, 3, 7, 8
 
 
 def _draw_palette(rng, brick, odd):
     """Colours of wall, trim, window frames, panes, shop sign and door, in this order."""
-    wall = draw_near(rng, pick(rng, _BRICK if brick else _PLASTER))
+    wall = draw_from(rng, "brick" if brick else "plaster")
     if odd:
         wall = draw_any(rng, 40)
     trim = tuple(min(250.0, c) for c in scaled(wall, rng.uniform(0.85, 1.3)))
     frame = (228, 226, 220) if rng.uniform() < 0.7 else (92, 70, 52)
-    return (wall, trim, frame, *_GLASS, pick(rng, _SIGNS), (70, 52, 44))
+    return (wall, trim, frame, *PALETTES["glass"], pick(rng, PALETTES["shop signs"]), (70, 52, 44))
 
 
 @dataclass(frozen=True)
@@ -167,10 +159,6 @@ def masonry(colour, brightness, *, courses=3.0, strength=0.12):
     return shader
 
 
-_ROOFS = ((122, 66, 52), (84, 80, 82), (104, 60, 48), (70, 68, 72), (140, 84, 62))
-_STONE = ((128, 118, 104), (132, 84, 66), (140, 140, 136))
-
-
 class House(NamedTuple):
     """A house on the side ``sign`` of the street, from ``near`` to ``far`` along it, in metres."""
 
@@ -211,7 +199,7 @@ def _paint_roof(canvas, rng, house, depth, palette):
     """A pitched roof over a house ``depth`` metres deep, with chimneys and dormers."""
     _, x, near, far, eaves = house[:5]
     ridge, top = x + depth / 2, eaves + rng.uniform(2.5, 5.0)
-    colour = draw_near(rng, pick(rng, _ROOFS))
+    colour = draw_from(rng, "roofs")
     end = [(x, eaves, near), (ridge, top, near), (x + depth, eaves, near)]
     canvas.lit(end, palette[0], "building")
     edge = x - house.sign * 0.3
@@ -235,7 +223,7 @@ def paint_view_end(canvas, rng, left, right, z):
     while at < right:
         width, height = rng.uniform(8, 18), rng.uniform(8, 20)
         facade = Facade.draw(rng, height, canvas.light, (0.0, 0.0, -1.0), ground="doors")
-        roof = draw_near(rng, pick(rng, _ROOFS))
+        roof = draw_from(rng, "roofs")
         rise = rng.uniform(0, 5)
         brightness = canvas.light.on((0.0, 0.6, -0.8))
         slope = [(at, height, z), (at + 1, height + rise, z), (at + width - 1, height + rise, z),
@@ -248,7 +236,7 @@ def paint_view_end(canvas, rng, left, right, z):
 def paint_bridge(canvas, rng, span, z, *, train):
     """A railway bridge across the street whose opening spans (left, right), with a train or not."""
     light = canvas.light.on((0.0, 0.0, -1.0))
-    stone = masonry(draw_near(rng, pick(rng, _STONE)), light)
+    stone = masonry(draw_from(rng, "bridges"), light)
     if train:
         wagons = Facade.draw(rng, 9.9, canvas.light, (0.0, 0.0, -1.0), ground="plain", odd=True)
         wagons = replace(wagons, floor=3.2, bay=2.4, window_width=0.8, balconies=False, brick=False)
@@ -258,12 +246,9 @@ def paint_bridge(canvas, rng, span, z, *, train):
     canvas.wall((-80, z), (80, z), 4.6, 6.4, stone, "bridge")
 
 
-_STONES = ((150, 142, 128), (128, 122, 114), (136, 88, 70), (168, 160, 148), (120, 116, 112))
-
-
 def paint_wall(canvas, rng, start, end, height):
     """A garden or retaining wall between two points (x, z), with a coping."""
-    colour = draw_near(rng, pick(rng, _STONES))
+    colour = draw_from(rng, "garden walls")
     light = canvas.light.on(_across(start, end))
     canvas.wall(start, end, 0, height, masonry(colour, light, courses=3.0), "wall")
     coping = masonry(scaled(colour, 1.12), light, courses=1.0)

@@ -6,19 +6,22 @@ those of two-wheelers ``turn`` in (0, 1] is the share of their length that is se
 
 from math import cos, pi, sin
 
-from metaseg_tf.demo.streetscenes.tools import disc, draw_any, draw_near, pick, rectangle, scaled
+from metaseg_tf.demo.streetscenes.tools import (
+    PALETTES,
+    disc,
+    draw_any,
+    draw_from,
+    draw_near,
+    pick,
+    rectangle,
+    scaled,
+)
 
 __all__ = [
     "paint_bicycle", "paint_bollard", "paint_clutter", "paint_lamp", "paint_motorcycle",
     "paint_person", "paint_rider", "paint_sign", "paint_traffic_light",
 ]  # fmt: skip
 
-_SKIN = ((224, 184, 156), (198, 152, 120), (120, 84, 62), (236, 200, 176))
-_HAIR = ((46, 36, 30), (96, 70, 44), (170, 140, 90), (150, 148, 146), (24, 22, 22))
-_CLOTHES = (
-    (40, 42, 50), (62, 70, 92), (96, 96, 98), (140, 40, 44), (180, 176, 168), (54, 80, 60),
-    (30, 34, 44), (120, 90, 64), (210, 206, 198), (44, 60, 110),
-)  # fmt: skip
 _SHOES, _TYRE, _SPOKES, _CHROME = (30, 28, 28), (30, 30, 32), (118, 118, 116), (140, 142, 146)
 _TALL = 1.75
 
@@ -41,7 +44,7 @@ def paint_motorcycle(canvas, rng, x, z, *, turn=1.0):
 def paint_rider(canvas, rng, x, z, *, turn=1.0, motor=False):
     """Someone riding a bicycle or, with ``motor``, a motorcycle."""
     (paint_motorcycle if motor else paint_bicycle)(canvas, rng, x, z, turn=turn)
-    helmet = _draw(rng, _CLOTHES if motor else _HAIR)
+    helmet = draw_from(rng, "clothes" if motor else "hair")
     low, lean = (0.82, 0.2 * turn) if motor else (0.92, 0.28 * turn)
     _paint(canvas, x, z, _rider(rng, turn, low, lean, helmet), "rider")
 
@@ -50,10 +53,6 @@ def _paint(canvas, x, z, pieces, label, scale=1.0):
     for outline, colour in pieces:
         points = [(across * scale, up * scale) for across, up in outline]
         canvas.cutout(x, z, points, colour, label)
-
-
-def _draw(rng, colours):
-    return draw_near(rng, pick(rng, colours))
 
 
 def _tube(start, end, thick):
@@ -67,8 +66,8 @@ def _tube(start, end, thick):
 def _person(rng):
     """Legs, trunk with its side in the shade, arms, hands, at times a bag, and the head."""
     stride, breadth = rng.uniform(0.02, 0.22), rng.uniform(0.19, 0.26)
-    jacket = _draw(rng, _CLOTHES)
-    trousers = _draw(rng, _CLOTHES)
+    jacket = draw_from(rng, "clothes")
+    trousers = draw_from(rng, "clothes")
     for side in (-1, 1):
         foot = side * stride
         hips = sorted([(side * -0.01, 0.9), (side * 0.17, 0.9)])
@@ -79,22 +78,22 @@ def _person(rng):
     shoulders = (-breadth, 1.4), (-0.1, 1.5), (0.1, 1.5), (breadth, 1.4)
     yield [(-0.17, 0.82), *shoulders, (0.17, 0.82)], jacket
     yield [(0.17, 0.82), (breadth, 1.4), (0.1, 1.5), (0.06, 0.82)], scaled(jacket, 0.8)
-    skin = _draw(rng, _SKIN)
+    skin = draw_from(rng, "skin")
     for side in (-1, 1):
         hand = (side * (breadth + stride * 0.5), 0.82)
         yield _tube((side * breadth * 0.9, 1.38), hand, 0.12), scaled(jacket, 0.85)
         yield disc(*hand, 0.05, corners=6), skin
     if rng.uniform() < 0.3:
-        yield rectangle(breadth, 0.7, breadth + 0.2, 1.05), _draw(rng, _CLOTHES)
-    skin = _draw(rng, _SKIN)
+        yield rectangle(breadth, 0.7, breadth + 0.2, 1.05), draw_from(rng, "clothes")
+    skin = draw_from(rng, "skin")
     yield rectangle(-0.05, 1.45, 0.05, 1.55), skin
     yield disc(0, 1.63, 0.1, height=0.13, corners=10), skin
     hair = [(-0.11, 1.62), (-0.1, 1.73), (0, 1.78), (0.1, 1.73), (0.11, 1.62), (0, 1.7)]
-    yield hair, _draw(rng, _HAIR)
+    yield hair, draw_from(rng, "hair")
 
 
 def _bicycle(rng, turn):
-    paint = _draw(rng, _CLOTHES)
+    paint = draw_from(rng, "clothes")
     rear, front = (-0.52 * turn, 0.34), (0.52 * turn, 0.34)
     wide = max(0.34 * turn, 0.035)
     for wheel in (rear, front):
@@ -116,7 +115,7 @@ _FORK = ((0.4, 0.75), (0.45, 1.15), (0.6, 1.1), (0.66, 0.6))
 
 
 def _motorcycle(rng, turn):
-    paint = _draw(rng, _CLOTHES)
+    paint = draw_from(rng, "clothes")
     wide = max(turn, 0.3)
     for across in (-0.62 * turn, 0.66 * turn):
         yield disc(across, 0.31, 0.31 * wide, height=0.31), _TYRE
@@ -130,7 +129,7 @@ def _motorcycle(rng, turn):
 
 def _rider(rng, turn, low, lean, helmet):
     """Legs, trunk, arms, head and helmet above a saddle at the height ``low``."""
-    jacket, trousers = _draw(rng, _CLOTHES), _draw(rng, _CLOTHES)
+    jacket, trousers = draw_from(rng, "clothes"), draw_from(rng, "clothes")
     seat, spread = -0.2 * turn, 1.15 - turn
     neck, broad = (seat + lean, low + 0.55), 0.15 + 0.1 * (1 - turn)
     for side in (-1, 1):
@@ -146,7 +145,7 @@ def _rider(rng, turn, low, lean, helmet):
         hand = (0.33 * turn + side * 0.28 * spread, low + 0.12)
         yield _tube(shoulder, hand, 0.1), scaled(jacket, 0.85)
     head = (neck[0] + 0.05 * turn, neck[1] + 0.17)
-    yield disc(*head, 0.11, height=0.14, corners=10), _draw(rng, _SKIN)
+    yield disc(*head, 0.11, height=0.14, corners=10), draw_from(rng, "skin")
     yield disc(head[0], head[1] + 0.05, 0.13, height=0.1, corners=10), helmet
 
 
@@ -183,7 +182,6 @@ def paint_bollard(canvas, rng, x, z):
 
 _RED, _BLUE, _YELLOW = (186, 30, 36), (28, 72, 150), (232, 190, 40)
 _WHITE, _BLACK = (232, 232, 228), (28, 28, 28)
-_PHASES = ((240, 50, 40), (244, 190, 50), (60, 220, 130))
 
 _SMALL_SIGNS = (
     "warning", "limit", "no stopping", "mandatory", "parking", "priority", "no entry",
@@ -266,13 +264,12 @@ def paint_traffic_light(canvas, rng, x, z, towards):
 def _paint_signal(canvas, x, z, up, phase):
     box = rectangle(-0.17, up - 0.48, 0.17, up + 0.48)
     canvas.cutout(x, z, box, _BLACK, "traffic light")
-    for k, colour in enumerate(_PHASES):
+    for k, colour in enumerate(PALETTES["signals"]):
         shine = colour if k == phase else scaled(colour, 0.25)
         spot = disc(0, up + 0.3 - 0.3 * k, 0.11, corners=8)
         canvas.cutout(x, z, spot, shine, "traffic light")
 
 
-_BINS = ((60, 80, 56), (200, 120, 40), (70, 70, 74), (60, 84, 120))
 _CLUTTER = ("bin", "bin", "bench", "cabinet", "column", "shelter", "parasol", "pushchair")
 
 
@@ -286,7 +283,7 @@ def _clutter(kind, rng):
     """Pieces (outline, colour, label)."""
     match kind:
         case "bin":
-            colour = pick(rng, _BINS)
+            colour = pick(rng, PALETTES["bins"])
             yield [(-0.26, 0), (-0.32, 1.0), (0.32, 1.0), (0.26, 0)], colour, "static"
             yield rectangle(-0.34, 1.0, 0.34, 1.08), scaled(colour, 0.7), "static"
         case "bench":

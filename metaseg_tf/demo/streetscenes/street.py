@@ -214,7 +214,7 @@ _FLEET_SHARES = (0.78, 0.07, 0.06, 0.09)
 
 
 class Setting(NamedTuple):
-    """What all items of a scene share; ``season`` in [0, 1] is from spring to autumn."""
+    """Shared by all items of a scene; ``season`` in [0, 1] is from spring to autumn."""
 
     plan: Plan
     conditions: Conditions

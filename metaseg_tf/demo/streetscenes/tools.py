@@ -1,20 +1,28 @@
 """Tools of all painters: labels, colours, flat pieces placed in the world, and noise."""
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from math import cos, pi, sin
+from pathlib import Path
 
 import numpy as np
 
 from metaseg_tf.data.cityscapes import LABELS
 
 __all__ = [
-    "LABEL_IDS", "SIDE", "Frame", "disc", "draw_any", "draw_near", "noise_tile", "pick",
-    "positions", "rectangle", "sample_noise", "scaled",
+    "GROUNDS", "LABEL_IDS", "PALETTES", "SIDE", "Frame", "disc", "draw_any", "draw_from",
+    "draw_near", "noise_tile", "pick", "positions", "rectangle", "sample_noise", "scaled",
 ]  # fmt: skip
 
 #: Label ids of the Cityscapes annotation files (``*_labelIds.png``).
 LABEL_IDS = {label.name: label.label_id for label in LABELS}
+
+_COLOURS = json.loads(Path(__file__).with_name("colours.json").read_text(encoding="utf-8"))
+#: Colours (r, g, b) in 0..255 of a kind of thing, to pick from.
+PALETTES = _COLOURS["palettes"]
+#: Kinds of ground: base colour and Cityscapes label.
+GROUNDS = _COLOURS["grounds"]
 
 
 def scaled(colour, factor):
@@ -36,6 +44,11 @@ def draw_any(rng, low=20.0, high=240.0):
 def pick(rng, choices):
     """One of ``choices``, all equally likely."""
     return choices[rng.integers(len(choices))]
+
+
+def draw_from(rng, palette, spread=0.15):
+    """A colour near one of a palette."""
+    return draw_near(rng, pick(rng, PALETTES[palette]), spread)
 
 
 def rectangle(left, bottom, right, top):

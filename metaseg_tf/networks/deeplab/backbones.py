@@ -1,7 +1,7 @@
 """The published networks and their backbones, MobileNetV2 and Xception65, described as data."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from typing import ClassVar
@@ -37,12 +37,6 @@ def atrous_schedule(strides: list[int], output_stride: int) -> list[tuple[int, i
     ]
 
 
-def round_depth(depth: float) -> int:
-    """The nearest multiple of 8, at least 8, and not more than a tenth below ``depth``."""
-    rounded = max(8, int(depth + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * depth else rounded + 8
-
-
 @dataclass(frozen=True)
 class Bottleneck:
     """An inverted residual: widen by ``expansion``, convolve each channel, project to ``depth``."""
@@ -63,11 +57,6 @@ class MobileNetV2:
 
     stem: int
     blocks: tuple[Bottleneck, ...]
-
-    def scaled(self, multiplier: float) -> "MobileNetV2":
-        """The same network with all depths multiplied and rounded to multiples of 8."""
-        blocks = (replace(b, depth=round_depth(b.depth * multiplier)) for b in self.blocks)
-        return MobileNetV2(round_depth(self.stem * multiplier), tuple(blocks))
 
     def block_scope(self, index: int) -> str:
         """Upstream's name of block ``index``: the first one bears no number."""
@@ -125,19 +114,6 @@ class Xception:
     entry: tuple[int, int, int]
     middle_units: int
     exit: tuple[tuple[int, int, int], tuple[int, int, int]]
-
-    def scaled(self, multiplier: float, *, middle_units: int | None = None) -> "Xception":
-        """The same network with all depths multiplied, rounded to 8s, and fewer middle units."""
-
-        def scale(depths):
-            return tuple(round_depth(depth * multiplier) for depth in depths)
-
-        return Xception(
-            scale(self.stem),
-            scale(self.entry),
-            self.middle_units if middle_units is None else middle_units,
-            tuple(map(scale, self.exit)),
-        )
 
     def units(self) -> Iterator[XceptionUnit]:
         """All units in order."""
@@ -210,8 +186,6 @@ class Decoder:
 class Architecture:
     """A DeepLabv3+ network without its weights.
 
-    Networks of other depths are made from the published ones, such as
-    ``replace(MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.25), head_depth=64)``.
     ``head_depth`` is that of each branch of the pyramid pooling and of their projection, and
     ``atrous_branches`` adds three atrous ones. Without ``decoder`` the logits come straight from
     the pooling.

@@ -1,8 +1,9 @@
-"""Convolutions with batch normalisation over named variables: to run, to train, to count.
+"""Convolutions with batch normalisation over named variables: to run and to count.
 
 A network is written once, as a function of a `Layers` object. Which object it is given decides
-what a layer does: normalise by moving statistics folded into the kernel, normalise by those of
-the batch, or record names and shapes. Resizing is upstream's, with aligned corners.
+what a layer does: normalise by moving statistics folded into the kernel, or record names and
+shapes. ``deeplab_checkpoints/`` has further ones, to train and to export. Resizing is upstream's,
+with aligned corners.
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +14,7 @@ import tensorflow as tf
 
 __all__ = [
     "BACKBONE_EPSILON", "HEAD_EPSILON", "InferenceLayers", "Layers", "RecordingLayers",
-    "TrainingLayers", "batch_norm_names", "resize_bilinear", "scale_dimension",
+    "batch_norm_names", "resize_bilinear", "scale_dimension",
 ]  # fmt: skip
 
 #: Added to the variance by the batch normalisation of the two backbones.
@@ -114,30 +115,6 @@ def _held_once(value):
     """A float32 constant outside of any function being traced, however often it is traced."""
     with tf.init_scope():
         return tf.constant(value, tf.float32)
-
-
-class TrainingLayers(Layers):
-    """Layers that normalise with the batch's own statistics and update the moving ones.
-
-    ``variables`` holds every variable of the network under upstream's name; the moving statistics
-    are assigned to. ``momentum``, in [0, 1), is the share of the old ones in the new ones.
-    """
-
-    def __init__(self, variables: Mapping[str, tf.Variable], *, momentum: float = 0.99):
-        self._variables = variables
-        self._momentum = momentum
-
-    def _variable(self, name, shape):
-        return self._variables[name]
-
-    def _normalised(self, scope, kind, shape, convolve, epsilon):
-        gamma, beta, mean, variance = (self._variables[name] for name in batch_norm_names(scope))
-        y, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
-            convolve(self._variables[f"{scope}/{kind}"]), gamma, beta, epsilon=epsilon
-        )
-        mean.assign_sub((1 - self._momentum) * (mean - batch_mean))
-        variance.assign_sub((1 - self._momentum) * (variance - batch_variance))
-        return y
 
 
 class RecordingLayers(Layers):

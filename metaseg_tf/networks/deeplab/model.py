@@ -19,12 +19,11 @@ from metaseg_tf.networks.deeplab.layers import (
     resize_bilinear,
     scale_dimension,
 )
-from metaseg_tf.networks.graph import graph_multiply_adds
 from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = [
-    "compute_logits", "count_multiply_adds", "full_logits", "mean_softmax", "normalise",
-    "pad_to_crop", "scale_logits", "variable_shapes",
+    "compute_logits", "full_logits", "mean_softmax", "normalise", "pad_to_crop", "scale_logits",
+    "variable_shapes",
 ]  # fmt: skip
 
 #: Rates of the atrous branches at output stride 16; they double at 8.
@@ -103,33 +102,18 @@ def _head_separable(layers, x, scope, depth, rate=1):
     return _head_conv(layers, x, f"{scope}_pointwise", depth)
 
 
+@lru_cache(maxsize=16)
+def _record(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    layers = RecordingLayers()
+    with tf.Graph().as_default():
+        images = tf.compat.v1.placeholder(tf.float32, (1, 65, 65, 3))
+        compute_logits(architecture, layers, images, 16)
+    return layers.shapes
+
+
 def variable_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     """Name and shape of every variable of a network, in the order in which it uses them."""
-    shapes, _ = _record(architecture, (65, 65), 16)
-    return dict(shapes)
-
-
-def count_multiply_adds(
-    architecture: Architecture,
-    crop: tuple[int, int],
-    output_stride: int,
-    scales: tuple[float, ...] = (1.0,),
-    flip: bool = False,
-) -> int:
-    """Multiply-adds of all convolutions for one image of ``crop`` = (height, width)."""
-    sizes = (tuple(scale_dimension(side, scale) for side in crop) for scale in scales)
-    once = sum(_record(architecture, size, output_stride)[1] for size in sizes)
-    return once * (2 if flip else 1)
-
-
-@lru_cache(maxsize=16)
-def _record(architecture, size, output_stride):
-    """Shapes of all variables, and the multiply-adds for an image of ``size``."""
-    layers = RecordingLayers()
-    with tf.Graph().as_default() as graph:
-        images = tf.compat.v1.placeholder(tf.float32, (1, *size, 3))
-        compute_logits(architecture, layers, images, output_stride)
-    return layers.shapes, graph_multiply_adds(graph)
+    return dict(_record(architecture))
 
 
 def pad_to_crop(image: tf.Tensor, crop: tuple[int, int]) -> tf.Tensor:

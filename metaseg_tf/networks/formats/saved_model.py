@@ -18,25 +18,12 @@ from metaseg_tf.networks.formats.graph_network import GraphNetwork
 from metaseg_tf.networks.graph import node_name
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.untrusted.graphs import check_graph, count_calls
+from metaseg_tf.untrusted.lists import read_list
 
 __all__ = ["load_saved_model"]
 
-_VARIABLES_AND_TRAINING = """
-    VariableV2 Assign VarHandleOp VarIsInitializedOp ReadVariableOp AssignVariableOp
-    AssignAddVariableOp AssignSubVariableOp DisableCopyOnRead VariableShape
-    RestoreV2 ShardedFilename StringJoin StaticRegexFullMatch
-    RandomUniform RandomUniformInt RandomStandardNormal TruncatedNormal StatelessRandomUniform
-    StatelessRandomUniformV2 StatelessRandomUniformIntV2 StatelessRandomUniformFullIntV2
-    StatelessRandomNormalV2 StatelessTruncatedNormalV2 StatelessRandomGetKeyCounter
-    StatelessRandomGetAlg StatelessRandomGetKeyCounterAlg StatelessRandomNormal
-    RngReadAndSkip RngSkip While StatelessWhile Case StatelessCase
-    Tan Atan2 UnsortedSegmentSum
-    Bincount DenseBincount Bitcast BitwiseAnd BitwiseOr BitwiseXor LeftShift RightShift
-    ImageProjectiveTransformV2 ImageProjectiveTransformV3 AdjustContrastv2 AdjustHue
-    AdjustSaturation RGBToHSV HSVToRGB BroadcastGradientArgs
-"""
 #: Ops in the functions of a model besides those of inference.
-_MODEL_OPS = frozenset(_VARIABLES_AND_TRAINING.split())
+_MODEL_OPS = read_list("saved_model_ops")
 #: How a model is saved again, which is never done here: these ops write files.
 _SAVING_OPS = frozenset(("SaveV2", "MergeV2Checkpoints"))
 #: Objects without functions of their own that loading runs; resources (tables) and assets have.

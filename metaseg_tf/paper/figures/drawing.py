@@ -114,7 +114,7 @@ def store_drawing(
         engine.execute(drawing.figure)
         drawing.figure.set_layout_engine(None)
     paths = []
-    for suffix in formats:
+    for suffix in [suffix for suffix in FORMATS if suffix in formats]:
         content = io.BytesIO()
         drawing.figure.savefig(content, format=suffix, **FORMATS[suffix])
         paths.append(run.write_bytes(f"{stem}.{suffix}", content.getvalue()))

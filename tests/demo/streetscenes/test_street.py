@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metaseg_tf.demo.streetscenes.backdrop import KINDS
 from metaseg_tf.demo.streetscenes.street import draw_marks, draw_plan
+from metaseg_tf.demo.streetscenes.tools import GROUNDS
 
 PLANS = st.integers(0, 10_000).map(lambda seed: draw_plan(np.random.default_rng(seed)))
 
@@ -30,7 +30,7 @@ def test_strips_cover_the_ground_without_gaps(plan):
 @settings(max_examples=60)
 @given(PLANS)
 def test_strips_are_of_known_kinds_and_facades_stand_behind_the_pavement(plan):
-    assert {strip.kind for strip in plan.strips} <= set(KINDS)
+    assert {strip.kind for strip in plan.strips} <= set(GROUNDS)
     for side in plan.sides:
         assert side.kerb < side.pavement < side.facade
 

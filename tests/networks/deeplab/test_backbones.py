@@ -10,7 +10,6 @@ from metaseg_tf.networks.deeplab.backbones import (
     MOBILENETV2,
     XCEPTION65,
     atrous_schedule,
-    round_depth,
 )
 from metaseg_tf.networks.deeplab.layers import RecordingLayers
 
@@ -39,16 +38,6 @@ def test_stride_times_rate_is_the_stride_without_limit(strides, reach):
         assert limited * rate == total
         total, limited = total * nominal, limited * stride
     assert limited == min(total, 2**reach)
-
-
-@pytest.mark.parametrize(("depth", "rounded"), [(8, 8), (3, 8), (11.2, 16), (91, 88), (33.6, 32)])
-def test_depths_are_rounded_to_eights(depth, rounded):
-    assert round_depth(depth) == rounded
-
-
-def test_scaling_by_one_changes_nothing():
-    for network in (MOBILENETV2, XCEPTION65):
-        assert network.backbone.scaled(1.0) == network.backbone
 
 
 @pytest.mark.parametrize(

@@ -4,32 +4,18 @@ import numpy as np
 import pytest
 import slow_deeplab
 import tensorflow as tf
+from deeplab_samples import layer_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metaseg_tf.demo.training import make_variables
 from metaseg_tf.networks.deeplab.layers import (
     HEAD_EPSILON,
     InferenceLayers,
     RecordingLayers,
-    TrainingLayers,
-    batch_norm_names,
     resize_bilinear,
     scale_dimension,
 )
 from metaseg_tf.networks.graph import graph_multiply_adds
-
-
-def layer_weights(kernel_name, kernel_shape, channels, seed=0):
-    rng = np.random.default_rng(seed)
-    gamma, beta, mean, variance = batch_norm_names("layer")
-    return {
-        kernel_name: rng.normal(size=kernel_shape).astype(np.float32),
-        gamma: rng.uniform(0.5, 2, channels).astype(np.float32),
-        beta: rng.normal(size=channels).astype(np.float32),
-        mean: rng.normal(size=channels).astype(np.float32),
-        variance: rng.uniform(0.001, 2, channels).astype(np.float32),
-    }
 
 
 @settings(deadline=None, max_examples=40)
@@ -78,44 +64,6 @@ def test_folding_holds_one_constant_over_several_traces():
     captured = [{id(tensor) for tensor, _ in f.graph.captures} for f in concrete]
     assert captured[0] == captured[1]
     assert len(captured[0]) == 2
-
-
-class TestTraining:
-    x = np.random.default_rng(2).normal(3, 2, (4, 9, 9, 4)).astype(np.float32)
-
-    def layers(self, momentum):
-        variables = make_variables(layer_weights("layer/weights", (1, 1, 4, 6), 6))
-        return variables, TrainingLayers(variables, momentum=momentum)
-
-    def test_the_batch_is_normalised_by_its_own_statistics(self):
-        variables, layers = self.layers(0.9)
-        y = layers.conv(self.x, "layer", 6).numpy()
-        gamma, beta, _, _ = (variables[name].numpy() for name in batch_norm_names("layer"))
-        np.testing.assert_allclose(y.mean((0, 1, 2)), beta, atol=1e-4)
-        np.testing.assert_allclose(y.std((0, 1, 2)), gamma, rtol=1e-3)
-
-    def test_moving_statistics_keep_the_share_of_momentum(self):
-        variables, layers = self.layers(0.75)
-        mean = batch_norm_names("layer")[2]
-        before = variables[mean].numpy()
-        layers.conv(self.x, "layer", 6)
-        batch = (self.x @ variables["layer/weights"].numpy()[0, 0]).mean((0, 1, 2))
-        expected = 0.75 * before + 0.25 * batch
-        np.testing.assert_allclose(variables[mean].numpy(), expected, rtol=1e-4, atol=1e-5)
-
-    def test_without_momentum_inference_repeats_the_training_batch(self):
-        variables, layers = self.layers(0.0)
-        trained = layers.conv(self.x, "layer", 6)
-        weights = {name: variable.numpy() for name, variable in variables.items()}
-        # The moving variance is the unbiased one: 1 part in 2 * 324 more.
-        np.testing.assert_allclose(
-            InferenceLayers(weights).conv(self.x, "layer", 6), trained, atol=2e-2
-        )
-
-    def test_moving_statistics_are_not_trainable(self):
-        variables, _ = self.layers(0.9)
-        fixed = {name for name, variable in variables.items() if not variable.trainable}
-        assert fixed == set(batch_norm_names("layer")[2:])
 
 
 def test_recording_names_shapes_and_counts():

@@ -1,6 +1,7 @@
 """Reading weights, and naming what is wrong with them."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import tensorflow as tf
 from deeplab_samples import SMALL, small_weights, write_checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from training import scaled
 
 from metaseg_tf.errors import DataFormatError, NetworkError
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65, Architecture, Decoder
@@ -148,9 +150,9 @@ class TestCheck:
 
 multipliers = st.sampled_from([0.1, 0.125, 0.25, 0.35])
 backbones = st.one_of(
-    multipliers.map(MOBILENETV2.backbone.scaled),
+    multipliers.map(partial(scaled, MOBILENETV2.backbone)),
     st.builds(
-        lambda multiplier, units: XCEPTION65.backbone.scaled(multiplier, middle_units=units),
+        lambda multiplier, units: scaled(XCEPTION65.backbone, multiplier, middle_units=units),
         multipliers,
         st.integers(1, 4),
     ),

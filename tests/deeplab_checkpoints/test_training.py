@@ -7,28 +7,33 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from deeplab_samples import CROP as SAMPLE_CROP
-from deeplab_samples import SMALL, random_weights, small_weights, smooth_image
+from deeplab_samples import SMALL, layer_weights, random_weights, small_weights, smooth_image
+from export import export_frozen_graph
 from hypothesis import given
 from hypothesis import strategies as st
-
-from metaseg_tf.data.classes import VOID
-from metaseg_tf.demo.training import (
+from training import (
     BRIGHTNESS,
     CONTRAST,
     Schedule,
     Trainer,
+    TrainingLayers,
     augment,
     balance_classes,
     compute_loss,
+    count_multiply_adds,
     initial_weights,
     make_batches,
     make_variables,
+    round_depth,
+    scaled,
 )
+
+from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65, Decoder
-from metaseg_tf.networks.deeplab.layers import InferenceLayers
+from metaseg_tf.networks.deeplab.layers import InferenceLayers, batch_norm_names, resize_bilinear
 from metaseg_tf.networks.deeplab.model import compute_logits, normalise, variable_shapes
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork, export_frozen_graph
+from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 from metaseg_tf.networks.network import load_network
 from metaseg_tf.networks.options import NetworkOptions
 
@@ -50,6 +55,101 @@ def test_initial_kernels_keep_the_variance_and_normalisation_is_the_identity():
     norm = [np.unique(weights[f"aspp0/BatchNorm/{part}"]) for part in ("gamma", "moving_variance")]
     assert norm == [1.0, 1.0]
     assert not weights["aspp0/BatchNorm/beta"].any()
+
+
+CITYSCAPES = (1025, 2049)
+THREE_SCALES = (0.75, 1.0, 1.25)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings", "giga"),
+    [
+        (MOBILENETV2, (16,), 21.2),
+        (MOBILENETV2, (8, THREE_SCALES, True), 433),
+        (XCEPTION65, (16,), 418),
+        (XCEPTION65, (8, THREE_SCALES, True), 8676),
+    ],
+    ids=["mn-16", "mn-8-multi", "xc-16", "xc-8-multi"],
+)
+def test_published_multiply_adds(architecture, settings, giga):
+    assert count_multiply_adds(architecture, CITYSCAPES, *settings) / 1e9 == pytest.approx(
+        giga, rel=2e-3
+    )
+
+
+@pytest.mark.parametrize(("depth", "rounded"), [(8, 8), (3, 8), (11.2, 16), (91, 88), (33.6, 32)])
+def test_depths_are_rounded_to_eights(depth, rounded):
+    assert round_depth(depth) == rounded
+
+
+def test_scaling_by_one_changes_nothing():
+    for network in (MOBILENETV2, XCEPTION65):
+        assert scaled(network.backbone, 1.0) == network.backbone
+
+
+class TestTraining:
+    x = np.random.default_rng(2).normal(3, 2, (4, 9, 9, 4)).astype(np.float32)
+
+    def layers(self, momentum):
+        variables = make_variables(layer_weights("layer/weights", (1, 1, 4, 6), 6))
+        return variables, TrainingLayers(variables, momentum=momentum)
+
+    def test_the_batch_is_normalised_by_its_own_statistics(self):
+        variables, layers = self.layers(0.9)
+        y = layers.conv(self.x, "layer", 6).numpy()
+        gamma, beta, _, _ = (variables[name].numpy() for name in batch_norm_names("layer"))
+        np.testing.assert_allclose(y.mean((0, 1, 2)), beta, atol=1e-4)
+        np.testing.assert_allclose(y.std((0, 1, 2)), gamma, rtol=1e-3)
+
+    def test_moving_statistics_keep_the_share_of_momentum(self):
+        variables, layers = self.layers(0.75)
+        mean = batch_norm_names("layer")[2]
+        before = variables[mean].numpy()
+        layers.conv(self.x, "layer", 6)
+        batch = (self.x @ variables["layer/weights"].numpy()[0, 0]).mean((0, 1, 2))
+        expected = 0.75 * before + 0.25 * batch
+        np.testing.assert_allclose(variables[mean].numpy(), expected, rtol=1e-4, atol=1e-5)
+
+    def test_without_momentum_inference_repeats_the_training_batch(self):
+        variables, layers = self.layers(0.0)
+        trained = layers.conv(self.x, "layer", 6)
+        weights = {name: variable.numpy() for name, variable in variables.items()}
+        # The moving variance is the unbiased one: 1 part in 2 * 324 more.
+        np.testing.assert_allclose(
+            InferenceLayers(weights).conv(self.x, "layer", 6), trained, atol=2e-2
+        )
+
+    def test_moving_statistics_are_not_trainable(self):
+        variables, _ = self.layers(0.9)
+        fixed = {name for name, variable in variables.items() if not variable.trainable}
+        assert fixed == set(batch_norm_names("layer")[2:])
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_trainable_weight_gets_a_gradient_and_the_loss_falls(name):
+    architecture = replace(SMALL[name], n_classes=3)
+    variables = make_variables(initial_weights(architecture, seed=0))
+    layers = TrainingLayers(variables)
+    trainable = [variable for variable in variables.values() if variable.trainable]
+    images = np.stack([smooth_image(33, 33, seed) for seed in range(4)])
+    labels = images.argmax(-1)
+
+    @tf.function(autograph=False)
+    def step():
+        with tf.GradientTape() as tape:
+            x = normalise(tf.cast(images, tf.float32))
+            logits = resize_bilinear(compute_logits(architecture, layers, x, 16), (33, 33))
+            loss = tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+            )
+        gradients = tape.gradient(loss, trainable)
+        assert None not in gradients
+        for variable, gradient in zip(trainable, gradients, strict=True):
+            variable.assign_sub(0.05 * gradient)
+        return loss
+
+    losses = [float(step()) for _ in range(12)]
+    assert losses[-1] < 0.95 * losses[0]
 
 
 @pytest.mark.parametrize("output_stride", [8, 16])
@@ -137,11 +237,11 @@ def test_batches_are_endless_shuffled_and_fixed_by_the_seed():
 
 TINY = {
     "mobilenetv2": replace(
-        MOBILENETV2, backbone=MOBILENETV2.backbone.scaled(0.1), head_depth=8, n_classes=3
+        MOBILENETV2, backbone=scaled(MOBILENETV2.backbone, 0.1), head_depth=8, n_classes=3
     ),
     "xception65": replace(
         XCEPTION65,
-        backbone=XCEPTION65.backbone.scaled(0.02, middle_units=1),
+        backbone=scaled(XCEPTION65.backbone, 0.02, middle_units=1),
         head_depth=8,
         n_classes=3,
         decoder=Decoder(8, 8),

@@ -1,20 +1,27 @@
-"""Training of the demo's networks: first weights, augmented batches, loss and steps."""
+"""Training of the demo's networks: depths, first weights, augmented batches, loss and steps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
 
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError
-from metaseg_tf.networks.deeplab.backbones import Architecture
-from metaseg_tf.networks.deeplab.layers import TrainingLayers, resize_bilinear
+from metaseg_tf.networks.deeplab.backbones import Architecture, MobileNetV2, Xception
+from metaseg_tf.networks.deeplab.layers import (
+    Layers,
+    RecordingLayers,
+    batch_norm_names,
+    resize_bilinear,
+    scale_dimension,
+)
 from metaseg_tf.networks.deeplab.model import MEAN_PIXEL, compute_logits, normalise, variable_shapes
+from metaseg_tf.networks.graph import graph_multiply_adds
 
 __all__ = [
-    "Schedule", "Trainer", "augment", "balance_classes", "compute_loss", "initial_weights",
-    "make_batches", "make_variables",
+    "Schedule", "Trainer", "TrainingLayers", "augment", "balance_classes", "compute_loss",
+    "count_multiply_adds", "initial_weights", "make_batches", "make_variables", "scaled",
 ]  # fmt: skip
 
 #: Largest shift of brightness, in grey values.
@@ -27,6 +34,54 @@ OUTPUT_STRIDE = 16
 WEIGHT_DECAY = 0.02
 
 _STARTS = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0, "biases": 0.0}
+
+
+def round_depth(depth: float) -> int:
+    """The nearest multiple of 8, at least 8, and not more than a tenth below ``depth``."""
+    rounded = max(8, int(depth + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * depth else rounded + 8
+
+
+def scaled(
+    backbone: MobileNetV2 | Xception, multiplier: float, *, middle_units: int | None = None
+) -> MobileNetV2 | Xception:
+    """A backbone with all depths multiplied, rounded to multiples of 8, and fewer middle units.
+
+    A network of other depths is made from a published one, such as
+    ``replace(MOBILENETV2, backbone=scaled(MOBILENETV2.backbone, 0.25), head_depth=64)``.
+    """
+
+    def scale(depths):
+        return tuple(round_depth(depth * multiplier) for depth in depths)
+
+    if isinstance(backbone, MobileNetV2):
+        depths = scale(block.depth for block in backbone.blocks)
+        blocks = (replace(b, depth=d) for b, d in zip(backbone.blocks, depths, strict=True))
+        return MobileNetV2(round_depth(backbone.stem * multiplier), tuple(blocks))
+    return Xception(
+        scale(backbone.stem),
+        scale(backbone.entry),
+        backbone.middle_units if middle_units is None else middle_units,
+        tuple(map(scale, backbone.exit)),
+    )
+
+
+def count_multiply_adds(
+    architecture: Architecture,
+    crop: tuple[int, int],
+    output_stride: int,
+    scales: tuple[float, ...] = (1.0,),
+    flip: bool = False,
+) -> int:
+    """Multiply-adds of all convolutions for one image of ``crop`` = (height, width)."""
+    total = 0
+    for scale in scales:
+        size = (scale_dimension(side, scale) for side in crop)
+        with tf.Graph().as_default() as graph:
+            images = tf.compat.v1.placeholder(tf.float32, (1, *size, 3))
+            compute_logits(architecture, RecordingLayers(), images, output_stride)
+        total += graph_multiply_adds(graph)
+    return total * (2 if flip else 1)
 
 
 def initial_weights(architecture: Architecture, seed: int) -> dict[str, np.ndarray]:
@@ -49,6 +104,30 @@ def initial_weights(architecture: Architecture, seed: int) -> dict[str, np.ndarr
 def make_variables(weights: Mapping[str, np.ndarray]) -> dict[str, tf.Variable]:
     """A variable for each weight; the moving statistics are not trainable."""
     return {k: tf.Variable(value, trainable="/moving_" not in k) for k, value in weights.items()}
+
+
+class TrainingLayers(Layers):
+    """Layers that normalise with the batch's own statistics and update the moving ones.
+
+    ``variables`` holds every variable of the network under upstream's name; the moving statistics
+    are assigned to. ``momentum``, in [0, 1), is the share of the old ones in the new ones.
+    """
+
+    def __init__(self, variables: Mapping[str, tf.Variable], *, momentum: float = 0.99):
+        self._variables = variables
+        self._momentum = momentum
+
+    def _variable(self, name, shape):
+        return self._variables[name]
+
+    def _normalised(self, scope, kind, shape, convolve, epsilon):
+        gamma, beta, mean, variance = (self._variables[name] for name in batch_norm_names(scope))
+        y, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
+            convolve(self._variables[f"{scope}/{kind}"]), gamma, beta, epsilon=epsilon
+        )
+        mean.assign_sub((1 - self._momentum) * (mean - batch_mean))
+        variance.assign_sub((1 - self._momentum) * (variance - batch_variance))
+        return y
 
 
 def make_batches(
