@@ -127,7 +127,8 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
 
     If the outcomes are separable (or nearly so), there is no minimum: the coefficients grow
     forever. The fit then stops after 50 steps with coefficients that are large and finite. Returns
-    True with the last point if no log-odds moved by more than 1e-6 in the last step.
+    True with the last point if its Newton step would move no log-odds by more than 1e-6: a step
+    that the line search had to shorten to nothing is no minimum.
     """
     point = start
     for _ in range(_MAX_STEPS):
@@ -142,7 +143,8 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
         last = point
         point = _line_search(loss, 0.0, last, columns, step, intercept_step(step))
         if np.abs(point.margin - last.margin).max() <= 1e-6:
-            return point, True
+            whole = step @ loss.XT[columns] + intercept_step(step)
+            return point, bool(np.abs(whole).max() <= 1e-6)
     return point, False
 
 

@@ -192,9 +192,11 @@ def _describe_extrapolation(measured: Mapping[str, Measured], *targets: str) -> 
         for (target, model), columns in own.extrapolating.items():
             r2 = Quantity(target, model, "r2", "validation")
             if target in targets:
+                worth = own.values[r2].mean
+                said = f"{worth:.2%}" if worth > 0 else "below 0: of no use"
                 sentences.append(
                     f" {name}: least squares of {TARGETS[target]} on {_REGRESSIONS[model]} "
-                    f"extrapolates (validation R2 {own.values[r2].mean:.2%}, clipped to [0, 1] "
+                    f"extrapolates (validation R2 {said}, clipped to [0, 1] "
                     f"{own.values[r2._replace(clipped=True)].mean:.2%}): "
                     f"{', '.join(columns) or 'no single column'} beyond the range of the training "
                     "half."

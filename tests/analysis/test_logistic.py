@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from metaseg_tf.analysis import logistic
 from metaseg_tf.analysis.logistic import (
     LogisticLoss,
     minimise_l1_logistic,
@@ -151,6 +152,13 @@ def test_separable_outcomes_are_told(quasi):
     assert not converged
     assert np.isfinite(point.w).all()
     assert np.array_equal(point.w @ loss.XT + point.b > 1e-3, y & (x > 0))
+
+
+def test_a_step_shortened_to_nothing_is_no_minimum(monkeypatch):
+    monkeypatch.setattr(logistic, "_line_search", lambda loss, alpha, point, *step: point)
+    x = np.array([-2.0, -1.0, 1.0, 2.0])
+    loss = LogisticLoss(x[:, None], np.array([False, True, False, True]))
+    assert minimise_logistic(loss, np.array([0]), loss.null) == (loss.null, False)
 
 
 def test_one_outcome_only():

@@ -123,7 +123,7 @@ def test_what_extrapolates_is_named_with_the_clipped_score(extrapolating, runs, 
         key = Quantity(target, "all", "r2", "validation")
         r2, clipped = (f"{values[key._replace(clipped=c)].mean:.2%}" for c in (False, True))
         assert r2.startswith("-")
-        words = f"validation R2 {r2}, clipped to [0, 1] {clipped}): D_bd"
+        words = f"validation R2 below 0: of no use, clipped to [0, 1] {clipped}): D_bd"
         assert f"XC: least squares of {name} on all metrics extrapolates ({words}" in table.caption
         for text in (*table.formats().values(), str(table.to_records())):
             assert clipped.replace("%", r"\%") in text or clipped in text

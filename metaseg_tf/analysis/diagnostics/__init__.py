@@ -1,7 +1,9 @@
 """Regression diagnostics: what may and may not be read from the fits of a run."""
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -9,7 +11,8 @@ import pandas as pd
 
 from metaseg_tf.analysis.design import Design, build_design
 from metaseg_tf.analysis.diagnostics import assumptions
-from metaseg_tf.analysis.diagnostics.assumptions import HypothesisTest, tabulate_tests
+from metaseg_tf.analysis.diagnostics.assumptions import LEVEL, HypothesisTest
+from metaseg_tf.analysis.diagnostics.clusters import LEAST_DF
 from metaseg_tf.analysis.diagnostics.linear import (
     Aliases,
     LinearFit,
@@ -22,7 +25,7 @@ from metaseg_tf.analysis.diagnostics.logit import Calibration, LogitFit, calibra
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError, number_of
-from metaseg_tf.segments.columns import groups_in, name_feature
+from metaseg_tf.segments.columns import class_columns, groups_in, name_feature
 
 __all__ = ["Diagnostics", "diagnose"]
 
@@ -39,8 +42,8 @@ _TESTS = (
 )
 #: Tests -> what follows if the hypothesis of one of them is rejected.
 _CONSEQUENCES = {
-    ("Breusch-Pagan", "White"): "Plain standard errors and p-values are not valid: read the "
-    "clustered ones.",
+    ("Breusch-Pagan", "White"): "Plain standard errors and p-values are not valid: read those by "
+    "images.",
     ("Jarque-Bera", "Omnibus"): "Intervals that take residuals for normal are off; coefficients "
     "are not affected.",
     ("RESET",): "A straight line misses some curvature, as for any target that is bound to [0, 1]: "
@@ -58,26 +61,34 @@ class Diagnostics:
     aliases: Aliases  #: Columns dropped before anything is interpreted.
     linear: LinearFit  #: Least squares of the target on the kept columns.
     points: pd.DataFrame  #: Of each segment, see `LinearFit.points`.
-    coefficients: pd.DataFrame  #: With four kinds of errors, see `LinearFit.coefficients`.
+    coefficients: pd.DataFrame  #: With three kinds of errors, see `LinearFit.coefficients`.
     vif: pd.DataFrame
-    tests: tuple[HypothesisTest, ...]  #: Of the linear model's assumptions.
+    #: Of the linear model's assumptions ("linear"), of metric groups by likelihood ratio ("ratio")
+    #: and by images ("groups"), and of "calibration"; each with Holm's correction within it.
+    tests: Mapping[str, tuple[HypothesisTest, ...]]
     influential: pd.DataFrame  #: The 20 largest Cook's distances, with image and box.
     logit: LogitFit | None
     calibration: Calibration | None
     missing: tuple[str, ...]  #: Why a test, the logit or the calibration could not be made, if so.
+    classes: ClassTable | None
 
     def all_tests(self) -> tuple[HypothesisTest, ...]:
-        """The tests of the linear model, of the metric groups and of the calibration."""
-        groups = self.logit.group_tests if self.logit else ()
-        return (*self.tests, *groups, *([self.calibration.test] if self.calibration else ()))
+        """The tests of all sections, in reading order."""
+        return tuple(itertools.chain(*self.tests.values()))
 
     def frames(self) -> dict[str, pd.DataFrame]:
-        """Tables to be stored as CSV, by name."""
+        """Tables to be stored as CSV, by name; class columns come with ``class_name``, if known."""
         frames = {
             "coefficients": self.coefficients.reset_index(),
             "aliases": self.aliases.frame(),
             "vif": self.vif,
-            "tests": tabulate_tests(self.all_tests()),
+        }
+        if self.classes is not None:
+            names = dict(zip(class_columns(len(self.classes)), self.classes.names, strict=True))
+            for frame in frames.values():
+                frame.insert(1, "class_name", frame["column"].map(names).fillna(""))
+        frames |= {
+            "tests": assumptions.tabulate_tests(self.all_tests()),
             "influential": self.influential,
         }
         return frames | ({"reliability": self.calibration.table} if self.calibration else {})
@@ -90,12 +101,17 @@ class Diagnostics:
     def sections(self) -> Iterator[tuple[str, str]]:
         """Title and text of each section of the page, in reading order."""
         results, n_images = self.linear.results, len(set(self.design.image))
+        worth = "."
+        if self.linear.clustered:
+            r2 = 1 - np.mean(self.linear.clustered.left_out**2) / np.var(self.linear.target)
+            worth = f"R2 {r2:.2%}." if r2 > 0 else "it is of no use (R2 below 0)."
+            worth = f"; on images left out of the fit, one at a time, {worth}"
         yield (
             "Data and fit",
             f"{len(self.design)} segments with interior from {number_of(n_images, 'image')}, "
             f"{np.mean(~self.design.y):.1%} of them false positives.\n"
             f"{results.model.endog_names} on {len(self.linear.columns)} columns: "
-            f"R2 {results.rsquared:.2%}, sigma {np.sqrt(results.mse_resid):.3f}.",
+            f"R2 {results.rsquared:.2%}, sigma {np.sqrt(results.mse_resid):.3f}{worth}",
         )
         say, most = self.design.say, self.vif.head(5).itertuples()
         worst = ", ".join(f"{say(row.column)} {row.vif:.0f}" for row in most)
@@ -105,9 +121,11 @@ class Diagnostics:
             f"variance inflation factor above 10 (largest: {worst}): their single coefficients are "
             "poorly determined, sums of them and predictions are not.",
         )
-        if self.tests:
-            yield "Assumptions of the linear model", "\n".join(map(str, self.tests))
-        yield "Standard errors", self._standard_errors(n_images)
+        level = f"Verdicts hold at {LEVEL:.0%} for all of them together (Holm)"
+        if tests := self.tests["linear"]:
+            about = f"{level}; all but RESET take segments for independent."
+            yield "Assumptions of the linear model", "\n".join([*map(str, tests), about])
+        yield "Coefficients", self._coefficients()
         first, cook = self.influential.iloc[0], self.points["cook"]
         place = ", ".join(f"{name} {first[name]}" for name in ("image", "segment") if name in first)
         yield (
@@ -117,13 +135,18 @@ class Diagnostics:
             "the fit.",
         )
         if self.logit:
-            tests = "\n".join(map(str, self.logit.group_tests))
             explained = f"McFadden's R2 {self.logit.results.prsquared:.2%}."
-            yield "Metric groups in the logistic model", f"{explained}\n{tests}"
+            tests = map(str, (*self.tests["groups"], *self.tests["ratio"]))
+            about = f"{level}, those by images and those by likelihood ratio (LR) apart."
+            yield "Metric groups in the logistic model", "\n".join([explained, *tests, about])
         if self.calibration:
-            yield "Calibration", f"{self.calibration}.\n{self.calibration.test}"
+            tests = map(str, self.tests["calibration"])
+            yield "Calibration", "\n".join([f"{self.calibration}.", *tests])
         rejected = {test.name for test in self.all_tests() if test.rejected}
         follows = [text for tests, text in _CONSEQUENCES.items() if rejected & {*tests}]
+        pairs = zip(self.tests["ratio"], self.tests["groups"], strict=False)
+        if lost := [image.name for ratio, image in pairs if ratio.rejected and not image.rejected]:
+            follows += [f"Not shown, although the likelihood ratio says so: {', '.join(lost)}."]
         if self.aliases.equations:
             follows += ["Coefficients hold for the kept columns; another choice gives other ones."]
         if follows:
@@ -131,22 +154,32 @@ class Diagnostics:
         if self.missing:
             yield "Not made", "\n".join(self.missing)
 
-    def _standard_errors(self, n_images: int) -> str:
-        frame = self.coefficients
-        if frame["se_cluster"].isna().all():
-            return "All segments are of one image: errors clustered by image cannot be computed."
-        ratio = frame["se_cluster"] / frame["se_plain"]
-        lost = frame.index[(frame["p_plain"] < 0.01) & (frame["p_cluster"] >= 0.01)]
-        names = [self.design.say(name) for name in lost[:_LISTED]]
-        if others := len(lost) - len(names):
-            names.append(f"and {others} others")
-        few = f" With {n_images} images only they are rough." if n_images < 50 else ""
-        return (
-            f"Clustered by image, standard errors are {ratio.median():.2f} times the plain ones in "
-            f"the median and {ratio.max():.2f} times at most "
-            f"({self.design.say(ratio.idxmax())}).{few}\n"
-            f"Significant at 1% by plain errors only: {', '.join(names) or 'none'}."
+    def _coefficients(self) -> str:
+        """Those that hold by images, with intervals, and those that cannot be judged."""
+        frame, say = self.coefficients.iloc[1:], self.design.say
+        ratio = (frame["se_cluster"] / frame["se_plain"]).dropna()
+        if ratio.empty:
+            n_images = number_of(len(set(self.design.image)), "image")
+            return f"Errors by images cannot be computed from {n_images}; extract more images."
+        clear = frame[frame["p_holm"] < LEVEL].sort_values("p_holm")
+        lost = frame.index[(frame["p_plain"] < LEVEL) & (frame["p_cluster"] >= LEVEL)]
+        few = frame.index[frame["p_cluster"].isna()]
+        moves = _list(
+            f"{say(row.Index)} {row.coef:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
+            for row in clear.itertuples()
         )
+        target = self.linear.results.model.endog_names
+        lines = [
+            f"Errors by images (CR2) are {ratio.median():.2f} times the plain ones in the median, "
+            f"{ratio.max():.2f} times at most ({say(ratio.idxmax())}).",
+            f"One standard deviation of a column, the others held, moves {target} by (95% "
+            f"interval; those that differ from 0 at {LEVEL:.0%} for all together, {len(clear)} of "
+            f"{len(frame)}): {moves}.",
+            f"Below {LEVEL:.0%} each by plain errors only: {_list(map(say, lost))}.",
+            "Left open, since too few images tell (fewer than "
+            f"{LEAST_DF} degrees of freedom): {_list(map(say, few))}.",
+        ]
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         return "\n\n".join(f"{name}\n{'-' * len(name)}\n{text}" for name, text in self.sections())
@@ -185,20 +218,42 @@ def diagnose(
     linear = fit_linear(design, aliases.kept, target)
     points = linear.points()
     missing: list[str] = []
-    tests = [_attempt(missing, lambda test=test: test(linear)) for test in _TESTS]
+    logit = _attempt(missing, lambda: fit_logit(design, aliases.kept))
+    calibration = _attempt(missing, lambda: calibrate(design, aliases.kept, engine=engine))
+    groups = logit.without if logit else ()
+    makers = {
+        "linear": [partial(test, linear) for test in _TESTS],
+        "groups": [partial(logit.image_test, group) for group in groups],
+        "ratio": [partial(logit.ratio_test, group) for group in groups],
+        "calibration": [calibration.test] if calibration else [],
+    }
+    tests = {
+        kind: assumptions.correct_tests(
+            [test for make in kinds if (test := _attempt(missing, make))]
+        )
+        for kind, kinds in makers.items()
+    }
     return Diagnostics(
         design,
         aliases,
         linear,
         points,
-        linear.coefficients(design.image),
+        linear.coefficients(),
         variance_inflation(linear.X, linear.columns),
-        tuple(test for test in tests if test),
+        tests,
         most_influential(points, design, table),
-        _attempt(missing, lambda: fit_logit(design, aliases.kept)),
-        _attempt(missing, lambda: calibrate(design, aliases.kept, engine=engine)),
-        tuple(missing),
+        logit,
+        calibration,
+        tuple(dict.fromkeys(missing)),
+        classes,
     )
+
+
+def _list(words: Iterable[str]) -> str:
+    """Words in a sentence: as many as it names, and how many others there are."""
+    words = list(words)
+    others = [f"and {len(words) - _LISTED} others"] if len(words) > _LISTED else []
+    return ", ".join([*words[:_LISTED], *others]) or "none"
 
 
 def _attempt(missing: list[str], make: Callable[[], Part]) -> Part | None:

@@ -1,24 +1,26 @@
 """Tests that say in words what they found: do the assumptions of least squares hold?"""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.diagnostic import het_breuschpagan, linear_reset
+from statsmodels.stats.diagnostic import het_breuschpagan
 from statsmodels.stats.stattools import jarque_bera, omni_normtest
 
+from metaseg_tf.analysis.diagnostics.clusters import holm, joint_test
 from metaseg_tf.analysis.diagnostics.linear import LinearFit
 from metaseg_tf.errors import InputError
 
 __all__ = [
-    "HypothesisTest", "breusch_pagan", "jarque_bera_test", "omnibus", "reset", "tabulate_tests",
-    "white",
+    "LEVEL", "HypothesisTest", "breusch_pagan", "correct_tests", "jarque_bera_test", "omnibus",
+    "reset", "tabulate_tests", "white",
 ]  # fmt: skip
 
-#: Level of all verdicts. With tens of thousands of segments small effects are significant, which
-#: is why every test also states the size of the effect.
-LEVEL = 0.01
+#: Level of all verdicts, for the tests of a section together. With tens of thousands of segments
+#: small effects are significant, which is why every test also states the size of the effect.
+LEVEL = 0.05
 #: Rows whose products are formed at a time in White's test.
 _BLOCK = 4096
 #: Products that White's test takes.
@@ -35,19 +37,27 @@ class HypothesisTest:
     distribution: str  #: Of the statistic under the hypothesis, such as ``chi2(29)``.
     pvalue: float
     effect: str  #: How large the departure is, in words and numbers.
+    p_holm: float = np.nan  #: The p-value after `correct_tests`.
 
     @property
     def rejected(self) -> bool:
-        """True if the hypothesis is rejected at ``LEVEL``."""
-        return self.pvalue < LEVEL
+        """True if the hypothesis is rejected at ``LEVEL``, after a correction if there was one."""
+        return (self.pvalue if np.isnan(self.p_holm) else self.p_holm) < LEVEL
 
     def __str__(self) -> str:
         verdict = "rejected" if self.rejected else "not rejected"
         p = f"p = {self.pvalue:.2g}" if self.pvalue >= 1e-16 else "p < 1e-16"
+        p += f", Holm {self.p_holm:.2g}" if self.p_holm > self.pvalue >= 1e-16 else ""
         return (
             f"{self.name}: '{self.null}' is {verdict} ({self.distribution} = "
             f"{self.statistic:.4g}, {p}); {self.effect}."
         )
+
+
+def correct_tests(tests: Sequence[HypothesisTest]) -> tuple[HypothesisTest, ...]:
+    """Tests of one section, with Holm's correction for their number."""
+    pairs = zip(tests, holm([test.pvalue for test in tests]), strict=True)
+    return tuple(replace(test, p_holm=float(pvalue)) for test, pvalue in pairs)
 
 
 def tabulate_tests(tests: tuple[HypothesisTest, ...]) -> pd.DataFrame:
@@ -127,17 +137,17 @@ def omnibus(fit: LinearFit) -> HypothesisTest:
 
 
 def reset(fit: LinearFit) -> HypothesisTest:
-    """Do squares and cubes of the fitted value improve the fit? (Ramsey's RESET)"""
-    test = linear_reset(fit.results, power=3, test_type="fitted", use_f=True)
-    F, k, left = float(np.squeeze(test.fvalue)), int(test.df_num), int(test.df_denom)
-    # The share of the residual variance that the k powers take away, from the F statistic.
-    gain = F * k / (F * k + left)
+    """Do squares and cubes of the fitted value improve the fit? (Ramsey's RESET, by images)"""
+    powers = np.column_stack([fit.results.model.exog, fit.fitted**2, fit.fitted**3])
+    tested = np.arange(powers.shape[1]) > len(fit.columns)
+    variance = np.full(len(powers), fit.results.mse_resid)
+    about = joint_test(powers, tested, fit.residuals, variance, fit.image)
+    # The statistic is what the powers take away from the sum of squares, in units of the variance.
+    gain = about[0] / fit.results.df_resid
     return HypothesisTest(
         "RESET",
         "the target is a linear function of the metrics",
-        F,
-        f"F({k}, {left})",
-        float(test.pvalue),
+        *about,
         f"square and cube of the fitted value explain {gain:.1%} of the residual variance",
     )
 

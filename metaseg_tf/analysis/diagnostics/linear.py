@@ -14,6 +14,7 @@ from scipy.linalg import qr, solve_triangular
 from statsmodels.regression.linear_model import OLS, RegressionResults
 
 from metaseg_tf.analysis.design import Design
+from metaseg_tf.analysis.diagnostics.clusters import LEAST_DF, ClusteredErrors, cluster_errors, holm
 from metaseg_tf.errors import InputError
 from metaseg_tf.segments.columns import BOX
 
@@ -87,6 +88,8 @@ class LinearFit:
     target: np.ndarray
     results: RegressionResults  #: The fit as statsmodels holds it, the intercept ``const`` first.
     inverse: np.ndarray  #: Of X'X, float64 [k, k].
+    image: np.ndarray  #: Number of each segment's image, int64 [n], from 0.
+    clustered: ClusteredErrors | None  #: Errors by images; None with a single image.
 
     @property
     def residuals(self) -> np.ndarray:
@@ -132,21 +135,27 @@ class LinearFit:
         x = self.X @ self.inverse[:, j] / self.inverse[j, j]
         return pd.DataFrame({"x": x, "y": self.residuals + self.results.params[j + 1] * x})
 
-    def coefficients(self, image: np.ndarray) -> pd.DataFrame:
-        """Coefficients with standard errors under four assumptions, indexed by column.
+    def coefficients(self) -> pd.DataFrame:
+        """Coefficients with standard errors under three assumptions, indexed by column.
 
-        ``image`` [n] names the image of each segment. Besides ``coef`` there are ``se_*`` and
-        ``p_*`` for ``plain``, ``hc1`` and ``hc3`` (any variances) and ``cluster`` (any dependence
-        within an image; NaN with fewer than two images).
+        Besides ``coef`` there are ``se_*`` and ``p_*``: ``plain``, ``hc3`` (any variances) and
+        ``cluster`` (any dependence within an image, see `cluster_errors`). The latter come with
+        ``df_cluster``, the 95 % interval ``low`` to ``high``, and ``p_holm``, Holm's correction for
+        all coefficients but the constant. These are NaN where fewer than `LEAST_DF` degrees of
+        freedom, or a single image, leave the coefficient open.
         """
         frame = pd.DataFrame({"coef": self.results.params}, index=["const", *self.columns])
-        robust = self.results.get_robustcov_results
-        found = {"plain": self.results, "hc1": robust("HC1"), "hc3": robust("HC3")}
-        groups = np.unique(np.asarray(image, dtype=str), return_inverse=True)[1]
-        found["cluster"] = robust("cluster", groups=groups) if groups.max() > 0 else None
+        found = {"plain": self.results, "hc3": self.results.get_robustcov_results("HC3")}
         for name, results in found.items():
-            frame[f"se_{name}"] = np.nan if results is None else results.bse
-            frame[f"p_{name}"] = np.nan if results is None else results.pvalues
+            frame[f"se_{name}"], frame[f"p_{name}"] = results.bse, results.pvalues
+        errors = self.clustered[:2] if self.clustered else (np.nan, np.nan)
+        frame["se_cluster"], frame["df_cluster"] = errors
+        df = frame["df_cluster"].where(frame["df_cluster"] >= LEAST_DF)
+        half = stats.t.ppf(0.975, df) * frame["se_cluster"]
+        frame["low"], frame["high"] = frame["coef"] - half, frame["coef"] + half
+        frame["p_cluster"] = 2 * stats.t.sf(np.abs(frame["coef"]) / frame["se_cluster"], df)
+        tested = frame["p_cluster"].iloc[1:].dropna()
+        frame["p_holm"] = pd.Series(holm(tested), tested.index, dtype=float)
         return frame.rename_axis("column")
 
 
@@ -164,7 +173,9 @@ def fit_linear(design: Design, columns: tuple[str, ...], target: str = "iou_adj"
     X = design.X[:, [design.columns.index(name) for name in columns]]
     model = OLS(true, np.column_stack([np.ones(len(X)), X]))
     model.data.xnames, model.data.ynames = ["const", *map(design.say, columns)], target
-    return LinearFit(columns, X, true, model.fit(), np.linalg.inv(X.T @ X))
+    results, image = model.fit(), pd.factorize(design.image)[0]
+    errors = cluster_errors(model.exog, results.resid, image) if image.any() else None
+    return LinearFit(columns, X, true, results, np.linalg.inv(X.T @ X), image, errors)
 
 
 def most_influential(

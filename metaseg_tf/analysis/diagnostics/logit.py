@@ -3,7 +3,9 @@
 Calibrated: of the segments with a predicted probability of 70 %, 70 % have IoU_adj > 0.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -13,14 +15,15 @@ from statsmodels.stats.proportion import proportion_confint
 
 from metaseg_tf.analysis.design import Design
 from metaseg_tf.analysis.diagnostics.assumptions import HypothesisTest
+from metaseg_tf.analysis.diagnostics.clusters import joint_test, sign_test
 from metaseg_tf.analysis.estimators import Logistic
-from metaseg_tf.analysis.logistic import LogisticLoss, minimise_logistic
-from metaseg_tf.analysis.protocol import reference_splits
+from metaseg_tf.analysis.logistic import LogisticLoss, Point, minimise_logistic
+from metaseg_tf.analysis.protocol import image_splits
 from metaseg_tf.analysis.scores import auroc
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, number_of
 from metaseg_tf.segments.columns import GROUPS, group_of
 
-__all__ = ["Calibration", "LogitFit", "calibrate", "fit_logit", "reliability"]
+__all__ = ["Calibration", "LogitFit", "calibrate", "design_effect", "fit_logit", "reliability"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,119 +32,169 @@ class LogitFit:
 
     columns: tuple[str, ...]
     results: BinaryResultsWrapper  #: The fit as statsmodels holds it, the intercept first.
-    #: Likelihood-ratio tests: what is lost without the entropy columns, and so on.
-    group_tests: tuple[HypothesisTest, ...]
+    image: np.ndarray  #: Number of each segment's image, int64 [n], from 0.
+    without: Mapping[str, Point]  #: The fit without one group of columns, by group.
+
+    def ratio_test(self, group: str) -> HypothesisTest:
+        """Likelihood-ratio test of a group, as if all segments were independent."""
+        inside, null = self._inside(group)
+        statistic = 2 * (self.results.llf + self.results.nobs * self.without[group].loss)
+        pvalue = stats.chi2.sf(statistic, inside.sum())
+        about = float(statistic), f"chi2({inside.sum()})", float(pvalue)
+        return HypothesisTest(f"LR {group}", null, *about, "segments taken for independent")
+
+    def image_test(self, group: str) -> HypothesisTest:
+        """The same hypothesis by images; InputError if these are too few."""
+        (inside, null), point = self._inside(group), self.without[group]
+        y, variance = self.results.model.endog, point.miss * (1 - point.miss)
+        residuals = np.where(y > 0, point.miss, -point.miss)
+        tested = np.array([False, *inside])
+        about = joint_test(self.results.model.exog, tested, residuals, variance, self.image)
+        odds = np.where(y > 0, point.margin, -point.margin)
+        whole, less = (auroc(values, y > 0) for values in (self.results.fittedvalues, odds))
+        effect = f"without them the AUROC on these segments goes from {whole:.2%} to {less:.2%}"
+        return HypothesisTest(f"{group} by images", null, *about, effect)
+
+    def _inside(self, group):
+        inside = np.array([group_of(name) == group for name in self.columns])
+        count = number_of(int(inside.sum()), f"{GROUPS[group].word} column")
+        return inside, f"nothing is added to the other columns by {count}"
 
 
 def fit_logit(design: Design, columns: tuple[str, ...]) -> LogitFit:
-    """Fit IoU_adj > 0 on the given columns and test each metric group.
+    """Fit IoU_adj > 0 on the given columns, and on those without each metric group.
 
     Raises InputError if one outcome is missing or the columns separate them: there is no fit then.
     """
     X = design.X[:, [design.columns.index(name) for name in columns]]
-    loss = LogisticLoss(X, design.y)
-    full, converged = minimise_logistic(loss, np.arange(len(columns)), loss.null)
-    separated = InputError(
-        f"logit: expected outcomes that the metrics do not separate, got {len(design)} "
-        f"segments that {len(columns)} columns separate; extract more images"
-    )
-    if not converged:
-        raise separated
+    group = np.array([group_of(name) for name in columns])
+    loss, image = LogisticLoss(X, design.y), pd.factorize(design.image)[0]
+    left = {"": np.arange(len(columns))}
+    left |= {name: np.flatnonzero(group != name) for name in GROUPS if name in group}
+    points = {}
+    for name, used in left.items():
+        points[name], converged = minimise_logistic(loss, used, loss.null)
+        if not converged:
+            raise InputError(
+                f"logit: expected outcomes that the metrics do not separate, got {len(design)} "
+                f"segments that {len(used)} columns separate; extract more images"
+            )
+    full = points.pop("")
     model = Logit(design.y.astype(float), np.column_stack([np.ones(len(X)), X]))
     model.data.xnames, model.data.ynames = ["const", *map(design.say, columns)], "iou_adj > 0"
-    try:
-        results = model.fit(start_params=np.array([full.b, *full.w]), method="newton", disp=0)
-    except np.linalg.LinAlgError as error:  # all but separated: the coefficients are too large
-        raise separated from error
-    present = {group_of(name) for name in columns}
-    tests = tuple(_test_group(g, columns, loss, full, design.y) for g in GROUPS if g in present)
-    return LogitFit(columns, results, tests)
-
-
-def _test_group(group, columns, loss, full, y):
-    """Likelihood-ratio test of the fit without one group of columns against the full fit."""
-    inside = np.array([group_of(name) == group for name in columns])
-    start = loss.at(np.where(inside, 0.0, full.w), full.b)
-    point, _ = minimise_logistic(loss, np.flatnonzero(~inside), start)
-    statistic, df = 2 * len(y) * (point.loss - full.loss), int(inside.sum())
-    without, whole = (auroc(fit.w @ loss.XT + fit.b, y) for fit in (point, full))
-    return HypothesisTest(
-        f"LR {group}",
-        f"the {df} {GROUPS[group].word} columns add nothing to the others",
-        float(statistic),
-        f"chi2({df})",
-        float(stats.chi2.sf(statistic, df)),
-        f"without them the AUROC goes from {whole:.2%} to {without:.2%}",
-    )
+    start = np.array([full.b, *full.w])
+    by_image = {"cov_type": "cluster", "cov_kwds": {"groups": image}} if image.any() else {}
+    results = model.fit(start_params=start, method="newton", disp=0, **by_image)
+    return LogitFit(columns, results, image, points)
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Calibration of the unpenalised logistic fit on segments that it was not fitted to."""
+    """Probabilities [n] against outcomes of images that they were not fitted to."""
 
-    table: pd.DataFrame  #: See `reliability`.
-    brier: float  #: Mean squared error of the probabilities.
-    brier_prior: float  #: That of the mean outcome for everyone.
-    error: float  #: Expected calibration error: mean distance of observed from predicted share.
-    test: HypothesisTest  #: Hosmer and Lemeshow's.
+    probability: np.ndarray  #: Of y, float64 [n] in [0, 1].
+    y: np.ndarray  #: IoU_adj > 0, bool [n].
+    image: np.ndarray  #: Number of each segment's image, int64 [n], from 0.
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """See `reliability`."""
+        return reliability(self.probability, self.y, self.image)
+
+    @property
+    def brier(self) -> float:
+        """Mean squared error of the probabilities; that of the mean outcome is y's variance."""
+        return float(np.mean((self.probability - self.y) ** 2))
+
+    def errors(self) -> tuple[float, float]:
+        """Expected calibration error, and about the one that true probabilities would show."""
+        p, part, table = self.probability, _parts(self.probability), self.table
+        error = np.average((table["observed"] - table["predicted"]).abs(), weights=table["n"])
+        variance = np.bincount(part, p * (1 - p)) * design_effect(self.y - p, part, self.image)
+        return float(error), float(np.sqrt(2 / np.pi * variance).sum() / len(p))
 
     def __str__(self) -> str:
+        prior, (error, chance) = float(self.y.var()), self.errors()
         return (
-            f"Brier score {self.brier:.4f} (always the mean outcome: {self.brier_prior:.4f}), "
-            f"expected calibration error {self.error:.2%}"
+            f"On images not fitted to: Brier score {self.brier:.4f} (always the mean outcome: "
+            f"{prior:.4f}){': of no use on other images' * (self.brier >= prior)}, expected "
+            f"calibration error {error:.2%} (by chance alone some {chance:.2%})"
+        )
+
+    def test(self) -> HypothesisTest:
+        """Hosmer and Lemeshow's test by images; InputError if these are too few.
+
+        The misses of a group are held against p (1 - p), or their own squares where these are
+        larger: a fit that has run away is certain and wrong.
+        """
+        p, part = self.probability, _parts(self.probability)
+        spread = np.maximum(np.bincount(part, p * (1 - p)), np.bincount(part, (self.y - p) ** 2))
+        root = np.sqrt(np.maximum(spread, np.finfo(float).tiny))
+        scores = _sum_parts(self.y - p, part, self.image) / root
+        statistic = float((scores.sum(axis=0) ** 2).sum())
+        return HypothesisTest(
+            "Hosmer-Lemeshow",
+            "the predicted probabilities are the true ones",
+            statistic,
+            f"signs of {number_of(int(self.image.max()) + 1, 'image')}",
+            sign_test(scores, statistic),
+            f"in the worst of {len(spread)} groups observed and predicted share differ by "
+            f"{(self.table['observed'] - self.table['predicted']).abs().max():.1%}",
         )
 
 
 def calibrate(design: Design, columns: tuple[str, ...], *, engine: str = "lars") -> Calibration:
-    """Fit on the training half of split 0, and compare shares on its validation half.
+    """Unpenalised logistic fits on each half of the images, which judge the other half.
 
-    ``engine`` as in `metaseg_tf.analysis.lasso.fit_path`.
+    ``engine`` as in `metaseg_tf.analysis.lasso.fit_path`. Raises InputError if there is one image,
+    or a half with one outcome.
     """
     X = design.X[:, [design.columns.index(name) for name in columns]]
-    held_out = reference_splits(len(design), 1)[0]
-    fit = Logistic(engine=engine).fit(X[~held_out], design.y[~held_out])
-    probability = fit.predict_proba(X[held_out])[:, 1]
-    y = design.y[held_out]
-    table = reliability(probability, y)
-    distance = (table["observed"] - table["predicted"]).abs()
-    return Calibration(
-        table,
-        float(np.mean((probability - y) ** 2)),
-        float(y.var()),
-        float(np.average(distance, weights=table["n"])),
-        _hosmer_lemeshow(table),
-    )
+    image, y = pd.factorize(design.image)[0], design.y
+    if not image.any():
+        raise InputError("calibration: expected at least 2 images, got 1; extract more images")
+    half, probability = image_splits(design.image, 1)[0], np.empty(len(y))
+    for held_out in (half, ~half):
+        fit = Logistic(engine=engine).fit(X[~held_out], y[~held_out])
+        probability[held_out] = fit.predict_proba(X[held_out])[:, 1]
+    return Calibration(probability, y, image)
 
 
-def reliability(probability: np.ndarray, y: np.ndarray, bins: int = 10) -> pd.DataFrame:
+def reliability(
+    probability: np.ndarray, y: np.ndarray, image: np.ndarray, bins: int = 10
+) -> pd.DataFrame:
     """Predicted and observed shares in groups of equally many segments, one row per group.
 
-    ``probability`` [n] is that of ``y`` (bool [n]). Fewer groups than ``bins`` are returned if
-    there are fewer segments. The columns are ``n``, ``predicted`` (mean probability), ``observed``
-    (share of true), ``low`` and ``high`` (95 % Wilson interval of the observed share).
+    ``probability`` [n] is that of ``y`` (bool [n]), ``image`` (int [n], from 0) the image of each.
+    Fewer groups than ``bins`` are returned if there are fewer segments. The columns are ``n``,
+    ``predicted`` (mean probability), ``observed`` (share of true), ``low`` and ``high``: the 95 %
+    Wilson interval of the observed share for n over the `design_effect` of images, with the
+    quantile of t for their number (Korn and Graubard 1998).
     """
-    order = np.argsort(probability, kind="stable")
-    groups = [part for part in np.array_split(order, bins) if len(part)]
-    n = np.array([len(part) for part in groups])
-    hits = np.array([np.count_nonzero(y[part]) for part in groups])
-    predicted = np.array([probability[part].mean() for part in groups])
-    low, high = proportion_confint(hits, n, method="wilson")
-    shares = {"predicted": predicted, "observed": hits / n, "low": low, "high": high}
-    return pd.DataFrame({"n": n} | shares)
+    part = _parts(probability, bins)
+    n, hits = np.bincount(part), np.bincount(part, y)
+    effect = design_effect(y - (hits / n)[part], part, image)
+    level = 2 * stats.norm.sf(stats.t.ppf(0.975, max(image.max(), 1)))
+    low, high = proportion_confint(hits / effect, n / effect, level, method="wilson")
+    shares = {"predicted": np.bincount(part, probability) / n, "observed": hits / n}
+    return pd.DataFrame({"n": n} | shares | {"low": low, "high": high})
 
 
-def _hosmer_lemeshow(table):
-    variance = table["predicted"] * (1 - table["predicted"]) / table["n"]
-    misses = (table["observed"] - table["predicted"]) ** 2
-    # Groups of certain predictions have no variance; they count only if they are wrong.
-    statistic = float((misses / variance.clip(lower=1e-12)).sum())
-    df = len(table)  # Held-out segments cost no degree of freedom for the fitted coefficients.
-    worst = float(np.sqrt(misses.max()))
-    return HypothesisTest(
-        "Hosmer-Lemeshow",
-        "the predicted probabilities are the true ones",
-        statistic,
-        f"chi2({df})",
-        float(stats.chi2.sf(statistic, df)),
-        f"in the worst of {df} groups observed and predicted share differ by {worst:.1%}",
-    )
+def design_effect(residuals: np.ndarray, part: np.ndarray, image: np.ndarray) -> float:
+    """How much images raise the variance of sums of residuals in parts of the rows; at least 1."""
+    sums, n_images = _sum_parts(residuals, part, image), image.max() + 1
+    total = max(float((residuals**2).sum()), np.finfo(float).tiny)
+    return max(1.0, float((sums**2).sum()) / total * n_images / max(n_images - 1, 1))
+
+
+def _parts(probability, bins=10):
+    """Number of the group of each row, by rising probability."""
+    ranks = np.argsort(np.argsort(probability, kind="stable"), kind="stable")
+    sizes = [len(part) for part in np.array_split(ranks, min(bins, len(ranks)))]
+    return np.repeat(np.arange(len(sizes)), sizes)[ranks]
+
+
+def _sum_parts(values, part, image):
+    """Sums by image and part, float64 [images, parts]."""
+    shape = image.max() + 1, part.max() + 1
+    return np.bincount(image * shape[1] + part, values, shape[0] * shape[1]).reshape(shape)

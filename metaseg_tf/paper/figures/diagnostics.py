@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from metaseg_tf.paper.figures import drawing
 from metaseg_tf.runs.run import Run, csv_text
@@ -33,6 +34,7 @@ def store_diagnostics(
     paths = [run.write_text(f"diagnostics/{name}", text) for name, text in files.items()]
     with drawing.styled():
         for name, drawn in draw_diagnostics(found):
+            drawn.figure.suptitle(drawing.title_of(run), size=10, weight="bold")
             paths += drawing.store_drawing(drawn, run, f"diagnostics/{name}", formats)
     return paths
 
@@ -91,6 +93,8 @@ def plot_leverage(points: pd.DataFrame, ax: Axes, *, n_coefficients: int) -> lis
             label = f"Cook's distance {level}" if sign > 0 else None
             lines += ax.plot(leverage, sign * residual, label=label, **style)
     ax.set(ylim=limits, xscale="log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     return [dots, *lines]
 
@@ -112,7 +116,7 @@ def plot_calibration(reliability: pd.DataFrame, ax: Axes) -> list:
     errors = [share - reliability["low"], reliability["high"] - share]
     line = ax.plot([0, 1], [0, 1], label="calibrated", **_REFERENCE)
     look = {"fmt": "o", "color": drawing.BLUE, "capsize": 2, "markersize": 4}
-    label = "held-out segments, 95 %"
+    label = "images held out; 95 % by images"
     bars = ax.errorbar(reliability["predicted"], share, np.maximum(errors, 0), label=label, **look)
     event = f"{drawing.IOU_LABEL} > 0"
     ax.set(xlabel=f"predicted probability of {event}", ylabel=f"observed share of {event}")
@@ -143,9 +147,13 @@ def _draw_partial_regression(found):
     axes = figure.subplots(n_rows, 3, squeeze=False)
     for ax, (name, frame) in zip(axes.flat, frames.items(), strict=False):
         plot_partial_regression(frame, symbols[name], ax)
+        low, high = found.coefficients.loc[name, ["low", "high"]]
+        if np.isfinite(low):
+            ax.set_title(f"{ax.get_title()} ({low:.2g} to {high:.2g})", size=8.5)
     for ax in axes.flat[len(frames) :]:
         ax.remove()
-    figure.supylabel("target given the others", size=9)
+    target = {"iou_adj": drawing.IOU_LABEL, "iou": "$IoU$"}[found.linear.results.model.endog_names]
+    figure.supylabel(f"{target} given the others; slope with 95 % interval by images", size=9)
     joined = pd.concat(frames, names=["column", None]).reset_index(level=0) if frames else {}
     return drawing.Drawing(figure, {"": pd.DataFrame(joined)})
 

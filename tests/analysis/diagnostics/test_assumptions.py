@@ -1,5 +1,7 @@
 """The tests of the linear model: against statsmodels, and on data made to pass and to fail."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from statsmodels.regression.linear_model import OLS
@@ -29,8 +31,13 @@ def make_fit(flaw=None, n=800, seed=0):
     target = X @ [1.0, -0.5, 0.2] + noise
     if flaw == "form":
         target += 0.3 * X[:, 0] ** 2
-    results = OLS(target, np.column_stack([np.ones(n), X])).fit()
-    return LinearFit(("a", "b", "c"), X, target, results, np.linalg.inv(X.T @ X))
+    return fit_columns(("a", "b", "c"), X, target)
+
+
+def fit_columns(names, X, target, n_images=60):
+    results = OLS(target, np.column_stack([np.ones(len(X)), X])).fit()
+    image = np.arange(len(X)) % n_images
+    return LinearFit(names, X, target, results, np.linalg.inv(X.T @ X), image, None)
 
 
 @pytest.mark.parametrize("test", EVERY, ids=lambda test: test.__name__)
@@ -63,8 +70,7 @@ def test_white_does_not_count_dependent_products():
     fit = make_fit()
     sign = np.sign(fit.X[:, [0]])
     X = np.column_stack([sign, fit.X[:, 1]])
-    results = OLS(fit.target, np.column_stack([np.ones(len(X)), X])).fit()
-    flat = LinearFit(("sign", "b"), X, fit.target, results, np.linalg.inv(X.T @ X))
+    flat = fit_columns(("sign", "b"), X, fit.target)
     # Products of sign, b: sign * sign is constant.
     assert assumptions.white(flat).distribution == "chi2(4)"
 
@@ -79,6 +85,23 @@ def test_reset_gain_is_the_share_of_residual_variance():
     powers = np.column_stack([fit.results.model.exog, fit.fitted**2, fit.fitted**3])
     gain = 1 - OLS(fit.target, powers).fit().ssr / fit.results.ssr
     assert f"explain {gain:.1%} of" in assumptions.reset(fit).effect
+
+
+def test_reset_counts_images():
+    fit = make_fit("form")
+    assert assumptions.reset(fit).distribution == "score by signs of 60 images"
+    with pytest.raises(InputError, match="expected at least 8 images, got 4"):
+        assumptions.reset(fit_columns(fit.columns, fit.X, fit.target, n_images=4))
+
+
+def test_holm_counts_the_tests():
+    tests = [replace(assumptions.omnibus(make_fit()), pvalue=p) for p in (0.04, 0.01, 0.03)]
+    corrected = assumptions.correct_tests(tests)
+    assert [test.p_holm for test in corrected] == pytest.approx([0.06, 0.03, 0.06])
+    assert [test.rejected for test in tests] == [True, True, True]
+    assert [test.rejected for test in corrected] == [False, True, False]
+    assert "p = 0.04, Holm 0.06" in str(corrected[0])
+    assert assumptions.correct_tests([]) == ()
 
 
 def test_table_of_tests():

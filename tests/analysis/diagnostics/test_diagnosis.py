@@ -16,7 +16,7 @@ def diagnostics(table):
 
 def test_nothing_is_missing(diagnostics):
     assert diagnostics.missing == ()
-    assert len(diagnostics.all_tests()) == 10
+    assert len(diagnostics.all_tests()) == 14
 
 
 def test_frames(diagnostics):
@@ -30,8 +30,11 @@ def test_frames(diagnostics):
         "reliability",
     }
     assert len(frames["influential"]) == 20
-    assert len(frames["coefficients"]) == 30
-    assert np.isfinite(frames["coefficients"].drop(columns="column")).all(axis=None)
+    frame = frames["coefficients"]
+    assert len(frame) == 30
+    tested = frame["df_cluster"] >= 4
+    assert tested.sum() > 20
+    assert np.isfinite(frame[tested].iloc[1:, 1:]).all(axis=None)
 
 
 def test_the_page_in_words_names_every_test(diagnostics):
@@ -41,8 +44,9 @@ def test_the_page_in_words_names_every_test(diagnostics):
         assert str(test) in page
     for equation in diagnostics.aliases.equations.values():
         assert equation in page
-    assert "Clustered by image" in page
-    assert "read the clustered ones" in page
+    assert "Errors by images (CR2) are" in page
+    assert "read those by images" in page
+    assert "R2 below 0" not in page
     assert "Not made" not in page
 
 
@@ -63,8 +67,14 @@ def test_texts_name_classes_and_frames_keep_the_tables_columns():
     assert "p(wall, fence)" in texts["ols"]
     assert "p(wall, fence)" in texts["logit"]
     assert "p(a name a name a name a…)" in str(found)
-    assert {"cprob1", "cprob2"} <= set(found.frames()["coefficients"]["column"])
-    influential = found.frames()["influential"]
+    frames = found.frames()
+    for name in ("coefficients", "vif", "aliases"):
+        rows = frames[name].set_index("column")["class_name"]
+        for column, words in rows.items():
+            cprob = column.startswith("cprob")
+            assert words == (classes.names[int(column[5:])] if cprob else "")
+    assert "cprob1" in frames["vif"]["column"].tolist()
+    influential = frames["influential"]
     named = [classes.names[j] for j in influential["class_id"]]
     assert influential["class_name"].tolist() == named
 
@@ -73,12 +83,8 @@ def test_many_classes_are_diagnosed_in_few_words():
     table = make_table(900, seed=4, n_classes=150)
     found = diagnose(table, classes=ClassTable.numbered(150))
     assert "White's test: expected at most 2000" in str(found)
-    assert [test.name for test in found.tests] == [
-        "Breusch-Pagan",
-        "Jarque-Bera",
-        "Omnibus",
-        "RESET",
-    ]
+    names = [test.name for test in found.tests["linear"]]
+    assert names == ["Breusch-Pagan", "Jarque-Bera", "Omnibus", "RESET"]
     assert "more terms" in str(found)
     assert max(map(len, str(found).splitlines())) < 250
 
@@ -93,17 +99,27 @@ def test_a_small_table_of_one_outcome_and_image_gets_the_rest():
     found = diagnose(table[table["iou_adj"] > 0])
     assert found.logit is None
     assert found.calibration is None
-    assert len(found.missing) == 3
-    assert [test.name for test in found.tests] == [
-        "Breusch-Pagan",
-        "Jarque-Bera",
-        "Omnibus",
-        "RESET",
-    ]
+    assert len(found.missing) == 4
+    names = [test.name for test in found.tests["linear"]]
+    assert names == ["Breusch-Pagan", "Jarque-Bera", "Omnibus"]
     page = str(found)
     assert "White's test: expected more than" in page
-    assert "All segments are of one image" in page
+    assert "tests by image (RESET, metric groups, Hosmer-Lemeshow): expected at least 8" in page
+    assert "Errors by images cannot be computed from 1 image; extract more images." in page
     assert set(found.texts()) == {"summary", "ols"}
+
+
+def test_few_images_get_likelihood_ratios_and_one_line():
+    found = diagnose(make_table(900, seed=1, n_images=4, n_classes=3))
+    assert found.tests["groups"] == found.tests["calibration"] == ()
+    assert len(found.tests["ratio"]) == 4
+    assert str(found).count("tests by image") == 1
+    assert found.calibration.table["n"].sum() == len(found.design)
+
+
+def test_a_fit_of_two_images_is_of_no_use_to_either():
+    page = str(diagnose(make_table(60, seed=2, n_images=2)))
+    assert "R2 below 0" in page.splitlines()[3]
 
 
 def test_too_small_a_table():

@@ -1,7 +1,10 @@
 """Aliased columns named and dropped, and the linear fit's frames against statsmodels' own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import stats
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 from tables import make_table
@@ -56,23 +59,8 @@ def test_partial_regression_takes_out_the_other_columns(fit, column):
     assert slope == pytest.approx(fit.results.params[j + 1], abs=1e-10)
 
 
-def test_clustered_errors_are_the_sandwich(design, fit):
-    frame = fit.coefficients(design.image)
-    X = np.column_stack([np.ones(len(fit.X)), fit.X])
-    bread, meat = np.linalg.inv(X.T @ X), 0
-    images = np.unique(design.image.astype(str))
-    for image in images:
-        inside = design.image == image
-        score = X[inside].T @ fit.residuals[inside]
-        meat = meat + np.outer(score, score)
-    n, k, g = *X.shape, len(images)
-    correction = g / (g - 1) * (n - 1) / (n - k)
-    expected = np.sqrt(correction * np.diag(bread @ meat @ bread))
-    np.testing.assert_allclose(frame["se_cluster"], expected, rtol=1e-8)
-
-
-def test_errors_under_any_variances(design, fit):
-    frame = fit.coefficients(design.image)
+def test_errors_under_any_variances(fit):
+    frame = fit.coefficients()
     X = np.column_stack([np.ones(len(fit.X)), fit.X])
     bread = np.linalg.inv(X.T @ X)
     weights = fit.residuals**2 / (1 - fit.points()["leverage"].to_numpy()) ** 2
@@ -81,10 +69,27 @@ def test_errors_under_any_variances(design, fit):
     assert list(frame.index) == ["const", *COLUMNS]
 
 
-def test_one_image_leaves_clustered_errors_open(design, fit):
-    frame = fit.coefficients(np.full(len(design), "one"))
-    assert frame["se_cluster"].isna().all()
-    assert frame["se_hc1"].notna().all()
+def test_intervals_and_p_values_are_those_of_t(fit):
+    frame = fit.coefficients()
+    for j, row in enumerate(frame.itertuples()):
+        t = stats.t(row.df_cluster, row.coef, row.se_cluster)
+        assert (row.low, row.high) == pytest.approx(t.interval(0.95))
+        assert row.p_cluster == pytest.approx(2 * min(t.cdf(0), t.sf(0)))
+        assert row.p_holm >= row.p_cluster or j == 0
+    assert np.isnan(frame.loc["const", "p_holm"])
+
+
+def test_too_few_images_leave_coefficients_open(design):
+    # 8 images, of which the probability of a class varies in one.
+    one = design.image == design.image[0]
+    X = np.where(one[:, np.newaxis] | (np.arange(design.X.shape[1]) < 5), design.X, 0)
+    design = replace(design, X=X, image=np.where(one, "one", design.image))
+    frame = fit_linear(design, ("D", "cprob1")).coefficients()
+    assert np.isnan(frame.loc["cprob1", ["low", "high", "p_cluster", "p_holm"]].tolist()).all()
+    assert frame.loc["D", "df_cluster"] > 4
+    frame = fit_linear(replace(design, image=np.full(len(design), "one")), ("D",)).coefficients()
+    assert frame[["se_cluster", "df_cluster", "low", "p_cluster", "p_holm"]].isna().all(axis=None)
+    assert frame["se_hc3"].notna().all()
 
 
 def test_influential_segments_come_with_their_place(table, design, fit):

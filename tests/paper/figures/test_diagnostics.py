@@ -4,7 +4,7 @@ import pytest
 from tables import make_table
 
 from metaseg_tf.analysis.diagnostics import diagnose
-from metaseg_tf.paper.figures import diagnostics, store_diagnostics
+from metaseg_tf.paper.figures import diagnostics, drawing, store_diagnostics
 from metaseg_tf.runs.run import Run
 
 
@@ -13,9 +13,15 @@ def found():
     return diagnose(make_table(800, seed=1, n_classes=6))
 
 
-def test_all_texts_tables_and_pictures_are_stored(found, tmp_path):
-    run = Run.create(tmp_path / "run", {})
+def test_all_texts_tables_and_pictures_are_stored(found, tmp_path, monkeypatch):
+    run, titles, store = Run.create(tmp_path / "mine", {}), [], drawing.store_drawing
+    monkeypatch.setattr(
+        drawing,
+        "store_drawing",
+        lambda drawn, *to: titles.append(drawn.figure.get_suptitle()) or store(drawn, *to),
+    )
     paths = store_diagnostics(found, run)
+    assert titles == ["mine"] * 6
     assert {path.name for path in paths if path.suffix == ".txt"} == {
         "summary.txt",
         "ols.txt",
