@@ -130,6 +130,7 @@ def test_python_snippets_run(page, text, tmp_path, monkeypatch):
     exec(compile(text, name_of(page), "exec"), {})
 
 
+@pytest.mark.long
 def test_the_first_five_minutes(tmp_path):
     """The page's blocks in their order, in one shell that begins in an empty folder.
 

@@ -22,6 +22,8 @@ from metaseg_tf.runs.sources import open_cityscapes
 from metaseg_tf.segments import table
 from metaseg_tf.segments.dispersion import HeatMaps
 
+pytestmark = pytest.mark.long
+
 SCENES, SPLITS = 3, 4
 BOOL = np.dtype(bool)
 

@@ -12,6 +12,8 @@ from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.runs.sources import open_cityscapes
 from metaseg_tf.segments.table import measure_image
 
+pytestmark = pytest.mark.long
+
 NETWORK = "deeplab_mobilenet_edgetpu_slim_cityscapes_quant.tflite"
 SHORT = Protocol(C=PAPER_PROTOCOL.C[::10])
 
