@@ -130,7 +130,7 @@ def test_a_judged_page_says_what_there_is_at_a_glance(judged, judged_path):
     for value in (4, len(table), doubtful):
         assert f"<dd>{value}</dd>" in text
     assert "of the run XC" in text
-    assert re.search(r"its AUROC on images held out</th><td>0.\d{3} \[0.\d{3}, \d.\d{3}\]<", text)
+    assert re.search(r"on images held out:<br>AUROC 0.\d{3} \[0.\d{3}, \d.\d{3}\]<br>", text)
 
 
 def test_verdicts_of_a_judged_run_are_those_of_its_table(judged):
