@@ -399,7 +399,7 @@ def test_judged_images_fit_the_screen(judged_page):
 @pytest.mark.parametrize(
     ("act", "keep"),
     [
-        (lambda p: set_slider(p, "threshold", 0.4), lambda t: t["iou_adj_predicted"] <= 0.4),
+        (lambda p: set_slider(p, "threshold", 0.6), lambda t: t["iou_adj_predicted"] <= 0.6),
         (lambda p: set_slider(p, "smallest", 1), lambda t: t["S"] >= 10),
         (lambda p: p.select_option("#class", "2"), lambda t: t["class_id"] == 2),
         (
