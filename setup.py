@@ -30,6 +30,7 @@ setup(
             "__init__.pyi",
             "data/class_tables/*.csv",
             "demo/streetscenes/*.json",
+            "paper/published.json",
             "report/static/*",
             "segments/columns.json",
             "report/templates/*",
