@@ -18,30 +18,29 @@ __all__ = [
     "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Classes", "Connectivity",
     "Convention", "Engine", "IgnoreColour", "KeepMaps", "Keys", "Labeller", "Logits", "Network",
     "OnError", "Out", "Quiet", "ReduceZeroLabel", "RunFolder", "RunFolders", "Scheduler", "Void",
-    "WorkerResources", "Workers", "dump_option", "dump_settings", "folder_option",
-    "refuse_unused", "with_network_options",
+    "WorkerResources", "Workers", "argument", "dump_option", "dump_settings", "folder_option",
+    "option", "refuse_unused", "with_network_options",
 ]  # fmt: skip
 
 #: Environment variables that may name the Cityscapes folder; the first one set counts. The second
 #: is used by the data set's own scripts.
 DATA_VARIABLES = ("METASEG_TF_CITYSCAPES", "CITYSCAPES_DATASET")
 
-#: Options below headings of their own in the help of verbs that have many.
-dump_option = partial(typer.Option, rich_help_panel="From softmax dumps")
-folder_option = partial(typer.Option, rich_help_panel="From folders of images and masks")
 
-
-def _option(kind: type, *names: str, declare: Callable = typer.Option, **settings) -> type:
-    """An option of that type as an annotation; ``settings`` are those of typer."""
+def option(kind: type, *names: str, declare: Callable = typer.Option, **settings) -> type:
+    """An option of that type as the annotation of a parameter; ``settings`` are those of typer."""
     return Annotated[kind, declare(*names, **settings)]
 
 
-_argument = partial(_option, declare=typer.Argument)
-_dump = partial(_option, declare=dump_option)
-_truth = partial(_option, rich_help_panel="Classes and ground truth")
-_definition = partial(_option, rich_help_panel="Definitions")
-_network = partial(_option, rich_help_panel="Through a network")
-_spread = partial(_option, rich_help_panel="On several cores or machines")
+#: An argument as the annotation of a parameter.
+argument = partial(option, declare=typer.Argument)
+#: Options below headings of their own in the help of verbs that have many.
+dump_option = partial(option, rich_help_panel="From softmax dumps")
+folder_option = partial(option, rich_help_panel="From folders of images and masks")
+_truth = partial(option, rich_help_panel="Classes and ground truth")
+_definition = partial(option, rich_help_panel="Definitions")
+_network = partial(option, rich_help_panel="Through a network")
+_spread = partial(option, rich_help_panel="On several cores or machines")
 
 
 def parse_keep_maps(text: str | int) -> int:
@@ -53,16 +52,16 @@ def parse_keep_maps(text: str | int) -> int:
     return int(text)
 
 
-RunFolders = _argument(list[str], metavar="RUN [RUN]", help="Run folders written by extract.")
-RunFolder = _argument(str, metavar="RUN", help="Run folder written by extract.")
-Engine = _option(
+RunFolders = argument(list[str], metavar="RUN [RUN]", help="Run folders written by extract.")
+RunFolder = argument(str, metavar="RUN", help="Run folder written by extract.")
+Engine = option(
     Literal["lars", "reference"] | None,
     help="Solver of the logistic fits. 'lars' (the default): exact, by scikit-learn's LARS "
     "path; 'reference': the authors' own scikit-learn calls, which are far slower.",
     show_default=False,
 )
-AsJson = _option(bool, "--json", help="Print JSON instead of text.")
-Out = _option(
+AsJson = option(bool, "--json", help="Print JSON instead of text.")
+Out = option(
     str, "--out", help="Run folder to create or continue; may be an address such as s3://bucket/XC."
 )
 Workers = _spread(int | None, min=1, help="Number of worker processes; they share the cores.")
@@ -70,18 +69,18 @@ Scheduler = _spread(str | None, help="Address of a Dask scheduler whose workers 
 WorkerResources = _spread(
     str | None, help="Resources of a Dask worker that each image needs, such as GPU=1."
 )
-OnError = _option(
+OnError = option(
     Literal["stop", "skip"], help="Stop at a bad image, or skip it and list it at the end."
 )
-Quiet = _option(bool, "--quiet", "-q", help="Print only results, warnings and errors.")
-KeepMaps = _option(
+Quiet = option(bool, "--quiet", "-q", help="Print only results, warnings and errors.")
+KeepMaps = option(
     int,
     parser=parse_keep_maps,
     metavar="N|all",
     help="Keep the pixel maps of the first N images, for figures and the report.",
 )
 
-Cityscapes = _option(
+Cityscapes = option(
     Path | None,
     "--cityscapes",
     envvar=list(DATA_VARIABLES),
@@ -89,9 +88,11 @@ Cityscapes = _option(
     help="Cityscapes folder with leftImg8bit and gtFine; default: the environment variable "
     f"{' or '.join(DATA_VARIABLES)}.",
 )
-Logits = _dump(bool, "--logits", help="Dumps hold logits, not probabilities.")
-ChannelsFirst = _dump(bool, "--channels-first", help="Dumps hold [C, H, W] arrays.")
-Keys = _dump(str | None, help="Names of the arrays in the dumps, such as probs=softmax,gt=label.")
+Logits = dump_option(bool, "--logits", help="Dumps hold logits, not probabilities.")
+ChannelsFirst = dump_option(bool, "--channels-first", help="Dumps hold [C, H, W] arrays.")
+Keys = dump_option(
+    str | None, help="Names of the arrays in the dumps, such as probs=softmax,gt=label."
+)
 Classes = _truth(
     str | None,
     help="Names, colours and kinds of the classes of dumps or images: a text, CSV or JSON "
