@@ -31,6 +31,7 @@ setup(
             "data/class_tables/*.csv",
             "demo/streetscenes/*.json",
             "paper/published.json",
+            "report/overview.json",
             "report/static/*",
             "segments/columns.json",
             "report/templates/*",
