@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from metaseg_tf.analysis.design import CLASS_CHOICES, Design, check_choice, standardise
+from metaseg_tf.analysis.design import CLASS_CHOICES, Design, standardise
 from metaseg_tf.analysis.lasso import ENGINES
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, check_choice
 
 __all__ = [
     "PAPER_PROTOCOL",

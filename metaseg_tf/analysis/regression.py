@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.design import NOISE, Design, check_choice
+from metaseg_tf.analysis.design import NOISE, Design
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS, Protocol, map_splits, tabulate
 from metaseg_tf.analysis.scores import r2, sigma
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, check_choice
 from metaseg_tf.segments.columns import IOU_COLUMNS
 
 __all__ = ["Regression", "fit_regression"]

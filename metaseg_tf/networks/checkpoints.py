@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metaseg_tf.data.folders import write_file
-from metaseg_tf.errors import DataFormatError, InputError, suggest
+from metaseg_tf.errors import DataFormatError, check_choice, suggest
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.untrusted.archives import unpack
 
@@ -106,12 +106,8 @@ CATALOGUE = (MOBILENETV2, XCEPTION65)
 def find(name: str) -> Checkpoint:
     """The checkpoint of that name, or an InputError that suggests names that are near."""
     names = {entry.name: entry for entry in CATALOGUE}
-    if name in names:
-        return names[name]
-    raise InputError(
-        f"checkpoint: expected one of {', '.join(names)}, got {name!r}; "
-        + suggest(name, names, "choose one of them")
-    )
+    check_choice("checkpoint", name, names, suggest(name, names, "choose one of them"))
+    return names[name]
 
 
 def checkpoint_folder(folder: Path | None = None) -> Path:

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, check_choice
 from metaseg_tf.paper.figures.drawing import FORMATS, Drawing, store_drawing, styled
 from metaseg_tf.runs.run import Run
 
@@ -81,9 +81,7 @@ def make_figure(
     InputError
         If there is no such figure, or the runs lack the data for it.
     """
-    if number not in FIGURES:
-        known = ", ".join(map(str, FIGURES))
-        raise InputError(f"figure: expected one of {known}, got {number}; choose another number")
+    check_choice("figure", number, FIGURES, "choose another number")
     entry = FIGURES[number]
     asked = {"image": image, "engine": engine}
     options = {name: value for name, value in asked.items() if value is not None}
