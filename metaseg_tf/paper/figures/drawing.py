@@ -52,7 +52,9 @@ IOU_LABEL = r"$IoU_\mathrm{adj}$"
 #: So that a light colour is seen in a legend.
 _EDGE: dict[str, Any] = {"edgecolor": "black", "linewidth": 0.5}
 
-_STYLE = Path(__file__).with_name("metaseg.mplstyle")
+_SETTINGS = mpl.rc_params_from_file(
+    Path(__file__).with_name("metaseg.mplstyle"), use_default_template=False
+)
 #: How each file of a figure is written, by its suffix. Without dates, so that the same data give
 #: the same files; PNG at a level that takes a third of the time and 5 % more space.
 FORMATS: dict[str, dict[str, Any]] = {
@@ -84,8 +86,7 @@ def styled() -> AbstractContextManager:
     """A context in which a figure is made and stored in the house style."""
     # The context would not give the backend back, and a notebook would show no more figures.
     defaults = {name: mpl.rcParamsDefault[name] for name in mpl.rcParams if name != "backend"}
-    style = mpl.rc_params_from_file(_STYLE, use_default_template=False)
-    return mpl.rc_context({**defaults, **style})
+    return mpl.rc_context({**defaults, **_SETTINGS})
 
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
