@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from metaseg_tf.demo.streetscenes.camera import TRAINING, Camera, Light, reduce, take_photograph
 from metaseg_tf.demo.streetscenes.canvas import SUPERSAMPLING, Canvas
-from metaseg_tf.demo.streetscenes.street import draw_marks, draw_plan, populate
+from metaseg_tf.demo.streetscenes.street import Plan, draw_marks, populate
 from metaseg_tf.demo.streetscenes.tools import GROUNDS, LABEL_IDS, disc, rectangle, sample_noise
 from metaseg_tf.errors import InputError
 from metaseg_tf.pictures import to_png
@@ -47,7 +47,7 @@ def draw_scene(seed, *, size=(256, 512), conditions=TRAINING):
     rng = np.random.default_rng(seed)
     camera = Camera.draw(rng, width * SUPERSAMPLING, height * SUPERSAMPLING)
     canvas = Canvas(camera, Light.draw(rng, conditions))
-    plan = draw_plan(rng)
+    plan = Plan(rng)
     items = sorted(populate(plan, rng, conditions), key=lambda entry: -entry.depth)
     _paint_sky(canvas, rng)
     _paint_ground(canvas, rng, plan)
