@@ -97,13 +97,13 @@ class Evaluation:
 
     @cached_property
     def classification(self) -> Classification:
-        return self._recall("classification", Classification.from_arrays, fit_classification)
+        return self._recall("classification", Classification, fit_classification)
 
     @cached_property
     def regressions(self) -> dict[str, Regression]:
         """By target: ``iou_adj`` and ``iou``."""
         return {
-            target: self._recall(target, Regression.from_arrays, fit_regression, target)
+            target: self._recall(target, Regression, fit_regression, target)
             for target in reversed(IOU_COLUMNS)
         }
 

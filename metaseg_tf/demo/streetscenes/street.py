@@ -56,8 +56,8 @@ class SideStreet(NamedTuple):
 class Side:
     """One side of the street: ``sign`` is -1 left, 1 right.
 
-    Kerb, pavement, facade and verge, if there is one, are positions outwards from the camera's path;
-    ``strips`` are its ground, and ``parking`` is true if cars are parked along it.
+    Kerb, pavement, facade and verge, if there is one, are positions outwards from the camera's
+    path; ``strips`` are its ground, and ``parking`` is true if cars are parked along it.
     """
 
     def __init__(self, rng, sign, kerb):
