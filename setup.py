@@ -30,6 +30,7 @@ setup(
             "__init__.pyi",
             "data/class_tables/*.csv",
             "demo/streetscenes/*.json",
+            "networks/catalogue.json",
             "paper/figures/*.mplstyle",
             "paper/published.json",
             "report/overview.json",
