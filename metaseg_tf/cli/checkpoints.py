@@ -64,11 +64,11 @@ def inspect(
 ) -> None:
     """Show what a frozen graph computes, from which node, and at what cost."""
     start_tensorflow()
-    from metaseg_tf.networks.deeplab.frozen_graph import inspect_graph
+    from metaseg_tf.networks.deeplab.frozen_graph import GraphReport
     from metaseg_tf.networks.graph import load_graph_def
 
-    report = inspect_graph(load_graph_def(path))
+    report = GraphReport(load_graph_def(path))
     if as_json:
-        print_json(asdict(report))
+        print_json(report.to_json())
     else:
         print_rows(("", str(path)), report.rows().items())

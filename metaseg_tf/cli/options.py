@@ -183,15 +183,12 @@ def with_network_options(verb: Callable) -> Callable:
         given["overlap"] = given["overlap"] or None
         return verb(**values, network_options=NetworkOptions(**given))
 
-    parameters = []
-    for parameter in inspect.signature(verb).parameters.values():
-        if parameter.name == "network_options":
-            parameters += [
-                parameter.replace(name=name, default=None, annotation=option)
-                for name, option in _NETWORK_OPTIONS.items()
-            ]
-        else:
-            parameters.append(parameter)
+    parameters = list(inspect.signature(verb).parameters.values())
+    place = [parameter.name for parameter in parameters].index("network_options")
+    parameters[place : place + 1] = [
+        parameters[place].replace(name=name, default=None, annotation=annotation)
+        for name, annotation in _NETWORK_OPTIONS.items()
+    ]
     called.__signature__ = inspect.Signature(parameters)
     called.__annotations__ = {p.name: p.annotation for p in parameters}
     return called
