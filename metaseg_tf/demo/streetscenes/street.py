@@ -11,7 +11,7 @@ import numpy as np
 
 from metaseg_tf.demo.streetscenes import buildings, cutouts, vegetation, vehicles
 from metaseg_tf.demo.streetscenes.camera import Conditions
-from metaseg_tf.demo.streetscenes.tools import Frame, pick, positions, rectangle
+from metaseg_tf.demo.streetscenes.tools import KINDS, Frame, pick, positions, rectangle
 
 __all__ = ["Plan", "draw_marks", "populate"]
 
@@ -25,14 +25,7 @@ class Character(NamedTuple):
     shops: float
 
 
-_CHARACTERS = {
-    "town": Character(0.34, (0.0, 0.4), (9, 19), 0.5),
-    "boulevard": Character(0.2, (0.0, 0.4), (12, 24), 0.45),
-    "suburb": Character(0.18, (2, 7), (4.5, 9), 0.03),
-    "park": Character(0.1, (2, 7), (5, 12), 0.05),
-    "works": Character(0.1, (2, 7), (5, 11), 0.1),
-    "square": Character(0.08, (8, 22), (11, 22), 0.6),
-}
+_CHARACTERS = {name: Character(*measures) for name, measures in KINDS["sides"].items()}
 
 
 class Strip(NamedTuple):
