@@ -19,15 +19,9 @@ from metaseg_tf.analysis.lasso import ENGINES
 from metaseg_tf.errors import InputError, check_choice
 
 __all__ = [
-    "PAPER_PROTOCOL",
-    "PARTS",
-    "Protocol",
-    "image_folds",
-    "image_splits",
-    "map_splits",
-    "reference_splits",
-    "tabulate",
-]
+    "PAPER_PROTOCOL", "PARTS", "Protocol", "image_folds", "image_splits", "map_splits",
+    "reference_splits", "tabulate",
+]  # fmt: skip
 
 #: The half that a model is fitted to, and the other.
 PARTS = ("train", "validation")
