@@ -112,6 +112,8 @@ CASES = {
     "fit {nowhere} --out {new.json}": 2,
     "report {scenes} --images 1": 0,
     "report {nowhere}": 2,
+    "score {scenes} --model {model.json} --draws 100": 0,
+    "score {scenes}": 2,
     "compact {copy}": 0,
     "compact {nowhere}": 2,
     "extract --softmax {broken} --out {new} --on-error skip": 0,
