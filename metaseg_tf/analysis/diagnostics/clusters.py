@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from metaseg_tf.errors import InputError, number_of
 
@@ -148,12 +149,14 @@ def _spectra(Z: np.ndarray, cluster: np.ndarray) -> Iterator[tuple[np.ndarray, .
     each that other clusters have, infinite where it is none, so that its inverse is Moore and
     Penrose's.
     """
-    for rows in pd.Series(range(len(Z))).groupby(cluster).indices.values():
-        own = Z[rows]
-        wide = len(own) < own.shape[1]
-        share, axes = np.linalg.eigh(own @ own.T if wide else own.T @ own)
-        if wide:
-            # The axes of H_gg are quicker, and lead to those of Z_g'Z_g.
-            share, axes = share[share > _NOTHING], axes[:, share > _NOTHING]
-            axes = own.T @ axes / np.sqrt(share)
-        yield rows, own, axes, np.where(share > 1 - _ALONE, np.inf, 1 - share)
+    # On matrices this small, threads of BLAS wait longer than they work.
+    with threadpool_limits(1):
+        for rows in pd.Series(range(len(Z))).groupby(cluster).indices.values():
+            own = Z[rows]
+            wide = len(own) < own.shape[1]
+            share, axes = np.linalg.eigh(own @ own.T if wide else own.T @ own)
+            if wide:
+                # The axes of H_gg are quicker, and lead to those of Z_g'Z_g.
+                share, axes = share[share > _NOTHING], axes[:, share > _NOTHING]
+                axes = own.T @ axes / np.sqrt(share)
+            yield rows, own, axes, np.where(share > 1 - _ALONE, np.inf, 1 - share)
