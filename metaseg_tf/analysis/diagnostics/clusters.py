@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from metaseg_tf.errors import InputError, number_of
 
@@ -28,6 +28,8 @@ _ENUMERATED, _DRAWS = 13, 4096
 _ALONE = 1e-9
 #: Shares of an image that are rounding.
 _NOTHING = 1e-14
+#: Threads of BLAS, which wait longer than they work on matrices of one image.
+_BLAS = ThreadpoolController()
 
 
 class ClusteredErrors(NamedTuple):
@@ -149,8 +151,7 @@ def _spectra(Z: np.ndarray, cluster: np.ndarray) -> Iterator[tuple[np.ndarray, .
     each that other clusters have, infinite where it is none, so that its inverse is Moore and
     Penrose's.
     """
-    # On matrices this small, threads of BLAS wait longer than they work.
-    with threadpool_limits(1):
+    with _BLAS.limit(limits=1):
         for rows in pd.Series(range(len(Z))).groupby(cluster).indices.values():
             own = Z[rows]
             wide = len(own) < own.shape[1]
