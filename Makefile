@@ -3,7 +3,8 @@
 # make bench: measure speed as ratios within one run.
 # make torture: the tests of faults at full size: killed at 50 random moments, at each step, ...
 # make fuzz: attack every reader of files for SECONDS each; needs atheris (pip install atheris).
-# make test-current: the tests where Python 3.12 or 3.13 and the current TensorFlow are found.
+# make test-current: all but the longest tests where Python 3.12 or 3.13 and the current TensorFlow
+#   are found.
 # make test-newest: the tests with the newest versions that resolve, on the newest Python found.
 # make test-lowest: the tests with the lowest versions that setup.py allows, where 3.10 is found.
 # make test-all: all of these, and in the first two environments the demo and the built package.
@@ -56,7 +57,7 @@ torture: $(STAMP)
 
 test-current:
 ifneq ($(CURRENT_PYTHON),)
-	$(MAKE) test VENV=.venv-current PYTHON=$(CURRENT_PYTHON)
+	$(MAKE) test VENV=.venv-current PYTHON=$(CURRENT_PYTHON) PYTEST_ARGS="-m 'not long' $(PYTEST_ARGS)"
 	@echo "ran in a current environment, too ($(CURRENT_PYTHON))"
 else
 	@echo "ran in the reference environment only: found no Python 3.12 or 3.13"

@@ -33,7 +33,7 @@ def golden_numbers(runs: Mapping[str, Run]) -> list[PublishedNumber]:
     numbers = []
     for published, value in ((c.published, c.value) for c in compare(PUBLISHED, measured)):
         if value is not None:
-            # Fewer for the mIoU: versions of TensorFlow differ, docs/decisions/0023-verdicts.md.
+            # Fewer for the mIoU, which another version of TensorFlow moves.
             decimals = 3 if published.quantity == MIOU else published.decimals
             mean = round(float(value.mean), decimals)
             std = None if value.std is None else round(value.std, decimals)

@@ -11,15 +11,16 @@ __version__ = (Path(__file__).parent / "VERSION").read_text(encoding="utf-8").st
 
 #: The module of this package that each public name is loaded from.
 _HOMES = {
-    "diagnose": "analysis.diagnostics", "difference": "segments.dispersion",
-    "entropy": "segments.dispersion", "evaluate": "analysis.evaluation",
-    "find_dumps": "data.softmax", "find_interior": "segments.components", "fit_meta_model": "meta",
+    "compare_scores": "meta.score", "diagnose": "analysis.diagnostics",
+    "difference": "segments.dispersion", "entropy": "segments.dispersion",
+    "evaluate": "analysis.evaluation", "find_dumps": "data.softmax",
+    "find_interior": "segments.components", "fit_meta_model": "meta",
     "judge_image": "meta.predict", "label_components": "segments.components",
     "load_dump": "data.softmax", "load_model": "meta", "load_network": "networks.network",
     "load_run": "runs.run", "make_figure": "paper.figures", "make_table": "paper.tables",
     "MetaModel": "meta", "Protocol": "analysis.protocol", "record": "runs.record",
-    "Run": "runs.run", "segment_metrics": "segments.table", "summarise": "analysis.evaluation",
-    "verify": "paper.verify",
+    "Run": "runs.run", "score": "meta.score", "segment_metrics": "segments.table",
+    "summarise": "analysis.evaluation", "verify": "paper.verify",
 }  # fmt: skip
 
 __all__ = ["__version__", *_HOMES]

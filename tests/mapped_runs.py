@@ -60,7 +60,7 @@ def make_judged(path, seeds, *, n_classes=5, keep=100):
     table = make_table(1500, n_classes=n_classes, n_images=12)
     # Drawn segments are larger and surer than those of the scenes, which are thus all trusted.
     table[["iou", "iou_adj"]] *= table[["S"]].to_numpy() > table["S"].median()
-    fast = Protocol(n_splits=2, splits="image", fit_on="train", C=(0.1, 1.0))
+    fast = Protocol(C=(0.1, 1.0))
     model = fit_meta_model(table, protocol=fast, name="XC")
     classes = ClassTable(tuple(f"kind {i} of things" for i in range(n_classes)))
     source = Source([_Drawn(seed, n_classes) for seed in seeds], {}, n_classes, classes=classes)

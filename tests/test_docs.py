@@ -31,7 +31,7 @@ VERBS = dict(GENERATED["walk_verbs"]())
 
 #: Pages whose numbers are those of the moment, or are written from data.
 HISTORY = {ROOT / "CHANGELOG.md", *(DOCS / "decisions").glob("*.md")}
-WRITTEN = {DOCS / name for name in (*GENERATED["PAGES"], "benchmarks.md")}
+WRITTEN = {DOCS / name for name in (*GENERATED["PAGES"], "benchmarks.md", "statistics.md")}
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?\s?(?:%|s|ms|min|h|[kMGT]B)(?!\w)|\d+(?:\.\d+)+")
 
 
@@ -130,6 +130,7 @@ def test_python_snippets_run(page, text, tmp_path, monkeypatch):
     exec(compile(text, name_of(page), "exec"), {})
 
 
+@pytest.mark.long
 def test_the_first_five_minutes(tmp_path):
     """The page's blocks in their order, in one shell that begins in an empty folder.
 

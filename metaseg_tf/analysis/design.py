@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf.errors import InputError
-from metaseg_tf.segments.columns import IOU_COLUMNS, PAPER_GROUPS, count_classes, feature_columns
+from metaseg_tf.segments.columns import (
+    IOU_COLUMNS,
+    PAPER_GROUPS,
+    count_classes,
+    feature_columns,
+    feature_values,
+    group_of,
+)  # fmt: skip
 from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
@@ -62,6 +69,7 @@ def build_design(
     classes: str = "all",
     groups: Collection[str] = PAPER_GROUPS,
     least_scale: float = 0.0,
+    interior: bool = True,
 ) -> Design:
     """Take the segments with interior from a segment table and standardise their features.
 
@@ -76,6 +84,8 @@ def build_design(
         Groups of features, of `metaseg_tf.segments.columns.GROUPS`.
     least_scale : float
         Columns whose standard deviation is smaller are divided by this instead.
+    interior : bool
+        False for the segments without interior, which no fit of the paper has.
 
     Raises
     ------
@@ -87,22 +97,24 @@ def build_design(
     if classes == "predicted" and len(table):
         n_classes = min(n_classes, int(table["class_id"].max()) + 1)
     names = feature_columns(n_classes, groups)
-    missing = [name for name in ("image", *names, *IOU_COLUMNS) if name not in table.columns]
+    measured = [name for name in names if group_of(name) != "prediction"]
+    missing = [name for name in ("image", *measured, *IOU_COLUMNS) if name not in table.columns]
     if missing:
         raise InputError(
             f"segment table: expected columns {', '.join(missing)}, got a table without them; "
             "the analysis needs a run extracted with ground truth"
         )
     check_truth(table)
-    rows = np.flatnonzero(table["S_in"].to_numpy() > 0)
+    rows = np.flatnonzero((table["S_in"].to_numpy() > 0) == interior)
     if not len(rows):
+        kind = "with interior (S_in > 0)" if interior else "without interior (S_in = 0)"
         raise InputError(
-            f"segment table: expected segments with interior (S_in > 0), got none among "
-            f"{len(table)}; extract more images, or images of higher resolution"
+            f"segment table: expected segments {kind}, got none among {len(table)}; extract more "
+            "images, or images of higher resolution"
         )
     kept = table.iloc[rows]
-    check_finite(kept, (*names, *IOU_COLUMNS))
-    values = kept[list(names)].to_numpy(np.float64)
+    check_finite(kept, (*measured, *IOU_COLUMNS))
+    values = feature_values(kept, names)
     X, mean, scale, constant = standardise(values, least_scale=least_scale)
     iou_adj, iou = (kept[name].to_numpy(np.float64) for name in ("iou_adj", "iou"))
     image = kept["image"].to_numpy(object)

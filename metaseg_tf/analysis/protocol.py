@@ -22,6 +22,7 @@ __all__ = [
     "PAPER_PROTOCOL",
     "PARTS",
     "Protocol",
+    "image_folds",
     "image_splits",
     "map_splits",
     "reference_splits",
@@ -111,15 +112,32 @@ def image_splits(images: np.ndarray, n_splits: int = 10, *, seed: int = 0) -> np
     ``numpy.random.default_rng([seed, s])``. Returns bool [n_splits, n], true for half of the images
     (rounded down), where classification validates. Raises InputError for fewer than two images.
     """
-    names, number = np.unique(np.asarray(images, dtype=str), return_inverse=True)
-    if len(names) < 2:
-        raise InputError(
-            f"image_splits: expected segments of at least 2 images, got {len(names)}; "
-            "extract more images or use splits='reference'"
-        )
+    names, number = _number_images(images)
     half = len(names) // 2
     orders = (np.random.default_rng([seed, s]).permutation(len(names)) for s in range(n_splits))
     return np.stack([(order < half)[number] for order in orders])
+
+
+def image_folds(images: np.ndarray, folds: int = 10, *, seed: int = 0) -> np.ndarray:
+    """Masks of folds of whole images, bool [folds, n]: each image is held out in one of them.
+
+    ``images`` [n] holds the name of each segment's image; of fewer images than ``folds`` each is a
+    fold. Raises InputError for fewer than two images.
+    """
+    names, number = _number_images(images)
+    folds = min(folds, len(names))
+    fold = np.random.default_rng(seed).permutation(len(names)) % folds
+    return fold[number] == np.arange(folds)[:, None]
+
+
+def _number_images(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    names, number = np.unique(np.asarray(images, dtype=str), return_inverse=True)
+    if len(names) < 2:
+        raise InputError(
+            f"images held out: expected segments of at least 2 images, got {len(names)}; "
+            "extract more images, or take the paper's splits of segments"
+        )
+    return names, number
 
 
 def map_splits(function: Callable[[Item], Result], splits: Iterable[Item]) -> list[Result]:

@@ -20,6 +20,7 @@ from metaseg_tf.cli import (
     predict,
     report,
     reproduce,
+    score,
     table,
     verify,
 )
@@ -34,7 +35,7 @@ VERBS = {
     "Start": (demo, doctor, checkpoints),
     "Measure segments": (extract, compact),
     "Results": (table, figure, report, diagnose, verify, reproduce),
-    "Judge without ground truth": (fit, predict),
+    "Judge without ground truth": (fit, predict, score),
 }
 
 

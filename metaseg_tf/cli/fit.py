@@ -39,5 +39,8 @@ def fit(
             f"{number_of(facts['images'], 'image')}, {facts['false_positives']} of them false "
             "positives; on held-out images:"
         )
-        for score, value in facts["held_out"].items():
-            typer.echo(f"  {score:6} {value['mean']:.4f} (±{value['std']:.4f})")
+        for score in ("auroc", "ece", "r2", "sigma"):
+            value, low, high = facts["held_out"][score].values()
+            interval = "" if low is None else f" [{low:.4f}, {high:.4f}]"
+            typer.echo(f"  {score:6} {value:.4f}{interval}")
+        print_text("in brackets 95 % intervals by bootstrap over images")

@@ -21,7 +21,7 @@ def verify(
 ) -> None:
     """Compare two runs with every number printed in the paper.
 
-    Exit code 1 if a number is off.
+    Exit code 1 if a number is off or missing, or a run has a fault that no number shows.
     """
     from metaseg_tf.paper.published import IMAGES, NETWORKS, paper_network
     from metaseg_tf.paper.tables import store_printed
@@ -42,6 +42,7 @@ def verify(
     if as_json:
         print_json(verification.to_json())
     else:
+        print_text("\n".join(verification.foreword()))
         print_table(verification.table(), titles=2)
         for hint in verification.hints:
             print_text(f"- {hint}")

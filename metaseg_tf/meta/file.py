@@ -8,19 +8,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from scipy.special import logit
+
 from metaseg_tf.analysis.base import Estimator, read_numbers
 from metaseg_tf.analysis.estimators import ESTIMATORS, Pair
 from metaseg_tf.data.classes import MAX_CLASSES, ClassTable
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
-from metaseg_tf.meta.model import MetaModel, Verdict
+from metaseg_tf.meta.model import MetaModel, SegmentFit, Spread
 from metaseg_tf.runs.run import Run, parse_json, write_json
 from metaseg_tf.segments.columns import CONVENTIONS, GROUPS, PAPER_GROUPS, feature_columns, group_of
 
 __all__ = ["FORMAT", "compute_digest", "keep_model", "load_kept", "load_model", "save_model"]
 
 _KIND = "metaseg-tf meta model"
-FORMAT = 1
+FORMAT = 2
 #: Estimators that files hold without their name.
 _UNNAMED = "linear"
 #: Where a folder of judged images keeps its model.
@@ -67,8 +70,9 @@ def load_kept(run: Run) -> MetaModel:
     Raises InputError if there is none or another one, and otherwise as `load_model`.
     """
     with suppress(OSError):
-        model = _decode(run.read_bytes(_KEPT), f"{run.path}/{_KEPT}")
-        if compute_digest(model) == run.manifest.settings.get("model"):
+        content = run.read_bytes(_KEPT)
+        model = _decode(content, f"{run.path}/{_KEPT}")
+        if _digest(parse_json(content)) == run.manifest.settings.get("model"):
             return model
     raise InputError(
         f"{run.path}: expected judged images with the meta model that judged them, {_KEPT}, found "
@@ -79,7 +83,11 @@ def load_kept(run: Run) -> MetaModel:
 
 def compute_digest(model: MetaModel) -> str:
     """16 hexadecimal digits that differ from model to model."""
-    return hashlib.sha256(json.dumps(to_json(model), sort_keys=True).encode()).hexdigest()[:16]
+    return _digest(to_json(model))
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def to_json(model: MetaModel) -> dict[str, Any]:
@@ -90,13 +98,20 @@ def to_json(model: MetaModel) -> dict[str, Any]:
         "convention": model.convention,
         "connectivity": model.connectivity,
         "columns": list(model.columns),
-        "mean": model.mean.tolist(),
-        "scale": model.scale.tolist(),
-        **{role: _describe(getattr(model, role), role) for role in Pair._fields},
-        "without_interior": model.without_interior._asdict(),
+        "interior": _describe_fit(model.interior),
+        "no_interior": _describe_fit(model.no_interior),
         "provenance": model.provenance,
         **({"classes": model.classes.to_json()} if model.classes else {}),
     }
+
+
+def _describe_fit(fit: SegmentFit) -> dict[str, Any]:
+    described = {"mean": fit.mean.tolist(), "scale": fit.scale.tolist()}
+    described |= {role: _describe(getattr(fit, role), role) for role in Pair._fields}
+    if fit.spread:
+        parts = vars(fit.spread).items()
+        described["spread"] = {name: np.asarray(value).tolist() for name, value in parts}
+    return described
 
 
 def _describe(estimator: Estimator, role: str) -> dict[str, Any]:
@@ -135,23 +150,54 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
     classes = ClassTable.from_json(content["classes"]) if "classes" in content else None
     if not all(map(str.isprintable, columns)):
         raise ValueError("columns of unprintable names")
-    names, verdict = zip(*content["without_interior"].items(), strict=True)
-    without = Verdict(**dict(zip(names, read_numbers(verdict, 2).tolist(), strict=True)))
-    if not all(0 <= value <= 1 for value in without):
-        raise ValueError(f"verdicts {without} outside of [0, 1]")
+    former = content["format"] == 1
+    interior = content if former else content["interior"]
+    no_interior = _former_verdicts(content) if former else content["no_interior"]
     if not all(isinstance(part, dict) for part in (provenance, provenance.get("settings", {}))):
         raise ValueError("a provenance that is not an object")
+    if not all(isinstance(image, str) for image in provenance.get("fitted_on", ())):
+        raise ValueError("images without a name")
     return MetaModel(
         columns,
-        read_numbers(content["mean"], len(columns)),
-        read_numbers(content["scale"], len(columns), positive=True),
-        _estimator(content["classifier"], "classifier", len(columns)),
-        _estimator(content["regressor"], "regressor", len(columns)),
-        without,
+        _fit(interior, len(columns)),
+        _fit(no_interior, len(columns)),
         content["convention"],
         operator.index(content["connectivity"]),
         provenance,
         classes,
+    )
+
+
+def _former_verdicts(content: dict[str, Any]) -> dict[str, Any]:
+    """The one verdict on all segments without interior that format 1 has, as a constant fit."""
+    verdict, p = content["without_interior"], len(content["columns"])
+    false, iou_adj = read_numbers(
+        [verdict[x] for x in ("false_positive_probability", "iou_adj")], 2
+    )
+    if not (0 <= false <= 1 and 0 <= iou_adj <= 1):
+        raise ValueError(f"verdicts {verdict} outside of [0, 1]")
+    levels = {"classifier": np.clip(logit(1 - false), -40, 40), "regressor": iou_adj}
+    constant = {role: {"coef": [0] * p, "intercept": float(x)} for role, x in levels.items()}
+    return {"mean": [0] * p, "scale": [1] * p} | constant
+
+
+def _fit(content: dict[str, Any], p: int) -> SegmentFit:
+    spread = content.get("spread")
+    if spread is not None:
+        k = len(spread["predicted"])
+        spread = Spread(
+            read_numbers(spread["predicted"], k),
+            read_numbers(spread["sigma"], k, positive=True),
+            *read_numbers([spread["low"], spread["high"]], 2).tolist(),
+        )
+        if not k or np.any(np.diff(spread.predicted) < 0):
+            raise ValueError("a spread whose predictions do not rise")
+    return SegmentFit(
+        read_numbers(content["mean"], p),
+        read_numbers(content["scale"], p, positive=True),
+        _estimator(content["classifier"], "classifier", p),
+        _estimator(content["regressor"], "regressor", p),
+        spread,
     )
 
 

@@ -1,46 +1,36 @@
-"""Fit a meta model: a classifier and a regressor, scored on images held out.
+"""Fit a meta model: estimators for segments with and without interior, scored on held-out images.
 
 Unlike Table 2, images stay whole: segments of one image are not independent, and a new image is
-what the model is for. Decision records 0030 and 0044 say why the linear model is what it is.
+what the model is for. Decision record 0055 says why the model is what it is.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from metaseg_tf import __version__
-from metaseg_tf.analysis.base import Estimator
-from metaseg_tf.analysis.design import Design, build_design, check_choice
-from metaseg_tf.analysis.estimators import ESTIMATORS
-from metaseg_tf.analysis.protocol import Protocol, map_splits
-from metaseg_tf.analysis.scores import accuracy, auroc, r2, sigma
-from metaseg_tf.meta.model import MetaModel, Verdict
+from metaseg_tf.analysis.base import Classifier, Estimator
+from metaseg_tf.analysis.design import Design, build_design, check_choice, standardise
+from metaseg_tf.analysis.estimators import ESTIMATORS, Lasso, Ridge
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol, image_folds, map_splits
+from metaseg_tf.errors import InputError
+from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel, SegmentFit, Spread, tabulate_verdicts
+from metaseg_tf.meta.score import score
 from metaseg_tf.runs.run import Manifest
 from metaseg_tf.segments.columns import IOU_COLUMNS, groups_in
 
-__all__ = ["IMAGE_PROTOCOL", "fit_meta_model"]
+__all__ = ["FOLDS", "fit_meta_model"]
 
-#: Halves of whole images, and nothing of a validation image in the scales.
-IMAGE_PROTOCOL = Protocol(splits="image", fit_on="train")
+#: Of fewer images each is a fold.
+FOLDS = 10
 # No column is stretched more than tenfold. A class that was hardly seen would else count as much
 # as any other, and its first large segment would be judged by what was rounding in the fit.
 _LEAST_SCALE = 0.1
-#: Mean scores that differ by no more than this are equal.
-_ROUNDING = 1e-12
-
-
-class _Role(NamedTuple):
-    """The method that gives an estimator's verdicts, its scores, and the score it is chosen by."""
-
-    verdicts: str
-    scores: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]
-    chosen_by: str
-
-
-_CLASSIFIER = _Role("decision_function", {"acc": accuracy, "auroc": auroc}, "acc")
-_REGRESSOR = _Role("predict", {"sigma": sigma, "r2": r2}, "r2")
+#: Held-out segments behind each knot of the spread, and the most knots.
+_PER_KNOT, _KNOTS = 50, 10
+#: Sums of losses that differ by no more than this are equal.
+_ROUNDING = 1e-9
 
 
 def fit_meta_model(
@@ -49,13 +39,14 @@ def fit_meta_model(
     meta: str = "linear",
     manifest: Manifest | None = None,
     name: str = "",
-    protocol: Protocol = IMAGE_PROTOCOL,
+    protocol: Protocol = PAPER_PROTOCOL,
 ) -> MetaModel:
     """Fit a meta classifier (IoU_adj > 0) and a meta regressor (IoU_adj) that can be kept.
 
-    The linear classifier is the l1-penalised logistic fit at the C with the best mean accuracy on
-    the validation halves. The linear regressor is a ridge, since least squares explodes with few
-    images, with the largest penalty whose mean R2 there is within one standard error of the best.
+    Their features are those of section 3 and the predicted class. Settings are chosen on folds
+    of images, each of which is held out once: "linear" has the C of an l1-penalised logistic fit
+    with the least log loss, and the largest penalty of a ridge whose squared error is within a
+    standard error of the least. So are the scores found that the model's provenance holds.
 
     Parameters
     ----------
@@ -68,7 +59,7 @@ def fit_meta_model(
     name : str
         What to call the run in the model's provenance.
     protocol : Protocol
-        The halves that settings are chosen and scores are taken on, and the path of C.
+        Its path of C is what the classifier's is chosen from.
 
     Raises
     ------
@@ -76,62 +67,116 @@ def fit_meta_model(
         If the table cannot carry the fits: no ground truth, one image, or one outcome only.
     """
     check_choice("meta", meta, tuple(ESTIMATORS))
-    classifier, regressor = ESTIMATORS[meta]
     manifest = manifest or Manifest({})
-    design = build_design(table, groups=groups_in(table), least_scale=_LEAST_SCALE)
-    best, ranked = _choose(classifier, _CLASSIFIER, design.y, design, protocol)
-    best_too, measured = _choose(regressor, _REGRESSOR, design.iou_adj, design, protocol)
-    small = table[table["S_in"] == 0]
-    iou_adj = (small if len(small) else table)["iou_adj"].to_numpy(np.float64)
-    return MetaModel(
-        design.columns,
-        design.mean,
-        design.scale,
-        classifier(**best).fit(design.X, design.y),
-        regressor(**best_too).fit(design.X, design.iou_adj),
-        Verdict(float(iou_adj.mean()), float((iou_adj == 0).mean())),
-        manifest.settings.get("convention", "reference"),
-        manifest.settings.get("connectivity", 8),
-        _describe(table, design, manifest, name)
-        | best
-        | {f"regressor_{key}" if key in best else key: value for key, value in best_too.items()}
-        | {"held_out": ranked | measured},
-        manifest.classes,
-    )
-
-
-def _choose(
-    estimator: type[Estimator], role: _Role, target: np.ndarray, design: Design, protocol: Protocol
-) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
-    """The setting that does best on the validation halves, and its scores there."""
-    settings = estimator.settings(protocol)
-
-    def score_split(held_out):
-        X = protocol.features(design, ~held_out)
-        fits = estimator.fit_each(settings, X[~held_out], target[~held_out])
-        verdicts = np.stack([getattr(fit, role.verdicts)(X[held_out]) for fit in fits])
-        return [score(verdicts, target[held_out]) for score in role.scores.values()]
-
-    found = np.array(map_splits(score_split, protocol.draw_splits(design)))
-    scores = dict(zip(role.scores, found.transpose(1, 2, 0), strict=True))
-    decisive = scores[role.chosen_by]
-    means, errors = decisive.mean(axis=1), decisive.std(axis=1) / np.sqrt(len(found))
-    least = means.max() - estimator.tolerance * errors[means.argmax()] - _ROUNDING
-    chosen = int((means >= least).argmax())
-    return settings[chosen], {
-        name: {"mean": float(values[chosen].mean()), "std": float(values[chosen].std())}
-        for name, values in scores.items()
-    }
-
-
-def _describe(table: pd.DataFrame, design: Design, manifest: Manifest, name: str) -> dict[str, Any]:
-    return {
+    features = {"groups": (*groups_in(table), "prediction"), "least_scale": _LEAST_SCALE}
+    inside = outside = build_design(table, **features)
+    folds = image_folds(table["image"].to_numpy(), FOLDS)
+    interior, chosen, judged = _fit(inside, folds, meta, protocol)
+    try:
+        outside = build_design(table, **features, interior=False)
+        no_interior, _, judged_too = _fit(outside, folds, meta, protocol)
+    except InputError:  # none, too few, or all alike
+        no_interior, judged_too = _constant(outside)
+    held_out = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
+    held_out.iloc[outside.rows], held_out.iloc[inside.rows] = judged_too, judged
+    scores = score(table.assign(**held_out), by=("interior",))
+    settings = manifest.settings
+    provenance = {
         "run": name,
-        "settings": manifest.settings,
+        "settings": settings,
         "versions": {"metaseg-tf": __version__} | manifest.versions,
         "images": int(table["image"].nunique()),
         "segments": len(table),
-        "with_interior": len(design),
-        "false_positives": int(np.sum(~design.y)),
+        "with_interior": len(inside),
+        "false_positives": int(np.sum(~inside.y)),
         "target": IOU_COLUMNS[1],
+        **chosen,
+        "held_out": scores.to_json("interior", "with interior"),
+        "held_out_all": scores.to_json("all"),
+        "fitted_on": sorted(table["image"].unique()),
     }
+    measured = settings.get("convention", "reference"), settings.get("connectivity", 8)
+    return MetaModel(inside.columns, interior, no_interior, *measured, provenance, manifest.classes)
+
+
+def _fit(
+    design: Design, folds: np.ndarray, meta: str, protocol: Protocol
+) -> tuple[SegmentFit, dict[str, Any], np.ndarray]:
+    """The fit of all rows, what was chosen, and verdicts [n, SCORE_COLUMNS] on held-out images."""
+    classifier, regressor = ESTIMATORS[meta]
+    folds = folds[:, design.rows]
+    best, log_odds = _choose(classifier, design, design.y, folds, protocol)
+    best_too, predicted = _choose(regressor, design, design.iou_adj, folds, protocol)
+    spread = _measure_spread(predicted, design.iou_adj)
+    estimators = (
+        classifier(**best).fit(design.X, design.y),
+        regressor(**best_too).fit(design.X, design.iou_adj),
+    )
+    fit = SegmentFit(design.mean, design.scale, *estimators, spread)
+    chosen = best | {f"regressor_{key}" if key in best else key: x for key, x in best_too.items()}
+    return fit, chosen, tabulate_verdicts(predicted, log_odds, spread)
+
+
+def _choose(
+    estimator: type[Estimator],
+    design: Design,
+    target: np.ndarray,
+    folds: np.ndarray,
+    protocol: Protocol,
+) -> tuple[dict[str, Any], np.ndarray]:
+    """The setting chosen, and its verdicts [n] on held-out images.
+
+    It is the first whose loss is at most ``tolerance`` standard errors above the least one, by
+    images and for their difference: log loss of a classifier, squared error of a regressor.
+    """
+    settings, classifies = estimator.settings(protocol), issubclass(estimator, Classifier)
+    method = estimator.decision_function if classifies else estimator.predict
+    verdicts = np.empty((len(settings), len(target)))
+
+    def judge(held_out: np.ndarray) -> None:
+        X, *_ = standardise(design.X, ~held_out, _LEAST_SCALE / design.scale)
+        fits = estimator.fit_each(settings, X[~held_out], target[~held_out])
+        verdicts[:, held_out] = [method(fit, X[held_out]) for fit in fits]
+
+    folds = [held_out for held_out in folds if held_out.any()]
+    if len(folds) < 2:
+        raise InputError("fit: expected segments of at least 2 images, got 1; extract more images")
+    map_splits(judge, folds)
+    if classifies:
+        losses = np.logaddexp(0, np.where(target, -verdicts, verdicts))
+    else:
+        losses = (verdicts - target) ** 2
+    images, number = np.unique(design.image, return_inverse=True)
+    excess = losses - losses[losses.mean(axis=1).argmin()]
+    by_image = np.array([np.bincount(number, row, len(images)) for row in excess])
+    error = by_image.std(axis=1) * np.sqrt(len(images))
+    chosen = int((by_image.sum(axis=1) <= estimator.tolerance * error + _ROUNDING).argmax())
+    return settings[chosen], verdicts[chosen]
+
+
+def _constant(design: Design) -> tuple[SegmentFit, np.ndarray]:
+    """One verdict for all segments, where they are too few or too much alike for a fit."""
+    p, n, kept = len(design.columns), len(design), int(design.y.sum())
+    predicted = np.full(n, design.iou_adj.mean())
+    # Half a segment of either outcome more, so that the log-odds are finite.
+    log_odds = np.full(n, np.log((kept + 0.5) / (n - kept + 0.5)))
+    spread = _measure_spread(predicted, design.iou_adj)
+    estimators = (
+        kind.from_json({"coef": [0.0] * p, "intercept": float(level[0])}, p)
+        for kind, level in ((Lasso, log_odds), (Ridge, predicted))
+    )
+    fit = SegmentFit(np.zeros(p), np.ones(p), *estimators, spread)
+    return fit, tabulate_verdicts(predicted, log_odds, spread)
+
+
+def _measure_spread(predicted: np.ndarray, true: np.ndarray) -> Spread:
+    error, n = true - predicted, len(true)
+    order = np.argsort(predicted, kind="stable")
+    groups = np.array_split(order, np.clip(n // _PER_KNOT, 1, _KNOTS))
+    knots = np.array([predicted[rows].mean() for rows in groups])
+    sigma = np.array([np.sqrt(np.mean(error[rows] ** 2)) for rows in groups])
+    ratio = error / np.maximum(np.interp(predicted, knots, sigma), 1e-9)
+    # As many further out as a new segment among n + 1 asks for.
+    share = min(0.975 * (n + 1) / n, 1.0)
+    low, high = np.quantile(ratio, [1 - share, share])
+    return Spread(knots, np.maximum(sigma, 1e-9), float(low), float(high))

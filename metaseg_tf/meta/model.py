@@ -1,7 +1,8 @@
 """A fitted meta classifier and meta regressor, applied to segments without ground truth."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,61 +12,67 @@ from metaseg_tf.analysis.base import Classifier, Regressor
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.runs.run import compare_settings
-from metaseg_tf.segments.columns import count_classes, group_of
+from metaseg_tf.segments.columns import count_classes, feature_values, group_of
 
-__all__ = ["SCORE_COLUMNS", "MetaModel", "Verdict"]
+__all__ = ["SCORE_COLUMNS", "MetaModel", "SegmentFit", "Spread", "tabulate_verdicts"]
 
 #: Verdicts on each segment, in this order.
-SCORE_COLUMNS = ("iou_adj_predicted", "iou_adj_linear", "false_positive_probability")
+SCORE_COLUMNS = (
+    "iou_adj_predicted", "iou_adj_linear", "false_positive_probability", "iou_adj_low",
+    "iou_adj_high",
+)  # fmt: skip
 
 _OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
 _NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", "masks", *_OF_DUMPS)
 
 
-class Verdict(NamedTuple):
-    """One verdict for a whole group of segments."""
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How far predictions of IoU_adj are off, by what was predicted.
 
-    iou_adj: float
-    false_positive_probability: float
+    ``sigma`` [k] is the root mean squared error on held-out images where about ``predicted`` [k],
+    which rises, was predicted; between these it is interpolated. ``low`` and ``high`` are the
+    2.5 % and 97.5 % quantiles of errors as multiples of sigma.
+    """
+
+    predicted: np.ndarray
+    sigma: np.ndarray
+    low: float
+    high: float
+
+    def interval(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ends in [0, 1] of a 95 % interval of IoU_adj for each prediction, not clipped, [n]."""
+        sigma = np.interp(predicted, self.predicted, self.sigma)
+        low, high = (predicted + reach * sigma for reach in (self.low, self.high))
+        return low.clip(0, 1), high.clip(0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentFit:
+    """The estimators for one kind of segments, whose p features are standardised for them."""
+
+    mean: np.ndarray  #: Subtracted from each feature, float64 [p].
+    scale: np.ndarray  #: What the rest is divided by, float64 [p].
+    classifier: Classifier  #: Of IoU_adj > 0, that is, of segments that are no false positives.
+    regressor: Regressor  #: Of IoU_adj, not clipped.
+    spread: Spread | None = None  #: None in models of former versions.
 
 
 @dataclass(frozen=True, eq=False)
 class MetaModel:
-    """Two estimators fitted on segments with ground truth, for segments without.
+    """Estimators fitted on segments with ground truth, for segments without.
 
-    Attributes
-    ----------
-    columns : tuple of str, length p
-        Features in the order in which the estimators take them.
-    mean, scale : float64 arrays [p]
-        Subtracted from each feature, and what the rest is divided by.
-    classifier : Classifier
-        Of IoU_adj > 0, that is, of segments that are not false positives, from standardised
-        features; see `metaseg_tf.analysis.base`.
-    regressor : Regressor
-        Of IoU_adj, not clipped, from the same features.
-    without_interior : Verdict
-        For segments without interior, which section 3 leaves out of all fits: the mean over such
-        segments where the model was fitted.
-    convention : {"reference", "paper"}
-    connectivity : {8, 4}
-        How segments must be measured to be judged.
-    provenance : dict
-        The data that it was fitted on and its scores on images held out; plain JSON values.
-    classes : ClassTable or None
-        Names of the classes, if the run that it was fitted on has some.
+    Convention ("reference" or "paper") and connectivity (8 or 4) say how these must be measured.
     """
 
-    columns: tuple[str, ...]
-    mean: np.ndarray
-    scale: np.ndarray
-    classifier: Classifier
-    regressor: Regressor
-    without_interior: Verdict
+    columns: tuple[str, ...]  #: The p features in the order in which the estimators take them.
+    interior: SegmentFit  #: For segments with interior, of which the paper's fits are made.
+    no_interior: SegmentFit | None  #: For those without; None leaves them without verdicts.
     convention: str = "reference"
     connectivity: int = 8
+    #: The data that it was fitted on and its scores on images held out; plain JSON values.
     provenance: dict[str, Any] = field(default_factory=dict)
-    classes: ClassTable | None = None
+    classes: ClassTable | None = None  #: Names of the classes, where the run has some.
 
     @property
     def n_classes(self) -> int:
@@ -79,7 +86,9 @@ class MetaModel:
         -------
         DataFrame, with the index of ``table``
             ``iou_adj_predicted`` in [0, 1]; ``iou_adj_linear``, the same not clipped, as the
-            paper scores it; ``false_positive_probability`` in [0, 1], of IoU_adj = 0.
+            paper scores it; ``false_positive_probability`` in [0, 1], of IoU_adj = 0;
+            ``iou_adj_low`` and ``iou_adj_high``, the ends in [0, 1] of a 95 % interval of IoU_adj,
+            NaN if the model was made by a version without them.
 
         Raises
         ------
@@ -88,19 +97,17 @@ class MetaModel:
         InputError
             If it lacks a column, or a value is NaN, infinite or too large.
         """
-        with np.errstate(over="ignore", invalid="ignore"):
-            X = self._standardised(table)
-            quality, log_odds = self.regressor.predict(X), self.classifier.decision_function(X)
-        if not (np.isfinite(quality) & np.isfinite(log_odds)).all():
-            raise InputError(
-                "segment table: expected numbers that the meta model can judge, got too large "
-                "ones; extract these images again, or fit the model again"
-            )
-        inside = table["S_in"].to_numpy() > 0
-        linear = np.where(inside, quality, self.without_interior.iou_adj)
-        false = np.where(inside, expit(-log_odds), self.without_interior.false_positive_probability)
-        values = (linear.clip(0.0, 1.0), linear, false)
-        return pd.DataFrame(dict(zip(SCORE_COLUMNS, values, strict=True)), index=table.index)
+        scores = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
+        for fit, rows, X in self._kinds(table):
+            with np.errstate(over="ignore", invalid="ignore"):
+                linear, log_odds = fit.regressor.predict(X), fit.classifier.decision_function(X)
+            if not (np.isfinite(linear) & np.isfinite(log_odds)).all():
+                raise InputError(
+                    "segment table: expected numbers that the meta model can judge, got too large "
+                    "ones; extract these images again, or fit the model again"
+                )
+            scores.loc[rows] = tabulate_verdicts(linear, log_odds, fit.spread)
+        return scores
 
     def explain(self, table: pd.DataFrame) -> pd.DataFrame:
         """What each metric adds to the verdicts on the segments of a table.
@@ -111,23 +118,25 @@ class MetaModel:
             Two levels of columns: ``iou_adj_linear`` and ``false_positive_log_odds``, unless the
             estimator has no exact explanation, and below them ``base`` (of linear estimators the
             verdict on a segment whose metrics are all average), each metric, and ``class`` for
-            all class probabilities together. Below one verdict each row adds up to it; NaN for
-            segments without interior, whose verdict is a constant.
+            all class probabilities and the predicted class together. Below one verdict each row
+            adds up to it; NaN for segments without a verdict, or without an explanation of it.
 
         Raises as `score`.
         """
-        X, inside, found = self._standardised(table), table["S_in"].to_numpy() > 0, {}
-        of_class = np.array([group_of(name) == "class" for name in self.columns])
-        metrics = np.array(self.columns)[~of_class]
-        for verdict, sign, estimator in (
-            ("iou_adj_linear", 1, self.regressor),
-            ("false_positive_log_odds", -1, self.classifier),
-        ):
-            if (parts := estimator.explain(X)) is not None:
-                frame = pd.DataFrame(sign * parts[1][:, ~of_class], table.index, metrics)
-                frame.insert(0, "base", sign * parts[0])
-                frame["class"] = sign * parts[1][:, of_class].sum(axis=1)
-                found[verdict] = frame[inside].reindex(table.index)
+        of_class = np.array([group_of(name) in ("class", "prediction") for name in self.columns])
+        entries = ["base", *np.array(self.columns)[~of_class], "class"]
+        found: dict[str, pd.DataFrame] = {}
+        for fit, rows, X in self._kinds(table):
+            for verdict, sign, estimator in (
+                ("iou_adj_linear", 1, fit.regressor),
+                ("false_positive_log_odds", -1, fit.classifier),
+            ):
+                if (parts := estimator.explain(X)) is not None:
+                    of_metrics, of_classes = parts[1][:, ~of_class], parts[1][:, of_class]
+                    base = np.broadcast_to(parts[0], len(X))
+                    values = np.column_stack([base, of_metrics, of_classes.sum(axis=1)])
+                    found.setdefault(verdict, pd.DataFrame(np.nan, table.index, entries))
+                    found[verdict].loc[rows] = sign * values
         return pd.concat(found, axis=1) if found else pd.DataFrame(index=table.index)
 
     def check_classes(self, n_classes: int) -> None:
@@ -168,18 +177,32 @@ class MetaModel:
             if key not in _NOT_OF_THE_NETWORK
         ]
 
-    def _standardised(self, table: pd.DataFrame) -> np.ndarray:
+    def _kinds(self, table: pd.DataFrame) -> Iterator[tuple[SegmentFit, np.ndarray, np.ndarray]]:
+        """For segments with interior, then without: their fit, mask, and standardised features."""
         self.check_classes(count_classes(table))
-        missing = [name for name in self.columns if name not in table.columns]
+        needed = {"S_in", "class_id", *(n for n in self.columns if group_of(n) != "prediction")}
+        missing = [name for name in needed if name not in table.columns]
         if missing:
             raise InputError(
-                f"segment table: expected columns {', '.join(missing)}, got a table without them; "
-                "pass what segment_metrics or load_run gives"
+                f"segment table: expected columns {', '.join(sorted(missing))}, got a table "
+                "without them; pass what segment_metrics or load_run gives"
             )
-        values = table[list(self.columns)].to_numpy(np.float64)
+        values = feature_values(table, self.columns)
         if not np.isfinite(values).all():
             raise InputError(
                 "segment table: expected finite numbers, got NaN or infinite ones; "
                 "extract these images again"
             )
-        return (values - self.mean) / self.scale
+        inside = table["S_in"].to_numpy() > 0
+        for fit, rows in ((self.interior, inside), (self.no_interior, ~inside)):
+            if fit is not None:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    yield fit, rows, (values[rows] - fit.mean) / fit.scale
+
+
+def tabulate_verdicts(
+    predicted: np.ndarray, log_odds: np.ndarray, spread: Spread | None
+) -> np.ndarray:
+    """`SCORE_COLUMNS`, float64 [n, 5], from predictions and log-odds of IoU_adj > 0."""
+    ends = spread.interval(predicted) if spread else (np.full(len(predicted), np.nan),) * 2
+    return np.stack([predicted.clip(0, 1), predicted, expit(-log_odds), *ends], axis=1)

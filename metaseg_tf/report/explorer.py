@@ -21,7 +21,7 @@ from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run, load_segmen
 from metaseg_tf.errors import InputError, suggest
 from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.file import load_kept
-from metaseg_tf.meta.model import SCORE_COLUMNS, Verdict
+from metaseg_tf.meta.model import SCORE_COLUMNS, SegmentFit
 from metaseg_tf.paper.figures.drawing import count_false_positives, load_judged
 from metaseg_tf.pictures import heat_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
@@ -37,7 +37,7 @@ __all__ = [
 DOUBTFUL = 0.5
 #: The columns of a segment that the page shows, in this order; IoUs with ground truth only.
 ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
-_PREDICTED, _LINEAR, _FALSE_POSITIVE = SCORE_COLUMNS
+_PREDICTED, _LINEAR, _FALSE_POSITIVE, *_ = SCORE_COLUMNS
 
 # More points could not be told apart, and would not fit into a page of a few MB.
 MAX_POINTS = 60_000
@@ -94,9 +94,10 @@ def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
             origin = f"Verdicts are missing: {error}."
     nothing = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
     scores = nothing if model is None else model.score(table)
-    if model is not None and isinstance(model.classifier, _Missing):
+    if model is not None and isinstance(model.interior.classifier, _Missing):
         scores[_FALSE_POSITIVE] = np.nan
-        origin += f" Probabilities of a false positive are missing: {model.classifier.reason}."
+        reason = model.interior.classifier.reason
+        origin += f" Probabilities of a false positive are missing: {reason}."
     return JudgedRun(run, pd.concat([table, scores], axis=1), origin, model)
 
 
@@ -121,8 +122,8 @@ def _take_first_split(evaluation: Evaluation) -> MetaModel:
         classifier.coef_, classifier.intercept_ = path.coef[best], path.intercept[best]
     except InputError as error:
         classifier = _Missing(error)
-    scales = design.mean, design.scale
-    return MetaModel(design.columns, *scales, classifier, regressor, Verdict(np.nan, np.nan))
+    fit = SegmentFit(design.mean, design.scale, classifier, regressor)
+    return MetaModel(design.columns, fit, None)
 
 
 def _rate_images(table: pd.DataFrame) -> pd.Series:

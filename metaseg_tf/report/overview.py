@@ -12,17 +12,26 @@ from metaseg_tf.analysis.evaluation import diagnose_run, evaluate_run
 from metaseg_tf.analysis.scores import FEW, auroc, score_groups
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta.model import SCORE_COLUMNS
+from metaseg_tf.meta.score import score
 from metaseg_tf.paper.figures import FIGURES, make_figure
 from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.paper.measured import Measured, Value, collect
 from metaseg_tf.paper.published import PUBLISHED, paper_network
 from metaseg_tf.paper.quantities import Quantity
+from metaseg_tf.paper.scores import say_scores
 from metaseg_tf.paper.tables import TABLES, name_runs
 from metaseg_tf.paper.verify import Comparison, compare
 from metaseg_tf.report.explorer import JudgedRun
 from metaseg_tf.runs.run import Run
 
-__all__ = ["collect_numbers", "describe_run", "diagnose", "draw_figures", "score_verdicts"]
+__all__ = [
+    "collect_numbers",
+    "describe_run",
+    "diagnose",
+    "draw_figures",
+    "say_held_out",
+    "score_verdicts",
+]
 
 #: The scores shown first, each of a fit on all metrics and of one on the entropy alone.
 _GLANCE = {
@@ -102,7 +111,8 @@ def score_verdicts(judged: JudgedRun) -> dict[str, Any]:
     Scored are those of a kept model on the whole run, or those of the protocol's fits on their
     validation halves: without a model, or if it was fitted on this run, whose scores would flatter
     it. ``aurocs`` [2, splits] are of the verdicts and of the entropy alone, and empty if there are
-    too few segments to tell; the rows of ``classes`` are all together and each that occurs.
+    too few segments to tell; the rows of ``classes`` are all together and each that occurs;
+    ``scores`` are those of the verdicts on show, with intervals.
     """
     run, model, inner = judged.run, judged.model, judged.table[judged.table["S_in"] > 0]
     # The protocol's own fit is a model without provenance.
@@ -113,6 +123,7 @@ def score_verdicts(judged: JudgedRun) -> dict[str, Any]:
     judge = "protocol" if model is None else "seen" if seen else "model"
     probability = inner[SCORE_COLUMNS[2]].to_numpy(float)[None]
     held_out, aurocs, reason = np.ones(probability.shape, bool), np.empty((2, 0)), ""
+    said = say_held_out(model.provenance) if judge == "seen" else {}
     try:
         if judge == "model":
             aurocs = auroc(np.stack([probability[0], inner["E"]]), y)[:, None]
@@ -123,6 +134,8 @@ def score_verdicts(judged: JudgedRun) -> dict[str, Any]:
                 index=["score", "part", "model"], columns="split", values="value"
             )
             aurocs = scores.loc["auroc", "validation"].loc[["penalized", "entropy"]].to_numpy()
+        if judge != "seen":
+            said = say_scores(score(inner[held_out[0]], by=()).group())
     except InputError as error:
         held_out, reason = np.zeros(probability.shape, bool), str(error)
     if min(y.sum(), len(y) - y.sum()) < FEW:
@@ -143,9 +156,19 @@ def score_verdicts(judged: JudgedRun) -> dict[str, Any]:
         "lost": int((aurocs[0] <= aurocs[1]).sum()),
         "reason": reason,
         "fits": _compare_fits(measured),
+        "scores": said,
         "classes": rows[occurs],
         "absent": rows["name"][~occurs].tolist(),
     }
+
+
+def say_held_out(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Scores that a model keeps of images held out, in words; none if its file has others."""
+    try:
+        found = pd.DataFrame.from_dict(provenance["held_out"], "index", float)
+        return say_scores(found[["value", "low", "high"]])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
 
 
 def _compare_fits(measured: Measured) -> dict[str, list[Value | None]]:

@@ -72,6 +72,7 @@ def write_report(
         doubtful=explorer.DOUBTFUL,
         runs=[overview.describe_run(run) for run in runs],
         origins=list(dict.fromkeys(one.origin for one in judged)),
+        say_held_out=overview.say_held_out,
         glances=[overview.score_verdicts(one) for one in judged if is_labelled],
         few=FEW,
         format_number=format_number,
@@ -106,7 +107,11 @@ def _write_run(home: Run, position: int, judged: explorer.JudgedRun, names: Sequ
         "mapped": len({*names, *mapped}),
         "points": explorer.pack_points(judged.table, every),
         # What explanations are made of; see explorer.pack_explanation.
-        "means": dict(zip(model.columns, model.mean.tolist(), strict=True)) if model else {},
+        "means": {
+            kind: dict(zip(model.columns, fit.mean.tolist(), strict=True))
+            for kind in ("interior", "no_interior")
+            if (fit := getattr(model, kind, None))
+        },
         "metrics": {column.name: (column.symbol, column.meaning) for column in METRICS},
         "doubtful": explorer.DOUBTFUL,
         "quality": QUALITY_COLOURS,

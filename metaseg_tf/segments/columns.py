@@ -9,7 +9,7 @@ import itertools
 import json
 import math
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,8 @@ from metaseg_tf.errors import DataFormatError, InputError
 __all__ = [
     "BOX", "CONVENTIONS", "GROUPS", "IOU_COLUMNS", "METRICS", "METRIC_COLUMNS", "NAME_BYTES",
     "PAPER_GROUPS", "Column", "Group", "check_convention", "check_image_name", "check_table",
-    "class_columns", "columns", "count_classes", "empty_table", "feature_columns", "group_of",
+    "class_columns", "columns", "count_classes", "empty_table", "feature_columns",
+    "feature_values", "group_of",
     "groups_in",
 ]  # fmt: skip
 
@@ -85,6 +86,8 @@ _HEAD, _IOU, _BOX = (
 METRICS = tuple(_read_column(*row) for row in _FILE["metrics"])
 #: Names of the 15 metrics of section 2.
 METRIC_COLUMNS = tuple(column.name for column in METRICS if column.group in PAPER_GROUPS)
+#: Begin of the names of features that tell the predicted class.
+_ONE_HOT = "predicted"
 _GROUP_OF = {column.name: column.group for column in METRICS}
 
 IOU_COLUMNS = tuple(column.name for column in _IOU)
@@ -100,7 +103,9 @@ def class_columns(n_classes: int) -> list[str]:
 
 def group_of(feature: str) -> str:
     """Key in ``GROUPS`` of a feature of the segment table."""
-    return "class" if feature.startswith("cprob") else _GROUP_OF[feature]
+    if feature.startswith("cprob"):
+        return "class"
+    return "prediction" if feature.startswith(_ONE_HOT) else _GROUP_OF[feature]
 
 
 def name_feature(feature: str, classes: ClassTable) -> str:
@@ -111,15 +116,29 @@ def name_feature(feature: str, classes: ClassTable) -> str:
 
 
 def feature_columns(n_classes: int, groups: Collection[str] = PAPER_GROUPS) -> tuple[str, ...]:
-    """Names of the features of some groups in the authors' order: sorted metrics, ``cprob0`` ..."""
+    """Names of the features of some groups in the authors' order: sorted metrics, ``cprob0`` ...
+
+    Last come those of the predicted class, ``predicted0`` ..., which no table stores.
+    """
     metrics = sorted(column.name for column in METRICS if column.group in groups)
-    return (*metrics, *(class_columns(n_classes) if "class" in groups else ()))
+    predicted = (f"{_ONE_HOT}{j}" for j in range(n_classes) if "prediction" in groups)
+    return (*metrics, *(class_columns(n_classes) if "class" in groups else ()), *predicted)
+
+
+def feature_values(table: pd.DataFrame, names: Iterable[str]) -> np.ndarray:
+    """Features by name, float64 [n, p]; ``predicted3`` is 1 where class 3 is predicted, else 0."""
+    class_id = table["class_id"].to_numpy()
+    columns = (
+        class_id == int(name.removeprefix(_ONE_HOT)) if name.startswith(_ONE_HOT) else table[name]
+        for name in names
+    )
+    return np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
 
 
 def groups_in(table: pd.DataFrame) -> tuple[str, ...]:
     """The groups whose metrics a segment table holds, in the order of ``GROUPS``."""
     missing = {column.group for column in METRICS if column.name not in table}
-    return tuple(group for group in GROUPS if group not in missing)
+    return tuple(group for group in GROUPS if group not in {*missing, "prediction"})
 
 
 def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:

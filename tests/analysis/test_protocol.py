@@ -6,6 +6,7 @@ import pytest
 from metaseg_tf.analysis.protocol import (
     PAPER_PROTOCOL,
     Protocol,
+    image_folds,
     image_splits,
     reference_splits,
 )
@@ -73,6 +74,19 @@ def test_image_splits_keep_images_whole():
     np.testing.assert_array_equal(splits, image_splits(images, 4, seed=2))
 
 
-def test_image_splits_need_two_images():
-    with pytest.raises(InputError, match=r"at least 2 images, got 1.*splits='reference'"):
-        image_splits(np.array(["a", "a"]))
+@pytest.mark.parametrize(("n_images", "folds"), [(7, 3), (7, 10), (2, 10), (30, 10)])
+def test_folds_hold_each_image_out_once(n_images, folds):
+    images = np.repeat([f"town_{i}" for i in range(n_images)], 5)
+    masks = image_folds(images, folds, seed=2)
+    assert masks.shape == (min(folds, n_images), 5 * n_images)
+    assert (masks.sum(axis=0) == 1).all()
+    by_image = masks.reshape(len(masks), n_images, 5)
+    assert (by_image == by_image[:, :, :1]).all()
+    assert np.ptp(by_image[:, :, 0].sum(axis=1)) <= 1
+    np.testing.assert_array_equal(masks, image_folds(images, folds, seed=2))
+
+
+@pytest.mark.parametrize("split", [image_splits, image_folds])
+def test_holding_out_images_needs_two(split):
+    with pytest.raises(InputError, match=r"at least 2 images, got 1.*splits of segments"):
+        split(np.array(["a", "a"]))

@@ -10,7 +10,7 @@ from tables import make_table
 from metaseg_tf import fit_meta_model, judge_image, segment_metrics
 from metaseg_tf.analysis.protocol import Protocol
 
-FAST = Protocol(n_splits=2, splits="image", fit_on="train", C=(0.1, 1.0))
+FAST = Protocol(n_splits=2, C=(0.1, 1.0))
 ROUNDS = 15
 
 

@@ -271,6 +271,7 @@ def lay_out(images, masks, palette, store=lambda ids: ids):
         save(Path(masks, f"{name}.png"), store(ids))
 
 
+@pytest.mark.long
 def test_the_page_about_own_data_works_as_written(metaseg, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = DOCS / "own-data.md"

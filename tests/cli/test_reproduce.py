@@ -74,7 +74,7 @@ def test_the_whole_paper_and_what_is_kept(metaseg, street, networks, drawn, tmp_
     assert "45194" in output
     assert "6 of 7 results made" in output
     assert "not made: figure 7: figure 7: expected maps" in output
-    assert "XC: 6 images were measured" in output
+    assert "XC: images: 6, in print 500" in output
     assert "table 2: made" in error
 
     networks.clear()

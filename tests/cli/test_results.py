@@ -45,7 +45,7 @@ def test_verify_tells_what_is_off(metaseg, folders):
     code, output, _ = metaseg("verify", *folders)
     assert code == 1
     assert "112 printed numbers" in output
-    assert "- XC: 20 images were measured" in output
+    assert "- XC: images: 20, in print 500" in output
     assert "45194" in output
     assert (folders[0] / "tables" / "verify.md").exists()
 

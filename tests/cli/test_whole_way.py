@@ -183,6 +183,7 @@ def check_page(page, run):
     np.testing.assert_array_equal(picture[..., 3] == 255, known)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("which", DATA_SETS)
 def test_from_images_and_masks_to_the_pages(metaseg, tmp_path, monkeypatch, which):
     # To save time: small figures, of which the page has the one that names most.

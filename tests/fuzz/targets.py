@@ -255,14 +255,15 @@ def _load_weights(path: Path):
 def _models() -> list[bytes]:
     from metaseg_tf.analysis.estimators import Lasso, Ridge
     from metaseg_tf.meta import MetaModel, save_model
-    from metaseg_tf.meta.model import Verdict
+    from metaseg_tf.meta.model import SegmentFit, Spread
     from metaseg_tf.segments.columns import METRIC_COLUMNS, class_columns
 
     columns = (*METRIC_COLUMNS, *class_columns(3))
     ones = np.ones(len(columns))
     line = {"coef": ones.tolist(), "intercept": 0.25}
     lines = (kind.from_json(line, len(columns)) for kind in (Lasso, Ridge))
-    model = MetaModel(columns, ones, ones, *lines, Verdict(0.3, 0.6), "paper", 8, {})
+    fit = SegmentFit(ones, ones, *lines, Spread(ones[:1], ones[:1], -2.0, 2.0))
+    model = MetaModel(columns, fit, fit, "paper", 8, {})
     return [_written("model.json", lambda path: save_model(model, path))]
 
 

@@ -45,7 +45,8 @@ def judged_table(n=500, **options):
     table = make_table(n, n_classes=5, **options)
     linear = np.where(table["S_in"] > 0, table["iou_adj"] * 1.3 - 0.1, np.nan)
     scores = {"iou_adj_linear": linear, "iou_adj_predicted": linear.clip(0, 1)}
-    return table.assign(**scores, false_positive_probability=1 - linear.clip(0, 1))
+    ends = {"iou_adj_low": linear.clip(0, 1) / 2, "iou_adj_high": 1.0}
+    return table.assign(**scores, **ends, false_positive_probability=1 - linear.clip(0, 1))
 
 
 def test_points_are_the_judged_segments():

@@ -1,7 +1,6 @@
 """What the overview says of a run, against its tables and scikit-learn."""
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,21 +9,21 @@ from small_runs import make_run
 from tables import make_table
 
 from metaseg_tf.analysis.evaluation import evaluate_run
+from metaseg_tf.analysis.protocol import Protocol
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import RunError
 from metaseg_tf.meta import fit_meta_model
-from metaseg_tf.meta.fit import IMAGE_PROTOCOL
 from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.published import PUBLISHED
 from metaseg_tf.paper.quantities import Quantity
 from metaseg_tf.report import overview
 from metaseg_tf.report.explorer import judge_run
-from metaseg_tf.report.overview import collect_numbers, score_verdicts
+from metaseg_tf.report.overview import collect_numbers, say_held_out, score_verdicts
 from metaseg_tf.report.page import write_report
 from metaseg_tf.runs.run import Run
 
 N_CLASSES = 5
-FAST = replace(IMAGE_PROTOCOL, n_splits=2, C=(0.1, 1.0))
+FAST = Protocol(C=(0.1, 1.0))
 PAPERS = {"source": "cityscapes", "split": "val", "network": "mobilenetv2"}
 
 
@@ -116,12 +115,17 @@ def test_a_kept_model_is_scored_on_the_whole_run_unless_it_was_fitted_on_it(mine
     y = inner["iou_adj"] == 0
     p = model.score(inner)["false_positive_probability"]
     assert glance["judge"] == "model"
+    assert float(glance["scores"]["AUROC"].split()[0]) == pytest.approx(
+        glance["aurocs"][0, 0], abs=5e-4
+    )
     areas = roc_auc_score(y, p), roc_auc_score(y, inner["E"])
     assert glance["aurocs"].ravel() == pytest.approx(areas)
     assert glance["classes"].loc[0, "gap"] == pytest.approx(p.mean() - y.mean())
     own = fit_meta_model(judge_run(mine).table, protocol=FAST)
     seen = score_verdicts(judge_run(mine, own))
     assert seen["judge"] == "seen"
+    assert seen["scores"] == say_held_out(own.provenance)
+    assert seen["scores"]["AUROC"] != glance["scores"]["AUROC"]
     assert (seen["aurocs"] == score_verdicts(judge_run(mine))["aurocs"]).all()
 
 

@@ -57,7 +57,7 @@ metaseg.marks = (() => {
   }
 
   const COLUMNS = ["top", "left", "bottom", "right", "S", "iou_adj_predicted", "iou_adj_linear",
-    "false_positive_probability"];
+    "false_positive_probability", "iou_adj_low", "iou_adj_high"];
   const TRUTH = ["iou_adj", "iou"];
 
   // One object per segment, with the names of judged.csv.

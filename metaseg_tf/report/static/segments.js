@@ -70,12 +70,17 @@ metaseg.describe = (() => {
       element("h3", {}, metaseg.colours.swatch(colour), `${name} `,
         element("small", {}, `segment ${segment.segment}${image && ` of ${image}`}`)),
       bar("predicted IoU_adj", segment.iou_adj_predicted, anchors),
+      ...(typeof segment.iou_adj_low === "number" ? [element("p", { className: "hint interval" },
+        `between ${format(segment.iou_adj_low)} and ${format(segment.iou_adj_high)} in 95 % of such `
+        + "segments")] : []),
       ...(labelled ? [bar("true IoU_adj", segment.iou_adj, anchors)] : []),
       ...(labelled && full ? [bar("true IoU", segment.iou, anchors)] : []),
       element("p", {}, element("b", {}, verdict[segment.doubtful]),
         "a false positive with probability ",
         element("span", { "data-metric": "false_positive_probability" },
-          format(segment.false_positive_probability)), ". ",
+          format(segment.false_positive_probability)),
+        ...(segment.doubtful === null ? [] : [", none with ",
+          format(1 - segment.false_positive_probability)]), ". ",
         segment.loss === null ? pixels(segment.S)
           : `Of ${pixels(segment.S)}, ${pixels(segment.loss)} are expected to be lost.`),
     ];

@@ -30,9 +30,10 @@ metaseg.why = (() => {
   function explain(run, segment, { step, values }) {
     const width = step.length;
     const at = (j) => values[segment.place * width + j] * step[j];
-    const metrics = Object.keys(run.means).filter((name) => name in run.metrics).map((name) => (
-      { name, mean: run.means[name], symbol: run.metrics[name][0], words: run.metrics[name][1] }));
-    const entries = [...metrics, { name: "class", symbol: "C", words: "class probabilities" }];
+    const means = run.means[segment.S_in > 0 ? "interior" : "no_interior"];
+    const metrics = Object.keys(means).filter((name) => name in run.metrics).map((name) => (
+      { name, mean: means[name], symbol: run.metrics[name][0], words: run.metrics[name][1] }));
+    const entries = [...metrics, { name: "class", symbol: "C", words: "class and its probabilities" }];
     const parts = entries.map((entry, j) => ({ entry, value: at(j + 1) }))
       .sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
     return { base: at(0), parts, sum: parts.reduce((sum, { value }) => sum + value, at(0)) };
@@ -67,8 +68,7 @@ metaseg.why = (() => {
     return `predicted IoU_adj${cut}`;
   }
 
-  function toList(run, segment, verdict, packed) {
-    const found = explain(run, segment, packed);
+  function toList(run, segment, verdict, found) {
     const [first, rest] = [found.parts.slice(0, SHOWN), found.parts.slice(SHOWN)];
     const others = rest.reduce((sum, { value }) => sum + value, 0);
     const largest = Math.max(Math.abs(others), ...first.map(({ value }) => Math.abs(value)), 1e-9);
@@ -97,21 +97,20 @@ metaseg.why = (() => {
     const title = element("h4", {}, segment.doubtful ? "Why is it doubtful?" : "Why this verdict?");
     const say = (words) => [title, element("p", { className: "hint" }, words)];
     const present = Object.keys(VERDICTS).filter((verdict) => verdict in explanation);
-    if (segment.S_in === 0) {
-      return say(segment.loss === null
-        ? "It has no interior: each of its pixels has a neighbour in another segment. Such segments "
-          + "are left out of the fits and have no verdict."
+    if (segment.loss === null) {
+      return say(segment.S_in > 0 ? "It has no verdict."
         : "It has no interior: each of its pixels has a neighbour in another segment. Such segments "
-          + "are left out of the fits; all get the same verdict, which is the mean over those that "
-          + "the model was fitted with.");
-    }
-    if (!present.length) {
-      return say(segment.loss === null ? "It has no verdict."
-        : "The estimators of this model have no exact explanation.");
+          + "are left out of the fits and have no verdict.");
     }
     const verdict = present.includes(wanted) ? wanted : present[0];
+    const found = verdict && explain(run, segment, explanation[verdict]);
+    if (!found?.parts.some(({ value }) => value !== 0)) {
+      return say(found?.base ? "It has no interior. The model was fitted on too few such segments, or "
+        + "on too similar ones, to tell them apart: all get the same verdict."
+        : "The estimators of this model have no exact explanation.");
+    }
     return [title, ...(present.length > 1 ? [choice(present, onChange)] : []),
       element("p", { className: "hint" }, VERDICTS[verdict].words),
-      toList(run, segment, verdict, explanation[verdict])];
+      toList(run, segment, verdict, found)];
   };
 })();

@@ -1,0 +1,144 @@
+"""Scores of verdicts as tables and pictures; they are beyond the paper, which scores its fits."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from metaseg_tf.analysis.verdict_scores import SCORES
+from metaseg_tf.errors import number_of
+from metaseg_tf.meta.score import Scores
+from metaseg_tf.paper.figures import drawing
+from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
+from metaseg_tf.runs.run import Run, csv_text
+
+__all__ = ["draw_scores", "lay_out_differences", "lay_out_scores", "say_scores", "store_scores"]
+
+#: Intervals of fewer images hold less often than they say (docs/statistics.md).
+_FEW = 20
+_REFERENCE = {"color": drawing.BLACK, "linewidth": 0.9, "linestyle": "--"}
+_COLOURS = (drawing.BLUE, drawing.VERMILION)
+#: Group of segments -> heading of its column.
+_COLUMNS = {("all", ""): "all segments", ("interior", "with interior"): "with interior"}
+
+
+def say_scores(found: pd.DataFrame, sign: str = "") -> dict[str, str]:
+    """Names of scores -> value and interval, of a frame as `Scores.group` gives it."""
+
+    def say(value: float, low: float, high: float) -> str:
+        if np.isnan(value):
+            return NOT_AVAILABLE
+        known = [x for x in (value, low, high) if not np.isnan(x)]
+        value, *ends = (f"{x:{sign}.3f}" if x > -9.9995 else "<-10" for x in known)
+        return f"{value} [{', '.join(ends)}]" if ends else value
+
+    return {words: say(*found.loc[key]) for key, words in SCORES.items() if key in found.index}
+
+
+def lay_out_scores(scores: Scores, title: str) -> list[PrintedTable]:
+    """All scores of all segments and of those with interior, then a few by class and by size."""
+    facts = scores.table.iloc[0]
+    caption = (
+        f"{title}: {number_of(facts['segments'], 'segment')} of "
+        f"{number_of(facts['images'], 'image')}, {facts['false_positives']} of them false "
+        "positives. In brackets 95 % intervals by bootstrap over images. A segment counts as "
+        f"rejected from a probability of {scores.threshold:.3g} on."
+    )
+    if facts["images"] < _FEW:
+        caption += f" Of fewer than {_FEW} images, intervals are somewhat too narrow."
+    groups = {key: scores.group(*key) for key in scores.drawn}
+    tables = [_lay_out("scores", caption, {key: say_scores(groups[key]) for key in groups})]
+    counts = scores.table.groupby(["group", "of"])[["segments", "false_positives"]].first()
+    for group in ("class", "size"):
+        rows = []
+        for key in (key for key in groups if key[0] == group):
+            said = say_scores(groups[key])
+            rows.append((key[1], *map(str, counts.loc[key]), said["AUROC"], said["R²"]))
+        if rows:
+            about = f"scores_by_{group}", f"{title}, by {group}."
+            header = (group, "segments", "false", "AUROC", "R²")
+            tables.append(PrintedTable(*about, header, tuple(rows)))
+    return tables
+
+
+def lay_out_differences(differences: pd.DataFrame, titles: tuple[str, str]) -> PrintedTable:
+    """Paired differences of all scores, second less first."""
+    found = differences.set_index("score").groupby(["group", "of"])
+    columns = ["difference", "low", "high"]
+    caption = (
+        f"{titles[1]} less {titles[0]}. In brackets 95 % intervals by bootstrap over the images "
+        "that both share; one that contains 0 shows no difference."
+    )
+    said = {key: say_scores(own[columns], "+") for key, own in found}
+    return _lay_out("differences", caption, said)
+
+
+def _lay_out(title: str, caption: str, said: Mapping[tuple[str, str], dict]) -> PrintedTable:
+    shown = {words: said[key] for key, words in _COLUMNS.items() if key in said}
+    rows = ((name, *(own[name] for own in shown.values())) for name in SCORES.values())
+    return PrintedTable(title, caption, ("score", *shown), tuple(rows))
+
+
+def store_scores(
+    run: Run, found: Mapping[str, Scores], differences: pd.DataFrame | None = None
+) -> list[Path]:
+    """Write tables as CSV, and both diagrams, into ``RUN/scores/``; returns their paths.
+
+    ``found`` are one or two sets of scores by title.
+    """
+    frames = [scores.table.assign(verdicts=title) for title, scores in found.items()]
+    paths = [run.write_text("scores/scores.csv", csv_text(pd.concat(frames)))]
+    if differences is not None:
+        paths.append(run.write_text("scores/differences.csv", csv_text(differences)))
+    with drawing.styled():
+        for name, drawn in draw_scores(found):
+            paths += drawing.store_drawing(drawn, run, f"scores/{name}")
+    return paths
+
+
+def draw_scores(found: Mapping[str, Scores]) -> Iterator[tuple[str, drawing.Drawing]]:
+    """Name and drawing of the reliability diagram and of the risk-coverage curve."""
+    for name, draw in (("reliability", _draw_reliability), ("risk_coverage", _draw_risk_coverage)):
+        figure = drawing.new_figure(4.6, 4.4)
+        draw(figure.subplots(), found)
+        frames = {title: getattr(scores, name) for title, scores in found.items()}
+        data = pd.concat(frames, names=["verdicts"]).reset_index("verdicts")
+        yield name, drawing.Drawing(figure, {"": data})
+
+
+def _draw_reliability(ax, found):
+    ax.plot([0, 1], [0, 1], label="calibrated", **_REFERENCE)
+    for (title, scores), colour in zip(found.items(), _COLOURS, strict=False):
+        bins = scores.reliability
+        errors = np.abs(bins[["low", "high"]].sub(bins["observed"], axis=0)).T.to_numpy()
+        look = {"color": colour, "marker": "o", "markersize": 4, "capsize": 2, "linewidth": 1}
+        label = f"{title}: ECE {scores.group().loc['ece', 'value']:.3f}"
+        ax.errorbar(bins["predicted"], bins["observed"], errors, label=label, **look)
+    ax.set(
+        title="Reliability, with 95 % intervals by images",
+        xlabel="predicted probability of a false positive",
+        ylabel="observed share of false positives",
+        xlim=(0, 1),
+        ylim=(0, 1),
+        aspect="equal",
+    )
+    ax.legend(loc="upper left")
+
+
+def _draw_risk_coverage(ax, found):
+    for (title, scores), colour in zip(found.items(), _COLOURS, strict=False):
+        curve, area = scores.risk_coverage, scores.group().loc["aurc", "value"]
+        label = f"{title}: AURC {area:.3f}"
+        ax.plot(curve["coverage"], curve["risk"], color=colour, linewidth=1.6, label=label)
+        ideal = {"color": colour, "linewidth": 1, "linestyle": ":", "label": "ordered by the truth"}
+        ax.plot(curve["coverage"], curve["ideal"], **ideal)
+    ax.axhline(curve["risk"].iloc[-1], label="in random order", **_REFERENCE)
+    ax.set(
+        title="What is left if doubtful segments are left out",
+        xlabel="share of segments kept, best predictions first",
+        ylabel=f"mean 1 - {drawing.IOU_LABEL} of those kept",
+        xlim=(0, 1),
+        ylim=(0, None),
+    )
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.16))
