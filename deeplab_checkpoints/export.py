@@ -11,12 +11,12 @@ from metaseg_tf.data.folders import write_file
 from metaseg_tf.errors import DataFormatError
 from metaseg_tf.networks.deeplab.layers import Layers
 from metaseg_tf.networks.deeplab.model import (
+    RebuiltNetwork,
     compute_logits,
     full_logits,
     pad_to_crop,
     scale_logits,
 )
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
 
 __all__ = ["build_frozen_graph", "export_frozen_graph"]
 

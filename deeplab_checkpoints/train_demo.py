@@ -40,8 +40,7 @@ from metaseg_tf.networks.deeplab.backbones import (
     Decoder,
     Xception,
 )
-from metaseg_tf.networks.deeplab.model import variable_shapes
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.deeplab.model import RebuiltNetwork, variable_shapes
 from metaseg_tf.networks.options import NetworkOptions
 
 #: Smallest crop of the form k * 16 + 1 that holds a scene of 256x512.

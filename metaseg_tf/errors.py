@@ -1,12 +1,12 @@
 """The exception tree: every message says what was given, what was expected and what to do."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 __all__ = [
     "ClusterError", "DataFormatError", "InputError", "MetaSegError", "MissingDependencyError",
     "NetworkError", "RunError", "SettingsMismatchError", "ShapeError", "UnsafeGraphError",
-    "in_one_line", "number_of", "suggest",
+    "check_choice", "in_one_line", "number_of", "suggest",
 ]  # fmt: skip
 
 
@@ -48,6 +48,13 @@ class ClusterError(MetaSegError, RuntimeError):
 
 class MissingDependencyError(MetaSegError, ImportError):
     """An optional package or program is needed for this and not installed."""
+
+
+def check_choice(name: str, value: object, choices: Collection, remedy: str = "") -> None:
+    """Raise an InputError that lists the choices unless ``value`` is one of them."""
+    if value not in choices:
+        said = f"{name}: expected one of {', '.join(map(str, choices))}, got {value!r}"
+        raise InputError(f"{said}; {remedy}" if remedy else said)
 
 
 def in_one_line(error: Exception | str, limit: int | None = 160) -> str:

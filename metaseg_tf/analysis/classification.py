@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -20,25 +20,38 @@ _SCORES = {"acc": accuracy, "auroc": auroc}
 _LOGGER = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
 class Classification:
-    """Logistic fits of all splits and their scores.
+    """Logistic fits of all splits and their scores, made of the ``arrays`` that are kept.
 
     ``detected`` and ``undetected`` count the false positives among all segments that each split's
-    model with the best validation accuracy does and does not predict as such.
+    model with the best validation accuracy does and does not predict as such. Raises ValueError or
+    KeyError if the arrays are of another design or protocol.
     """
 
-    columns: tuple[str, ...]  #: Names of the p features.
-    paths: tuple[LassoPath, ...]  #: One per split.
-    #: Columns split, model (penalized, unpenalized), part (train, validation), score (acc, auroc),
-    #: C, value: Figure 4's lower panels for every split.
-    curves: pd.DataFrame
-    baseline: pd.DataFrame  #: The same for the fit on E alone, without C.
-    detected: np.ndarray
-    undetected: np.ndarray
-    #: Probability of IoU_adj > 0 of all n segments by split 0's penalised fit at ``best_c``.
-    probability: np.ndarray
-    arrays: Mapping[str, np.ndarray]  #: What all of it is rebuilt from by `from_arrays`.
+    def __init__(self, arrays: Mapping[str, np.ndarray], design: Design, protocol: Protocol):
+        splits, k, p = protocol.n_splits, len(protocol.C), len(design.columns)
+        shapes = {"coef": (splits, k, p), "refit_coef": (splits, k, p)}
+        path = [arrays[f.name].reshape(shapes.get(f.name, (splits, k))) for f in fields(LassoPath)]
+        if not np.array_equal(path[0], np.broadcast_to(protocol.C, (splits, k))):
+            raise ValueError("another path")
+        path[-1] = path[-1].astype(bool)
+        self.arrays = arrays
+        self.columns = design.columns  #: Names of the p features.
+        #: One per split.
+        self.paths = tuple(LassoPath(*(part[split] for part in path)) for split in range(splits))
+        _warn_of_separation(self.paths)
+        scores = (len(PARTS), len(_SCORES))
+        curves = arrays["scores"].reshape(splits, 2, *scores, k)
+        #: Columns split, model (penalized, unpenalized), part (train, validation), score (acc,
+        #: auroc), C, value: Figure 4's lower panels for every split.
+        self.curves = _tidy(curves, _PATH_MODELS, C=protocol.C)
+        #: The same for the fit on E alone, without C.
+        self.baseline = _tidy(arrays["baseline"].reshape(splits, 1, *scores), ("entropy",))
+        self.detected = arrays["detected"].reshape(splits)
+        self.undetected = arrays["undetected"].reshape(splits)
+        X = protocol.features(design, ~protocol.draw_splits(design)[0])
+        #: Probability of IoU_adj > 0 of all n segments by split 0's penalised fit at ``best_c``.
+        self.probability = expit(_log_odds(X, self.paths[0], protocol.C.index(self.best_c)))
 
     @property
     def best_c(self) -> float:
@@ -53,33 +66,6 @@ class Classification:
         """Penalised coefficients of one split: one row per C, one column per feature (Figure 4)."""
         path = self.paths[split]
         return pd.DataFrame(path.coef, pd.Index(path.C, name="C"), list(self.columns))
-
-    @classmethod
-    def from_arrays(
-        cls, arrays: Mapping[str, np.ndarray], design: Design, protocol: Protocol
-    ) -> "Classification":
-        """The classification that ``arrays`` hold; ValueError or KeyError if it is another's."""
-        splits, k, p = protocol.n_splits, len(protocol.C), len(design.columns)
-        shapes = {"coef": (splits, k, p), "refit_coef": (splits, k, p)}
-        path = [arrays[f.name].reshape(shapes.get(f.name, (splits, k))) for f in fields(LassoPath)]
-        if not np.array_equal(path[0], np.broadcast_to(protocol.C, (splits, k))):
-            raise ValueError("another path")
-        path[-1] = path[-1].astype(bool)
-        paths = tuple(LassoPath(*(part[split] for part in path)) for split in range(splits))
-        _warn_of_separation(paths)
-        scores = (len(PARTS), len(_SCORES))
-        curves = _tidy(arrays["scores"].reshape(splits, 2, *scores, k), _PATH_MODELS, C=protocol.C)
-        X = protocol.features(design, ~protocol.draw_splits(design)[0])
-        return cls(
-            design.columns,
-            paths,
-            curves,
-            _tidy(arrays["baseline"].reshape(splits, 1, *scores), ("entropy",)),
-            arrays["detected"].reshape(splits),
-            arrays["undetected"].reshape(splits),
-            expit(_log_odds(X, paths[0], protocol.C.index(best_c(curves)))),
-            arrays,
-        )
 
     def tidy(self) -> pd.DataFrame:
         """Rows of ``evaluation.csv``: the path models at ``best_c``, and the baseline."""
@@ -103,7 +89,7 @@ def fit_classification(design: Design, protocol: Protocol = PAPER_PROTOCOL) -> C
     validation = protocol.draw_splits(design)
     splits = map_splits(lambda mask: _fit_split(design, mask, protocol), validation)
     arrays = {name: np.stack([split[name] for split in splits]) for name in splits[0]}
-    return Classification.from_arrays(arrays, design, protocol)
+    return Classification(arrays, design, protocol)
 
 
 def _fit_split(design, validation, protocol):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, check_choice
 from metaseg_tf.segments.columns import (
     IOU_COLUMNS,
     PAPER_GROUPS,
@@ -22,8 +22,7 @@ from metaseg_tf.segments.columns import (
 from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
-    "CLASS_CHOICES", "NOISE", "Design", "build_design", "check_choice", "check_finite",
-    "standardise",
+    "CLASS_CHOICES", "NOISE", "Design", "build_design", "check_finite", "standardise",
 ]  # fmt: skip
 
 #: Deviations and singular values below this share of the largest value are rounding: some 8
@@ -144,12 +143,6 @@ def standardise(
     X /= scale
     X[:, constant] = 0.0
     return X, mean, scale, constant
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise an InputError that lists the choices unless ``value`` is one of them."""
-    if value not in choices:
-        raise InputError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
 
 
 def check_finite(table: pd.DataFrame, names: Iterable[str]) -> None:

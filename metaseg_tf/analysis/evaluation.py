@@ -8,11 +8,11 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from types import SimpleNamespace
-from typing import Protocol as Interface
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,15 +32,12 @@ __all__ = [
     "summarise",
 ]  # fmt: skip
 
+T = TypeVar("T")
 _LOGGER = logging.getLogger(__name__)
 #: Part of the fingerprint: to be raised when the fits of equal tables change.
 _FITS = 4
 # Two runs are compared at a time; table and fits of each take less than 100 MB at the paper's size.
 _RUNS_IN_MEMORY = 2
-
-
-class _Fit(Interface):
-    arrays: Mapping[str, np.ndarray]
 
 
 class KeptFits:
@@ -53,10 +50,8 @@ class KeptFits:
         self._run, self._engine = run, protocol.engine
         self._state = hashlib.sha256(repr((fingerprint, protocol, _FITS)).encode()).hexdigest()
 
-    def recall(
-        self, name: str, rebuild: Callable[[dict[str, np.ndarray]], _Fit], fit: Callable[[], _Fit]
-    ) -> _Fit:
-        """The fit kept under a name, or else a new one, which is kept from then on."""
+    def recall(self, name: str, rebuild: Callable[[dict], T], fit: Callable[[], T]) -> T:
+        """The fit kept under a name, or else a new one, whose ``arrays`` are kept from then on."""
         place = f"evaluation/{name}_{self._engine}.npz"
         try:
             return rebuild(self._read(place))
@@ -97,13 +92,13 @@ class Evaluation:
 
     @cached_property
     def classification(self) -> Classification:
-        return self._recall("classification", Classification.from_arrays, fit_classification)
+        return self._recall("classification", Classification, fit_classification)
 
     @cached_property
     def regressions(self) -> dict[str, Regression]:
         """By target: ``iou_adj`` and ``iou``."""
         return {
-            target: self._recall(target, Regression.from_arrays, fit_regression, target)
+            target: self._recall(target, Regression, fit_regression, target)
             for target in reversed(IOU_COLUMNS)
         }
 

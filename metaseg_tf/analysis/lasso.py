@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metaseg_tf.analysis import logistic
-from metaseg_tf.analysis.design import check_choice
-from metaseg_tf.errors import ShapeError
+from metaseg_tf.errors import ShapeError, check_choice
 
 __all__ = ["ENGINES", "LarsSolver", "LassoPath", "ReferenceSolver", "fit_path", "make_solver"]
 

@@ -14,20 +14,14 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from metaseg_tf.analysis.design import CLASS_CHOICES, Design, check_choice, standardise
+from metaseg_tf.analysis.design import CLASS_CHOICES, Design, standardise
 from metaseg_tf.analysis.lasso import ENGINES
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, check_choice
 
 __all__ = [
-    "PAPER_PROTOCOL",
-    "PARTS",
-    "Protocol",
-    "image_folds",
-    "image_splits",
-    "map_splits",
-    "reference_splits",
-    "tabulate",
-]
+    "PAPER_PROTOCOL", "PARTS", "Protocol", "image_folds", "image_splits", "map_splits",
+    "reference_splits", "tabulate",
+]  # fmt: skip
 
 #: The half that a model is fitted to, and the other.
 PARTS = ("train", "validation")

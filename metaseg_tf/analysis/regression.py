@@ -1,15 +1,13 @@
 """Meta regression: how large is a segment's IoU_adj or IoU? (section 3, Tables 2 and 3)"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from metaseg_tf.analysis.design import NOISE, Design, check_choice
+from metaseg_tf.analysis.design import NOISE, Design
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS, Protocol, map_splits, tabulate
 from metaseg_tf.analysis.scores import r2, sigma
-from metaseg_tf.errors import InputError
+from metaseg_tf.errors import InputError, check_choice
 from metaseg_tf.segments.columns import IOU_COLUMNS
 
 __all__ = ["Regression", "fit_regression"]
@@ -20,49 +18,36 @@ _SCORES = {"sigma": sigma, "r2": r2}
 _RUINED = 0.1
 
 
-@dataclass(frozen=True, eq=False)
 class Regression:
-    """Least squares fits of all splits and their scores.
+    """Least squares fits of all splits and their scores, made of the ``arrays`` that are kept.
 
-    Classification's validation half trains here, as in the authors' code.
+    Classification's validation half trains here, as in the authors' code. Raises ValueError or
+    KeyError if the arrays are of another design or protocol.
     """
 
-    target: str
-    #: Columns split, target, model (all, entropy), score (sigma, r2), part (train, validation),
-    #: value: rows of ``evaluation.csv``.
-    scores: pd.DataFrame
-    clipped: pd.DataFrame  #: The same for predictions clipped to [0, 1].
-    #: Of the fits on all columns, [splits, p]; of all solutions that aliases allow, the shortest.
-    coef: np.ndarray
-    intercept: np.ndarray
-    #: Split 0's predictions [n] from all columns, not clipped (Figures 3 and 5), by statsmodels'
-    #: OLS: those of ``coef`` and ``intercept`` to rounding.
-    predicted: np.ndarray
-    #: Models whose validation R2, on average over splits, is more than 0.1 below that of clipped
-    #: predictions -> the columns that did most of it in the worst split by leaving the range
-    #: that they have in the training half; none if only their combination is new.
-    extrapolating: Mapping[str, tuple[str, ...]]
-    arrays: Mapping[str, np.ndarray]  #: What all of it is rebuilt from by `from_arrays`.
-
-    @classmethod
-    def from_arrays(
-        cls, arrays: Mapping[str, np.ndarray], design: Design, target: str, protocol: Protocol
-    ) -> "Regression":
-        """The regression that ``arrays`` hold; ValueError or KeyError if it is another's."""
+    def __init__(
+        self, arrays: Mapping[str, np.ndarray], design: Design, target: str, protocol: Protocol
+    ):
         splits, p = protocol.n_splits, len(design.columns)
         shape = (splits, len(_MODELS), len(_SCORES), len(PARTS))
         scores, clipped = (arrays[name].reshape(shape) for name in ("scores", "clipped"))
+        self.arrays, self.target = arrays, target
+        #: Columns split, target, model (all, entropy), score (sigma, r2), part (train, validation),
+        #: value: rows of ``evaluation.csv``.
+        self.scores = _tidy(scores, target)
+        #: The same for predictions clipped to [0, 1].
+        self.clipped = _tidy(clipped, target)
+        #: Of the fits on all columns, [splits, p]; of all that aliases allow, the shortest.
+        self.coef = arrays["coef"].reshape(splits, p)
+        self.intercept = arrays["intercept"].reshape(splits)
+        #: Split 0's predictions [n] from all columns, not clipped (Figures 3 and 5), by
+        #: statsmodels' OLS: those of ``coef`` and ``intercept`` to rounding.
+        self.predicted = arrays["predicted"].reshape(len(design))
         beyond = arrays["beyond"].reshape(splits, len(_MODELS), p)
-        return cls(
-            target,
-            _tidy(scores, target),
-            _tidy(clipped, target),
-            arrays["coef"].reshape(splits, p),
-            arrays["intercept"].reshape(splits),
-            arrays["predicted"].reshape(len(design)),
-            _name_extrapolating(scores, clipped, beyond, design.columns),
-            arrays,
-        )
+        #: Models whose validation R2, on average over splits, is more than 0.1 below that of
+        #: clipped predictions -> the columns that did most of it in the worst split by leaving the
+        #: range that they have in the training half; none if only their combination is new.
+        self.extrapolating = _name_extrapolating(scores, clipped, beyond, design.columns)
 
 
 def fit_regression(
@@ -79,7 +64,7 @@ def fit_regression(
     splits = map_splits(lambda train: _fit_split(design, true, train, protocol), trains)
     arrays = {name: np.stack([split[name] for split in splits]) for name in splits[0]}
     arrays["predicted"] = _predict_by_ols(protocol.features(design, trains[0]), true, trains[0])
-    return Regression.from_arrays(arrays, design, target, protocol)
+    return Regression(arrays, design, target, protocol)
 
 
 def _fit_split(design, true, train, protocol):

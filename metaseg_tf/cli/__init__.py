@@ -5,37 +5,22 @@ Heavy imports are inside the verbs, so that ``metaseg-tf --help`` answers at onc
 
 import logging
 import sys
+from importlib import import_module
 
 import typer
 
-from metaseg_tf.cli import (
-    checkpoints,
-    compact,
-    demo,
-    diagnose,
-    doctor,
-    extract,
-    figure,
-    fit,
-    predict,
-    report,
-    reproduce,
-    score,
-    table,
-    verify,
-)
 from metaseg_tf.cli.console import open_streams, print_error
 from metaseg_tf.errors import MetaSegError
 
 __all__ = ["VERBS", "app", "main"]
 
-#: The verbs below the headings of ``metaseg-tf --help``: modules with a function of their own name
-#: or, for a group of verbs, with a Typer called ``app``.
+#: The verbs below the headings of ``metaseg-tf --help``: modules of this package with a function of
+#: their own name or, for a group of verbs, with a Typer called ``app``.
 VERBS = {
-    "Start": (demo, doctor, checkpoints),
-    "Measure segments": (extract, compact),
-    "Results": (table, figure, report, diagnose, verify, reproduce),
-    "Judge without ground truth": (fit, predict, score),
+    "Start": ("demo", "doctor", "checkpoints"),
+    "Measure segments": ("extract", "compact"),
+    "Results": ("table", "figure", "report", "diagnose", "verify", "reproduce"),
+    "Judge without ground truth": ("fit", "predict", "score"),
 }
 
 
@@ -59,9 +44,9 @@ def make_app() -> typer.Typer:
             typer.echo(__version__)
             raise typer.Exit
 
-    for heading, modules in VERBS.items():
-        for module in modules:
-            name = module.__name__.rpartition(".")[2]
+    for heading, names in VERBS.items():
+        for name in names:
+            module = import_module(f"{__name__}.{name}")
             if hasattr(module, "app"):
                 app.add_typer(module.app, name=name, rich_help_panel=heading)
             else:

@@ -2,25 +2,22 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from metaseg_tf.cli.console import download_with_bar, print_json, print_rows, start_tensorflow
-from metaseg_tf.cli.options import AsJson, Quiet
+from metaseg_tf.cli.options import AsJson, Quiet, argument, option
 
 __all__ = ["app"]
 
 app = typer.Typer(help="List, download and inspect DeepLab checkpoints.", no_args_is_help=True)
 
-Folder = Annotated[
+Folder = option(
     Path | None,
-    typer.Option(
-        "--dir",
-        metavar="FOLDER",
-        help="Folder of the checkpoints; default: METASEG_TF_CHECKPOINTS or the repository's own.",
-    ),
-]
+    "--dir",
+    metavar="FOLDER",
+    help="Folder of the checkpoints; default: METASEG_TF_CHECKPOINTS or the repository's own.",
+)
 
 
 @app.command("list")
@@ -47,7 +44,7 @@ def list_checkpoints(folder: Folder = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def download(
-    name: Annotated[str, typer.Argument(help="Name of a network, as shown by list.")],
+    name: argument(str, help="Name of a network, as shown by list."),
     folder: Folder = None,
     quiet: Quiet = False,
 ) -> None:
@@ -62,18 +59,16 @@ def download(
 
 @app.command()
 def inspect(
-    path: Annotated[
-        Path, typer.Argument(help="Frozen graph (.pb), or an archive that contains one.")
-    ],
+    path: argument(Path, help="Frozen graph (.pb), or an archive that contains one."),
     as_json: AsJson = False,
 ) -> None:
     """Show what a frozen graph computes, from which node, and at what cost."""
     start_tensorflow()
-    from metaseg_tf.networks.deeplab.frozen_graph import inspect_graph
+    from metaseg_tf.networks.deeplab.frozen_graph import GraphReport
     from metaseg_tf.networks.graph import load_graph_def
 
-    report = inspect_graph(load_graph_def(path))
+    report = GraphReport(load_graph_def(path))
     if as_json:
-        print_json(asdict(report))
+        print_json(report.to_json())
     else:
         print_rows(("", str(path)), report.rows().items())

@@ -1,17 +1,16 @@
 """``metaseg-tf compact``: pack the many small files of a run into a few large ones."""
 
-from typing import Annotated
-
 import typer
 
+from metaseg_tf.cli.options import RunFolder, option
 from metaseg_tf.errors import number_of
 
 __all__ = ["compact"]
 
 
 def compact(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder written by extract.")],
-    images: Annotated[int, typer.Option(min=1, help="Images per packed file.")] = 1000,
+    run: RunFolder,
+    images: option(int, min=1, help="Images per packed file.") = 1000,
 ) -> None:
     """Pack a run's many small files into a few large ones.
 

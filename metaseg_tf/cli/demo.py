@@ -2,12 +2,11 @@
 
 from concurrent.futures import wait
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from metaseg_tf.cli import console
-from metaseg_tf.cli.options import Quiet
+from metaseg_tf.cli.options import Quiet, option
 from metaseg_tf.cli.reproduce import show_results, take_stages
 from metaseg_tf.errors import InputError, suggest
 
@@ -17,21 +16,16 @@ _SKIPPED = ("figures", "diagnostics", "report")
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the scenes and the two runs.")] = Path(
-        "runs/demo"
-    ),
-    limit: Annotated[
+    out: option(Path, help="Folder for the scenes and the two runs.") = Path("runs/demo"),
+    limit: option(
         int | None,
-        typer.Option(
-            min=2, metavar="N", help="Draw only N scenes: a trial without comparison and PDF files."
-        ),
-    ] = None,
-    skip: Annotated[
-        str,
-        typer.Option(
-            metavar="NAMES", help=f"What to leave out, separated by commas: {', '.join(_SKIPPED)}."
-        ),
-    ] = "",
+        min=2,
+        metavar="N",
+        help="Draw only N scenes: a trial without comparison and PDF files.",
+    ) = None,
+    skip: option(
+        str, metavar="NAMES", help=f"What to leave out, separated by commas: {', '.join(_SKIPPED)}."
+    ) = "",
     quiet: Quiet = False,
 ) -> None:
     """Do the whole job offline, on drawn street scenes with two small networks.

@@ -1,7 +1,6 @@
 """``metaseg-tf extract``: measure the segments of a data set."""
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -19,38 +18,33 @@ _LISTED = 24
 def extract(
     context: typer.Context,
     out: options.Out,
-    softmax: Annotated[
-        Path | None,
-        options.dump_option(help="Folder of softmax dumps: MetaSeg's HDF5, .npz or .npy."),
-    ] = None,
+    softmax: options.dump_option(
+        Path | None, help="Folder of softmax dumps: MetaSeg's HDF5, .npz or .npy."
+    ) = None,
     logits: options.Logits = False,
     channels_first: options.ChannelsFirst = False,
     keys: options.Keys = None,
     network: options.Network = None,
-    images: Annotated[
+    images: options.folder_option(
         Path | None,
-        options.folder_option(
-            metavar="DIR",
-            help="Folder of images, with subfolders; measured without ground truth unless --masks "
-            "is given.",
-        ),
-    ] = None,
-    masks: Annotated[
+        metavar="DIR",
+        help="Folder of images, with subfolders; measured without ground truth unless --masks "
+        "is given.",
+    ) = None,
+    masks: options.folder_option(
         Path | None,
-        options.folder_option(
-            metavar="DIR", help="Folder of masks (class ids or colours) with the images' names."
-        ),
-    ] = None,
-    mask_suffix: Annotated[
-        str | None,
-        options.folder_option(help="What follows an image's name in that of its mask: _mask."),
-    ] = None,
+        metavar="DIR",
+        help="Folder of masks (class ids or colours) with the images' names.",
+    ) = None,
+    mask_suffix: options.folder_option(
+        str | None, help="What follows an image's name in that of its mask: _mask."
+    ) = None,
     cityscapes: options.Cityscapes = None,
-    split: Annotated[str | None, typer.Option(help="Split of Cityscapes; default: val.")] = None,
-    city: Annotated[str | None, typer.Option(help="Use only this city of Cityscapes.")] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Use only the first N images.")
-    ] = None,
+    split: options.option(str | None, help="Split of Cityscapes; default: val.") = None,
+    city: options.option(str | None, help="Use only this city of Cityscapes.") = None,
+    limit: options.option(
+        int | None, min=1, metavar="N", help="Use only the first N images."
+    ) = None,
     network_options: NetworkOptions = DEFAULTS,
     classes: options.Classes = None,
     void: options.Void = None,

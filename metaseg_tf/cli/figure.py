@@ -1,25 +1,20 @@
 """``metaseg-tf figure``: a figure of the paper from one or more runs."""
 
-from typing import Annotated
-
 import typer
 
 from metaseg_tf.cli.console import print_error, print_paths
-from metaseg_tf.cli.options import Engine, RunFolders
+from metaseg_tf.cli.options import Engine, RunFolders, argument, option
 from metaseg_tf.errors import InputError, MetaSegError
 
 __all__ = ["figure"]
 
 
 def figure(
-    number: Annotated[
-        str, typer.Argument(help="Number of the figure in the paper, or a range such as 1..7.")
-    ],
+    number: argument(str, help="Number of the figure in the paper, or a range such as 1..7."),
     runs: RunFolders,
-    image: Annotated[
-        str | None,
-        typer.Option(help="Image for figures 2, 5 and 7; default: the most informative one."),
-    ] = None,
+    image: option(
+        str | None, help="Image for figures 2, 5 and 7; default: the most informative one."
+    ) = None,
     engine: Engine = None,
 ) -> None:
     """Make a figure of the paper, or several.

@@ -18,21 +18,29 @@ __all__ = [
     "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Classes", "Connectivity",
     "Convention", "Engine", "IgnoreColour", "KeepMaps", "Keys", "Labeller", "Logits", "Network",
     "OnError", "Out", "Quiet", "ReduceZeroLabel", "RunFolder", "RunFolders", "Scheduler", "Void",
-    "WorkerResources", "Workers", "dump_option", "dump_settings", "folder_option",
-    "refuse_unused", "with_network_options",
+    "WorkerResources", "Workers", "argument", "dump_option", "dump_settings", "folder_option",
+    "option", "refuse_unused", "with_network_options",
 ]  # fmt: skip
 
 #: Environment variables that may name the Cityscapes folder; the first one set counts. The second
 #: is used by the data set's own scripts.
 DATA_VARIABLES = ("METASEG_TF_CITYSCAPES", "CITYSCAPES_DATASET")
 
+
+def option(kind: type, *names: str, declare: Callable = typer.Option, **settings) -> type:
+    """An option of that type as the annotation of a parameter; ``settings`` are those of typer."""
+    return Annotated[kind, declare(*names, **settings)]
+
+
+#: An argument as the annotation of a parameter.
+argument = partial(option, declare=typer.Argument)
 #: Options below headings of their own in the help of verbs that have many.
-dump_option = partial(typer.Option, rich_help_panel="From softmax dumps")
-folder_option = partial(typer.Option, rich_help_panel="From folders of images and masks")
-_truth_option = partial(typer.Option, rich_help_panel="Classes and ground truth")
-_definition_option = partial(typer.Option, rich_help_panel="Definitions")
-_network_option = partial(typer.Option, rich_help_panel="Through a network")
-_spread_option = partial(typer.Option, rich_help_panel="On several cores or machines")
+dump_option = partial(option, rich_help_panel="From softmax dumps")
+folder_option = partial(option, rich_help_panel="From folders of images and masks")
+_truth = partial(option, rich_help_panel="Classes and ground truth")
+_definition = partial(option, rich_help_panel="Definitions")
+_network = partial(option, rich_help_panel="Through a network")
+_spread = partial(option, rich_help_panel="On several cores or machines")
 
 
 def parse_keep_maps(text: str | int) -> int:
@@ -44,116 +52,80 @@ def parse_keep_maps(text: str | int) -> int:
     return int(text)
 
 
-RunFolders = Annotated[
-    list[str], typer.Argument(metavar="RUN [RUN]", help="Run folders written by extract.")
-]
-RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="Run folder written by extract.")]
-Engine = Annotated[
+RunFolders = argument(list[str], metavar="RUN [RUN]", help="Run folders written by extract.")
+RunFolder = argument(str, metavar="RUN", help="Run folder written by extract.")
+Engine = option(
     Literal["lars", "reference"] | None,
-    typer.Option(
-        help="Solver of the logistic fits. 'lars' (the default): exact, by scikit-learn's LARS "
-        "path; 'reference': the authors' own scikit-learn calls, which are far slower.",
-        show_default=False,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Out = Annotated[
-    str,
-    typer.Option(
-        "--out", help="Run folder to create or continue; may be an address such as s3://bucket/XC."
-    ),
-]
-Workers = Annotated[
-    int | None, _spread_option(min=1, help="Number of worker processes; they share the cores.")
-]
-Scheduler = Annotated[
-    str | None, _spread_option(help="Address of a Dask scheduler whose workers do the work.")
-]
-WorkerResources = Annotated[
-    str | None,
-    _spread_option(help="Resources of a Dask worker that each image needs, such as GPU=1."),
-]
-OnError = Annotated[
-    Literal["stop", "skip"],
-    typer.Option(help="Stop at a bad image, or skip it and list it at the end."),
-]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print only results, warnings and errors.")
-]
-KeepMaps = Annotated[
+    help="Solver of the logistic fits. 'lars' (the default): exact, by scikit-learn's LARS "
+    "path; 'reference': the authors' own scikit-learn calls, which are far slower.",
+    show_default=False,
+)
+AsJson = option(bool, "--json", help="Print JSON instead of text.")
+Out = option(
+    str, "--out", help="Run folder to create or continue; may be an address such as s3://bucket/XC."
+)
+Workers = _spread(int | None, min=1, help="Number of worker processes; they share the cores.")
+Scheduler = _spread(str | None, help="Address of a Dask scheduler whose workers do the work.")
+WorkerResources = _spread(
+    str | None, help="Resources of a Dask worker that each image needs, such as GPU=1."
+)
+OnError = option(
+    Literal["stop", "skip"], help="Stop at a bad image, or skip it and list it at the end."
+)
+Quiet = option(bool, "--quiet", "-q", help="Print only results, warnings and errors.")
+KeepMaps = option(
     int,
-    typer.Option(
-        parser=parse_keep_maps,
-        metavar="N|all",
-        help="Keep the pixel maps of the first N images, for figures and the report.",
-    ),
-]
+    parser=parse_keep_maps,
+    metavar="N|all",
+    help="Keep the pixel maps of the first N images, for figures and the report.",
+)
 
-Cityscapes = Annotated[
+Cityscapes = option(
     Path | None,
-    typer.Option(
-        "--cityscapes",
-        envvar=list(DATA_VARIABLES),
-        show_envvar=False,
-        help="Cityscapes folder with leftImg8bit and gtFine; default: the environment variable "
-        f"{' or '.join(DATA_VARIABLES)}.",
-    ),
-]
-Logits = Annotated[bool, dump_option("--logits", help="Dumps hold logits, not probabilities.")]
-ChannelsFirst = Annotated[
-    bool, dump_option("--channels-first", help="Dumps hold [C, H, W] arrays.")
-]
-Keys = Annotated[
+    "--cityscapes",
+    envvar=list(DATA_VARIABLES),
+    show_envvar=False,
+    help="Cityscapes folder with leftImg8bit and gtFine; default: the environment variable "
+    f"{' or '.join(DATA_VARIABLES)}.",
+)
+Logits = dump_option(bool, "--logits", help="Dumps hold logits, not probabilities.")
+ChannelsFirst = dump_option(bool, "--channels-first", help="Dumps hold [C, H, W] arrays.")
+Keys = dump_option(
+    str | None, help="Names of the arrays in the dumps, such as probs=softmax,gt=label."
+)
+Classes = _truth(
     str | None,
-    dump_option(help="Names of the arrays in the dumps, such as probs=softmax,gt=label."),
-]
-Classes = Annotated[
+    help="Names, colours and kinds of the classes of dumps or images: a text, CSV or JSON "
+    "file, or 'cityscapes', 'voc' or 'ade20k'.",
+)
+ReduceZeroLabel = _truth(
+    bool, "--reduce-zero-label", help="In dumps or masks, 0 is void and 1 is the first class."
+)
+Network = _network(
     str | None,
-    _truth_option(
-        help="Names, colours and kinds of the classes of dumps or images: a text, CSV or JSON "
-        "file, or 'cityscapes', 'voc' or 'ade20k'."
-    ),
-]
-ReduceZeroLabel = Annotated[
-    bool,
-    _truth_option(
-        "--reduce-zero-label", help="In dumps or masks, 0 is void and 1 is the first class."
-    ),
-]
-Network = Annotated[
-    str | None,
-    _network_option(
-        help=f"Name of a published network ({', '.join(entry.name for entry in CATALOGUE)}), "
-        f"or a path: {list_formats()}."
-    ),
-]
-Convention = Annotated[
+    help=f"Name of a published network ({', '.join(entry.name for entry in CATALOGUE)}), "
+    f"or a path: {list_formats()}.",
+)
+Convention = _definition(
     Literal["reference", "paper"],
-    _definition_option(help="'reference': as the authors' code computes it; 'paper': as printed."),
-]
-Connectivity = Annotated[
-    int, _definition_option(help="Neighbours of a pixel within a segment: 8 or 4.")
-]
-Labeller = Annotated[
+    help="'reference': as the authors' code computes it; 'paper': as printed.",
+)
+Connectivity = _definition(int, help="Neighbours of a pixel within a segment: 8 or 4.")
+Labeller = _definition(
     Literal["skimage", "runs", "tfa"],
-    _definition_option(help="Connected-component algorithm; tfa knows 4 neighbours only."),
-]
-Void = Annotated[
+    help="Connected-component algorithm; tfa knows 4 neighbours only.",
+)
+Void = _truth(
     int | None,
-    _truth_option(
-        "--void",
-        "--ignore-label",
-        help="Class id that marks pixels without ground truth; default: 255.",
-    ),
-]
-IgnoreColour = Annotated[
+    "--void",
+    "--ignore-label",
+    help="Class id that marks pixels without ground truth; default: 255.",
+)
+IgnoreColour = _truth(
     list[str] | None,
-    _truth_option(
-        metavar="#RRGGBB",
-        help="In masks in colour, a colour that marks pixels without ground truth; may be "
-        "repeated.",
-    ),
-]
+    metavar="#RRGGBB",
+    help="In masks in colour, a colour that marks pixels without ground truth; may be repeated.",
+)
 
 
 def _numbers(separator: str, kind: type, example: str, *, one: bool = False) -> Callable:
@@ -172,47 +144,32 @@ def _numbers(separator: str, kind: type, example: str, *, one: bool = False) -> 
 
 #: The fields of `NetworkOptions` on the command line.
 _NETWORK_OPTIONS = {
-    "output_stride": Annotated[
-        int | None, _network_option(help="8 or 16; rebuilds the network from its weights.")
-    ],
-    "scales": Annotated[
+    "output_stride": _network(int | None, help="8 or 16; rebuilds the network from its weights."),
+    "scales": _network(
         str | None,
-        _network_option(
-            parser=_numbers(",", float, "0.75,1.0,1.25"),
-            metavar="NUMBERS",
-            help="Scales to average over, such as 0.75,1.0,1.25.",
-        ),
-    ],
-    "flip": Annotated[
-        bool | None,
-        _network_option("--flip/--no-flip", help="Also average over the mirrored image."),
-    ],
-    "crop": Annotated[
+        parser=_numbers(",", float, "0.75,1.0,1.25"),
+        metavar="NUMBERS",
+        help="Scales to average over, such as 0.75,1.0,1.25.",
+    ),
+    "flip": _network(bool | None, "--flip/--no-flip", help="Also average over the mirrored image."),
+    "crop": _network(
         str | None,
-        _network_option(
-            parser=_numbers("x", int, "1025x2049"),
-            metavar="HxW",
-            help="Height and width of the largest image, such as 1025x2049.",
-        ),
-    ],
-    "tile": Annotated[
+        parser=_numbers("x", int, "1025x2049"),
+        metavar="HxW",
+        help="Height and width of the largest image, such as 1025x2049.",
+    ),
+    "tile": _network(
         str | None,
-        _network_option(
-            parser=_numbers("x", int, "513 or 513x1025", one=True),
-            metavar="N|HxW",
-            help="Cut images larger than a fixed-size network into tiles of this size.",
-        ),
-    ],
-    "overlap": Annotated[
-        int | None, _network_option(help="Least overlap of the tiles in pixels; default: 0.")
-    ],
-    "input_range": Annotated[
+        parser=_numbers("x", int, "513 or 513x1025", one=True),
+        metavar="N|HxW",
+        help="Cut images larger than a fixed-size network into tiles of this size.",
+    ),
+    "overlap": _network(int | None, help="Least overlap of the tiles in pixels; default: 0."),
+    "input_range": _network(
         str | None,
-        _network_option(
-            help="Pixel range that a network expects, DeepLab's apart: 0..255, 0..1, -1..1, "
-            "imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1."
-        ),
-    ],
+        help="Pixel range that a network expects, DeepLab's apart: 0..255, 0..1, -1..1, "
+        "imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1.",
+    ),
 }
 
 
@@ -226,15 +183,12 @@ def with_network_options(verb: Callable) -> Callable:
         given["overlap"] = given["overlap"] or None
         return verb(**values, network_options=NetworkOptions(**given))
 
-    parameters = []
-    for parameter in inspect.signature(verb).parameters.values():
-        if parameter.name == "network_options":
-            parameters += [
-                parameter.replace(name=name, default=None, annotation=option)
-                for name, option in _NETWORK_OPTIONS.items()
-            ]
-        else:
-            parameters.append(parameter)
+    parameters = list(inspect.signature(verb).parameters.values())
+    place = [parameter.name for parameter in parameters].index("network_options")
+    parameters[place : place + 1] = [
+        parameters[place].replace(name=name, default=None, annotation=annotation)
+        for name, annotation in _NETWORK_OPTIONS.items()
+    ]
     called.__signature__ = inspect.Signature(parameters)
     called.__annotations__ = {p.name: p.annotation for p in parameters}
     return called

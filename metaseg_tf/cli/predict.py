@@ -1,7 +1,6 @@
 """``metaseg-tf predict``: judge the segments of images without ground truth."""
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -14,26 +13,23 @@ __all__ = ["predict"]
 
 @options.with_network_options
 def predict(
-    model: Annotated[Path, typer.Argument(help="Meta model written by fit.")],
+    model: options.argument(Path, help="Meta model written by fit."),
     out: options.Out,
-    images: Annotated[
-        list[Path] | None, typer.Option(help="Image or folder of images; may be repeated.")
-    ] = None,
+    images: options.option(
+        list[Path] | None, help="Image or folder of images; may be repeated."
+    ) = None,
     network: options.Network = None,
-    softmax: Annotated[
-        Path | None,
-        options.dump_option(help="Folder of softmax dumps, instead of images and a network."),
-    ] = None,
+    softmax: options.dump_option(
+        Path | None, help="Folder of softmax dumps, instead of images and a network."
+    ) = None,
     logits: options.Logits = False,
     channels_first: options.ChannelsFirst = False,
     keys: options.Keys = None,
     network_options: NetworkOptions = DEFAULTS,
-    reject_below: Annotated[
+    reject_below: options.option(
         float | None,
-        typer.Option(
-            help="Also write the prediction with segments below this predicted IoU_adj set to void."
-        ),
-    ] = None,
+        help="Also write the prediction with segments below this predicted IoU_adj set to void.",
+    ) = None,
     on_error: options.OnError = "stop",
     keep_maps: options.KeepMaps = 20,
     workers: options.Workers = None,

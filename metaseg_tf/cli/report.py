@@ -1,30 +1,23 @@
 """``metaseg-tf report``: a web page of one or two runs, or of judged images."""
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from metaseg_tf.cli.console import print_paths, print_text
+from metaseg_tf.cli.options import argument, option
 from metaseg_tf.errors import InputError
 
 __all__ = ["report"]
 
 
 def report(
-    runs: Annotated[
-        list[str],
-        typer.Argument(metavar="RUN [RUN]", help="Folders written by extract, or by predict."),
-    ],
-    model: Annotated[
-        Path | None, typer.Option(help="Meta model, written by fit, whose verdicts are shown.")
-    ] = None,
-    images: Annotated[
-        int, typer.Option(min=0, help="Number of images per run that can be explored.")
-    ] = 12,
-    image: Annotated[
-        list[str] | None, typer.Option(help="Image to be among them; may be repeated.")
-    ] = None,
+    runs: argument(
+        list[str], metavar="RUN [RUN]", help="Folders written by extract, or by predict."
+    ),
+    model: option(Path | None, help="Meta model, written by fit, whose verdicts are shown.") = None,
+    images: option(int, min=0, help="Number of images per run that can be explored.") = 12,
+    image: option(list[str] | None, help="Image to be among them; may be repeated.") = None,
 ) -> None:
     """Make a web page of one or two runs: overview, segment explorer and scatter plot.
 

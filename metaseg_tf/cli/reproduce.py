@@ -2,28 +2,24 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from metaseg_tf.cli import console
-from metaseg_tf.cli.options import Cityscapes, Quiet
+from metaseg_tf.cli.options import Cityscapes, Quiet, option
 
 __all__ = ["reproduce", "run_plan", "show_results", "take_stages"]
 
 
 def reproduce(
     cityscapes: Cityscapes,
-    out: Annotated[Path, typer.Option(help="Folder for the runs, one per network.")],
-    networks: Annotated[
-        str, typer.Option(help="Which of the paper's networks to use, separated by commas.")
-    ] = "mobilenetv2,xception65",
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Use only N images: a trial whose numbers may be off."
-        ),
-    ] = None,
+    out: option(Path, help="Folder for the runs, one per network."),
+    networks: option(
+        str, help="Which of the paper's networks to use, separated by commas."
+    ) = "mobilenetv2,xception65",
+    limit: option(
+        int | None, min=1, metavar="N", help="Use only N images: a trial whose numbers may be off."
+    ) = None,
     quiet: Quiet = False,
 ) -> None:
     """Reproduce the whole paper on Cityscapes.

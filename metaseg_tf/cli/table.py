@@ -1,17 +1,13 @@
 """``metaseg-tf table``: a table of the paper from one or more runs."""
 
-from typing import Annotated
-
-import typer
-
 from metaseg_tf.cli.console import print_json, print_paths, print_table
-from metaseg_tf.cli.options import AsJson, Engine, RunFolders
+from metaseg_tf.cli.options import AsJson, Engine, RunFolders, argument
 
 __all__ = ["table"]
 
 
 def table(
-    number: Annotated[int, typer.Argument(min=1, max=3, help="Number of the table in the paper.")],
+    number: argument(int, min=1, max=3, help="Number of the table in the paper."),
     runs: RunFolders,
     engine: Engine = None,
     as_json: AsJson = False,

@@ -1,22 +1,16 @@
 """``metaseg-tf verify``: every number that the paper prints, next to that of two runs."""
 
-from typing import Annotated
-
 import typer
 
 from metaseg_tf.cli.console import print_json, print_paths, print_table, print_text
-from metaseg_tf.cli.options import AsJson
+from metaseg_tf.cli.options import AsJson, argument
 
 __all__ = ["verify"]
 
 
 def verify(
-    xception65: Annotated[
-        str, typer.Argument(metavar="XC_RUN", help="Run of Xception65, or - for none.")
-    ],
-    mobilenetv2: Annotated[
-        str, typer.Argument(metavar="MN_RUN", help="Run of MobileNetV2, or - for none.")
-    ] = "-",
+    xception65: argument(str, metavar="XC_RUN", help="Run of Xception65, or - for none."),
+    mobilenetv2: argument(str, metavar="MN_RUN", help="Run of MobileNetV2, or - for none.") = "-",
     as_json: AsJson = False,
 ) -> None:
     """Compare two runs with every number printed in the paper.

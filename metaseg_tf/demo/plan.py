@@ -5,8 +5,6 @@ that the printed numbers play for Cityscapes. A meta model fitted on the stronge
 on scenes that it has never seen.
 """
 
-import json
-import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,11 +16,10 @@ from metaseg_tf.analysis.scores import auroc
 from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.demo.streetscenes import VALIDATION, write_dataset
-from metaseg_tf.errors import DataFormatError
 from metaseg_tf.meta import MetaModel, fit_meta_model, save_model
 from metaseg_tf.networks.checkpoints import bundled_path
 from metaseg_tf.paper.measured import collect
-from metaseg_tf.paper.published import PublishedNumber
+from metaseg_tf.paper.published import load_numbers
 from metaseg_tf.paper.quantities import Quantity
 from metaseg_tf.paper.reproduction import NetworkPlan, Plan, is_measured, measure
 from metaseg_tf.runs.run import Run, load_run
@@ -35,8 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_success", "draw_fresh", "draw_scenes",
-    "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "load_golden",
-    "measure_first",
+    "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_first",
 ]  # fmt: skip
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
@@ -57,7 +53,7 @@ def demo_plan(out: Path, *, images: int = DEMO_IMAGES) -> Plan:
         DEMO_NETWORKS,
         out / "scenes",
         out,
-        printed=load_golden(bundled_path("demo_golden.json")) if whole else (),
+        printed=load_numbers(bundled_path("demo_golden.json")) if whole else (),
         limit=None if whole else images,
         formats=("png", "pdf") if whole else ("png",),
     )
@@ -113,18 +109,6 @@ def keep_softmax(plan: Plan, network: "ProcessNetwork") -> Path:
             save_dump(whole, SoftmaxDump(probs, sample.gt, pair.name, sample.image))
             LocalFolder(plan.out).write(f"softmax/{target.name}", whole.read_bytes())
     return target
-
-
-def load_golden(path: str | os.PathLike) -> tuple[PublishedNumber, ...]:
-    """The numbers of a golden file; DataFormatError if it is missing or has other contents."""
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return tuple(PublishedNumber.from_json(entry) for entry in content)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataFormatError(
-            f"{path}: expected a file of golden numbers, got something else ({error}); "
-            "restore it from the repository"
-        ) from error
 
 
 def fit_demo_model(plan: Plan, path: Path) -> MetaModel:

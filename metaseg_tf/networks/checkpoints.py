@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metaseg_tf.data.folders import write_file
-from metaseg_tf.errors import DataFormatError, InputError, suggest
+from metaseg_tf.errors import DataFormatError, check_choice, suggest
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.untrusted.archives import unpack
 
@@ -76,42 +76,23 @@ class Checkpoint:
         return self.file.removesuffix(".tar.gz")
 
 
-_SCALES = (0.75, 1.0, 1.25)
+def _read_entry(entry: dict) -> Checkpoint:
+    settings = NetworkOptions(**entry["settings"], crop=CITYSCAPES_CROP)
+    zoo = tuple(ZooRow(**row | {"scales": tuple(row["scales"])}) for row in entry["zoo"])
+    return Checkpoint(**entry | {"settings": settings, "zoo": zoo})
 
-#: The weaker network of section 3, MN in the tables.
-MOBILENETV2 = Checkpoint(
-    name="mobilenetv2",
-    file="deeplabv3_mnv2_cityscapes_train_2018_02_05.tar.gz",
-    backbone="MobileNetV2",
-    settings=NetworkOptions(16, (1.0,), False, CITYSCAPES_CROP),
-    paper_miou=0.7071,
-    zoo=(ZooRow(16, (1.0,), False, 0.7071), ZooRow(8, _SCALES, True, 0.7357)),
-    size=23,
-)
 
-#: The stronger network of section 3, XC in the tables. Flip: docs/decisions/0010-flip.md.
-XCEPTION65 = Checkpoint(
-    name="xception65",
-    file="deeplabv3_cityscapes_train_2018_02_06.tar.gz",
-    backbone="Xception65",
-    settings=NetworkOptions(8, _SCALES, True, CITYSCAPES_CROP),
-    paper_miou=0.8042,
-    zoo=(ZooRow(16, (1.0,), False, 0.7879), ZooRow(8, _SCALES, True, 0.8042)),
-    size=439,
-)
-
-CATALOGUE = (MOBILENETV2, XCEPTION65)
+_ENTRIES = json.loads(Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8"))
+#: The weaker network of section 3, MN in its tables, and the stronger one, XC. Flip:
+#: docs/decisions/0010-flip.md.
+CATALOGUE = MOBILENETV2, XCEPTION65 = tuple(map(_read_entry, _ENTRIES))
 
 
 def find(name: str) -> Checkpoint:
     """The checkpoint of that name, or an InputError that suggests names that are near."""
     names = {entry.name: entry for entry in CATALOGUE}
-    if name in names:
-        return names[name]
-    raise InputError(
-        f"checkpoint: expected one of {', '.join(names)}, got {name!r}; "
-        + suggest(name, names, "choose one of them")
-    )
+    check_choice("checkpoint", name, names, suggest(name, names, "choose one of them"))
+    return names[name]
 
 
 def checkpoint_folder(folder: Path | None = None) -> Path:

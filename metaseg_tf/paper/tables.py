@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS
-from metaseg_tf.errors import InputError, number_of
+from metaseg_tf.errors import InputError, check_choice, number_of
 from metaseg_tf.paper import quantities
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.paper.measured import Measured, collect
@@ -124,9 +124,7 @@ def make_table(
     DataFormatError
         If a run's file is broken or has no ground truth.
     """
-    if number not in TABLES:
-        known = ", ".join(map(str, TABLES))
-        raise InputError(f"table: expected one of {known}, got {number}; the paper has no other")
+    check_choice("table", number, TABLES, "the paper has no other")
     table = TABLES[number]
     named = name_runs(runs).items()
     measured = {name: collect(run, table.kinds, engine=engine) for name, run in named}

@@ -1,5 +1,6 @@
 """The overview of the page: how good the verdicts are, tables, figures, diagnostics, runs."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,36 +34,10 @@ __all__ = [
     "score_verdicts",
 ]
 
+_FILE = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+_TITLES, _WORDS = _FILE["titles"], _FILE["words"]
 #: The scores shown first, each of a fit on all metrics and of one on the entropy alone.
-_GLANCE = {
-    "accuracy of the classification": Quantity("iou_adj", "penalized", "acc", "validation"),
-    "AUROC of the classification": Quantity("iou_adj", "penalized", "auroc", "validation"),
-    "R² of the regression": Quantity("iou_adj", "all", "r2", "validation"),
-    "R² of the regression, clipped": Quantity("iou_adj", "all", "r2", "validation", True),
-    "σ of the regression": Quantity("iou_adj", "all", "sigma", "validation"),
-}
-_TITLES = {
-    "section 3": "Fingerprint (section 3)",
-    "table 1": "Table 1: correlation with IoU_adj",
-    "table 2": "Table 2: meta classification and regression",
-    "table 3": "Table 3: regression of IoU_adj and of IoU",
-}
-_WORDS = {
-    "miou": "mIoU",
-    "segments": "segments with interior",
-    "false_positives": "false positives (IoU_adj = 0)",
-    "detected": "false positives detected",
-    "undetected": "false positives not detected",
-    "acc": "ACC",
-    "auroc": "AUROC",
-    "sigma": "σ",
-    "r2": "R²",
-    "all": "all metrics",
-    "entropy": "entropy baseline",
-    "iou_adj": "IoU_adj",
-    "iou": "IoU",
-    "train": "training",
-}
+_GLANCE = {name: Quantity.parse(text) for name, text in _FILE["glance"].items()}
 
 
 class Numbers(NamedTuple):

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf.data.classes import MAX_CLASSES, ClassTable, shorten
-from metaseg_tf.errors import DataFormatError, InputError
+from metaseg_tf.errors import DataFormatError, InputError, check_choice
 
 __all__ = [
     "BOX", "CONVENTIONS", "GROUPS", "IOU_COLUMNS", "METRICS", "METRIC_COLUMNS", "NAME_BYTES",
@@ -175,11 +175,8 @@ def empty_table(n_classes: int, *, with_gt: bool = True) -> pd.DataFrame:
 
 def check_convention(convention: str) -> str:
     """Return ``convention`` or raise an InputError that names the two there are."""
-    if convention not in CONVENTIONS:
-        raise InputError(
-            f"convention: expected one of {', '.join(CONVENTIONS)}, got {convention!r}; "
-            "'reference' reproduces the published numbers, 'paper' follows the text"
-        )
+    remedy = "'reference' reproduces the published numbers, 'paper' follows the text"
+    check_choice("convention", convention, CONVENTIONS, remedy)
     return convention
 
 

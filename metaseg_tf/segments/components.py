@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage import measure
 
 from metaseg_tf.data.classes import VOID
-from metaseg_tf.errors import InputError, MissingDependencyError, ShapeError
+from metaseg_tf.errors import InputError, MissingDependencyError, ShapeError, check_choice
 from metaseg_tf.segments.columns import check_convention
 
 __all__ = ["Spans", "check_labelling", "connect_spans", "find_interior", "label_components"]
@@ -61,10 +61,7 @@ def check_labelling(connectivity: int, labeller: str) -> None:
     """Raise an InputError for options that `label_components` does not know."""
     if connectivity not in (8, 4):
         raise InputError(f"connectivity: expected 8 or 4, got {connectivity!r}; the paper uses 8")
-    if labeller not in _LABELLERS:
-        raise InputError(
-            f"labeller: expected one of {', '.join(_LABELLERS)}, got {labeller!r}; use skimage"
-        )
+    check_choice("labeller", labeller, _LABELLERS, "use skimage")
 
 
 def connect_spans(spans: "Spans", kinds: np.ndarray, connectivity: int) -> np.ndarray:

@@ -4,8 +4,6 @@ An image is reduced to spans: horizontal strips in which prediction and ground t
 All areas and intersections are sums over spans.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from metaseg_tf.data.classes import VOID
@@ -52,7 +50,7 @@ def compute_iou(
         Unitless, in [0, 1].
     """
     check_convention(convention)
-    overlay = _Overlay.of(pred, segments, gt, connectivity)
+    overlay = _Overlay(pred, segments, gt, connectivity)
     pairs = overlay.pairs()
     if convention == "reference":
         segment, component, missed = overlay.touching(connectivity)
@@ -106,27 +104,18 @@ def compute_class_iou(confusions: np.ndarray) -> np.ndarray:
     return np.divide(shared, union, out=np.full(len(shared), np.nan), where=union > 0)
 
 
-class _Overlay(NamedTuple):
+class _Overlay:
     """For each span its segment k, its component g of the truth and m of missed pixels, or 0."""
 
-    spans: Spans
-    n_segments: int
-    pred: np.ndarray
-    gt: np.ndarray
-    segment: np.ndarray
-    component: np.ndarray
-    missed: np.ndarray
-    hit: np.ndarray
-
-    @classmethod
-    def of(cls, pred, segments, gt, connectivity: int) -> "_Overlay":
-        spans = Spans.of(pred, gt)
-        predicted, true, segment = (m.ravel()[spans.starts] for m in (pred, gt, segments))
-        component = connect_spans(spans, true, connectivity)
-        lost = np.where(predicted == true, np.uint8(VOID), true)
-        missed = connect_spans(spans, lost, connectivity)
-        hit = (predicted == true) & (segment > 0)
-        return cls(spans, int(segments.max()), predicted, true, segment, component, missed, hit)
+    def __init__(self, pred, segments, gt, connectivity: int):
+        self.spans, self.n_segments = Spans.of(pred, gt), int(segments.max())
+        self.pred, self.gt, self.segment = (
+            m.ravel()[self.spans.starts] for m in (pred, gt, segments)
+        )
+        self.component = connect_spans(self.spans, self.gt, connectivity)
+        lost = np.where(self.pred == self.gt, np.uint8(VOID), self.gt)
+        self.missed = connect_spans(self.spans, lost, connectivity)
+        self.hit = (self.pred == self.gt) & (self.segment > 0)
 
     def areas(self, chosen: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Pixels of each segment in the chosen spans."""

@@ -151,7 +151,7 @@ def measure_image(
         counted = gt is not None and pool.submit(count_confusions, predicted, gt, n_classes)
         # With 4 neighbours a diagonal neighbour of the same class can be another segment.
         same = heat.pred if connectivity == 8 else labelled.result()
-        sums = _sum_spans(pool, probs, heat, same, convention)
+        sums = _SpanSums(pool, probs, heat, same, convention)
         segments = labelled.result()
         measured = pool.submit(_measure, heat.pred, segments, sums)
         compared = gt is not None and pool.submit(
@@ -189,44 +189,36 @@ def check_ground_truth(
     return check_class_ids(gt, shape[-1], void, reduce_zero_label)
 
 
-class _SpanSums(NamedTuple):
-    """Sums [N], for ``probs`` [N, C], over spans within the interior or boundary of a segment."""
+class _SpanSums:
+    """Sums [N], for ``probs`` [N, C], over spans within the interior or boundary of a segment.
 
-    spans: Spans
-    interior: np.ndarray
-    entropy: np.ndarray
-    difference: np.ndarray
-    probs: np.ndarray
+    They are of everything that is summed over pixels; ``same`` [H, W] is constant within a segment
+    only.
+    """
 
+    def __init__(
+        self, pool: Executor, probs: np.ndarray, heat: HeatMaps, same: np.ndarray, convention: str
+    ):
+        interior = find_interior(same, convention=convention)
+        self.spans = spans = Spans.of(same, interior, every=_FLOAT32_SPAN)
+        self.interior, n_spans = interior.ravel()[spans.starts], len(spans.starts)
+        self.entropy, self.difference = (np.empty(n_spans, np.float32) for _ in range(2))
+        self.probs = np.empty((n_spans, probs.shape[-1]), np.float32)
+        pixels = probs.reshape(-1, probs.shape[-1])
 
-def _sum_spans(
-    pool: Executor, probs: np.ndarray, heat: HeatMaps, same: np.ndarray, convention: str
-) -> _SpanSums:
-    """Everything that is summed over pixels; ``same`` [H, W] is constant within a segment only."""
-    interior = find_interior(same, convention=convention)
-    spans = Spans.of(same, interior, every=_FLOAT32_SPAN)
-    pixels = probs.reshape(-1, probs.shape[-1])
-    sums = _SpanSums(
-        spans,
-        interior.ravel()[spans.starts],
-        *(np.empty(len(spans.starts), np.float32) for _ in range(2)),
-        np.empty((len(spans.starts), pixels.shape[1]), np.float32),
-    )
+        def sum_block(begin: int) -> None:
+            block = slice(begin, min(begin + _BLOCK_PIXELS, len(pixels)))
+            inside = slice(*np.searchsorted(spans.starts, (block.start, block.stop)))
+            bounds, n = np.append(spans.starts[inside], block.stop) - begin, block.stop - begin
+            # The matrix of ones that sums the pixels of each span.
+            ones = sparse.csr_matrix(
+                (np.ones(n, np.float32), np.arange(n), bounds), shape=(len(bounds) - 1, n)
+            )
+            self.probs[inside] = ones @ pixels[block].astype(np.float32, copy=False)
+            self.entropy[inside] = ones @ heat.entropy.ravel()[block]
+            self.difference[inside] = ones @ heat.difference.ravel()[block]
 
-    def sum_block(begin: int) -> None:
-        block = slice(begin, min(begin + _BLOCK_PIXELS, len(pixels)))
-        inside = slice(*np.searchsorted(spans.starts, (block.start, block.stop)))
-        bounds, n = np.append(spans.starts[inside], block.stop) - begin, block.stop - begin
-        # The matrix of ones that sums the pixels of each span.
-        ones = sparse.csr_matrix(
-            (np.ones(n, np.float32), np.arange(n), bounds), shape=(len(bounds) - 1, n)
-        )
-        sums.probs[inside] = ones @ pixels[block].astype(np.float32, copy=False)
-        sums.entropy[inside] = ones @ heat.entropy.ravel()[block]
-        sums.difference[inside] = ones @ heat.difference.ravel()[block]
-
-    list(pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)))
-    return sums
+        list(pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)))
 
 
 def _measure(pred: np.ndarray, segments: np.ndarray, sums: _SpanSums) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from test_segment_metrics import make_street
 
 from metaseg_tf.data.cityscapes import PairSource, find_pairs
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.deeplab.model import RebuiltNetwork
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.runs.extraction import MeasureSettings, extract
 from metaseg_tf.runs.run import Run

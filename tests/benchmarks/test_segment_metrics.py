@@ -19,7 +19,7 @@ from metaseg_tf import segment_metrics
 from metaseg_tf.segments.components import find_interior, label_components
 from metaseg_tf.segments.dispersion import compute_heat_maps, count_threads
 from metaseg_tf.segments.iou import compute_iou
-from metaseg_tf.segments.table import _measure, _sum_spans
+from metaseg_tf.segments.table import _measure, _SpanSums
 
 ROUNDS = 9
 
@@ -70,12 +70,12 @@ def test_segment_metrics_against_its_floor(scene, benchmark, note):
     heat = heat._replace(pred=np.where(gt == 255, gt, heat.pred))
     segments = label_components(heat.pred)
     pool = ThreadPoolExecutor(count_threads())
-    sums = _sum_spans(pool, probs, heat, heat.pred, "reference")
+    sums = _SpanSums(pool, probs, heat, heat.pred, "reference")
     stages = {
         "heat maps": lambda: compute_heat_maps(probs),
         "components": lambda: label_components(heat.pred),
         "interior": lambda: find_interior(heat.pred),
-        "span sums": lambda: _sum_spans(pool, probs, heat, heat.pred, "reference"),
+        "span sums": lambda: _SpanSums(pool, probs, heat, heat.pred, "reference"),
         "metrics": lambda: _measure(heat.pred, segments, sums),
         "iou": lambda: compute_iou(heat.pred, segments, gt),
     }

@@ -34,8 +34,7 @@ def extended(tmp_path_factory):
     cli = shutil.copytree(PACKAGE, root / "metaseg_tf", ignore=ignored) / "cli"
     (cli / "count.py").write_text(VERB)
     registry = (cli / "__init__.py").read_text()
-    registry = registry.replace("    compact,\n", "    compact,\n    count,\n")
-    registry = registry.replace("(extract, compact)", "(extract, compact, count)")
+    registry = registry.replace('("extract", "compact")', '("extract", "compact", "count")')
     (cli / "__init__.py").write_text(registry)
 
     def call(*words):

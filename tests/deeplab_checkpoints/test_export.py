@@ -18,7 +18,7 @@ from export import build_frozen_graph, export_frozen_graph
 
 from metaseg_tf.errors import DataFormatError
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.deeplab.model import RebuiltNetwork
 from metaseg_tf.networks.deeplab.weights import weights_from_graph_def
 from metaseg_tf.networks.options import NetworkOptions
 

@@ -32,8 +32,12 @@ from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65, Decoder
 from metaseg_tf.networks.deeplab.layers import InferenceLayers, batch_norm_names, resize_bilinear
-from metaseg_tf.networks.deeplab.model import compute_logits, normalise, variable_shapes
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.deeplab.model import (
+    RebuiltNetwork,
+    compute_logits,
+    normalise,
+    variable_shapes,
+)
 from metaseg_tf.networks.network import load_network
 from metaseg_tf.networks.options import NetworkOptions
 

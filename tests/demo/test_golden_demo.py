@@ -9,7 +9,8 @@ from scenes import make_scene
 from street import FakeNetwork, write_street
 
 from metaseg_tf.data.softmax import load_dump
-from metaseg_tf.demo.plan import DEMO_NETWORKS, keep_softmax, load_golden
+from metaseg_tf.demo.plan import DEMO_NETWORKS, keep_softmax
+from metaseg_tf.paper.published import load_numbers
 from metaseg_tf.paper.reproduction import Plan
 from metaseg_tf.paper.verify import verify
 from metaseg_tf.runs import sources
@@ -44,6 +45,6 @@ def test_the_script_writes_numbers_that_the_demo_hits(plan, monkeypatch, tmp_pat
     monkeypatch.setattr(script, "draw_scenes", lambda root: root.glob("leftImg8bit/*/*/*"))
     monkeypatch.setattr(script, "GOLDEN", tmp_path / "golden.json")
     script.make_golden(tmp_path)
-    golden = load_golden(tmp_path / "golden.json")
+    golden = load_numbers(tmp_path / "golden.json")
     assert len(golden) == 112
     assert verify(plan.open_runs(), golden).passed

@@ -10,8 +10,7 @@ from training import TrainingLayers, initial_weights, make_variables, scaled
 
 from metaseg_tf.networks.deeplab.backbones import MOBILENETV2, XCEPTION65, Decoder
 from metaseg_tf.networks.deeplab.layers import InferenceLayers, batch_norm_names, resize_bilinear
-from metaseg_tf.networks.deeplab.model import compute_logits
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.deeplab.model import RebuiltNetwork, compute_logits
 from metaseg_tf.networks.options import NetworkOptions
 
 SMALL = {

@@ -12,12 +12,11 @@ from export import build_frozen_graph, export_frozen_graph
 from metaseg_tf.errors import DataFormatError, InputError, NetworkError
 from metaseg_tf.networks.checkpoints import CITYSCAPES_CROP
 from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph
-from metaseg_tf.networks.deeplab.rebuilt import (
+from metaseg_tf.networks.deeplab.model import (
     RebuiltNetwork,
 )
-from metaseg_tf.networks.network import load_network
+from metaseg_tf.networks.network import Tiled, load_network
 from metaseg_tf.networks.options import NetworkOptions
-from metaseg_tf.networks.tiling import Tiled
 
 OWN = NetworkOptions(8, (1.0,), False, CROP)
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from small_networks import CLASSES, draw, logits, probabilities
 
 from metaseg_tf.errors import InputError
+from metaseg_tf.networks.network import Tiled
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.scores import Ending
-from metaseg_tf.networks.tiling import Tiled
 
 
 class Network:

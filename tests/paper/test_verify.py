@@ -10,10 +10,9 @@ from make_golden import golden_numbers, golden_text
 from small_runs import make_run
 from tables import make_table
 
-from metaseg_tf.demo.plan import load_golden
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.measured import Measured, Value
-from metaseg_tf.paper.published import PUBLISHED, find_published
+from metaseg_tf.paper.published import PUBLISHED, find_published, load_numbers
 from metaseg_tf.paper.quantities import Quantity
 from metaseg_tf.paper.verify import (
     FINGERPRINT,
@@ -130,8 +129,8 @@ def test_numbers_look_as_printed():
 def test_golden_files_read_back(runs, printed, tmp_path):
     path = tmp_path / "golden.json"
     path.write_text(golden_text(runs))
-    assert list(load_golden(path)) == printed
-    assert verify(runs, load_golden(path)).passed
+    assert list(load_numbers(path)) == printed
+    assert verify(runs, load_numbers(path)).passed
 
 
 @pytest.mark.parametrize("content", [None, "[", "[{}]", "[1]", "3"])
@@ -140,7 +139,7 @@ def test_broken_golden_files_are_refused(tmp_path, content):
     if content is not None:
         path.write_text(content)
     with pytest.raises(OSError, match="expected a file of golden numbers"):
-        load_golden(path)
+        load_numbers(path)
 
 
 def test_a_miss_of_print_is_explained_by_the_settings(runs):

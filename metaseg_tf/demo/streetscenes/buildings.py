@@ -1,6 +1,6 @@
 """Houses with their facades, a railway bridge, and walls and fences."""
 
-from dataclasses import dataclass, replace
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -34,44 +34,30 @@ def _draw_palette(rng, brick, odd):
     return (wall, trim, frame, *PALETTES["glass"], pick(rng, PALETTES["shop signs"]), (70, 52, 44))
 
 
-@dataclass(frozen=True)
 class Facade:
-    """One building's face; lengths in metres, shares of a bay or floor in [0, 1]."""
+    """One building's face; lengths in metres, shares of a bay or floor in [0, 1].
 
-    height: float
-    floor: float
-    bay: float
-    window_width: float
-    window_low: float
-    window_high: float
-    ground: str
-    brick: bool
-    balconies: bool
-    palette: tuple[tuple[float, float, float], ...]
-    brightness: float
-    lit: float
-    seed: int
+    It is ``height`` metres high, and its ground floor is 'shop', 'doors' or 'plain'.
+    """
 
-    @classmethod
-    def draw(cls, rng, height, light, normal, ground, odd=False):
-        """A facade of ``height`` metres whose ground floor is 'shop', 'doors' or 'plain'."""
-        brick = bool(rng.uniform() < 0.25)
+    def __init__(self, rng, height, light, normal, ground, odd=False):
+        self.height, self.ground = height, ground
+        self.brick = bool(rng.uniform() < 0.25)
         ribbon = rng.uniform() < 0.15
-        return cls(
-            height=height,
-            floor=rng.uniform(2.9, 3.7),
-            bay=rng.uniform(2.0, 3.8),
-            window_width=0.96 if ribbon else rng.uniform(0.36, 0.62),
-            window_low=rng.uniform(0.2, 0.36),
-            window_high=rng.uniform(0.78, 0.9),
-            ground=ground,
-            brick=brick,
-            balconies=bool(rng.uniform() < 0.2),
-            palette=_draw_palette(rng, brick, odd),
-            brightness=light.on(normal),
-            lit=0.35 if light.dusk else 0.04,
-            seed=int(rng.integers(1 << 16)),
-        )
+        self.floor, self.bay = rng.uniform(2.9, 3.7), rng.uniform(2.0, 3.8)
+        self.window_width = 0.96 if ribbon else rng.uniform(0.36, 0.62)
+        self.window_low, self.window_high = rng.uniform(0.2, 0.36), rng.uniform(0.78, 0.9)
+        self.balconies = bool(rng.uniform() < 0.2)
+        self.palette = _draw_palette(rng, self.brick, odd)
+        self.brightness = light.on(normal)
+        self.lit = 0.35 if light.dusk else 0.04
+        self.seed = int(rng.integers(1 << 16))
+
+    def changed(self, **other):
+        """A copy with other values."""
+        facade = copy(self)
+        vars(facade).update(other)
+        return facade
 
     def __call__(self, along, up):
         """Colours, float32 [H, W, 3], at metres ``along`` [W] and ``up`` [H, W]."""
@@ -174,9 +160,9 @@ class House(NamedTuple):
 def paint_house(canvas, rng, house):
     """One house: roof, gable, facade and what hangs on it."""
     normal = (-float(house.sign), 0.0, 0.0)
-    facade = Facade.draw(rng, house.height, canvas.light, normal, house.ground, house.odd)
+    facade = Facade(rng, house.height, canvas.light, normal, house.ground, house.odd)
     light = canvas.light.on((0.0, 0.0, -1.0))
-    gable = replace(facade, ground="plain", brightness=light, bay=facade.bay * 1.7)
+    gable = facade.changed(ground="plain", brightness=light, bay=facade.bay * 1.7)
     depth = house.sign * rng.uniform(8, 12)
     if rng.uniform() < 0.75:
         _paint_roof(canvas, rng, house, depth, facade.palette)
@@ -222,7 +208,7 @@ def paint_view_end(canvas, rng, left, right, z):
     at = left
     while at < right:
         width, height = rng.uniform(8, 18), rng.uniform(8, 20)
-        facade = Facade.draw(rng, height, canvas.light, (0.0, 0.0, -1.0), ground="doors")
+        facade = Facade(rng, height, canvas.light, (0.0, 0.0, -1.0), ground="doors")
         roof = draw_from(rng, "roofs")
         rise = rng.uniform(0, 5)
         brightness = canvas.light.on((0.0, 0.6, -0.8))
@@ -238,8 +224,8 @@ def paint_bridge(canvas, rng, span, z, *, train):
     light = canvas.light.on((0.0, 0.0, -1.0))
     stone = masonry(draw_from(rng, "bridges"), light)
     if train:
-        wagons = Facade.draw(rng, 9.9, canvas.light, (0.0, 0.0, -1.0), ground="plain", odd=True)
-        wagons = replace(wagons, floor=3.2, bay=2.4, window_width=0.8, balconies=False, brick=False)
+        wagons = Facade(rng, 9.9, canvas.light, (0.0, 0.0, -1.0), ground="plain", odd=True)
+        wagons = wagons.changed(floor=3.2, bay=2.4, window_width=0.8, balconies=False, brick=False)
         canvas.wall((-70, z + 2), (70, z + 2), 6.0, 9.4, wagons, "train")
     for pier in ((-80, span[0]), (span[1], 80)):
         canvas.wall((pier[0], z), (pier[1], z), 0, 4.8, stone, "bridge")

@@ -4,7 +4,8 @@ The private generators yield pieces (outline in metres, colour), from the back t
 those of two-wheelers ``turn`` in (0, 1] is the share of their length that is seen: 1 from the side.
 """
 
-from math import cos, pi, sin
+import json
+from pathlib import Path
 
 from metaseg_tf.demo.streetscenes.tools import (
     PALETTES,
@@ -22,6 +23,7 @@ __all__ = [
     "paint_person", "paint_rider", "paint_sign", "paint_traffic_light",
 ]  # fmt: skip
 
+_FILE = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 _SHOES, _TYRE, _SPOKES, _CHROME = (30, 28, 28), (30, 30, 32), (118, 118, 116), (140, 142, 146)
 _TALL = 1.75
 
@@ -180,57 +182,31 @@ def paint_bollard(canvas, rng, x, z):
     canvas.cutout(x, z, band, (232, 232, 228), "pole")
 
 
-_RED, _BLUE, _YELLOW = (186, 30, 36), (28, 72, 150), (232, 190, 40)
-_WHITE, _BLACK = (232, 232, 228), (28, 28, 28)
-
-_SMALL_SIGNS = (
-    "warning", "limit", "no stopping", "mandatory", "parking", "priority", "no entry",
-)  # fmt: skip
-_SIGNS = (*_SMALL_SIGNS, *_SMALL_SIGNS, "direction")
-
-
-def _sign(kind, up, r):
-    """Pieces (outline, colour) of a sign of radius ``r`` with its centre at the height ``up``."""
-    match kind:
-        case "warning":
-            yield _triangle(r, up), _RED
-            yield _triangle(r * 0.68, up - 0.01), _WHITE
-            yield rectangle(-0.03, up - 0.12, 0.03, up + 0.12), _BLACK
-        case "limit":
-            yield disc(0, up, r), _RED
-            yield disc(0, up, r * 0.74), _WHITE
-            yield rectangle(-r * 0.4, up - r * 0.35, -r * 0.1, up + r * 0.35), _BLACK
-            yield rectangle(r * 0.1, up - r * 0.35, r * 0.4, up + r * 0.35), _BLACK
-        case "no stopping":
-            yield disc(0, up, r), _RED
-            yield disc(0, up, r * 0.78), _BLUE
-            a, b = r * 0.6, r * 0.45
-            yield [(-a, up + b), (-b, up + a), (a, up - b), (b, up - a)], _RED
-        case "mandatory":
-            yield disc(0, up, r), _BLUE
-            yield [(0, up + r * 0.7), (-r * 0.45, up), (r * 0.45, up)], _WHITE
-            yield rectangle(-r * 0.15, up - r * 0.65, r * 0.15, up + 0.05), _WHITE
-        case "parking":
-            yield rectangle(-r, up - r, r, up + r), _BLUE
-            yield rectangle(-r * 0.45, up - r * 0.65, -r * 0.15, up + r * 0.65), _WHITE
-            yield disc(0, up + r * 0.25, r * 0.42), _WHITE
-            yield disc(0, up + r * 0.25, r * 0.2), _BLUE
-        case "priority":
-            yield disc(0, up, r * 1.25, corners=4), _WHITE
-            yield disc(0, up, r, corners=4), _YELLOW
-        case "no entry":
-            yield disc(0, up, r * 1.05), _RED
-            yield rectangle(-r * 0.75, up - r * 0.18, r * 0.75, up + r * 0.18), _WHITE
-        case "direction":
-            yield rectangle(-1.1, up - 0.35, 1.1, up + 0.35), _BLACK
-            yield rectangle(-1.07, up - 0.32, 1.07, up + 0.32), _YELLOW
-            yield rectangle(-0.8, up + 0.08, 0.55, up + 0.18), _BLACK
-            yield rectangle(-0.8, up - 0.18, 0.3, up - 0.08), _BLACK
+def _outline(numbers, corners=12):
+    """The outline that stored numbers give: of a disc, of a rectangle, or of x and y by corner."""
+    if len(numbers) == 3:
+        return disc(*numbers, corners=corners)
+    return (
+        rectangle(*numbers) if len(numbers) == 4 else list(zip(*[iter(numbers)] * 2, strict=True))
+    )
 
 
-def _triangle(radius, up):
-    corners = (pi / 2 + 2 * pi * k / 3 for k in range(3))
-    return [(1.1 * radius * cos(a), up + 1.1 * radius * sin(a)) for a in corners]
+_SIGN_COLOURS = _FILE["sign colours"]
+#: Kinds of signs; the last, for directions, is half as frequent as each other.
+_SIGNS = [*[*_FILE["signs"]][:-1], *_FILE["signs"]]
+
+
+def _sign(kind, up, radius):
+    """Pieces (outline, colour) of a sign with its centre at the height ``up``.
+
+    The file has their numbers in shares of the radius and, to be added, in metres.
+    """
+    for colour, shares, *metres in _FILE["signs"][kind]:
+        numbers = [share * radius for share in shares]
+        if metres:
+            numbers = [sum(pair) for pair in zip(numbers, metres[0], strict=True)]
+        outline = [(across, up + above) for across, above in _outline(numbers)]
+        yield outline, _SIGN_COLOURS[colour]
 
 
 def paint_sign(canvas, rng, x, z):
@@ -263,13 +239,18 @@ def paint_traffic_light(canvas, rng, x, z, towards):
 
 def _paint_signal(canvas, x, z, up, phase):
     box = rectangle(-0.17, up - 0.48, 0.17, up + 0.48)
-    canvas.cutout(x, z, box, _BLACK, "traffic light")
+    canvas.cutout(x, z, box, _SIGN_COLOURS["black"], "traffic light")
     for k, colour in enumerate(PALETTES["signals"]):
         shine = colour if k == phase else scaled(colour, 0.25)
         spot = disc(0, up + 0.3 - 0.3 * k, 0.11, corners=8)
         canvas.cutout(x, z, spot, shine, "traffic light")
 
 
+_DRAW_OWN = {
+    "any": draw_any,
+    "near": draw_near,
+    "pick": lambda rng, palette: pick(rng, PALETTES[palette]),
+}
 _CLUTTER = ("bin", "bin", "bench", "cabinet", "column", "shelter", "parasol", "pushchair")
 
 
@@ -280,18 +261,8 @@ def paint_clutter(canvas, rng, x, z):
 
 
 def _clutter(kind, rng):
-    """Pieces (outline, colour, label)."""
+    """Pieces (outline, colour, label); a colour in the file is a factor on the kind's own."""
     match kind:
-        case "bin":
-            colour = pick(rng, PALETTES["bins"])
-            yield [(-0.26, 0), (-0.32, 1.0), (0.32, 1.0), (0.26, 0)], colour, "static"
-            yield rectangle(-0.34, 1.0, 0.34, 1.08), scaled(colour, 0.7), "static"
-        case "bench":
-            wood = draw_near(rng, (120, 90, 58))
-            for across in (-0.75, 0.7):
-                yield rectangle(across, 0, across + 0.08, 0.45), (50, 50, 52), "static"
-            for low in (0.4, 0.55, 0.72):
-                yield rectangle(-0.85, low, 0.85, low + 0.1), wood, "static"
         case "cabinet":
             colour = draw_near(rng, (146, 146, 138))
             wide, high = rng.uniform(0.4, 0.8), rng.uniform(0.9, 1.4)
@@ -304,19 +275,9 @@ def _clutter(kind, rng):
                 poster = rectangle(left, low, left + 0.5, low + 0.6)
                 yield poster, draw_any(rng, 60, 230), "static"
             yield [(-0.7, 2.9), (0, 3.3), (0.7, 2.9)], (70, 84, 70), "static"
-        case "shelter":
-            yield rectangle(-1.8, 0.1, 1.8, 2.3), (120, 136, 142), "static"
-            yield rectangle(-1.7, 0.5, -0.7, 2.1), draw_any(rng, 60, 230), "static"
-            yield rectangle(-0.4, 0.4, 1.6, 0.55), (90, 80, 70), "static"
-            yield rectangle(-2.0, 2.3, 2.0, 2.5), (70, 74, 76), "static"
-        case "parasol":
-            yield rectangle(-0.03, 0, 0.03, 2.2), (112, 114, 112), "static"
-            yield [(-1.4, 2.1), (0, 2.8), (1.4, 2.1)], draw_any(rng, 90, 240), "static"
-            for left in (-0.9, 0.4):
-                yield rectangle(left, 0.7, left + 0.6, 0.76), (150, 140, 130), "dynamic"
-                yield rectangle(left + 0.27, 0, left + 0.33, 0.7), (90, 88, 86), "dynamic"
-        case "pushchair":
-            for across in (-0.25, 0.3):
-                yield disc(across, 0.14, 0.14, corners=8), (28, 28, 28), "dynamic"
-            colour = draw_any(rng, 30, 150)
-            yield [(-0.35, 0.35), (-0.4, 0.9), (0.2, 1.0), (0.4, 0.35)], colour, "dynamic"
+        case _:
+            draw, *given = _FILE["clutter"][kind]["own"]
+            own = _DRAW_OWN[draw](rng, *given)
+            for colour, numbers, label in _FILE["clutter"][kind]["pieces"]:
+                seen = colour if isinstance(colour, list) else scaled(own, colour)
+                yield _outline(numbers, corners=8), seen, label

@@ -1,18 +1,18 @@
-"""One street scene from a seed, and data sets of them in the folder layout of Cityscapes."""
+"""One street scene from a seed, and data sets of them in the folder layout of Cityscapes.
 
+Sky and ground are painted before all items, and the own car after them.
+"""
+
+from math import cos, pi
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
 
-from metaseg_tf.demo.streetscenes.backdrop import (
-    finish_ground,
-    paint_ground,
-    paint_own_car,
-    paint_sky,
-)
 from metaseg_tf.demo.streetscenes.camera import TRAINING, Camera, Light, reduce, take_photograph
 from metaseg_tf.demo.streetscenes.canvas import SUPERSAMPLING, Canvas
-from metaseg_tf.demo.streetscenes.street import draw_plan, populate
+from metaseg_tf.demo.streetscenes.street import Plan, draw_marks, populate
+from metaseg_tf.demo.streetscenes.tools import GROUNDS, LABEL_IDS, disc, rectangle, sample_noise
 from metaseg_tf.errors import InputError
 from metaseg_tf.pictures import to_png
 from metaseg_tf.runs.storage import LocalFolder
@@ -47,18 +47,186 @@ def draw_scene(seed, *, size=(256, 512), conditions=TRAINING):
     rng = np.random.default_rng(seed)
     camera = Camera.draw(rng, width * SUPERSAMPLING, height * SUPERSAMPLING)
     canvas = Canvas(camera, Light.draw(rng, conditions))
-    plan = draw_plan(rng)
+    plan = Plan(rng)
     items = sorted(populate(plan, rng, conditions), key=lambda entry: -entry.depth)
-    paint_sky(canvas, rng)
-    paint_ground(canvas, rng, plan)
-    finish_ground(canvas, rng, [entry.shadow for entry in items if entry.shadow is not None])
+    _paint_sky(canvas, rng)
+    _paint_ground(canvas, rng, plan)
+    _finish_ground(canvas, rng, [entry.shadow for entry in items if entry.shadow is not None])
     # From far to near.
     for entry in items:
         entry.paint(canvas, rng)
-    paint_own_car(canvas, rng)
+    _paint_own_car(canvas, rng)
     image, labels = canvas.arrays()
     photograph = take_photograph(reduce(image, SUPERSAMPLING), rng, conditions)
     return Scene(photograph, np.ascontiguousarray(labels[::SUPERSAMPLING, ::SUPERSAMPLING]))
+
+
+#: The sky is soft: it is computed at this fraction of the canvas and enlarged.
+_COARSENESS = 4
+
+
+def _paint_sky(canvas, rng):
+    """Fill the whole canvas with sky, clear or clouded as the light is."""
+    camera, light = canvas.camera, canvas.light
+    sunny = light.sun > 0.2
+    cover = rng.uniform(-1.2, 0.3) if sunny else rng.uniform(0.3, 2.0)
+    white = low = np.array(light.haze, np.float32)
+    if light.dusk:
+        high = np.array([70, 82, 112], np.float32)
+        low = low * np.array([1.15, 0.95, 0.85], np.float32)
+    elif sunny:
+        high = np.array([88, 138, 205], np.float32) * np.float32(rng.uniform(0.85, 1.1))
+    else:
+        high, low = low * np.float32(rng.uniform(0.8, 1.0)), low * np.float32(1.1)
+    rows, columns = (max(2, side // _COARSENESS) for side in (camera.height, camera.width))
+    up = np.linspace(camera.horizon / camera.height, -0.3, rows, dtype=np.float32)[:, None]
+    share = (np.clip(up / 0.45, 0, 1).astype(float) ** 0.7).astype(np.float32)
+    sky = high * share[..., None] + low * (1 - share[..., None])
+    # Clouds lie on a plane overhead, which the perspective flattens towards the horizon.
+    distance = 1 / np.clip(up + 0.06, 0.05, 1)
+    sideways = np.linspace(-1, 1, columns, dtype=np.float32)[None, :]
+    start = rng.uniform(0, 512, 2).tolist()
+    noise = sample_noise(1.6, distance * 18 + start[0], sideways * distance * 22 + start[1])
+    cloud = np.clip((noise + np.float32(cover)) * 0.6, 0, 1)[..., None]
+    white = white * rng.uniform(1.0, 1.2)
+    sky = np.clip(sky * (1 - cloud) + white * cloud, 0, 255).astype(np.uint8)
+    sky = np.broadcast_to(sky, (rows, columns, 3))
+    size = (camera.width, camera.height)
+    canvas.image.paste(Image.fromarray(sky).resize(size, Image.Resampling.BICUBIC))
+    canvas.labels.paste(LABEL_IDS["sky"], (0, 0, *size))
+
+
+#: Distances z in metres at which strips have corners: closer together near the camera.
+_STATIONS = (1.0, 1.5, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 110, 150, 200, 280)
+
+#: Strength of the grain by label, relative to the brightness.
+_GRAIN = np.full(256, 0.03, np.float32)
+_GRAIN[[LABEL_IDS["road"], LABEL_IDS["parking"]]] = 0.05
+_GRAIN[[LABEL_IDS["terrain"], LABEL_IDS["rail track"]]] = 0.13
+
+
+def _paint_ground(canvas, rng, plan):
+    """Lay the strips of ``plan`` from the horizon to the bumper, then side streets and marks."""
+    tone = rng.uniform(0.85, 1.2)
+    # Where the ground is one row below the horizon.
+    far = min(_STATIONS[-1], canvas.camera.focal * canvas.camera.eye)
+    stations = [z for z in _STATIONS if z < far] + [far]
+    for strip in plan.strips:
+        outline = [(strip.left, z) for z in stations]
+        outline += [(strip.right, z) for z in reversed(stations)]
+        _lay(canvas, outline, strip.kind, tone)
+    for street in plan.side_streets:
+        left, right = sorted((street.kerb, street.end))
+        _lay(canvas, rectangle(left, street.near - 2, right, street.far + 2), "slabs", 1.0)
+        _lay(canvas, rectangle(left, street.near, right, street.far), "asphalt", tone)
+    _paint_wear(canvas, rng, plan, tone)
+    for mark in draw_marks(rng, plan):
+        grey = min(255, round(215 * rng.uniform(0.75, 1.0) * tone))
+        canvas.flat(canvas.camera.project([(x, 0, z) for x, z in mark]), (grey,) * 3, "road")
+
+
+def _lay(canvas, outline, kind, tone):
+    """Lay ground of a kind, brighter or darker by ``tone``, within an outline of (x, z)."""
+    colour, label = GROUNDS[kind]
+    pixels = canvas.camera.project([(x, 0, z) for x, z in outline])
+    canvas.flat(pixels, tuple(min(255, round(c * tone)) for c in colour), label)
+
+
+def _finish_ground(canvas, rng, shadows):
+    """Give the ground its grain, the ``shadows`` of the items, light and haze.
+
+    Nothing but sky and ground may have been painted on the canvas before.
+    """
+    image, labels = canvas.arrays()
+    first, distances = canvas.camera.ground_rows()
+    x, z = canvas.camera.ground_x(distances), distances[:, None]
+    row, column = rng.uniform(0, 512, 2).tolist()
+    # Coarse blotches and fine grit; the grit fades where a pixel holds much of it.
+    coarse = sample_noise(1.0, z * 9 + row, x * 9 + column)
+    fine = sample_noise(0.3, z * 60 + column, x * 60 + row, seed=1)
+    grain = coarse + fine * np.clip(12 / z, 0, 1.2).astype(np.float32)
+    grain *= _GRAIN[labels[first:]]
+    # Darker joints between the slabs of a pavement, as far as they are wide enough to be seen.
+    joints = ((x * 2) % 1 < 0.08) | ((z * 2) % 1 < 0.1)
+    joints = joints * (-0.12 * np.clip(14 / z - 0.6, 0, 1).astype(np.float32))
+    grain += joints * (labels[first:] == LABEL_IDS["sidewalk"])
+    light = np.float32(canvas.light.on((0.0, 1.0, 0.0)))
+    bright = (1 + grain) * light * _shadow_map(canvas, shadows)[first:]
+    clear = canvas.light.clearness(z)
+    haze = np.array(canvas.light.haze, np.float32)
+    ground = image[first:] * (bright * clear)[..., None] + haze * (1 - clear)[..., None]
+    image[first:] = np.clip(ground, 0, 255)
+    canvas.image.paste(Image.fromarray(image))
+
+
+def _paint_wear(canvas, rng, plan, tone):
+    """Mended places, manhole covers and fallen leaves on the road."""
+    for _ in range(rng.integers(0, 5)):
+        x, z = rng.uniform(-plan.lane / 2, plan.right_kerb - 2), rng.uniform(5, 30)
+        width, length = rng.uniform(0.5, 2.0), rng.uniform(1, 6)
+        patch = rectangle(x, z, x + width, z + length)
+        _lay(canvas, patch, "asphalt", tone * rng.uniform(0.8, 1.0))
+    for _ in range(rng.integers(0, 4)):
+        x, z = rng.uniform(plan.left_kerb + 1, plan.right_kerb - 1), rng.uniform(4, 30)
+        _lay(canvas, disc(x, z, 0.35), "cover", tone)
+    for _ in range(rng.integers(0, 120) * (rng.uniform() < 0.3)):
+        kerb = plan.left_kerb if rng.uniform() < 0.5 else plan.right_kerb
+        x, z = kerb - np.sign(kerb) * rng.exponential(0.5), 3 + rng.exponential(8)
+        _lay(canvas, rectangle(x, z, x + 0.1, z + 0.12), "leaf", rng.uniform(0.7, 1.3))
+
+
+def _shadow_map(canvas, shadows):
+    """Brightness factors, float32 [H, W], on the ground: 1 in the open."""
+    camera, light = canvas.camera, canvas.light
+    mask = Image.new("L", (camera.width, camera.height), 255)
+    pen = ImageDraw.Draw(mask)
+    right, rise, ahead = light.towards
+    rise = max(rise, 0.3)
+    dark = 255 - round(150 * light.sun)
+    for shadow in shadows:
+        start, stop = (
+            [(x - right * up / rise, max(1.0, z - ahead * up / rise)) for x, z in _outline(shadow)]
+            for up in (shadow.lift, shadow.height)
+        )
+        # The ground that the outline covers on its way from one shift to the other.
+        sides = ([start[i - 1], start[i], stop[i], stop[i - 1]] for i in range(len(start)))
+        for quad in (start, stop, *sides):
+            pen.polygon(camera.project([(x, 0, z) for x, z in quad]), fill=dark)
+    for shadow in shadows:
+        if shadow.lift == 0:
+            pen.polygon(camera.project([(x, 0, z) for x, z in _outline(shadow)]), fill=110)
+    mask = mask.filter(ImageFilter.GaussianBlur(camera.height / 300))
+    return np.asarray(mask, np.float32) / 255
+
+
+def _outline(shadow):
+    """Outline (x, z) of the caster, as seen from above."""
+    x, z, half_width, half_length = shadow[:4]
+    if shadow.lift:
+        return disc(x, z, half_width, height=half_length)
+    return rectangle(x - half_width, z - half_length, x + half_width, z + half_length)
+
+
+def _paint_own_car(canvas, rng):
+    """Paint the bonnet over the lower edge and the border that rectification leaves void."""
+    width, height = canvas.camera.width, canvas.camera.height
+    share, tone = rng.uniform(0.05, 0.09), rng.uniform(20, 70)
+    # A dark arc that mirrors the sky along its upper edge.
+    reflection = tone + 0.3 * canvas.light.haze[0] * canvas.light.ambient
+    layers = 6
+    for k in range(layers):
+        rise = share * (1 - 0.14 * k)
+        value = round(reflection + (tone - reflection) * k / (layers - 1))
+        outline = [
+            (width * i / 24, height * (1 - rise * (0.72 + 0.28 * cos(pi * (i / 24 - 0.5)))))
+            for i in range(25)
+        ]
+        outline += [(width, height), (0, height)]
+        canvas.flat(outline, (value, value, round(value * 1.05)), "ego vehicle")
+    border = max(2, round(height / 200))
+    frame = ImageDraw.Draw(canvas.labels)
+    outside = LABEL_IDS["out of roi"]
+    frame.rectangle((0, 0, width - 1, height - 1), outline=outside, width=border)
 
 
 def write_dataset(

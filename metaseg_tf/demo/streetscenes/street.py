@@ -4,7 +4,6 @@ All lengths are in metres.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import pi
 from typing import NamedTuple
 
@@ -12,9 +11,9 @@ import numpy as np
 
 from metaseg_tf.demo.streetscenes import buildings, cutouts, vegetation, vehicles
 from metaseg_tf.demo.streetscenes.camera import Conditions
-from metaseg_tf.demo.streetscenes.tools import Frame, pick, positions, rectangle
+from metaseg_tf.demo.streetscenes.tools import KINDS, Frame, pick, positions, rectangle
 
-__all__ = ["Plan", "draw_marks", "draw_plan", "populate"]
+__all__ = ["Plan", "draw_marks", "populate"]
 
 
 class Character(NamedTuple):
@@ -26,14 +25,7 @@ class Character(NamedTuple):
     shops: float
 
 
-_CHARACTERS = {
-    "town": Character(0.34, (0.0, 0.4), (9, 19), 0.5),
-    "boulevard": Character(0.2, (0.0, 0.4), (12, 24), 0.45),
-    "suburb": Character(0.18, (2, 7), (4.5, 9), 0.03),
-    "park": Character(0.1, (2, 7), (5, 12), 0.05),
-    "works": Character(0.1, (2, 7), (5, 11), 0.1),
-    "square": Character(0.08, (8, 22), (11, 22), 0.6),
-}
+_CHARACTERS = {name: Character(*measures) for name, measures in KINDS["sides"].items()}
 
 
 class Strip(NamedTuple):
@@ -54,109 +46,91 @@ class SideStreet(NamedTuple):
     sign: int
 
 
-@dataclass(frozen=True)
 class Side:
-    """One side of the street: ``sign`` is -1 left, 1 right; positions count outwards from it."""
+    """One side of the street: ``sign`` is -1 left, 1 right.
 
-    sign: int
-    character: str
-    kerb: float
-    parking: bool
-    pavement: float
-    facade: float
-    verge: float | None
+    Kerb, pavement, facade and verge, if there is one, are positions outwards from the camera's
+    path; ``strips`` are its ground, and ``parking`` is true if cars are parked along it.
+    """
+
+    def __init__(self, rng, sign, kerb):
+        self.sign, self.kerb, self.strips, self._end = sign, kerb, [], kerb
+        frequencies = [character.frequency for character in _CHARACTERS.values()]
+        self.character = str(rng.choice(list(_CHARACTERS), p=frequencies))
+        self.parking = rng.uniform() < 0.4
+        if self.parking:
+            self._lay(2.2, rng.choice(["asphalt", "parking", "cobbles"], p=[0.7, 0.15, 0.15]))
+        self._lay(0.2, "kerb")
+        green = self.character in ("suburb", "park")
+        self.verge = None
+        if rng.uniform() < (0.55 if green or self.character == "boulevard" else 0.2):
+            self.verge = self._end + 0.8
+            self._lay(rng.uniform(1.4, 3.0), rng.choice(["grass", "soil"], p=[0.8, 0.2]))
+        if rng.uniform() < 0.25:
+            self._lay(1.5, "cyclepath")
+        self.pavement = self._end
+        self._lay(rng.uniform(2.4, 6.0), "slabs")
+        self.facade = self._end + rng.uniform(*_CHARACTERS[self.character].setback)
+        self._lay(60, "grass" if green else rng.choice(["slabs", "plaza", "soil"]))
+
+    def _lay(self, width, kind):
+        edges = sorted((self.at(self._end), self.at(self._end + width)))
+        self.strips.append(Strip(*edges, kind))
+        self._end += width
 
     def at(self, outwards):
         """Position across the street of a point ``outwards`` metres from the camera's path."""
         return self.sign * outwards
 
 
-@dataclass(frozen=True)
 class Plan:
-    """Everything that is fixed about a street before it is populated."""
+    """A street before it is populated: lanes, both sides, side streets, crossing and tram track.
 
-    left_kerb: float
-    right_kerb: float
-    strips: tuple[Strip, ...]
-    sides: tuple[Side, Side]
-    side_streets: tuple[SideStreet, ...]
-    end: float
-    lane: float
-    crossing: float | None
-    tram: float | None
+    ``lane`` is a width, ``end`` the distance at which the street ends and ``crossing`` that of the
+    zebra; ``tram`` is the position of a track. Either may be None.
+    """
 
-
-def draw_plan(rng):
-    """Draw a street: lanes, both sides, side streets, crossing and tram track."""
-    lane = rng.uniform(2.9, 3.6)
-    right_kerb = lane / 2 + lane * (rng.uniform() < 0.25) + rng.uniform(0.2, 1.0)
-    left_lanes = 1 + (rng.uniform() < 0.3)
-    tram = -lane * 1.2 - 0.4 if rng.uniform() < 0.32 else None
-    left_kerb = -lane / 2 - lane * (left_lanes + (tram is not None)) - rng.uniform(0.2, 0.8)
-    # Asphalt, darker where wheels run and in the gutters.
-    strips = [Strip(left_kerb, right_kerb, "asphalt")]
-    for centre in np.arange(0, left_kerb + 1, -lane).tolist():
-        for wheel in (-0.75, 0.75):
-            strips.append(Strip(centre + wheel - 0.22, centre + wheel + 0.22, "worn"))
-    strips += [Strip(kerb - 0.12, kerb + 0.12, "gutter") for kerb in (left_kerb, right_kerb)]
-    sides = []
-    for sign, kerb in ((-1, -left_kerb), (1, right_kerb)):
-        side, ground = _draw_side(rng, sign, kerb)
-        sides.append(side)
-        strips += ground
-    if tram is not None:
-        # Where cars share the track, its bed is the asphalt.
-        own_bed = rng.uniform() < 0.6
-        if own_bed:
-            bed = "rails" if rng.uniform() < 0.6 else "grass"
-            strips.append(Strip(tram - 1.3, tram + 1.3, bed))
-        rails = "rails" if own_bed else "rail"
-        strips += [Strip(tram + at - 0.05, tram + at + 0.05, rails) for at in (-0.72, 0.72)]
-    end = rng.uniform(70, 170) if rng.uniform() < 0.75 else rng.uniform(28, 60)
-    streets = []
-    for side in sides:
-        near = rng.uniform(12, 60)
-        while near < end - 25:
-            if rng.uniform() < 0.75:
-                far, outer = near + rng.uniform(6, 10), side.at(side.facade + 40)
-                streets.append(SideStreet(near, far, side.at(side.kerb), outer, side.sign))
-            near += rng.uniform(30, 70)
-    # The street that runs across the end of this one, an arm to each side.
-    for side in sides:
-        if rng.uniform() < 0.8:
-            streets.append(SideStreet(end, end + 9, 0.0, side.at(90.0), side.sign))
-    crossing = streets[0].near - 2.5 if streets and rng.uniform() < 0.8 else None
-    lists = tuple(strips), tuple(sides), tuple(streets)
-    return Plan(left_kerb, right_kerb, *lists, end, lane, crossing, tram)
-
-
-def _draw_side(rng, sign, kerb):
-    """One side and the strips on it, from the kerb outwards."""
-    frequencies = [character.frequency for character in _CHARACTERS.values()]
-    character = str(rng.choice(list(_CHARACTERS), p=frequencies))
-    at, strips = kerb, []
-
-    def lay(width, kind):
-        nonlocal at
-        edges = sorted((sign * at, sign * (at + width)))
-        strips.append(Strip(*edges, kind))
-        at += width
-
-    parking = rng.uniform() < 0.4
-    if parking:
-        lay(2.2, rng.choice(["asphalt", "parking", "cobbles"], p=[0.7, 0.15, 0.15]))
-    lay(0.2, "kerb")
-    verge = None
-    if rng.uniform() < (0.55 if character in ("boulevard", "park", "suburb") else 0.2):
-        verge = at + 0.8
-        lay(rng.uniform(1.4, 3.0), rng.choice(["grass", "soil"], p=[0.8, 0.2]))
-    if rng.uniform() < 0.25:
-        lay(1.5, "cyclepath")
-    pavement = at
-    lay(rng.uniform(2.4, 6.0), "slabs")
-    facade = at + rng.uniform(*_CHARACTERS[character].setback)
-    lay(60, "grass" if character in ("suburb", "park") else rng.choice(["slabs", "plaza", "soil"]))
-    return Side(sign, character, kerb, parking, pavement, facade, verge), strips
+    def __init__(self, rng):
+        self.lane = lane = rng.uniform(2.9, 3.6)
+        self.right_kerb = lane / 2 + lane * (rng.uniform() < 0.25) + rng.uniform(0.2, 1.0)
+        left_lanes = 1 + (rng.uniform() < 0.3)
+        self.tram = tram = -lane * 1.2 - 0.4 if rng.uniform() < 0.32 else None
+        lanes = left_lanes + (tram is not None)
+        self.left_kerb = -lane / 2 - lane * lanes - rng.uniform(0.2, 0.8)
+        kerbs = (self.left_kerb, self.right_kerb)
+        # Asphalt, darker where wheels run and in the gutters.
+        self.strips = [Strip(*kerbs, "asphalt")]
+        for centre in np.arange(0, self.left_kerb + 1, -lane).tolist():
+            for wheel in (-0.75, 0.75):
+                self.strips.append(Strip(centre + wheel - 0.22, centre + wheel + 0.22, "worn"))
+        self.strips += [Strip(kerb - 0.12, kerb + 0.12, "gutter") for kerb in kerbs]
+        self.sides = [Side(rng, -1, -self.left_kerb), Side(rng, 1, self.right_kerb)]
+        self.strips += [strip for side in self.sides for strip in side.strips]
+        if tram is not None:
+            # Where cars share the track, its bed is the asphalt.
+            own_bed = rng.uniform() < 0.6
+            if own_bed:
+                bed = "rails" if rng.uniform() < 0.6 else "grass"
+                self.strips.append(Strip(tram - 1.3, tram + 1.3, bed))
+            rails = "rails" if own_bed else "rail"
+            self.strips += [
+                Strip(tram + at - 0.05, tram + at + 0.05, rails) for at in (-0.72, 0.72)
+            ]
+        self.end = rng.uniform(70, 170) if rng.uniform() < 0.75 else rng.uniform(28, 60)
+        self.side_streets = streets = []
+        for side in self.sides:
+            near = rng.uniform(12, 60)
+            while near < self.end - 25:
+                if rng.uniform() < 0.75:
+                    far, outer = near + rng.uniform(6, 10), side.at(side.facade + 40)
+                    streets.append(SideStreet(near, far, side.at(side.kerb), outer, side.sign))
+                near += rng.uniform(30, 70)
+        # The street that runs across the end of this one, an arm to each side.
+        for side in self.sides:
+            if rng.uniform() < 0.8:
+                streets.append(SideStreet(self.end, self.end + 9, 0.0, side.at(90.0), side.sign))
+        crossed = streets and rng.uniform() < 0.8
+        self.crossing = streets[0].near - 2.5 if crossed else None
 
 
 #: Length and spacing of dashes in metres; the last is a line without gaps.

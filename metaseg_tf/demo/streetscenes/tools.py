@@ -11,18 +11,19 @@ import numpy as np
 from metaseg_tf.data.cityscapes import LABELS
 
 __all__ = [
-    "GROUNDS", "LABEL_IDS", "PALETTES", "SIDE", "Frame", "disc", "draw_any", "draw_from",
+    "GROUNDS", "KINDS", "LABEL_IDS", "PALETTES", "SIDE", "Frame", "disc", "draw_any", "draw_from",
     "draw_near", "noise_tile", "pick", "positions", "rectangle", "sample_noise", "scaled",
 ]  # fmt: skip
 
 #: Label ids of the Cityscapes annotation files (``*_labelIds.png``).
 LABEL_IDS = {label.name: label.label_id for label in LABELS}
 
-_COLOURS = json.loads(Path(__file__).with_name("colours.json").read_text(encoding="utf-8"))
+#: Kinds of things: "palettes" of colours, "grounds", "sides" of streets and "trees".
+KINDS = json.loads(Path(__file__).with_name("kinds.json").read_text(encoding="utf-8"))
 #: Colours (r, g, b) in 0..255 of a kind of thing, to pick from.
-PALETTES = _COLOURS["palettes"]
+PALETTES = KINDS["palettes"]
 #: Kinds of ground: base colour and Cityscapes label.
-GROUNDS = _COLOURS["grounds"]
+GROUNDS = KINDS["grounds"]
 
 
 def scaled(colour, factor):

@@ -6,24 +6,16 @@ import numpy as np
 from scipy import ndimage
 
 from metaseg_tf.demo.streetscenes.canvas import make_stamp
-from metaseg_tf.demo.streetscenes.tools import SIDE, draw_near, noise_tile, pick, scaled
+from metaseg_tf.demo.streetscenes.tools import KINDS, SIDE, draw_near, noise_tile, pick, scaled
 
 __all__ = ["draw_foliage_colour", "paint_bush", "paint_tree"]
 
 _N_CROWNS = 12
 _CROWN_SIDE = 384
 
-#: The clumps of a crown, (across, up, width, height) in shares of the tree's height: broad,
-#: round, of two heads, slender and pointed.
-_HABITS = (
-    ((-0.14, 0.58, 0.58, 0.48), (0.14, 0.6, 0.6, 0.5), (0.0, 0.74, 0.66, 0.56)),
-    ((0.0, 0.62, 0.74, 0.72), (0.05, 0.76, 0.5, 0.48)),
-    ((-0.1, 0.54, 0.56, 0.48), (0.08, 0.72, 0.58, 0.54)),
-    ((0.0, 0.42, 0.36, 0.6), (0.0, 0.62, 0.34, 0.6), (0.0, 0.8, 0.24, 0.48)),
-    ((0.0, 0.3, 0.6, 0.46), (0.0, 0.48, 0.48, 0.46), (0.0, 0.66, 0.34, 0.44),
-     (0.0, 0.82, 0.18, 0.4)),
-)  # fmt: skip
-_HABIT_SHARES = (0.4, 0.25, 0.15, 0.1, 0.1)
+#: How frequent each kind of tree is, and the clumps of its crown, (across, up, width, height) in
+#: shares of the tree's height.
+_HABIT_SHARES, _HABITS = zip(*KINDS["trees"].values(), strict=True)
 _SMALL_GAP = 1500
 
 

@@ -6,8 +6,8 @@ ArgMax, still padded to the crop. It is found by structure, see `metaseg_tf.netw
 
 import math
 import re
-from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +28,7 @@ from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.scores import Ending, find_kind
 from metaseg_tf.untrusted.graphs import check_graph
 
-__all__ = ["FrozenGraph", "GraphReport", "inspect_graph"]
+__all__ = ["FrozenGraph", "GraphReport"]
 
 #: Ops that read weights, directly or by way of an Identity.
 _WEIGHTED = re.compile("Conv2D|DepthwiseConv2dNative|BiasAdd|Identity|FusedBatchNorm(V[23])?")
@@ -199,9 +199,8 @@ def _first_convolutions(graph: Graph) -> list:
     return first
 
 
-@dataclass(frozen=True)
 class GraphReport:
-    """The findings of `inspect_graph`.
+    """What a DeepLab frozen graph computes and at which cost; errors as `FrozenGraph`.
 
     ``scores`` is the tensor that feeds ArgMax and ``kind`` its content, "logits" or
     "probabilities". ``parameters`` counts all weights with the moving statistics of batch norm.
@@ -209,13 +208,22 @@ class GraphReport:
     and mirrorings included; None if a shape is not known.
     """
 
-    backbone: str
-    classes: int
-    scores: str
-    kind: str
-    settings: NetworkOptions
-    parameters: int
-    multiply_adds: int | None
+    def __init__(self, graph_def: tf.compat.v1.GraphDef):
+        network, graph = FrozenGraph(graph_def), Graph(graph_def)
+        tail = find_tail(graph)
+        image = find_image(graph, tail)
+        with tf.Graph().as_default() as fixed:
+            pixels = tf.compat.v1.placeholder(tf.uint8, [1, *network.crop, 3])
+            inputs = {f"{image.name}:0": pixels}
+            tf.graph_util.import_graph_def(graph_def, name="", input_map=inputs)
+        self.backbone, self.classes = find_backbone(graph), network.classes
+        self.scores, self.kind = tail.scores, network.ending.kind or "unknown"
+        self.settings, self.parameters = network.settings, count_parameters(graph)
+        self.multiply_adds = graph_multiply_adds(fixed)
+
+    def to_json(self) -> dict[str, Any]:
+        """All findings as plain data."""
+        return vars(self) | {"settings": self.settings.to_json()}
 
     def rows(self) -> dict[str, str]:
         """Each finding in words, by its title."""
@@ -232,25 +240,6 @@ class GraphReport:
             "parameters": f"{self.parameters:,}",
             "multiply-adds": "unknown" if work is None else f"{work / 1e9:.4g} G per image",
         }
-
-
-def inspect_graph(graph_def: tf.compat.v1.GraphDef) -> GraphReport:
-    """Find out what a DeepLab frozen graph computes and at which cost; errors as `FrozenGraph`."""
-    network, graph = FrozenGraph(graph_def), Graph(graph_def)
-    tail = find_tail(graph)
-    image = find_image(graph, tail)
-    with tf.Graph().as_default() as fixed:
-        pixels = tf.compat.v1.placeholder(tf.uint8, [1, *network.crop, 3])
-        tf.graph_util.import_graph_def(graph_def, name="", input_map={f"{image.name}:0": pixels})
-    return GraphReport(
-        backbone=find_backbone(graph),
-        classes=network.classes,
-        scores=tail.scores,
-        kind=network.ending.kind or "unknown",
-        settings=network.settings,
-        parameters=count_parameters(graph),
-        multiply_adds=graph_multiply_adds(fixed),
-    )
 
 
 def count_parameters(graph: Graph) -> int:

@@ -3,27 +3,34 @@
 The network is atrous spatial pyramid pooling, decoder and logits; around it come padding, scales
 and flips. The functions for these run eagerly as well as inside a graph; their ``network`` is any
 function from float32 images [1, H, W, 3] in [-1, 1] to logits [1, H', W', C] of a known stride.
+`RebuiltNetwork` goes that way with given weights, at any output stride, crop, scales and flip.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache, partial
+from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.networks.deeplab.backbones import DECODER_STRIDE, Architecture
+from metaseg_tf.errors import InputError
+from metaseg_tf.networks.deeplab.backbones import DECODER_STRIDE, OUTPUT_STRIDES, Architecture
 from metaseg_tf.networks.deeplab.layers import (
     HEAD_EPSILON,
+    InferenceLayers,
     Layers,
     RecordingLayers,
     resize_bilinear,
     scale_dimension,
 )
+from metaseg_tf.networks.deeplab.weights import check_weights, infer_architecture
+from metaseg_tf.networks.image_network import Network, check_image
 from metaseg_tf.networks.options import NetworkOptions
+from metaseg_tf.networks.scores import Ending
 
 __all__ = [
-    "compute_logits", "full_logits", "mean_softmax", "normalise", "pad_to_crop", "scale_logits",
-    "variable_shapes",
+    "RebuiltNetwork", "check_settings", "compute_logits", "full_logits", "mean_softmax",
+    "normalise", "pad_to_crop", "scale_logits", "variable_shapes",
 ]  # fmt: skip
 
 #: Rates of the atrous branches at output stride 16; they double at 8.
@@ -35,7 +42,7 @@ MEAN_PIXEL = 127.5
 #: Rows that are worked on at once: few enough to stay in the processor's cache.
 _STRIP = 32
 
-Network = Callable[[tf.Tensor], tf.Tensor]
+Function = Callable[[tf.Tensor], tf.Tensor]
 
 
 def normalise(image: tf.Tensor) -> tf.Tensor:
@@ -130,7 +137,7 @@ def pad_to_crop(image: tf.Tensor, crop: tuple[int, int]) -> tf.Tensor:
 
 
 def full_logits(
-    network: Network, image: tf.Tensor, stride: int, scale: float = 1.0, flip: bool = False
+    network: Function, image: tf.Tensor, stride: int, scale: float = 1.0, flip: bool = False
 ) -> tf.Tensor:
     """Logits of the padded image at one scale, for each pixel of the crop, float32 [1, H, W, C].
 
@@ -160,7 +167,7 @@ def full_logits(
 
 
 def scale_logits(
-    network: Network, image: tf.Tensor, stride: int, settings: NetworkOptions
+    network: Function, image: tf.Tensor, stride: int, settings: NetworkOptions
 ) -> Iterator[tf.Tensor]:
     """Logits [1, H, W, C] at each scale, unflipped and flipped; their softmaxes are to be averaged.
 
@@ -189,3 +196,94 @@ def mean_softmax(logits: Iterable[tf.Tensor], size: tuple[int, int]) -> np.ndarr
             total[rows] = probs if count == 1 else total[rows] + probs
         del scores
     return total if count == 1 else np.divide(total, count, out=total)
+
+
+class RebuiltNetwork(Network):
+    """A DeepLabv3+ network with given weights and settings.
+
+    Parameters
+    ----------
+    weights : mapping of str to float32 array
+        Every variable under upstream's name; the architecture is read from names and shapes.
+    settings : NetworkOptions
+        Output stride and crop must be given; scale 1 and no flip are the defaults.
+
+    Raises
+    ------
+    InputError
+        If no network can be built with these settings.
+    NetworkError
+        If weights are missing, left over or of the wrong shape.
+    """
+
+    def __init__(self, weights: Mapping[str, np.ndarray], settings: NetworkOptions):
+        settings = settings.completed(NetworkOptions(scales=1.0, flip=False))
+        check_settings(settings)
+        self.architecture = infer_architecture({name: w.shape for name, w in weights.items()})
+        check_weights(variable_shapes(self.architecture), weights)
+        self.weights = weights
+        self.settings = settings
+        self.crop = settings.crop
+        averages = settings.flip or settings.scales != (1.0,)
+        self.ending = Ending("probabilities" if averages else "logits", self.architecture.n_classes)
+        self._stride = self.architecture.logits_stride(settings.output_stride)
+        self._layers = InferenceLayers(weights)
+        self._functions: dict[tuple[int, ...], tf.types.experimental.ConcreteFunction] = {}
+
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        """As in `Network.probabilities`, averaged over all scales and flips."""
+        padded = self._pad(image)
+        logits = scale_logits(self._network, padded, self._stride, self.settings)
+        return mean_softmax(logits, image.shape[:2])
+
+    def logits(self, image: np.ndarray) -> np.ndarray:
+        """As in `Network.logits`, at scale 1 without flip in any case."""
+        height, width = image.shape[:2]
+        logits = full_logits(self._network, self._pad(image), self._stride)
+        return np.array(logits[0, :height, :width])
+
+    def scores(self, image: np.ndarray) -> np.ndarray:
+        """As in `Network.scores`: logits at scale 1 alone, else the mean of probabilities."""
+        return self.logits(image) if self.ending.kind == "logits" else self.probabilities(image)
+
+    def _pad(self, image):
+        check_image(image, self.crop)
+        return pad_to_crop(tf.constant(image[np.newaxis]), self.crop)
+
+    def _network(self, images):
+        """The network as one function for each input size: sizes are those of the scales."""
+        size = tuple(images.shape)
+        if size not in self._functions:
+            signature = tf.TensorSpec(size, tf.float32)
+            stride = self.settings.output_stride
+            network = partial(compute_logits, self.architecture, self._layers, output_stride=stride)
+            traced = tf.function(network, autograph=False)
+            self._functions[size] = traced.get_concrete_function(signature)
+        return self._functions[size](images)
+
+
+def check_settings(settings: NetworkOptions) -> None:
+    """Raise an InputError that names a setting with which no network can be built."""
+    if settings.output_stride not in OUTPUT_STRIDES:
+        raise InputError(
+            f"output_stride: expected one of {OUTPUT_STRIDES}, got {settings.output_stride!r}; "
+            "the paper uses 16 (MobileNetV2) and 8 (Xception65)"
+        )
+    if not settings.scales or not all(0 < scale <= 8 for scale in settings.scales):
+        raise InputError(
+            f"scales: expected one or more factors in (0, 8], got {settings.scales!r}; "
+            "the paper uses (1.0,) and (0.75, 1.0, 1.25)"
+        )
+    crop, stride = settings.crop, settings.output_stride
+    is_pair = isinstance(crop, tuple) and len(crop) == 2
+    if not is_pair or not all(isinstance(side, Integral) and side > stride for side in crop):
+        raise InputError(
+            f"crop: expected (height, width), each more than {stride} pixels, got {crop!r}; "
+            "Cityscapes takes (1025, 2049)"
+        )
+    if any(side % stride != 1 for side in crop):
+        nearest = tuple(-(-(side - 1) // stride) * stride + 1 for side in crop)
+        raise InputError(
+            f"crop: expected sides k * {stride} + 1 at output stride {stride}, got {crop}; "
+            f"use {nearest}"
+        )

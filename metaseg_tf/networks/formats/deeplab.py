@@ -8,7 +8,7 @@ import numpy as np
 from metaseg_tf.errors import InputError, NetworkError
 from metaseg_tf.networks.checkpoints import CITYSCAPES_CROP
 from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph
-from metaseg_tf.networks.deeplab.rebuilt import RebuiltNetwork
+from metaseg_tf.networks.deeplab.model import RebuiltNetwork
 from metaseg_tf.networks.deeplab.weights import (
     SCOPES,
     load_weights,

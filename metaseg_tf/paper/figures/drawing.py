@@ -52,16 +52,9 @@ IOU_LABEL = r"$IoU_\mathrm{adj}$"
 #: So that a light colour is seen in a legend.
 _EDGE: dict[str, Any] = {"edgecolor": "black", "linewidth": 0.5}
 
-_SETTINGS = {
-    "font.family": "DejaVu Sans", "mathtext.fontset": "dejavusans", "font.size": 9,
-    "axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8,
-    "legend.fontsize": 8, "legend.frameon": False,
-    "axes.grid": True, "axes.axisbelow": True, "grid.color": "#DDDDDD", "grid.linewidth": 0.6,
-    # Titles keep their place; else all ticks would be measured to find out that none is above.
-    "axes.titley": 1.0, "axes.spines.top": False, "axes.spines.right": False,
-    # Laid out as it is stored, so that the sizes of texts are computed once.
-    "figure.dpi": 200, "pdf.fonttype": 42, "image.interpolation": "antialiased",
-}  # fmt: skip
+_SETTINGS = mpl.rc_params_from_file(
+    Path(__file__).with_name("metaseg.mplstyle"), use_default_template=False
+)
 #: How each file of a figure is written, by its suffix. Without dates, so that the same data give
 #: the same files; PNG at a level that takes a third of the time and 5 % more space.
 FORMATS: dict[str, dict[str, Any]] = {

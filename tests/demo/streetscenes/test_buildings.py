@@ -21,7 +21,7 @@ UP = np.repeat(np.linspace(12, 0, 200, dtype=np.float32)[:, None], 240, 1)
 def draw_facade(seed=0, ground="plain"):
     rng = np.random.default_rng(seed)
     light = Light.draw(rng, TRAINING)
-    return Facade.draw(rng, 12.0, light, (1.0, 0.0, 0.0), ground=ground)
+    return Facade(rng, 12.0, light, (1.0, 0.0, 0.0), ground=ground)
 
 
 @pytest.mark.parametrize("ground", ["shop", "doors", "plain"])

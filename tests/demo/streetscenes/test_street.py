@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metaseg_tf.demo.streetscenes.street import draw_marks, draw_plan
+from metaseg_tf.demo.streetscenes.street import Plan, draw_marks
 from metaseg_tf.demo.streetscenes.tools import GROUNDS
 
-PLANS = st.integers(0, 10_000).map(lambda seed: draw_plan(np.random.default_rng(seed)))
+PLANS = st.integers(0, 10_000).map(lambda seed: Plan(np.random.default_rng(seed)))
 
 
 @settings(max_examples=60)

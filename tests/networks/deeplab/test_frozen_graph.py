@@ -7,7 +7,7 @@ import upstream_graphs
 from upstream_graphs import Export, graph_def, is_multiscale, scaled, scores, weights
 
 from metaseg_tf.errors import InputError, NetworkError, ShapeError, UnsafeGraphError
-from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph, inspect_graph
+from metaseg_tf.networks.deeplab.frozen_graph import FrozenGraph, GraphReport
 from metaseg_tf.networks.options import NetworkOptions
 
 SCALES = (0.75, 1.0, 1.25)
@@ -315,7 +315,7 @@ def multiply_adds(export):
 
 @pytest.mark.parametrize("export", INSPECTED, ids=["single", "no shapes", "multi"])
 def test_counts_and_findings(export):
-    report = inspect_graph(graph_def(export))
+    report = GraphReport(graph_def(export))
     assert report.parameters == sum(array.size for array in weights().values())
     assert report.multiply_adds == multiply_adds(export)
     assert report.settings.scales == export.scales
@@ -325,12 +325,12 @@ def test_counts_and_findings(export):
 
 
 def test_the_report_in_words():
-    rows = inspect_graph(graph_def(Export(scales=SCALES, flip=True))).rows()
+    rows = GraphReport(graph_def(Export(scales=SCALES, flip=True))).rows()
     assert rows["crop"] == "65 x 97 pixels"
     assert rows["feeds ArgMax"] == "Mean (probabilities)"
     assert (rows["scales"], rows["flip"]) == ("0.75, 1, 1.25", "yes")
 
 
 def test_the_feeding_node_is_named():
-    report = inspect_graph(graph_def(Export()))
+    report = GraphReport(graph_def(Export()))
     assert (report.scores, report.kind) == ("ResizeBilinear_2", "logits")

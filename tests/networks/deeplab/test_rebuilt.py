@@ -13,7 +13,7 @@ from deeplab_samples import (
 )
 
 from metaseg_tf.errors import InputError, NetworkError, ShapeError
-from metaseg_tf.networks.deeplab.rebuilt import (
+from metaseg_tf.networks.deeplab.model import (
     RebuiltNetwork,
     check_settings,
 )

@@ -8,7 +8,7 @@ import pytest
 
 from metaseg_tf.cli import app
 from metaseg_tf.paper import reproduction
-from metaseg_tf.paper.figures.registry import FIGURES, FigureEntry
+from metaseg_tf.paper.figures import FIGURES, FigureEntry
 from metaseg_tf.report import overview
 
 MODULE = '''
