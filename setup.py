@@ -28,6 +28,7 @@ setup(
         "metaseg_tf": [
             "VERSION",
             "__init__.pyi",
+            "analysis/diagnostics/tests.json",
             "data/class_tables/*.csv",
             "demo/streetscenes/*.json",
             "networks/catalogue.json",

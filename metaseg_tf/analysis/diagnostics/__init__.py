@@ -1,10 +1,9 @@
 """Regression diagnostics: what may and may not be read from the fits of a run."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,14 +12,7 @@ from metaseg_tf.analysis.design import Design, build_design
 from metaseg_tf.analysis.diagnostics import assumptions
 from metaseg_tf.analysis.diagnostics.assumptions import LEVEL, HypothesisTest
 from metaseg_tf.analysis.diagnostics.clusters import LEAST_DF
-from metaseg_tf.analysis.diagnostics.linear import (
-    Aliases,
-    LinearFit,
-    find_aliases,
-    fit_linear,
-    most_influential,
-    variance_inflation,
-)
+from metaseg_tf.analysis.diagnostics.linear import Aliases, LinearFit, find_aliases, fit_linear
 from metaseg_tf.analysis.diagnostics.logit import Calibration, LogitFit, calibrate, fit_logit
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.data.classes import ClassTable
@@ -29,28 +21,8 @@ from metaseg_tf.segments.columns import class_columns, groups_in, name_feature
 
 __all__ = ["Diagnostics", "diagnose"]
 
-Part = TypeVar("Part")
 #: Columns that a sentence names at most.
 _LISTED = 10
-
-_TESTS = (
-    assumptions.breusch_pagan,
-    assumptions.white,
-    assumptions.jarque_bera_test,
-    assumptions.omnibus,
-    assumptions.reset,
-)
-#: Tests -> what follows if the hypothesis of one of them is rejected.
-_CONSEQUENCES = {
-    ("Breusch-Pagan", "White"): "Plain standard errors and p-values are not valid: read those by "
-    "images.",
-    ("Jarque-Bera", "Omnibus"): "Intervals that take residuals for normal are off; coefficients "
-    "are not affected.",
-    ("RESET",): "A straight line misses some curvature, as for any target that is bound to [0, 1]: "
-    "coefficients are average slopes.",
-    ("Hosmer-Lemeshow",): "Probabilities rank segments; as frequencies they are good to about the "
-    "error given under Calibration.",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +32,6 @@ class Diagnostics:
     design: Design
     aliases: Aliases  #: Columns dropped before anything is interpreted.
     linear: LinearFit  #: Least squares of the target on the kept columns.
-    points: pd.DataFrame  #: Of each segment, see `LinearFit.points`.
-    coefficients: pd.DataFrame  #: With three kinds of errors, see `LinearFit.coefficients`.
-    vif: pd.DataFrame
     #: Of the linear model's assumptions ("linear"), of metric groups by likelihood ratio ("ratio")
     #: and by images ("groups"), and of "calibration"; each with Holm's correction within it.
     tests: Mapping[str, tuple[HypothesisTest, ...]]
@@ -78,24 +47,28 @@ class Diagnostics:
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """Tables to be stored as CSV, by name; class columns come with ``class_name``, if known."""
+        equations = list(self.aliases.equations.items())
         frames = {
-            "coefficients": self.coefficients.reset_index(),
-            "aliases": self.aliases.frame(),
-            "vif": self.vif,
+            "coefficients": self.linear.coefficients.reset_index(),
+            "aliases": pd.DataFrame(equations, columns=["column", "equation"]),
+            "vif": self.linear.vif,
         }
         if self.classes is not None:
             names = dict(zip(class_columns(len(self.classes)), self.classes.names, strict=True))
             for frame in frames.values():
                 frame.insert(1, "class_name", frame["column"].map(names).fillna(""))
-        frames |= {
-            "tests": assumptions.tabulate_tests(self.all_tests()),
-            "influential": self.influential,
-        }
+        tests = [asdict(test) | {"rejected": test.rejected} for test in self.all_tests()]
+        frames |= {"tests": pd.DataFrame(tests), "influential": self.influential}
         return frames | ({"reliability": self.calibration.table} if self.calibration else {})
 
     def texts(self) -> dict[str, str]:
         """Texts to be stored, by name: the page in words and the summaries of statsmodels."""
-        texts = {"summary": str(self), "ols": self.linear.results.summary().as_text()}
+        ols = self.linear.results
+        if self.linear.clustered:
+            ols = ols.get_robustcov_results("cluster", groups=self.linear.image)
+            # Wald's F of all columns rejects everything if there are no more images than columns.
+            ols._cache |= {"fvalue": np.nan, "f_pvalue": np.nan}
+        texts = {"summary": str(self), "ols": ols.summary().as_text()}
         return texts | ({"logit": self.logit.results.summary().as_text()} if self.logit else {})
 
     def sections(self) -> Iterator[tuple[str, str]]:
@@ -103,7 +76,7 @@ class Diagnostics:
         results, n_images = self.linear.results, len(set(self.design.image))
         worth = "."
         if self.linear.clustered:
-            r2 = 1 - np.mean(self.linear.clustered.left_out**2) / np.var(self.linear.target)
+            r2 = 1 - np.mean(self.linear.clustered.left_out**2) / np.var(results.model.endog)
             worth = f"R2 {r2:.2%}." if r2 > 0 else "it is of no use (R2 below 0)."
             worth = f"; on images left out of the fit, one at a time, {worth}"
         yield (
@@ -113,20 +86,19 @@ class Diagnostics:
             f"{results.model.endog_names} on {len(self.linear.columns)} columns: "
             f"R2 {results.rsquared:.2%}, sigma {np.sqrt(results.mse_resid):.3f}{worth}",
         )
-        say, most = self.design.say, self.vif.head(5).itertuples()
-        worst = ", ".join(f"{say(row.column)} {row.vif:.0f}" for row in most)
+        say, vif = self.design.say, self.linear.vif
+        worst = ", ".join(f"{say(row.column)} {row.vif:.0f}" for row in vif.head(5).itertuples())
         yield (
             "Columns",
-            f"{self.aliases}\n{int((self.vif['vif'] > 10).sum())} of the kept columns have a "
-            f"variance inflation factor above 10 (largest: {worst}): their single coefficients are "
-            "poorly determined, sums of them and predictions are not.",
+            f"{self.aliases}\n{np.sum(vif['vif'] > 10)} of the kept columns have a variance "
+            f"inflation factor above 10 (largest: {worst}): their single coefficients are poorly "
+            "determined, sums of them and predictions are not.",
         )
         level = f"Verdicts hold at {LEVEL:.0%} for all of them together (Holm)"
         if tests := self.tests["linear"]:
-            about = f"{level}; all but RESET take segments for independent."
-            yield "Assumptions of the linear model", "\n".join([*map(str, tests), about])
+            yield "Assumptions of the linear model", "\n".join([*map(str, tests), f"{level}."])
         yield "Coefficients", self._coefficients()
-        first, cook = self.influential.iloc[0], self.points["cook"]
+        first, cook = self.influential.iloc[0], self.linear.points["cook"]
         place = ", ".join(f"{name} {first[name]}" for name in ("image", "segment") if name in first)
         yield (
             "Influence",
@@ -142,8 +114,8 @@ class Diagnostics:
         if self.calibration:
             tests = map(str, self.tests["calibration"])
             yield "Calibration", "\n".join([f"{self.calibration}.", *tests])
-        rejected = {test.name for test in self.all_tests() if test.rejected}
-        follows = [text for tests, text in _CONSEQUENCES.items() if rejected & {*tests}]
+        follows = [test.if_rejected for test in self.all_tests() if test.rejected]
+        follows = [text for text in dict.fromkeys(follows) if text]
         pairs = zip(self.tests["ratio"], self.tests["groups"], strict=False)
         if lost := [image.name for ratio, image in pairs if ratio.rejected and not image.rejected]:
             follows += [f"Not shown, although the likelihood ratio says so: {', '.join(lost)}."]
@@ -156,7 +128,7 @@ class Diagnostics:
 
     def _coefficients(self) -> str:
         """Those that hold by images, with intervals, and those that cannot be judged."""
-        frame, say = self.coefficients.iloc[1:], self.design.say
+        frame, say = self.linear.coefficients.iloc[1:], self.design.say
         ratio = (frame["se_cluster"] / frame["se_plain"]).dropna()
         if ratio.empty:
             n_images = number_of(len(set(self.design.image)), "image")
@@ -216,37 +188,26 @@ def diagnose(
         table = table.assign(class_name=table["class_id"].map(dict(enumerate(classes.names))))
     aliases = find_aliases(design)
     linear = fit_linear(design, aliases.kept, target)
-    points = linear.points()
     missing: list[str] = []
-    logit = _attempt(missing, lambda: fit_logit(design, aliases.kept))
-    calibration = _attempt(missing, lambda: calibrate(design, aliases.kept, engine=engine))
+    attempt = partial(_attempt, missing)
+    logit = attempt(fit_logit, design, aliases.kept)
+    calibration = attempt(calibrate, design, aliases.kept, engine=engine)
     groups = logit.without if logit else ()
-    makers = {
-        "linear": [partial(test, linear) for test in _TESTS],
-        "groups": [partial(logit.image_test, group) for group in groups],
-        "ratio": [partial(logit.ratio_test, group) for group in groups],
-        "calibration": [calibration.test] if calibration else [],
+    made = {
+        "linear": [attempt(test, linear) for test in assumptions.TESTS],
+        "groups": [attempt(logit.image_test, group) for group in groups],
+        "ratio": [attempt(logit.ratio_test, group) for group in groups],
+        "calibration": [attempt(calibration.test)] if calibration else [],
     }
-    tests = {
-        kind: assumptions.correct_tests(
-            [test for make in kinds if (test := _attempt(missing, make))]
-        )
-        for kind, kinds in makers.items()
-    }
-    return Diagnostics(
-        design,
-        aliases,
-        linear,
-        points,
-        linear.coefficients(),
-        variance_inflation(linear.X, linear.columns),
+    tests = {kind: assumptions.correct_tests(found) for kind, found in made.items()}
+    parts = (
         tests,
-        most_influential(points, design, table),
+        linear.influential(design, table),
         logit,
         calibration,
         tuple(dict.fromkeys(missing)),
-        classes,
     )
+    return Diagnostics(design, aliases, linear, *parts, classes)
 
 
 def _list(words: Iterable[str]) -> str:
@@ -256,10 +217,10 @@ def _list(words: Iterable[str]) -> str:
     return ", ".join([*words[:_LISTED], *others]) or "none"
 
 
-def _attempt(missing: list[str], make: Callable[[], Part]) -> Part | None:
+def _attempt(missing, make, *args, **options):
     """Make one part, or note why the table does not allow it."""
     try:
-        return make()
+        return make(*args, **options)
     except InputError as error:
         missing.append(str(error))
         return None

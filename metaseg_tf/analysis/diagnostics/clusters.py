@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import ThreadpoolController
 
 from metaseg_tf.errors import InputError, number_of
 
@@ -25,6 +26,10 @@ LEAST_DF = 4
 _ENUMERATED, _DRAWS = 13, 4096
 #: An image has a direction of the columns to itself if others have less than this share of it.
 _ALONE = 1e-9
+#: Shares of an image that are rounding.
+_NOTHING = 1e-14
+#: Threads of BLAS, which wait longer than they work on matrices of one image.
+_BLAS = ThreadpoolController()
 
 
 class ClusteredErrors(NamedTuple):
@@ -45,20 +50,23 @@ def cluster_errors(X: np.ndarray, residuals: np.ndarray, cluster: np.ndarray) ->
     from 0 to at least 1.
     """
     back, left_out = _whiten(X), residuals.copy()
+    total = (back**2).sum(axis=1)
     scores, sizes, parts, lonely = [], [], [], np.zeros(X.shape[1], bool)
     for rows, own, axes, rest in _spectra(X @ back, cluster):
         loads, moment = axes.T @ back.T, axes.T @ (own.T @ residuals[rows])
         alone = np.isinf(rest)
-        lonely |= (loads[alone] ** 2).sum(axis=0) > 1e-6 * (loads**2).sum(axis=0)
+        lonely |= (loads[alone] ** 2).sum(axis=0) > 1e-6 * total
         left_out[rows] += own @ (axes @ (moment / rest))
         root, share = loads / np.sqrt(rest)[:, None], np.where(alone, 0, 1 - rest)
         scores.append(moment @ root)
         sizes.append(share @ root**2)
         parts.append(axes @ (share[:, None] * root))
-    size, part = np.stack(sizes), np.stack(parts)
     # Satterthwaite: tr(P)^2 / tr(P^2), P = diag(size) - B B', with B [G, k] of each coefficient.
-    length = (part**2).sum(axis=1)
-    crossed = part.transpose(2, 1, 0) @ part.transpose(2, 0, 1)
+    size, part = np.stack(sizes), np.stack([part.T for part in parts], axis=1)
+    length = (part**2).sum(axis=2).T
+    # B B' and B' B have the same squares in total.
+    few = part if len(size) < len(part) else part.transpose(0, 2, 1)
+    crossed = few @ few.transpose(0, 2, 1)
     square = (size**2 - 2 * size * length).sum(axis=0) + (crossed**2).sum(axis=(1, 2))
     se = np.sqrt((np.stack(scores) ** 2).sum(axis=0))
     df = (size - length).sum(axis=0) ** 2 / square
@@ -119,16 +127,16 @@ def joint_test(
     # Weighted such that residuals have variance 1.
     root = np.sqrt(np.maximum(variance, np.finfo(float).tiny))
     X, adjusted = X * root[:, None], residuals / root
-    Z = X[:, ~tested] @ _whiten(X[:, ~tested])
-    extra = X[:, tested] - Z @ (Z.T @ X[:, tested])
-    extra = extra @ _whiten(extra)
-    statistic = float(np.sum((extra.T @ adjusted) ** 2))
+    # Orthonormal columns, of which the last span what tested ones add to the others.
+    ordered = X[:, np.argsort(tested, kind="stable")]
+    Z, extra = np.split(ordered @ _whiten(ordered), [np.sum(~tested)], axis=1)
+    statistic, scores = float(np.sum((extra.T @ adjusted) ** 2)), []
     for rows, own, axes, rest in _spectra(Z, cluster):
         moment = axes.T @ (own.T @ adjusted[rows])
         adjusted[rows] += own @ (axes @ (moment / (np.sqrt(rest) + rest)))
-    scores = pd.DataFrame(extra * adjusted[:, None]).groupby(cluster).sum().to_numpy()
+        scores.append(adjusted[rows] @ extra[rows])
     n_clusters = number_of(len(scores), "image")
-    return statistic, f"score by signs of {n_clusters}", sign_test(scores, statistic)
+    return statistic, f"score by signs of {n_clusters}", sign_test(np.stack(scores), statistic)
 
 
 def _whiten(X: np.ndarray) -> np.ndarray:
@@ -139,10 +147,17 @@ def _whiten(X: np.ndarray) -> np.ndarray:
 def _spectra(Z: np.ndarray, cluster: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
     """Of each cluster, for columns with Z'Z = I, what its H_gg = Z_g Z_g' is made of.
 
-    These are its rows; Z_g; the axes [k, k] of Z_g'Z_g; and the share [k] of each that other
-    clusters have, infinite where it is none, so that its inverse is Moore and Penrose's.
+    These are its rows; Z_g; the axes [k, m] of Z_g'Z_g that it has a share of; and the share [m] of
+    each that other clusters have, infinite where it is none, so that its inverse is Moore and
+    Penrose's.
     """
-    for rows in pd.Series(range(len(Z))).groupby(cluster).indices.values():
-        own = Z[rows]
-        share, axes = np.linalg.eigh(own.T @ own)
-        yield rows, own, axes, np.where(share > 1 - _ALONE, np.inf, 1 - share)
+    with _BLAS.limit(limits=1):
+        for rows in pd.Series(range(len(Z))).groupby(cluster).indices.values():
+            own = Z[rows]
+            wide = len(own) < own.shape[1]
+            share, axes = np.linalg.eigh(own @ own.T if wide else own.T @ own)
+            if wide:
+                # The axes of H_gg are quicker, and lead to those of Z_g'Z_g.
+                share, axes = share[share > _NOTHING], axes[:, share > _NOTHING]
+                axes = own.T @ axes / np.sqrt(share)
+            yield rows, own, axes, np.where(share > 1 - _ALONE, np.inf, 1 - share)

@@ -6,6 +6,7 @@ probabilities sum to 1. Coefficients and p-values of such columns mean nothing; 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,7 @@ from metaseg_tf.analysis.diagnostics.clusters import LEAST_DF, ClusteredErrors, 
 from metaseg_tf.errors import InputError
 from metaseg_tf.segments.columns import BOX
 
-__all__ = [
-    "Aliases", "LinearFit", "find_aliases", "fit_linear", "most_influential", "variance_inflation",
-]  # fmt: skip
+__all__ = ["Aliases", "LinearFit", "find_aliases", "fit_linear"]
 
 #: A column is aliased if less than this share of its length is not explained by others, that is,
 #: with a variance inflation above 1e6. Stored as float16, probabilities sum to 1 within some 1e-4.
@@ -38,18 +37,13 @@ class Aliases:
     kept: tuple[str, ...]  #: Columns of full rank, in the order of the design.
     #: Dropped column -> equation in the units of the table, such as ``S = S_in + S_bd``.
     equations: dict[str, str]
-    rank: int  #: Of the design with its intercept.
     condition: float  #: Condition number of the kept, standardised columns.
 
-    def frame(self) -> pd.DataFrame:
-        """One row per dropped column: ``column``, ``equation``."""
-        return pd.DataFrame(list(self.equations.items()), columns=["column", "equation"])
-
     def __str__(self) -> str:
-        return (
-            f"{len(self.kept) + len(self.equations) + 1} columns with the intercept, rank "
-            f"{self.rank}; condition number of the kept ones {self.condition:.1f}"
-        ) + "".join(f"\n  dropped: {equation}" for equation in self.equations.values())
+        rank = len(self.kept) + 1
+        words = f"{rank + len(self.equations)} columns with the intercept, rank {rank}; condition "
+        words += f"number of the kept ones {self.condition:.1f}"
+        return "\n  dropped: ".join([words, *self.equations.values()])
 
 
 def find_aliases(design: Design) -> Aliases:
@@ -66,75 +60,64 @@ def find_aliases(design: Design) -> Aliases:
     }
     condition = float(np.linalg.cond(root[:, kept])) if rank else 1.0
     names = tuple(design.columns[j] for j in sorted(kept))
-    return Aliases(names, dict(sorted(equations.items())), rank + 1, condition)
-
-
-def variance_inflation(X: np.ndarray, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Variance inflation factor of each column: 1 / (1 - R2 of it on the others).
-
-    X [n, p] is of full rank. Returns ``column`` and ``vif`` (at least 1), the largest first.
-    """
-    inflation = np.diag(np.linalg.inv(np.corrcoef(X, rowvar=False).reshape(len(columns), -1)))
-    frame = pd.DataFrame({"column": columns, "vif": inflation})
-    return frame.sort_values("vif", ascending=False, ignore_index=True)
+    return Aliases(names, dict(sorted(equations.items())), condition)
 
 
 @dataclass(frozen=True, eq=False)
 class LinearFit:
-    """Least squares of a target [n] on k standardised columns of full rank."""
+    """Least squares of a target [n] on an intercept and k columns of full rank and mean 0."""
 
     columns: tuple[str, ...]
-    X: np.ndarray  #: Float64 [n, k]; each column has mean 0.
-    target: np.ndarray
     results: RegressionResults  #: The fit as statsmodels holds it, the intercept ``const`` first.
-    inverse: np.ndarray  #: Of X'X, float64 [k, k].
     image: np.ndarray  #: Number of each segment's image, int64 [n], from 0.
     clustered: ClusteredErrors | None  #: Errors by images; None with a single image.
 
-    @property
-    def residuals(self) -> np.ndarray:
-        """Target minus fitted value, float64 [n]."""
-        return self.target - self.fitted
+    @cached_property
+    def vif(self) -> pd.DataFrame:
+        """Each ``column`` with its ``vif``, 1 / (1 - R2 of it on the others), the largest first."""
+        lengths = (self.results.model.exog**2).sum(axis=0)
+        inflation = lengths * self.results.normalized_cov_params.diagonal()
+        frame = pd.DataFrame({"column": self.columns, "vif": inflation[1:]})
+        return frame.sort_values("vif", ascending=False, ignore_index=True)
 
-    @property
-    def fitted(self) -> np.ndarray:
-        """Fitted values, float64 [n]."""
-        return np.asarray(self.results.fittedvalues)
-
+    @cached_property
     def points(self) -> pd.DataFrame:
         """The numbers behind the residual plots, one row per segment.
 
-        These are ``fitted``, ``residual``, ``leverage`` in [0, 1], ``standardized`` (the residual
+        These are ``fitted``, ``residual``, ``leverage`` in [0, 1), ``standardized`` (the residual
         over its standard deviation), ``scale`` (the root of its size), ``cook`` (Cook's distance)
         and ``quantile`` (the normal quantile of its rank).
         """
-        n, k = self.X.shape
-        residual, variance = self.residuals, self.results.mse_resid
-        leverage = 1 / n + np.einsum("ij,ij->i", self.X @ self.inverse, self.X)
-        standardized = residual / np.sqrt(variance * np.maximum(1 - leverage, 1e-12))
-        cook = standardized**2 * leverage / np.maximum(1 - leverage, 1e-12) / (k + 1)
+        fit, model = self.results, self.results.model
+        leverage = np.einsum("ij,ji->i", model.exog, model.pinv_wexog)
+        # 1 if a column is a segment's own, where statsmodels' OLSInfluence divides by 0.
+        leverage = np.minimum(leverage, 1 - 1e-12)
+        standardized = fit.resid / np.sqrt(fit.mse_resid * (1 - leverage))
         ranks = stats.rankdata(standardized, method="ordinal")
-        return pd.DataFrame(
-            {
-                "fitted": self.fitted,
-                "residual": residual,
-                "leverage": leverage,
-                "standardized": standardized,
-                "scale": np.sqrt(np.abs(standardized)),
-                "cook": cook,
-                "quantile": stats.norm.ppf((ranks - 0.5) / n),
-            }
-        )
+        values = {"fitted": fit.fittedvalues, "residual": fit.resid, "leverage": leverage}
+        values |= {"standardized": standardized, "scale": np.sqrt(np.abs(standardized))}
+        values["cook"] = standardized**2 * leverage / (1 - leverage) / len(fit.params)
+        return pd.DataFrame(values | {"quantile": stats.norm.ppf((ranks - 0.5) / len(ranks))})
+
+    def influential(self, design: Design, table: pd.DataFrame) -> pd.DataFrame:
+        """The 20 segments of largest Cook's distance, with image, number, class and box."""
+        worst = self.points.nlargest(20, "cook")
+        places = table.iloc[design.rows[worst.index]]
+        about = ("image", "segment", "class_id", "class_name", *BOX)
+        named = places[[name for name in about if name in places]]
+        return pd.concat([named.reset_index(drop=True), worst.reset_index(drop=True)], axis=1)
 
     def partial_regression(self, column: str) -> pd.DataFrame:
         """A column ``x`` and the target ``y``, each less what all other columns explain of it.
 
         There is one row per segment; the slope of y on x is the fit's coefficient.
         """
-        j = self.columns.index(column)
-        x = self.X @ self.inverse[:, j] / self.inverse[j, j]
-        return pd.DataFrame({"x": x, "y": self.residuals + self.results.params[j + 1] * x})
+        j = 1 + self.columns.index(column)
+        inverse = self.results.normalized_cov_params[:, j]
+        x = self.results.model.exog @ inverse / inverse[j]
+        return pd.DataFrame({"x": x, "y": self.results.resid + self.results.params[j] * x})
 
+    @cached_property
     def coefficients(self) -> pd.DataFrame:
         """Coefficients with standard errors under three assumptions, indexed by column.
 
@@ -144,19 +127,21 @@ class LinearFit:
         all coefficients but the constant. These are NaN where fewer than `LEAST_DF` degrees of
         freedom, or a single image, leave the coefficient open.
         """
-        frame = pd.DataFrame({"coef": self.results.params}, index=["const", *self.columns])
-        found = {"plain": self.results, "hc3": self.results.get_robustcov_results("HC3")}
-        for name, results in found.items():
-            frame[f"se_{name}"], frame[f"p_{name}"] = results.bse, results.pvalues
-        errors = self.clustered[:2] if self.clustered else (np.nan, np.nan)
-        frame["se_cluster"], frame["df_cluster"] = errors
-        df = frame["df_cluster"].where(frame["df_cluster"] >= LEAST_DF)
-        half = stats.t.ppf(0.975, df) * frame["se_cluster"]
-        frame["low"], frame["high"] = frame["coef"] - half, frame["coef"] + half
-        frame["p_cluster"] = 2 * stats.t.sf(np.abs(frame["coef"]) / frame["se_cluster"], df)
+        fit, names = self.results, ["const", *self.columns]
+        weights = (fit.resid / (1 - self.points["leverage"].to_numpy())) ** 2
+        hc3 = np.sqrt(fit.model.pinv_wexog**2 @ weights)
+        cluster, df = self.clustered[:2] if self.clustered else (np.nan, np.nan)
+        kinds = {"plain": (fit.bse, fit.df_resid), "hc3": (hc3, fit.df_resid)}
+        trusted = np.where(np.less(df, LEAST_DF), np.nan, df)
+        frame = pd.DataFrame({"coef": fit.params}, pd.Index(names, name="column"))
+        for name, (se, own) in (kinds | {"cluster": (cluster, trusted)}).items():
+            frame[f"se_{name}"] = se
+            frame[f"p_{name}"] = 2 * stats.t.sf(np.abs(frame["coef"]) / se, own)
+        half = stats.t.ppf(0.975, trusted) * cluster
+        frame["df_cluster"], frame["low"], frame["high"] = df, fit.params - half, fit.params + half
         tested = frame["p_cluster"].iloc[1:].dropna()
         frame["p_holm"] = pd.Series(holm(tested), tested.index, dtype=float)
-        return frame.rename_axis("column")
+        return frame
 
 
 def fit_linear(design: Design, columns: tuple[str, ...], target: str = "iou_adj") -> LinearFit:
@@ -175,18 +160,7 @@ def fit_linear(design: Design, columns: tuple[str, ...], target: str = "iou_adj"
     model.data.xnames, model.data.ynames = ["const", *map(design.say, columns)], target
     results, image = model.fit(), pd.factorize(design.image)[0]
     errors = cluster_errors(model.exog, results.resid, image) if image.any() else None
-    return LinearFit(columns, X, true, results, np.linalg.inv(X.T @ X), image, errors)
-
-
-def most_influential(
-    points: pd.DataFrame, design: Design, table: pd.DataFrame, count: int = 20
-) -> pd.DataFrame:
-    """The segments with the largest Cook's distance, with image, number, class and box."""
-    worst = points.nlargest(count, "cook")
-    places = table.iloc[design.rows[worst.index]]
-    about = ("image", "segment", "class_id", "class_name", *BOX)
-    named = [name for name in about if name in places]
-    return pd.concat([places[named].reset_index(drop=True), worst.reset_index(drop=True)], axis=1)
+    return LinearFit(columns, results, image, errors)
 
 
 def _equation(design, j, kept, combination):
@@ -194,10 +168,8 @@ def _equation(design, j, kept, combination):
     used = np.abs(combination) > _NOISE
     factors = combination[used] * design.scale[j] / design.scale[kept[used]]
     level = design.mean[j] - factors @ design.mean[kept[used]]
-    terms = [
-        (factor, design.columns[i])
-        for factor, i in sorted(zip(factors, kept[used], strict=True), key=lambda term: term[1])
-    ]
+    order = np.argsort(kept[used])
+    terms = [(factors[i], design.columns[kept[used][i]]) for i in order]
     # A level of this size is what rounding leaves of means that cancel.
     if not terms or abs(level) > _NOISE * design.scale[j]:
         # In front if this spares a leading minus: 1 - cprob0 - ..., but S_rel - 1.

@@ -14,7 +14,7 @@ from statsmodels.discrete.discrete_model import BinaryResultsWrapper, Logit
 from statsmodels.stats.proportion import proportion_confint
 
 from metaseg_tf.analysis.design import Design
-from metaseg_tf.analysis.diagnostics.assumptions import HypothesisTest
+from metaseg_tf.analysis.diagnostics.assumptions import HypothesisTest, describe_test
 from metaseg_tf.analysis.diagnostics.clusters import joint_test, sign_test
 from metaseg_tf.analysis.estimators import Logistic
 from metaseg_tf.analysis.logistic import LogisticLoss, Point, minimise_logistic
@@ -37,28 +37,26 @@ class LogitFit:
 
     def ratio_test(self, group: str) -> HypothesisTest:
         """Likelihood-ratio test of a group, as if all segments were independent."""
-        inside, null = self._inside(group)
-        statistic = 2 * (self.results.llf + self.results.nobs * self.without[group].loss)
-        pvalue = stats.chi2.sf(statistic, inside.sum())
-        about = float(statistic), f"chi2({inside.sum()})", float(pvalue)
-        return HypothesisTest(f"LR {group}", null, *about, "segments taken for independent")
+        words, inside = self._words(group)
+        full, less = -self.results.llf / self.results.nobs, self.without[group].loss
+        statistic, q = 2 * self.results.nobs * (less - full), inside.sum()
+        about = statistic, f"chi2({q})", stats.chi2.sf(statistic, q)
+        return describe_test("LR {group}", *about, full, less, **words)
 
     def image_test(self, group: str) -> HypothesisTest:
         """The same hypothesis by images; InputError if these are too few."""
-        (inside, null), point = self._inside(group), self.without[group]
-        y, variance = self.results.model.endog, point.miss * (1 - point.miss)
-        residuals = np.where(y > 0, point.miss, -point.miss)
+        (words, inside), point = self._words(group), self.without[group]
+        y, variance = self.results.model.endog > 0, point.miss * (1 - point.miss)
+        residuals, odds = np.where(y, 1, -1) * (point.miss, point.margin)
         tested = np.array([False, *inside])
         about = joint_test(self.results.model.exog, tested, residuals, variance, self.image)
-        odds = np.where(y > 0, point.margin, -point.margin)
-        whole, less = (auroc(values, y > 0) for values in (self.results.fittedvalues, odds))
-        effect = f"without them the AUROC on these segments goes from {whole:.2%} to {less:.2%}"
-        return HypothesisTest(f"{group} by images", null, *about, effect)
+        areas = (auroc(values, y) for values in (self.results.fittedvalues, odds))
+        return describe_test("{group} by images", *about, *areas, **words)
 
-    def _inside(self, group):
+    def _words(self, group):
         inside = np.array([group_of(name) == group for name in self.columns])
-        count = number_of(int(inside.sum()), f"{GROUPS[group].word} column")
-        return inside, f"nothing is added to the other columns by {count}"
+        columns = number_of(int(inside.sum()), f"{GROUPS[group].word} column")
+        return {"group": group, "columns": columns}, inside
 
 
 def fit_logit(design: Design, columns: tuple[str, ...]) -> LogitFit:
@@ -69,10 +67,9 @@ def fit_logit(design: Design, columns: tuple[str, ...]) -> LogitFit:
     X = design.X[:, [design.columns.index(name) for name in columns]]
     group = np.array([group_of(name) for name in columns])
     loss, image = LogisticLoss(X, design.y), pd.factorize(design.image)[0]
-    left = {"": np.arange(len(columns))}
-    left |= {name: np.flatnonzero(group != name) for name in GROUPS if name in group}
     points = {}
-    for name, used in left.items():
+    for name in ("", *(name for name in GROUPS if name in group)):
+        used = np.flatnonzero(group != name)
         points[name], converged = minimise_logistic(loss, used, loss.null)
         if not converged:
             raise InputError(
@@ -132,15 +129,10 @@ class Calibration:
         root = np.sqrt(np.maximum(spread, np.finfo(float).tiny))
         scores = _sum_parts(self.y - p, part, self.image) / root
         statistic = float((scores.sum(axis=0) ** 2).sum())
-        return HypothesisTest(
-            "Hosmer-Lemeshow",
-            "the predicted probabilities are the true ones",
-            statistic,
-            f"signs of {number_of(int(self.image.max()) + 1, 'image')}",
-            sign_test(scores, statistic),
-            f"in the worst of {len(spread)} groups observed and predicted share differ by "
-            f"{(self.table['observed'] - self.table['predicted']).abs().max():.1%}",
-        )
+        worst = (self.table["observed"] - self.table["predicted"]).abs().max()
+        images = f"signs of {number_of(int(self.image.max()) + 1, 'image')}"
+        about = statistic, images, sign_test(scores, statistic)
+        return describe_test("Hosmer-Lemeshow", *about, len(spread), worst)
 
 
 def calibrate(design: Design, columns: tuple[str, ...], *, engine: str = "lars") -> Calibration:
@@ -160,18 +152,16 @@ def calibrate(design: Design, columns: tuple[str, ...], *, engine: str = "lars")
     return Calibration(probability, y, image)
 
 
-def reliability(
-    probability: np.ndarray, y: np.ndarray, image: np.ndarray, bins: int = 10
-) -> pd.DataFrame:
-    """Predicted and observed shares in groups of equally many segments, one row per group.
+def reliability(probability: np.ndarray, y: np.ndarray, image: np.ndarray) -> pd.DataFrame:
+    """Predicted and observed shares in 10 groups of equally many segments, one row per group.
 
     ``probability`` [n] is that of ``y`` (bool [n]), ``image`` (int [n], from 0) the image of each.
-    Fewer groups than ``bins`` are returned if there are fewer segments. The columns are ``n``,
+    There are fewer groups if there are fewer segments. The columns are ``n``,
     ``predicted`` (mean probability), ``observed`` (share of true), ``low`` and ``high``: the 95 %
     Wilson interval of the observed share for n over the `design_effect` of images, with the
     quantile of t for their number (Korn and Graubard 1998).
     """
-    part = _parts(probability, bins)
+    part = _parts(probability)
     n, hits = np.bincount(part), np.bincount(part, y)
     effect = design_effect(y - (hits / n)[part], part, image)
     level = 2 * stats.norm.sf(stats.t.ppf(0.975, max(image.max(), 1)))
@@ -187,10 +177,10 @@ def design_effect(residuals: np.ndarray, part: np.ndarray, image: np.ndarray) ->
     return max(1.0, float((sums**2).sum()) / total * n_images / max(n_images - 1, 1))
 
 
-def _parts(probability, bins=10):
-    """Number of the group of each row, by rising probability."""
+def _parts(probability):
+    """Number of the tenth of each row, by rising probability."""
     ranks = np.argsort(np.argsort(probability, kind="stable"), kind="stable")
-    sizes = [len(part) for part in np.array_split(ranks, min(bins, len(ranks)))]
+    sizes = [len(part) for part in np.array_split(ranks, min(10, len(ranks)))]
     return np.repeat(np.arange(len(sizes)), sizes)[ranks]
 
 

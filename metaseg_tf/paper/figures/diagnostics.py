@@ -49,7 +49,7 @@ def draw_diagnostics(found: "Diagnostics") -> Iterator[tuple[str, drawing.Drawin
         "leverage_residual": (influence, ["leverage", "standardized", "cook"]),
     }
     for name, (plot, columns) in plots.items():
-        yield name, _single(found.points[columns], plot)
+        yield name, _single(found.linear.points[columns], plot)
     yield "partial_regression", _draw_partial_regression(found)
     if found.calibration:
         yield "calibration", _single(found.calibration.table, plot_calibration)
@@ -147,7 +147,7 @@ def _draw_partial_regression(found):
     axes = figure.subplots(n_rows, 3, squeeze=False)
     for ax, (name, frame) in zip(axes.flat, frames.items(), strict=False):
         plot_partial_regression(frame, symbols[name], ax)
-        low, high = found.coefficients.loc[name, ["low", "high"]]
+        low, high = found.linear.coefficients.loc[name, ["low", "high"]]
         if np.isfinite(low):
             ax.set_title(f"{ax.get_title()} ({low:.2g} to {high:.2g})", size=8.5)
     for ax in axes.flat[len(frames) :]:

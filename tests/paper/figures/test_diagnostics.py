@@ -60,13 +60,13 @@ def test_a_model_that_cannot_be_made_has_no_picture():
     ],
 )
 def test_dots_show_the_points(found, ax, plot, x, y):
-    plot(found.points, ax)
-    np.testing.assert_array_equal(ax.collections[0].get_offsets(), found.points[[x, y]])
+    plot(found.linear.points, ax)
+    np.testing.assert_array_equal(ax.collections[0].get_offsets(), found.linear.points[[x, y]])
 
 
 def test_lines_of_equal_cooks_distance(found, ax):
     n_coefficients = len(found.linear.columns) + 1
-    _, line, *_ = diagnostics.plot_leverage(found.points, ax, n_coefficients=n_coefficients)
+    _, line, *_ = diagnostics.plot_leverage(found.linear.points, ax, n_coefficients=n_coefficients)
     leverage, residual = line.get_data()
     distance = residual**2 * leverage / (1 - leverage) / n_coefficients
     np.testing.assert_allclose(distance, 0.01)
@@ -78,7 +78,7 @@ def test_the_slope_of_a_partial_regression_is_the_coefficient(found, ax):
         found.linear.partial_regression(column), column, ax
     )
     (x0, x1), (y0, y1) = line.get_data()
-    assert (y1 - y0) / (x1 - x0) == pytest.approx(found.coefficients.loc[column, "coef"])
+    assert (y1 - y0) / (x1 - x0) == pytest.approx(found.linear.coefficients.loc[column, "coef"])
 
 
 def test_running_means_are_of_equal_groups():
