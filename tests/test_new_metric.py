@@ -74,6 +74,7 @@ def copy(tmp_path):
     return folder
 
 
+@pytest.mark.long
 def test_a_metric_takes_two_files(copy, tmp_path):
     (tmp_path / "dumps").mkdir()
     for i in range(8):

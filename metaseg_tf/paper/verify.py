@@ -213,7 +213,7 @@ class Verification:
         rows = [_row(comparison) for comparison in self.comparisons]
         if headlines:
             rows = [row for row in rows if "section" in row[0] or row[:3:2] in _HEADLINES]
-        header = ("place", "network", "quantity", self.kind, "ours", "verdict")
+        header = ("place", "network", "quantity", self.kind, "ours", "difference", "verdict")
         return PrintedTable("verify", f"{self.summary()}.", header, tuple(rows))
 
     def to_json(self) -> dict[str, Any]:
@@ -368,5 +368,7 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
         "±".join(format_number(x, number) for x in pair if x is not None) or NOT_AVAILABLE
         for pair in ((number.value, number.deviation), comparison.value or ())
     )
-    place = (number.place, number.network, str(number.quantity))
-    return (*place, printed, ours, comparison.verdict)
+    place, apart = (number.place, number.network, str(number.quantity)), NOT_AVAILABLE
+    if comparison.value:
+        apart = format_number(comparison.difference, number, more=1, sign="+")
+    return (*place, printed, ours, apart, comparison.verdict)

@@ -397,7 +397,7 @@ def _checked(manifest: Manifest) -> Manifest:
     n_classes = 2 if manifest.n_classes is None else manifest.n_classes
     connectivity = settings.get("connectivity", 8)
     miou, images = results.get("miou", 0), results.get("images", 0)
-    ious = results.get("class_iou", [None] * n_classes)
+    ious = results.get("class_iou")
     fit = {
         "failed": all(isinstance(reason, str) for reason in manifest.failed.values()),
         "versions": all(isinstance(version, str) for version in manifest.versions.values()),
@@ -408,9 +408,12 @@ def _checked(manifest: Manifest) -> Manifest:
         "connectivity": type(connectivity) is int and connectivity in (4, 8),
         # Former versions wrote NaN if all was void.
         "miou": type(miou) in (int, float) and not (miou < 0 or miou > 1),
-        "class_iou": isinstance(ious, list)
-        and len(ious) == n_classes
-        and all(iou is None or (type(iou) in (int, float) and 0 <= iou <= 1) for iou in ious),
+        "class_iou": "class_iou" not in results
+        or (
+            isinstance(ious, list)
+            and len(ious) == n_classes
+            and all(iou is None or (type(iou) in (int, float) and 0 <= iou <= 1) for iou in ious)
+        ),
         "images": type(images) is int and images >= 0,
     }
     if not all(fit.values()):

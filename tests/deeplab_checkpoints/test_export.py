@@ -56,6 +56,7 @@ def test_a_multi_scale_graph_gives_mean_probabilities(name, output_stride, atol)
     assert_same_weights(weights_from_graph_def(graph), network.weights)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("architecture", "atol"), [(MOBILENETV2, 1e-3), (XCEPTION65, 1e-2)], ids=["mn", "xc"]
 )

@@ -277,6 +277,7 @@ def train(name):
 trained = cache(train)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TINY)
 def test_training_learns_and_its_export_runs(name, tmp_path):
     weights, losses = trained(name)
@@ -288,6 +289,7 @@ def test_training_learns_and_its_export_runs(name, tmp_path):
     np.testing.assert_allclose(probs, network.probabilities(image), atol=1e-4)
 
 
+@pytest.mark.long
 def test_a_seed_fixes_the_training():
     weights, losses = train("mobilenetv2")
     assert losses == trained("mobilenetv2")[1]

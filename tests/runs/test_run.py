@@ -17,7 +17,8 @@ from scenes import make_scene
 
 from metaseg_tf import load_run, segment_metrics
 from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError
-from metaseg_tf.paper.verify import explain
+from metaseg_tf.paper.published import PUBLISHED
+from metaseg_tf.paper.verify import PAPER_SETTINGS, Comparison, explain
 from metaseg_tf.report.overview import describe_run
 from metaseg_tf.runs import storage
 from metaseg_tf.runs.image_maps import ImageMaps
@@ -215,6 +216,7 @@ def manifest(**changes):
         manifest(settings={"convention": ["paper"]}),
         manifest(settings={"connectivity": 8.0}),
         manifest(settings={"a\nb": 1}),
+        manifest(n_classes=10**12, results={}),
         manifest(settings={"a": json.loads("[" * 500 + "]" * 500)}),
         "[" * 100_000,
         '{"format": ' + "9" * 10_000 + "}",
@@ -236,6 +238,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
     max_leaves=8,
 )
+OFF = Comparison(PUBLISHED[0], None, 1, "other")
 FIELDS = ("format", "settings", "n_classes", "classes", "failed", "versions", "results")
 
 
@@ -255,7 +258,7 @@ def test_any_json_in_a_field_of_a_manifest_gives_a_run_that_works_or_one_line(
     assert found.n_classes is None or 2 <= found.n_classes <= 254
     assert load_run(path).empty
     describe_run(opened)
-    explain([], {"XC": found})
+    list(explain([OFF], opened, PAPER_SETTINGS["XC"]))
     with pytest.raises(SettingsMismatchError) as refusal:
         _check_settings(path, found.settings, {"other": 1})
     check_line(refusal.value, longest=5000)
