@@ -87,7 +87,7 @@ def show_results(plan, results: list, *, quiet: bool = False) -> int:
         passed = verification.passed or bool(plan.limit)
         store_printed(verification.table(), next(iter(runs.values())))
         console.print_text("\n".join(verification.foreword()))
-        console.print_table(verification.table(headlines=True), titles=2)
+        console.print_table(verification.table(headlines=True, differences=False), titles=2)
         for hint in verification.hints:
             console.print_text(f"- {hint}")
         typer.echo(f"every number: {plan.run_folder(plan.networks[0]) / 'tables' / 'verify.md'}")

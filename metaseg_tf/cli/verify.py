@@ -37,7 +37,7 @@ def verify(
         print_json(verification.to_json())
     else:
         print_text("\n".join(verification.foreword()))
-        print_table(verification.table(), titles=2)
+        print_table(verification.table(differences=False), titles=2)
         for hint in verification.hints:
             print_text(f"- {hint}")
         print_paths(paths)

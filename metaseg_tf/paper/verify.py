@@ -208,12 +208,14 @@ class Verification:
         counts = ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS)
         return f"{len(self.comparisons)} {self.kind} numbers: {counts}"
 
-    def table(self, *, headlines: bool = False) -> PrintedTable:
+    def table(self, *, headlines: bool = False, differences: bool = True) -> PrintedTable:
         """One row per number; with ``headlines``, of section 3 and what the abstract quotes."""
         rows = [_row(comparison) for comparison in self.comparisons]
+        header = ("place", "network", "quantity", self.kind, "ours", "difference", "verdict")
         if headlines:
             rows = [row for row in rows if "section" in row[0] or row[:3:2] in _HEADLINES]
-        header = ("place", "network", "quantity", self.kind, "ours", "difference", "verdict")
+        if not differences:  # which the width of a terminal has no room for
+            header, *rows = ((*row[:5], row[-1]) for row in (header, *rows))
         return PrintedTable("verify", f"{self.summary()}.", header, tuple(rows))
 
     def to_json(self) -> dict[str, Any]:
