@@ -58,6 +58,7 @@ setup(
         "scikit-image>=0.22",
         "scikit-learn>=1.5",
         "statsmodels>=0.14.2",
+        "threadpoolctl>=3.1",
         "matplotlib>=3.8",
         "h5py>=3.10",
         "pillow>=10.1",

@@ -135,7 +135,7 @@ class Scorer:
             blocks = np.array_split(counts, len(counts) * len(self._loss) // _BLOCK + 1)
             auroc, auprc, aurc, augrc = np.concatenate([self._rank(b) for b in blocks]).T
             ece = np.abs(counts @ self._gaps).sum(axis=1) / n
-            # Mean size of a normal deviate, which a sum of so many outcomes about is.
+            # A bin sums many outcomes, so its gap is about normal: this is its mean absolute value.
             chance = np.sqrt(2 / np.pi * (counts @ self._binned[3])).sum(axis=1) / n
             variance = square - mean**2
             variance[variance < 1e-12] = np.nan
@@ -221,7 +221,7 @@ def draw_images(n_images: int, draws: int = DRAWS, *, seed: int = 0) -> np.ndarr
 
 
 def expand_percentiles(drawn: np.ndarray, n_images: int) -> np.ndarray:
-    """Ends [2, k] of 95 % intervals from bootstrap draws [draws, k] over so many images.
+    """Ends [2, k] of 95 % intervals from bootstrap draws [draws, k] over n images.
 
     Few images scatter less than their population: percentiles are taken as far out as Student's t
     and a standard deviation of n - 1 ask for (expanded percentiles; Hesterberg, 2015). NaN for

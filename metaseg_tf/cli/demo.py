@@ -21,7 +21,7 @@ def demo(
         int | None,
         min=2,
         metavar="N",
-        help="Draw only N scenes: a trial without comparison and PDF files.",
+        help="Draw only N scenes: a trial without comparison or PDF files.",
     ) = None,
     skip: option(
         str, metavar="NAMES", help=f"What to leave out, separated by commas: {', '.join(_SKIPPED)}."

@@ -19,8 +19,8 @@ def figure(
 ) -> None:
     """Make a figure of the paper, or several.
 
-    PNG, PDF and the data as CSV are written to RUN/figures/ of the first run. Of a range, what can
-    be made is made.
+    PNG, PDF and the data as CSV are written to RUN/figures/ of the first run. A figure of a range
+    that cannot be made does not stop the others.
     """
     from metaseg_tf.paper.figures import make_figure
     from metaseg_tf.runs.run import Run

@@ -67,8 +67,8 @@ def take_stages(plan, *, quiet: bool = False, skip: Collection[str] = (), helper
         for wait in fitted:
             wait()
         runs = plan.open_runs()
-        share = {"skip": skip, "formats": plan.formats, "helper": helper}
-        for result in reproduction.make_results(runs, plan.out, **share):
+        options = {"skip": skip, "formats": plan.formats, "helper": helper}
+        for result in reproduction.make_results(runs, plan.out, **options):
             results.append(result)
             if not quiet:
                 typer.echo(f"{result.name}: {result.outcome}", err=True)

@@ -56,7 +56,7 @@ class Scores:
         return rows.set_index("score")[["value", "low", "high"]]
 
     def to_json(self, group: str = "all", of: str = "") -> dict[str, dict[str, float | None]]:
-        """The same as plain JSON values; None where there is no number."""
+        """The same as plain JSON values, with None for NaN."""
         rows = self.group(group, of).astype(object).where(lambda x: x.notna(), None)
         return rows.to_dict(orient="index")
 

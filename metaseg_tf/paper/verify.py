@@ -52,7 +52,7 @@ _SLACK, _ROUGH = 1e-6, 1e-2
 _EXPECTED = {
     "equal": "the fingerprint is equal, so every number must match",
     "near": "the fingerprint is near ({}); other segments draw other halves, which move the scores",
-    "other": "the fingerprint is another ({}), so nothing else can be expected to agree",
+    "other": "the fingerprint is different ({}), so nothing else can be expected to agree",
 }
 #: The scores that the abstract quotes.
 _HEADLINES = {
@@ -193,7 +193,7 @@ class Verification:
         return {c.published.network: c.fingerprint for c in self.comparisons}
 
     def foreword(self) -> list[str]:
-        """What the fingerprint of each run lets expect, and the faults."""
+        """What to expect of each run, by its fingerprint, and the faults."""
         rows = [_row(c) for c in self.comparisons if c.published.quantity in FINGERPRINT]
         lines = []
         for role, found in self.fingerprints.items():

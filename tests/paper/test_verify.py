@@ -243,7 +243,7 @@ def test_what_the_fingerprint_lets_expect_is_said_first(runs, printed):
     assert found.fingerprints == {"XC": "other", "MN": "other"}
     line = found.foreword()[0]
     assert line.startswith(
-        "XC: the fingerprint is another (miou 80.00% instead of 80.42%, segments "
+        "XC: the fingerprint is different (miou 80.00% instead of 80.42%, segments "
     )
     assert line.endswith("so nothing else can be expected to agree")
     assert (

@@ -86,7 +86,7 @@ def white(fit: LinearFit) -> HypothesisTest:
     """Does the size of the residuals follow the columns, their squares and products? (White)
 
     Some 30 columns make some 500 products. Raises InputError if there are no more segments than
-    products, which would explain anything, or so many products that they take minutes and
+    products, which would explain anything, or if forming the products would take minutes and
     gigabytes, as with 50 classes.
     """
     products = len(fit.columns) * (len(fit.columns) + 3) // 2

@@ -22,7 +22,7 @@ __all__ = [
 FEWEST = 8
 #: Degrees of freedom below which a t statistic is not to be trusted (Tipton 2015).
 LEAST_DF = 4
-#: Up to so many images all patterns of signs are taken, else as many drawn ones.
+#: Up to this many images every pattern of signs is taken; beyond it, this many random ones.
 _ENUMERATED, _DRAWS = 13, 4096
 #: An image has a direction of the columns to itself if others have less than this share of it.
 _ALONE = 1e-9
