@@ -18,8 +18,7 @@ __all__ = ["OPTIONAL", "REQUIRED", "Finding", "doctor", "examine"]
 #: Packages that come with metaseg_tf, TensorFlow apart.
 REQUIRED = (
     *("numpy", "scipy", "pandas", "pyarrow", "scikit-image", "scikit-learn", "statsmodels"),
-    "threadpoolctl",
-    *("matplotlib", "h5py", "pillow", "pooch", "jinja2", "typer", "rich"),
+    *("threadpoolctl", "matplotlib", "h5py", "pillow", "pooch", "jinja2", "typer", "rich"),
 )
 #: Distribution -> what needs it.
 OPTIONAL = {
