@@ -24,8 +24,11 @@ class Estimator(BaseEstimator):
     tolerance: ClassVar[float] = 0.0
 
     @classmethod
-    def settings(cls, protocol: Protocol) -> Sequence[dict[str, Any]]:
-        """Parameters to choose from on held-out images, the simplest first; the default alone."""
+    def settings(cls, protocol: Protocol, columns: Sequence[str]) -> Sequence[dict[str, Any]]:
+        """Parameters to choose from on held-out images, the simplest first; the default alone.
+
+        ``columns`` are the names of the features.
+        """
         return [{}]
 
     @classmethod

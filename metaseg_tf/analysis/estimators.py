@@ -11,6 +11,7 @@ import numpy as np
 from sklearn import linear_model
 
 from metaseg_tf.analysis.base import Classifier, Estimator, Regressor, read_numbers
+from metaseg_tf.analysis.boosting import BoostedClassifier, BoostedRegressor
 from metaseg_tf.analysis.design import NOISE
 from metaseg_tf.analysis.lasso import make_solver
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
@@ -84,7 +85,7 @@ class Ridge(_LinearRegressor):
         self.penalty = penalty
 
     @classmethod
-    def settings(cls, protocol: Protocol) -> Sequence[dict[str, Any]]:
+    def settings(cls, protocol: Protocol, columns: Sequence[str]) -> Sequence[dict[str, Any]]:
         return [{"penalty": penalty} for penalty in PENALTIES]
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "Ridge":
@@ -115,7 +116,7 @@ class Lasso(_LinearClassifier):
         self.C, self.engine = C, engine
 
     @classmethod
-    def settings(cls, protocol: Protocol) -> Sequence[dict[str, Any]]:
+    def settings(cls, protocol: Protocol, columns: Sequence[str]) -> Sequence[dict[str, Any]]:
         return [{"C": C} for C in protocol.C]
 
     @classmethod
@@ -147,5 +148,6 @@ class Pair(NamedTuple):
 #: baselines of Tables 2 and 3, which explode on few images (decision record 0044).
 ESTIMATORS: dict[str, Pair] = {
     "linear": Pair(Lasso, Ridge),
+    "boosting": Pair(BoostedClassifier, BoostedRegressor),
     "unpenalised": Pair(Logistic, LeastSquares),
 }

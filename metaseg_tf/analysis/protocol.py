@@ -139,8 +139,10 @@ def map_splits(function: Callable[[Item], Result], splits: Iterable[Item]) -> li
 
     Threads share the features, and numpy releases the interpreter while it computes.
     """
-    # Several BLAS threads for each of several splits would compete for the same cores.
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+    # Several BLAS threads for each of several splits would compete for the same cores. So would
+    # OpenMP's, whose number each thread has for itself.
+    each = {"initializer": threadpool_limits, "initargs": (1, "openmp")}
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count(), **each) as pool:
         return list(pool.map(function, splits))
 
 

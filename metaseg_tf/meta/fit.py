@@ -129,7 +129,8 @@ def _choose(
     It is the first whose loss is at most ``tolerance`` standard errors above the least one, by
     images and for their difference: log loss of a classifier, squared error of a regressor.
     """
-    settings, classifies = estimator.settings(protocol), issubclass(estimator, Classifier)
+    settings = estimator.settings(protocol, design.columns)
+    classifies = issubclass(estimator, Classifier)
     method = estimator.decision_function if classifies else estimator.predict
     verdicts = np.empty((len(settings), len(target)))
 

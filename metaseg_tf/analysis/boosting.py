@@ -1,0 +1,295 @@
+"""Gradient boosting: scikit-learn fits the trees; arrays keep, evaluate and explain them.
+
+A tree's nodes stand in breadth-first order, so that the two children of its j-th inner node are its
+nodes 2j + 1 and 2j + 2. Nothing else says which node follows which: a file cannot hold a cycle, or
+a child in another tree. Decision record 0058 says why the model is what it is.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from metaseg_tf.analysis.base import Classifier, Estimator, Regressor, read_numbers
+from metaseg_tf.analysis.protocol import Protocol
+from metaseg_tf.errors import InputError
+
+__all__ = ["BoostedClassifier", "BoostedRegressor"]
+
+#: Metrics of which more means less trust, whatever the others are. A larger D_rel may as well
+#: come from a larger share of interior, and more entropy from other classes of the surroundings.
+_FALLING = ("D", "D_bd", "D_in")
+#: Bounds of files: an explanation tabulates 2^depth cases for each leaf.
+_MAX_DEPTH, _MAX_NODES = 6, 1 << 16
+#: How the arrays of a file are stored: numbers of nodes and features, thresholds or values, rows.
+_STORED = {"sizes": "<u4", "features": "<i2", "numbers": "<f8", "covers": "<u4"}
+#: Elements that are computed at a time, which fit into the processor's cache.
+_BLOCK = 1 << 17
+
+
+class _Leaves(NamedTuple):
+    """The way to each of the l leaves, as conditions on at most d features, and what it explains.
+
+    A row comes to a leaf if ``low < x[feature] <= high`` for all of its conditions.
+    """
+
+    feature: np.ndarray  #: Int [l, d], as are the bounds; the first feature without bounds fills up
+    low: np.ndarray
+    high: np.ndarray
+    #: What each condition's feature adds for each set of conditions that hold, [l, 2^d, d].
+    added: np.ndarray
+    base: float  #: Expected value of all leaves together.
+
+
+class _Boosted(Estimator):
+    """A sum of trees: ``base_`` and the leaf of each tree that a row comes to.
+
+    ``sizes_`` int [trees] are their numbers of nodes, and for all nodes, one tree after the other,
+    ``features_`` int is the feature that an inner node asks for, or -1 in a leaf, ``numbers_``
+    float64 its threshold (at most that: first child) or the leaf's value, and ``covers_`` int how
+    many rows of the fit came there.
+
+    Parameters
+    ----------
+    trees : int
+        Number of trees, each fitted to what the ones before left over.
+    depth : int
+        Most conditions on the way to a leaf, 1 to 6.
+    falling : sequence of int
+        Features whose larger values may only lower a prediction.
+    """
+
+    def __init__(self, trees: int = 200, depth: int = 4, falling: Sequence[int] = ()):
+        self.trees, self.depth, self.falling = trees, depth, falling
+
+    @classmethod
+    def settings(cls, protocol: Protocol, columns: Sequence[str]) -> Sequence[dict[str, Any]]:
+        falling = [j for j, name in enumerate(columns) if name in _FALLING]
+        return [
+            {"trees": trees, "depth": depth, "falling": falling}
+            for depth in (3, 5)
+            for trees in (50, 100, 200, 300)
+        ]
+
+    @classmethod
+    def fit_each(
+        cls, settings: Sequence[dict[str, Any]], X: np.ndarray, y: np.ndarray
+    ) -> Sequence["_Boosted"]:
+        models, longest = [cls(**setting) for setting in settings], {}
+        for model in sorted(models, key=lambda model: -model.trees):
+            shape = model.depth, tuple(model.falling)
+            if shape not in longest:
+                longest[shape] = model.fit(X, y)
+            # The first trees of a longer fit are those of a shorter one.
+            model._take(longest[shape], model.trees)
+        return models
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "_Boosted":
+        X = np.asarray(X, np.float64)
+        constraints = np.zeros(X.shape[1], int)
+        constraints[list(self.falling)] = -1
+        fitted = self._booster(
+            max_iter=self.trees,
+            max_depth=self.depth,
+            learning_rate=0.06,
+            max_leaf_nodes=16,
+            l2_regularization=1.0,
+            monotonic_cst=constraints,
+            early_stopping=False,
+            random_state=0,
+        ).fit(X, self._target(y))
+        trees = [_in_breadth(tree.nodes) for (tree,) in fitted._predictors]
+        nodes = np.concatenate(trees)
+        leaf = nodes["is_leaf"] > 0
+        self.base_ = float(fitted._baseline_prediction.item())
+        self.sizes_ = np.array([len(tree) for tree in trees])
+        self.features_ = np.where(leaf, -1, nodes["feature_idx"].astype(int))
+        self.numbers_ = np.where(leaf, nodes["value"], nodes["num_threshold"])
+        self.covers_ = nodes["count"].astype(int)
+        return self
+
+    def _take(self, other: "_Boosted", trees: int) -> None:
+        n = other.sizes_[:trees].sum()
+        self.base_, self.sizes_, self.classes_ = other.base_, other.sizes_[:trees], other.classes_
+        for name in ("features_", "numbers_", "covers_"):
+            setattr(self, name, getattr(other, name)[:n])
+
+    def _sum(self, X: np.ndarray) -> np.ndarray:
+        X = np.ascontiguousarray(X, np.float64)
+        first, child = self._links
+        # A leaf leads to itself, since nothing is above its threshold.
+        feature, threshold = self.features_.clip(0), np.where(child == 0, np.inf, self.numbers_)
+        child = np.where(child == 0, np.arange(len(child)), child)
+        total = np.empty(len(X))
+        for rows in _blocks(len(X), len(first)):
+            values, start = X[rows].ravel(), np.arange(len(X[rows]))[:, None] * X.shape[1]
+            place = np.broadcast_to(first, (len(start), len(first)))
+            for _ in range(self._height):
+                above = values.take(feature.take(place) + start) > threshold.take(place)
+                place = child.take(place) + above
+            total[rows] = self.numbers_.take(place).sum(axis=1) + self.base_
+        return total
+
+    def explain(self, X: np.ndarray) -> tuple[float, np.ndarray]:
+        """The mean prediction over the rows of the fit, and the Shapley value of each feature.
+
+        A feature that is not known counts as in path-dependent TreeSHAP (Lundberg et al., 2020):
+        a node then sends a row to either child by the children's shares of the rows of the fit.
+        """
+        X = np.asarray(X, np.float64)
+        way, (n, p) = self._leaves, X.shape
+        belongs, found = way.feature.ravel(), np.empty((n, p))
+        for rows in _blocks(n, way.feature.size):
+            values = X[rows][:, way.feature]
+            holds = (values > way.low) & (values <= way.high)
+            case = np.packbits(holds, axis=2, bitorder="little")[:, :, 0]
+            added = way.added[np.arange(case.shape[1]), case].reshape(len(case), -1)
+            found[rows] = [np.bincount(belongs, row, p) for row in added]
+        return self.base_ + way.base, found
+
+    @cached_property
+    def _links(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first node of each tree, and of each node the first child, or 0 in a leaf."""
+        first = np.cumsum(self.sizes_) - self.sizes_
+        inner, start = self.features_ >= 0, np.repeat(first, self.sizes_)
+        # Inner nodes before a node, of all trees and of its own.
+        before = np.cumsum(inner) - inner
+        before -= before[start]
+        return first, np.where(inner, start + 2 * before + 1, 0)
+
+    @cached_property
+    def _parents(self) -> np.ndarray:
+        """The parent of each node, or -1 of a tree's first."""
+        _, child = self._links
+        parent, inner = np.full(len(child), -1), np.flatnonzero(child)
+        parent[child[inner]] = parent[child[inner] + 1] = inner
+        return parent
+
+    @cached_property
+    def _height(self) -> int:
+        """Most conditions on the way to a leaf."""
+        at, height = np.arange(len(self._parents)), -1
+        while len(at) and height <= _MAX_DEPTH:
+            at, height = self._parents[at], height + 1
+            at = at[at >= 0]
+        return height
+
+    @cached_property
+    def _leaves(self) -> _Leaves:
+        _, child = self._links
+        leaves = np.flatnonzero(child == 0)
+        shape = len(leaves), max(self._height, 1)
+        feature, share = np.full(shape, -1), np.ones(shape)
+        low, high = np.full(shape, -np.inf), np.full(shape, np.inf)
+        # Upwards from all leaves at once: a condition on a feature that has one joins it.
+        way, at = np.arange(len(leaves)), leaves
+        for step in range(self._height):
+            above = self._parents[at]
+            way, at, above = way[above >= 0], at[above >= 0], above[above >= 0]
+            asked, threshold = self.features_[above], self.numbers_[above]
+            known = feature[way] == asked[:, None]
+            slot = np.where(known.any(axis=1), known.argmax(axis=1), step)
+            feature[way, slot] = asked
+            share[way, slot] *= self.covers_[at] / self.covers_[above]
+            upper = at != child[above]
+            low[way, slot] = np.maximum(low[way, slot], np.where(upper, threshold, -np.inf))
+            high[way, slot] = np.minimum(high[way, slot], np.where(upper, np.inf, threshold))
+            at = above
+        # The Shapley value of a condition is the integral over t from 0 to 1 of its own change
+        # times what the others are worth at t, a polynomial: Gauss's sum over few t is exact.
+        d = shape[1]
+        cases = np.unpackbits(np.arange(1 << d, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+        change = cases[:, :d] - share[:, None]
+        added = np.zeros(change.shape)
+        for t, weight in zip(*np.polynomial.legendre.leggauss((d + 1) // 2), strict=True):
+            at_t = share[:, None] + (t + 1) / 2 * change
+            added += weight / 2 * at_t.prod(axis=2, keepdims=True) / at_t
+        values = self.numbers_[leaves]
+        added *= change * values[:, None, None]
+        return _Leaves(feature.clip(0), low, high, added, float(values @ share.prod(axis=1)))
+
+    def to_json(self) -> dict[str, Any]:
+        stored = {name: getattr(self, f"{name}_").astype(kind) for name, kind in _STORED.items()}
+        return {"base": self.base_} | {
+            name: base64.b64encode(array.tobytes()).decode() for name, array in stored.items()
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any], n_features: int) -> "_Boosted":
+        fitted = cls()
+        (fitted.base_,) = read_numbers([content["base"]], 1).tolist()
+        for name, kind in _STORED.items():
+            if len(content[name]) > 12 * _MAX_NODES:
+                raise ValueError(f"more than {_MAX_NODES} nodes of trees")
+            array = np.frombuffer(base64.b64decode(content[name], validate=True), kind)
+            setattr(fitted, f"{name}_", array.astype(np.result_type(kind, np.int64)))
+        sizes, features, covers = fitted.sizes_, fitted.features_, fitted.covers_
+        n = len(features)
+        fitted.numbers_ = read_numbers(fitted.numbers_.tolist(), n)
+        if not 0 < n <= _MAX_NODES or len(covers) != n or sizes.sum() != n or sizes.min() < 1:
+            raise ValueError(f"expected 1 to {_MAX_NODES} nodes, in trees of one and more")
+        if features.min() < -1 or features.max() >= n_features:
+            raise ValueError(f"expected features from 0 to {n_features - 1}, and -1 in leaves")
+        first, child = fitted._links
+        inner = np.flatnonzero(features >= 0)
+        # Children come after their parents, and fill their tree.
+        whole = 2 * np.add.reduceat(features >= 0, first, dtype=int) + 1 == sizes
+        if not whole.all() or (child[inner] <= inner).any() or fitted._height > _MAX_DEPTH:
+            raise ValueError(f"expected trees of at most {_MAX_DEPTH} levels below the first node")
+        if (
+            covers.min() < 1
+            or (covers[inner] != covers[child[inner]] + covers[child[inner] + 1]).any()
+        ):
+            raise ValueError("expected rows in each leaf, and those of its children in each node")
+        return fitted
+
+
+class BoostedRegressor(Regressor, _Boosted):
+    """Boosted trees for squared errors."""
+
+    _booster = HistGradientBoostingRegressor
+
+    def _target(self, y):
+        return np.asarray(y, np.float64)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Float64 [n] for features [n, p]."""
+        return self._sum(X)
+
+
+class BoostedClassifier(Classifier, _Boosted):
+    """Boosted trees for the log loss."""
+
+    _booster = HistGradientBoostingClassifier
+
+    def _target(self, y):
+        y = self.outcome(y)
+        if y.all() or not y.any():
+            raise InputError(
+                "boosting: expected false positives and other segments, got only one of them; "
+                "extract more images"
+            )
+        return y
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        """Log-odds of the second class, float64 [n], for features [n, p]."""
+        return self._sum(X)
+
+
+def _in_breadth(nodes: np.ndarray) -> np.ndarray:
+    """The nodes of a tree of scikit-learn's in breadth-first order."""
+    order, level = [], np.zeros(1, int)
+    while len(level):
+        order.append(level)
+        inner = nodes[level][nodes["is_leaf"][level] == 0]
+        level = np.stack([inner["left"], inner["right"]], axis=1).ravel().astype(int)
+    return nodes[np.concatenate(order)]
+
+
+def _blocks(n: int, width: int) -> Iterator[slice]:
+    """Slices of ``n`` rows, of about `_BLOCK` elements of ``width`` for each row."""
+    step = max(_BLOCK // width, 1)
+    return (slice(start, start + step) for start in range(0, n, step))
