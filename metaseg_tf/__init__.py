@@ -11,7 +11,7 @@ __version__ = (Path(__file__).parent / "VERSION").read_text(encoding="utf-8").st
 
 #: The module of this package that each public name is loaded from.
 _HOMES = {
-    "compare_scores": "meta.score", "diagnose": "analysis.diagnostics",
+    "ablate": "meta.ablate", "compare_scores": "meta.score", "diagnose": "analysis.diagnostics",
     "difference": "segments.dispersion", "entropy": "segments.dispersion",
     "evaluate": "analysis.evaluation", "find_dumps": "data.softmax",
     "find_interior": "segments.components", "fit_meta_model": "meta",

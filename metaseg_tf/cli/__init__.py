@@ -20,7 +20,7 @@ VERBS = {
     "Start": ("demo", "doctor", "checkpoints"),
     "Measure segments": ("extract", "compact"),
     "Results": ("table", "figure", "report", "diagnose", "verify", "reproduce"),
-    "Judge without ground truth": ("fit", "predict", "score"),
+    "Judge without ground truth": ("fit", "predict", "score", "ablate"),
 }
 
 

@@ -20,13 +20,13 @@ from metaseg_tf.meta.score import score
 from metaseg_tf.runs.run import Manifest
 from metaseg_tf.segments.columns import IOU_COLUMNS, groups_in
 
-__all__ = ["FOLDS", "fit_meta_model"]
+__all__ = ["FOLDS", "LEAST_SCALE", "fit_held_out", "fit_meta_model"]
 
 #: Of fewer images each is a fold.
 FOLDS = 10
-# No column is stretched more than tenfold. A class that was hardly seen would else count as much
-# as any other, and its first large segment would be judged by what was rounding in the fit.
-_LEAST_SCALE = 0.1
+#: No column is stretched more than tenfold. A class that was hardly seen would else count as much
+#: as any other, and its first large segment would be judged by what was rounding in the fit.
+LEAST_SCALE = 0.1
 #: Held-out segments behind each knot of the spread, and the most knots.
 _PER_KNOT, _KNOTS = 50, 10
 #: Sums of losses that differ by no more than this are equal.
@@ -68,13 +68,13 @@ def fit_meta_model(
     """
     check_choice("meta", meta, tuple(ESTIMATORS))
     manifest = manifest or Manifest({})
-    features = {"groups": (*groups_in(table), "prediction"), "least_scale": _LEAST_SCALE}
+    features = {"groups": (*groups_in(table), "prediction"), "least_scale": LEAST_SCALE}
     inside = outside = build_design(table, **features)
     folds = image_folds(table["image"].to_numpy(), FOLDS)
-    interior, chosen, judged = _fit(inside, folds, meta, protocol)
+    interior, chosen, judged = fit_held_out(inside, folds, meta, protocol)
     try:
         outside = build_design(table, **features, interior=False)
-        no_interior, _, judged_too = _fit(outside, folds, meta, protocol)
+        no_interior, _, judged_too = fit_held_out(outside, folds, meta, protocol)
     except InputError:  # none, too few, or all alike
         no_interior, judged_too = _constant(outside)
     held_out = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
@@ -99,7 +99,7 @@ def fit_meta_model(
     return MetaModel(inside.columns, interior, no_interior, *measured, provenance, manifest.classes)
 
 
-def _fit(
+def fit_held_out(
     design: Design, folds: np.ndarray, meta: str, protocol: Protocol
 ) -> tuple[SegmentFit, dict[str, Any], np.ndarray]:
     """The fit of all rows, what was chosen, and verdicts [n, SCORE_COLUMNS] on held-out images."""
@@ -135,7 +135,7 @@ def _choose(
     verdicts = np.empty((len(settings), len(target)))
 
     def judge(held_out: np.ndarray) -> None:
-        X, *_ = standardise(design.X, ~held_out, _LEAST_SCALE / design.scale)
+        X, *_ = standardise(design.X, ~held_out, LEAST_SCALE / design.scale)
         fits = estimator.fit_each(settings, X[~held_out], target[~held_out])
         verdicts[:, held_out] = [method(fit, X[held_out]) for fit in fits]
 

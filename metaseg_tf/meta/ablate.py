@@ -1,0 +1,113 @@
+"""What each group of metrics and each estimator adds to the verdicts, on images held out."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from metaseg_tf.analysis.design import build_design
+from metaseg_tf.analysis.estimators import ESTIMATORS
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol, image_folds
+from metaseg_tf.analysis.verdict_scores import DRAWS
+from metaseg_tf.errors import check_choice
+from metaseg_tf.meta.fit import FOLDS, LEAST_SCALE, fit_held_out
+from metaseg_tf.meta.model import SCORE_COLUMNS
+from metaseg_tf.meta.score import Scores, compare_scores, score
+from metaseg_tf.segments.columns import GROUPS, PAPER_GROUPS, groups_in
+from metaseg_tf.segments.truth import check_truth
+
+__all__ = ["ABLATED", "ablate", "count_steps", "score_each", "tabulate_ablation"]
+
+#: Estimators that are compared, first the paper's own.
+ABLATED = ("linear", "boosting")
+
+#: What is scored: the metrics in words, the estimator, and its scores.
+Step = tuple[str, str, Scores]
+
+
+def ablate(
+    table: pd.DataFrame,
+    *,
+    meta: Sequence[str] = ABLATED,
+    protocol: Protocol = PAPER_PROTOCOL,
+    draws: int = DRAWS,
+) -> pd.DataFrame:
+    """Score each estimator on the paper's metrics, on these with one more group, and on all.
+
+    Each is fitted as by `metaseg_tf.fit_meta_model`, on the same folds of images, and scored on
+    segments with interior of the images held out.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A segment table with ground truth, of at least two images.
+    meta : sequence of str
+        Of `metaseg_tf.analysis.estimators.ESTIMATORS`.
+    protocol : Protocol
+        Its path of C is what the linear classifier's is chosen from.
+    draws : int
+        Bootstrap draws of images behind the intervals.
+
+    Returns
+    -------
+    DataFrame
+        One row per set of ``metrics``, estimator (``meta``) and ``score`` (a key of
+        `metaseg_tf.analysis.verdict_scores.SCORES`) with its ``value``, and ``low`` and ``high``,
+        the ends of a 95 % interval by images; ``difference``, ``difference_low`` and
+        ``difference_high`` are the same for the paired difference to the first row's fit, of the
+        paper's metrics by the first estimator, where they are 0.
+
+    Raises
+    ------
+    InputError
+        As `metaseg_tf.fit_meta_model`.
+    """
+    return tabulate_ablation(score_each(table, meta=meta, protocol=protocol, draws=draws))
+
+
+def count_steps(table: pd.DataFrame, meta: Sequence[str] = ABLATED) -> int:
+    """How many fits `score_each` makes."""
+    return len(meta) * len(_metrics_of(table))
+
+
+def score_each(
+    table: pd.DataFrame,
+    *,
+    meta: Sequence[str] = ABLATED,
+    protocol: Protocol = PAPER_PROTOCOL,
+    draws: int = DRAWS,
+) -> Iterator[Step]:
+    """The steps of `ablate`, one after the other."""
+    for name in meta:
+        check_choice("meta", name, tuple(ESTIMATORS))
+    check_truth(table)
+    for words, groups in _metrics_of(table).items():
+        design = build_design(table, groups=groups, least_scale=LEAST_SCALE)
+        folds = image_folds(table["image"].to_numpy(), FOLDS)
+        rows = table.iloc[design.rows]
+        for name in meta:
+            *_, judged = fit_held_out(design, folds, name, protocol)
+            verdicts = dict(zip(SCORE_COLUMNS, judged.T, strict=True))
+            yield words, name, score(rows.assign(**verdicts), draws=draws, by=())
+
+
+def tabulate_ablation(steps: Iterator[Step]) -> pd.DataFrame:
+    """The table of `ablate` of its steps."""
+    parts: list[pd.DataFrame] = []
+    own = None
+    for words, name, scores in steps:
+        own = own or scores
+        part = scores.group().reset_index()
+        moved = compare_scores(own, scores)[["difference", "low", "high"]]
+        part[["difference", "difference_low", "difference_high"]] = moved.to_numpy()
+        parts.append(part.assign(metrics=words, meta=name))
+    table = pd.concat(parts, ignore_index=True)
+    return table[["metrics", "meta", *np.setdiff1d(table.columns, ["metrics", "meta"], True)]]
+
+
+def _metrics_of(table: pd.DataFrame) -> dict[str, Collection[str]]:
+    """Sets of groups by name: the paper's, with each further one, and all that the table holds."""
+    further = [*(group for group in groups_in(table) if group not in PAPER_GROUPS), "prediction"]
+    sets = {"paper": PAPER_GROUPS}
+    sets |= {f"paper + {GROUPS[group].word}": (*PAPER_GROUPS, group) for group in further}
+    return sets | ({"all": (*PAPER_GROUPS, *further)} if len(further) > 1 else {})
