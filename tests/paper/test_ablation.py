@@ -24,7 +24,8 @@ def test_tables_say_values_and_differences(frame, tmp_path):
     values, differences = lay_out_ablation(frame, Run.create(tmp_path / "mine", {}), 7)
     assert values.header == ("metrics", "meta", "AUROC", "AUPRC", "R²", "calibration error")
     assert values.rows[-1][:3] == ("all", "boosting", "0.860 [0.760, 0.960]")
-    assert "mine" in values.caption and "7 images" in values.caption
+    assert values.caption.startswith("mine: ")
+    assert "7 images" in values.caption
     # The first row is what all others are compared with.
     assert [row[:3] for row in differences.rows] == [
         ("paper", "boosting", "+0.020 [+0.010, +0.040]"),
