@@ -166,8 +166,9 @@ def minimise_l1_quadratic(
 
     A [p, p] is symmetric and positive definite. ``signs`` [p] is a guess of the minimiser's signs
     (-1, 0 or 1), which is mended as long as that may help; along a path of penalties the minimum is
-    mostly found so, and no path is followed. The result is exact but for rounding. Rarely (below 1 % of drawn
-    problems) the path drops a column for good; then the point is better than 0, but not the best.
+    mostly found so, and no path is followed. The result is exact but for rounding. Rarely (below
+    1 % of drawn problems) the path drops a column for good; then the point is better than 0, but
+    not the best.
     """
     for _ in range(_GUESSES):
         used, w = signs != 0, np.zeros(len(c))
