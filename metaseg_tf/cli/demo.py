@@ -1,6 +1,5 @@
 """``metaseg-tf demo``: the whole job on drawn street scenes, offline."""
 
-from concurrent.futures import wait
 from pathlib import Path
 
 import typer
@@ -41,7 +40,13 @@ def demo(
         )
     from metaseg_tf.demo import plan as stages
     from metaseg_tf.paper.figures import FIGURES
-    from metaseg_tf.paper.reproduction import beside, open_helper
+    from metaseg_tf.paper.reproduction import (
+        begin_results,
+        beside,
+        is_measured,
+        measure,
+        open_helper,
+    )
     from metaseg_tf.report.page import write_report
     from metaseg_tf.runs.storage import LocalFolder
 
@@ -51,21 +56,31 @@ def demo(
     fresh = stages.fresh_plan(plan, images)
     total, first = images + fresh.limit, plan.networks[0]
 
-    def draw():
-        yield from stages.draw_fresh(fresh)
-        if drawn_ahead:
-            wait([drawn_ahead])
-        yield from stages.draw_scenes(plan.cityscapes, images=images)
-
     with console.interruptible(), open_helper() as helper:
-        drawn_ahead = helper and helper.submit(stages.finish_scenes, plan.cityscapes, images)
+        drawn = helper and beside(helper, stages.finish_scenes, plan, fresh)
         console.start_tensorflow()
-        list(console.show_progress(draw(), total, "drawing scenes", quiet=quiet))
-        measured = stages.measure_first(plan, fresh)
-        list(console.show_progress(measured, total, first.name, quiet=quiet))
-        results = take_stages(plan, quiet=quiet, skip=skipped, helper=helper)
+        from metaseg_tf.runs.sources import ProcessNetwork
+
+        network, is_new = ProcessNetwork(first.source), not is_measured(plan, first)
+        if drawn:
+            if is_new:
+                network.loaded  # noqa: B018 - loading takes as long as drawing
+            drawn()
+        scenes = stages.draw_all(plan, fresh)
+        list(console.show_progress(scenes, total, "drawing scenes", quiet=quiet))
+        begun = {}
+        if is_new:
+            measured = measure(plan, first, network)
+            list(console.show_progress(measured, images, first.name, quiet=quiet))
+            begun = begin_results(helper, plan, first, skipped)
         target = plan.run_folder(first) / "meta_model.json"
         fitted = beside(helper, stages.fit_demo_model, plan, target)
+        measured = stages.measure_fresh(plan, fresh, network)
+        label = f"{first.name}, other scenes"
+        list(console.show_progress(measured, fresh.limit, label, quiet=quiet))
+        # So that two networks are never in memory at once.
+        del network, measured
+        results = take_stages(plan, quiet=quiet, skip=skipped, helper=helper, begun=begun)
         made = {result.name: result.paths for result in results}
         figures = {n: made[f"figure {n}"] for n in FIGURES if f"figure {n}" in made}
         page = None

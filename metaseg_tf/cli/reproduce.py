@@ -45,14 +45,18 @@ def run_plan(plan, *, quiet: bool = False, helper=None) -> int:
     return show_results(plan, take_stages(plan, quiet=quiet, helper=helper), quiet=quiet)
 
 
-def take_stages(plan, *, quiet: bool = False, skip: Collection[str] = (), helper=None) -> list:
-    """Measure the images and make the results, see `make_results`; finished ones are skipped."""
+def take_stages(
+    plan, *, quiet: bool = False, skip: Collection[str] = (), helper=None, begun=None
+) -> list:
+    """Measure the images and make the results, see `make_results`; finished ones are skipped.
+
+    A ``helper`` may have ``begun`` with the results of runs that were finished before.
+    """
     console.start_tensorflow()
     from metaseg_tf.paper import reproduction
-    from metaseg_tf.runs.run import Run
     from metaseg_tf.runs.storage import LocalFolder
 
-    total, fitted, results = reproduction.count_images(plan), [], []
+    total, begun, results = reproduction.count_images(plan), dict(begun or {}), []
     LocalFolder(plan.out).probe("steps.json")
     with console.interruptible():
         for entry in reproduction.checkpoints_of(plan):
@@ -61,13 +65,10 @@ def take_stages(plan, *, quiet: bool = False, skip: Collection[str] = (), helper
             if not reproduction.is_measured(plan, network):
                 measured = reproduction.measure(plan, network)
                 list(console.show_progress(measured, total, network.name, quiet=quiet))
-            if network != plan.networks[-1]:
-                run = Run(plan.run_folder(network))
-                fitted.append(reproduction.beside(helper, reproduction.fit_ahead, run))
-        for wait in fitted:
-            wait()
+                if network != plan.networks[-1]:
+                    begun |= reproduction.begin_results(helper, plan, network, skip)
         runs = plan.open_runs()
-        options = {"skip": skip, "formats": plan.formats, "helper": helper}
+        options = {"skip": skip, "formats": plan.formats, "helper": helper, "begun": begun}
         for result in reproduction.make_results(runs, plan.out, **options):
             results.append(result)
             if not quiet:

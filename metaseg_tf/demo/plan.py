@@ -6,6 +6,7 @@ on scenes that it has never seen.
 """
 
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from metaseg_tf.runs.work import ImageResult
 
 __all__ = [
-    "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_success", "draw_fresh", "draw_scenes",
-    "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_first",
+    "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_success", "draw_all", "draw_scenes",
+    "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_fresh",
 ]  # fmt: skip
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
@@ -75,26 +76,22 @@ def draw_scenes(
     )
 
 
-def finish_scenes(root: Path, images: int) -> None:
-    """Draw all of the demo's scenes."""
-    for _ in draw_scenes(root, images=images):
-        pass
+def draw_all(plan: Plan, fresh: Plan) -> Iterator[Path]:
+    """Draw the scenes of the demo, and those of a `fresh_plan` with seeds of their own."""
+    yield from draw_scenes(plan.cityscapes, images=plan.limit or DEMO_IMAGES)
+    yield from draw_scenes(fresh.cityscapes, images=fresh.limit, seed=_FRESH_SEED, city="freshtown")
 
 
-def draw_fresh(fresh: Plan) -> Iterator[Path]:
-    """Draw the scenes of a `fresh_plan`, of seeds of their own."""
-    return draw_scenes(fresh.cityscapes, images=fresh.limit, seed=_FRESH_SEED, city="freshtown")
+def finish_scenes(plan: Plan, fresh: Plan) -> None:
+    """Draw all scenes, as a helper does."""
+    deque(draw_all(plan, fresh), maxlen=0)
 
 
-def measure_first(plan: Plan, fresh: Plan) -> "Iterator[ImageResult]":
-    """Measure the scenes of both plans through their network, loaded once, and keep a softmax."""
-    from metaseg_tf.runs.sources import ProcessNetwork
-
-    loaded = ProcessNetwork(plan.networks[0].source)
-    for each in (plan, fresh):
-        if not is_measured(each, each.networks[0]):
-            yield from measure(each, each.networks[0], loaded)
-    keep_softmax(plan, loaded)
+def measure_fresh(plan: Plan, fresh: Plan, network: "ProcessNetwork") -> "Iterator[ImageResult]":
+    """Measure the fresh scenes through the plan's first network, and keep one of its softmaxes."""
+    if not is_measured(fresh, fresh.networks[0]):
+        yield from measure(fresh, fresh.networks[0], network)
+    keep_softmax(plan, network)
 
 
 def keep_softmax(plan: Plan, network: "ProcessNetwork") -> Path:

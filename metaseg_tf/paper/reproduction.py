@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from metaseg_tf import __version__
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from metaseg_tf.runs.work import ImageResult
 
 __all__ = [
-    "PAPER_NETWORKS", "NetworkPlan", "Plan", "StepResult", "beside", "checkpoints_of",
-    "choose_networks", "count_images", "fit_ahead", "is_measured", "make_results", "measure",
+    "PAPER_NETWORKS", "NetworkPlan", "Plan", "StepResult", "begin_results", "beside",
+    "checkpoints_of", "choose_networks", "count_images", "is_measured", "make_results", "measure",
     "open_helper",
 ]  # fmt: skip
 
@@ -201,7 +201,19 @@ def beside(helper: Executor | None, make: Callable[..., T], *given) -> Callable[
     return here
 
 
-def fit_ahead(run: Run) -> None:
+def begin_results(
+    helper: Executor | None, plan: Plan, network: NetworkPlan, skip: Collection[str] = ()
+) -> dict[str, Callable]:
+    """Have a helper begin with what needs one finished run only; for `make_results`."""
+    run = Run(plan.run_folder(network))
+    begun: dict[str, Callable] = {f"fits {network.role}": beside(helper, _fit, run)}
+    if "diagnostics" not in skip:
+        diagnosed = beside(helper, _diagnose, run, plan.formats)
+        begun[f"diagnostics {network.role}"] = diagnosed
+    return begun
+
+
+def _fit(run: Run) -> None:
     """Make the fits that tables and figures read; they are kept in the run's folder."""
     with suppress(MetaSegError):  # which the tables raise again
         evaluate_run(run).tidy()
@@ -214,13 +226,17 @@ def make_results(
     skip: Collection[str] = (),
     formats: Collection[str] = ("png", "pdf"),
     helper: Executor | None = None,
+    begun: Mapping[str, Callable] = MappingProxyType({}),
 ) -> Iterator[StepResult]:
     """Make all tables, figures and diagnostics of finished runs, by their roles.
 
     Files of several runs together go to the first; ``out`` gets the record of what was made.
     ``skip`` may name "figures" and "diagnostics", ``formats`` are those of `make_figure`; a
-    ``helper`` of `open_helper` takes part.
+    ``helper`` of `open_helper` takes part, which has ``begun`` with some by `begin_results`.
     """
+    for name in begun:
+        if name.startswith("fits"):
+            begun[name]()
     record = _read_record(out)
     states = [(role, run.fingerprint()) for role, run in runs.items()]
     state = hashlib.sha256(repr((__version__, states)).encode()).hexdigest()
@@ -240,7 +256,7 @@ def make_results(
             yield StepResult(name, "kept", tuple(out / path for path in noted["paths"]))
         else:
             todo[name] = make
-    for name, make in _share(todo, helper):
+    for name, make in _share(todo, helper, begun):
         try:
             paths = make()
         except MetaSegError as error:
@@ -253,20 +269,29 @@ def make_results(
         yield StepResult(name, "made", tuple(out / path for path in relative))
 
 
-def _share(steps: Mapping[str, Callable], helper: Executor | None) -> Iterator[tuple]:
+def _share(
+    steps: Mapping[str, Callable], helper: Executor | None, begun: Mapping[str, Callable]
+) -> Iterator[tuple]:
     """Names of steps and their results as functions; the helper begins with the first figures."""
     # Tables come first, and keep the fits that others read.
     own = [name for name in steps if helper is None or name.startswith("table")]
-    yield from ((name, steps[name]) for name in own)
-    rest, given = [name for name in steps if name not in own], {}
-    with suppress(BrokenProcessPool):
-        given = {name: helper.submit(steps[name]) for name in rest}
-    for name in reversed(rest):
-        if name not in given or given[name].cancel():
-            yield name, steps[name]
-    for name, future in given.items():
-        if not future.cancelled():
-            yield name, partial(_fetch, future, steps[name])
+    yield from ((name, begun.get(name, steps[name])) for name in own)
+    rest = [name for name in steps if name not in {*own, *begun}]
+    # The pool itself would take two steps more than it works on, and not give them back.
+    feeder = ThreadPoolExecutor(1)
+    try:
+        given = {
+            name: feeder.submit(lambda n=name: helper.submit(steps[n]).result()) for name in rest
+        }
+        for name in reversed(rest):
+            if given[name].cancel():
+                yield name, steps[name]
+        for name, future in given.items():
+            if not future.cancelled():
+                yield name, partial(_fetch, future, steps[name])
+    finally:
+        feeder.shutdown(wait=False, cancel_futures=True)
+    yield from ((name, begun[name]) for name in steps if name in begun and name not in own)
 
 
 def _fetch(future: Future[T], make: Callable[[], T]) -> T:
