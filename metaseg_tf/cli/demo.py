@@ -22,6 +22,12 @@ def demo(
         metavar="N",
         help="Draw only N scenes: a trial without comparison or PDF files.",
     ) = None,
+    scenes: option(
+        int | None,
+        min=2,
+        metavar="N",
+        help="Also compare groups of metrics and estimators, as ablate does, on N more scenes.",
+    ) = None,
     skip: option(
         str, metavar="NAMES", help=f"What to leave out, separated by commas: {', '.join(_SKIPPED)}."
     ) = "",
@@ -66,8 +72,8 @@ def demo(
             if is_new:
                 network.loaded  # noqa: B018 - loading takes as long as drawing
             drawn()
-        scenes = stages.draw_all(plan, fresh)
-        list(console.show_progress(scenes, total, "drawing scenes", quiet=quiet))
+        drawing = stages.draw_all(plan, fresh)
+        list(console.show_progress(drawing, total, "drawing scenes", quiet=quiet))
         begun = {}
         if is_new:
             measured = measure(plan, first, network)
@@ -87,6 +93,7 @@ def demo(
         if "report" not in skipped:
             page = write_report([*plan.open_runs().values()], figures=figures)
         model = fitted()
+        ablations = compare_on_more(plan, scenes, quiet, helper) if scenes else []
     code = show_results(plan, results, quiet=quiet)
     if figures.get(5):
         typer.echo(f"picture: {figures[5][0]}")
@@ -94,4 +101,25 @@ def demo(
         typer.echo(f"report: {page.resolve().as_uri()}")
     for line in stages.describe_success(plan, fresh, model):
         typer.echo(line)
+    for table in ablations:
+        console.print_table(table)
     raise typer.Exit(code)
+
+
+def compare_on_more(plan, scenes: int, quiet: bool, helper) -> list:
+    """Tables of `metaseg_tf.ablate` of both networks on more scenes than those of the plan."""
+    from metaseg_tf.demo import plan as stages
+    from metaseg_tf.paper.reproduction import beside, is_measured, measure
+    from metaseg_tf.runs.run import Run
+
+    more = stages.more_plan(plan, scenes)
+    drawing = stages.draw_all(more)
+    list(console.show_progress(drawing, scenes, "drawing more scenes", quiet=quiet))
+    begun = []
+    for network in more.networks:
+        if not is_measured(more, network):
+            measured = measure(more, network)
+            list(console.show_progress(measured, scenes, network.name, quiet=quiet))
+        run = Run(more.run_folder(network))
+        begun.append(beside(helper, stages.ablate_run, run))
+    return [table for tables in begun for table in tables()]

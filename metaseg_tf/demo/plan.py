@@ -18,7 +18,10 @@ from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.demo.streetscenes import VALIDATION, write_dataset
 from metaseg_tf.meta import MetaModel, fit_meta_model, save_model
+from metaseg_tf.meta.ablate import ablate
 from metaseg_tf.networks.checkpoints import bundled_path
+from metaseg_tf.paper.ablation import lay_out_ablation, store_ablation
+from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.published import load_numbers
 from metaseg_tf.paper.quantities import Quantity
@@ -33,13 +36,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_success", "draw_all", "draw_scenes",
-    "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_fresh",
+    "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_fresh", "more_plan",
 ]  # fmt: skip
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
 DEMO_IMAGES = 60
-#: First seed of the scenes on which the demo's meta model is tried; its own begin at 0.
-_FRESH_SEED = 1_000_000
+#: First seed and city of the demo's scenes, of those on which its meta model is tried, and of those
+#: on which metrics and estimators are compared, by their folders.
+_SCENES = {
+    "scenes": (0, "synthville"),
+    "fresh_scenes": (1_000_000, "freshtown"),
+    "more_scenes": (2_000_000, "elsewhere"),
+}
 
 DEMO_NETWORKS = (
     NetworkPlan("XC", "demo_xception", "demo_xception"),
@@ -67,24 +75,38 @@ def fresh_plan(plan: Plan, images: int) -> Plan:
     return replace(plan, networks=(network,), cityscapes=scenes, limit=limit)
 
 
-def draw_scenes(
-    root: Path, *, images: int = DEMO_IMAGES, seed: int = 0, city: str = "synthville"
-) -> Iterator[Path]:
+def more_plan(plan: Plan, images: int) -> Plan:
+    """Both networks over other scenes, with runs of their own."""
+    networks = tuple(replace(network, name=f"{network.name}_more") for network in plan.networks)
+    return replace(plan, networks=networks, cityscapes=plan.out / "more_scenes", limit=images)
+
+
+def draw_scenes(root: Path, *, images: int = DEMO_IMAGES, kind: str = "scenes") -> Iterator[Path]:
     """Draw the demo's scenes as a Cityscapes tree, split "val"; those that are there are kept."""
+    seed, city = _SCENES[kind]
     return write_dataset(
         root, split="val", n_images=images, seed=seed, conditions=VALIDATION, city=city
     )
 
 
-def draw_all(plan: Plan, fresh: Plan) -> Iterator[Path]:
-    """Draw the scenes of the demo, and those of a `fresh_plan` with seeds of their own."""
-    yield from draw_scenes(plan.cityscapes, images=plan.limit or DEMO_IMAGES)
-    yield from draw_scenes(fresh.cityscapes, images=fresh.limit, seed=_FRESH_SEED, city="freshtown")
+def draw_all(*plans: Plan) -> Iterator[Path]:
+    """Draw the scenes of plans, each below a folder of its own."""
+    for plan in plans:
+        folder, images = plan.cityscapes, plan.limit or DEMO_IMAGES
+        yield from draw_scenes(folder, images=images, kind=folder.name)
 
 
-def finish_scenes(plan: Plan, fresh: Plan) -> None:
-    """Draw all scenes, as a helper does."""
-    deque(draw_all(plan, fresh), maxlen=0)
+def finish_scenes(*plans: Plan) -> None:
+    """Draw all scenes of plans, as a helper does."""
+    deque(draw_all(*plans), maxlen=0)
+
+
+def ablate_run(run: Run) -> list[PrintedTable]:
+    """Compare metrics and estimators on a run; stores the results and returns their tables."""
+    table = load_run(run.path)
+    found, images = ablate(table), table["image"].nunique()
+    store_ablation(found, run, images)
+    return lay_out_ablation(found, run, images)
 
 
 def measure_fresh(plan: Plan, fresh: Plan, network: "ProcessNetwork") -> "Iterator[ImageResult]":
