@@ -7,11 +7,11 @@ metaseg.why = (() => {
   const VERDICTS = {
     iou_adj_linear: {
       name: "predicted IoU_adj", rising: true,
-      words: "Each bar is what a metric adds to the IoU_adj of the average segment.",
+      words: "Each bar is what a metric adds to the average of what is predicted.",
     },
     false_positive_log_odds: {
       name: "odds of a false positive", rising: false,
-      words: "Each bar is what a metric adds to the log-odds of a false positive; 0.7 doubles the odds.",
+      words: "Each bar is what a metric adds to the average log-odds of a false positive; 0.7 doubles the odds.",
     },
   };
   let wanted = "iou_adj_linear";
@@ -76,7 +76,7 @@ metaseg.why = (() => {
     const end = (words, value) => element("li", { className: "end" },
       element("span", { className: "name" }, words), element("b", {}, format(value).replace("-", "−")));
     return element("ul", { className: "why", "data-verdict": verdict },
-      end("average segment", found.base),
+      end("on average", found.base),
       ...first.map(({ entry, value }) => row(
         [element("var", {}, ...symbol(entry.symbol, entry.name)), ` ${entry.words.split(/[;,]/)[0].replaceAll("*", "×")}`],
         compare(segment, entry), value)),
