@@ -41,8 +41,8 @@ class Estimator(BaseEstimator):
     def explain(self, X: np.ndarray) -> tuple[float, np.ndarray] | None:
         """A base value, and what each feature adds to it in each row, float64 [n, p].
 
-        Together they are the prediction, of a classifier the log-odds. None from estimators that
-        have no exact explanation.
+        Together they are the prediction, of a classifier the log-odds; each is the feature's
+        Shapley value. None from estimators that have no exact explanation.
         """
         return None
 

@@ -30,7 +30,10 @@ class _Linear(Estimator):
         return np.einsum("ij,j->i", np.asarray(X, np.float64), self.coef_) + self.intercept_
 
     def explain(self, X: np.ndarray) -> tuple[float, np.ndarray]:
-        """The intercept, and each feature times its coefficient."""
+        """The intercept, and each feature times its coefficient.
+
+        If features are independent, that is the Shapley value of one with mean 0 over the fit.
+        """
         return self.intercept_, np.asarray(X, np.float64) * self.coef_
 
     def to_json(self) -> dict[str, Any]:

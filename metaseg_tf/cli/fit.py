@@ -1,7 +1,7 @@
 """``metaseg-tf fit``: fit and save a meta model that judges segments without ground truth."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,13 @@ __all__ = ["fit"]
 def fit(
     run: RunFolder,
     out: Annotated[Path, typer.Option("--out", help="Model file to write (JSON).")],
+    meta: Annotated[
+        Literal["linear", "boosting", "best"],
+        typer.Option(
+            help="Linear models, boosted trees, or 'best': boosted trees if they are better on "
+            "held-out images by more than chance."
+        ),
+    ] = "linear",
     as_json: AsJson = False,
 ) -> None:
     """Fit a meta model on a run with ground truth and save it.
@@ -27,7 +34,8 @@ def fit(
 
     opened = Run(run)
     LocalFolder(out.parent).probe(out.name)
-    model = fit_meta_model(load_run(run), manifest=opened.manifest, name=opened.name)
+    table = load_run(run)
+    model = fit_meta_model(table, meta=meta, manifest=opened.manifest, name=opened.name)
     save_model(model, out)
     if as_json:
         print_json(model.provenance)
@@ -35,12 +43,21 @@ def fit(
         facts = model.provenance
         print_paths([out])
         print_text(
-            f"fitted on {number_of(facts['with_interior'], 'segment')} with interior of "
-            f"{number_of(facts['images'], 'image')}, {facts['false_positives']} of them false "
-            "positives; on held-out images:"
+            f"{facts['meta']} model, fitted on {number_of(facts['with_interior'], 'segment')} with "
+            f"interior of {number_of(facts['images'], 'image')}, {facts['false_positives']} of "
+            "them false positives; on held-out images:"
         )
         for score in ("auroc", "ece", "r2", "sigma"):
             value, low, high = facts["held_out"][score].values()
             interval = "" if low is None else f" [{low:.4f}, {high:.4f}]"
             typer.echo(f"  {score:6} {value:.4f}{interval}")
         print_text("in brackets 95 % intervals by bootstrap over images")
+        if found := facts.get("against_linear"):
+            print_text(f"{found['meta']} less linear, on the same images:")
+            for score in ("auroc", "r2"):
+                value, low, high = found[score].values()
+                interval = "" if low is None else f" [{low:+.4f}, {high:+.4f}]"
+                typer.echo(f"  {score:6} {value:+.4f}{interval}")
+            verdict = "is better" if found["better"] else "is not better"
+            kept = f"; kept: {facts['meta']}" if meta == "best" else ""
+            print_text(f"{found['meta']} {verdict} by more than chance{kept}")

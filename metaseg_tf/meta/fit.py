@@ -16,14 +16,17 @@ from metaseg_tf.analysis.estimators import ESTIMATORS, Lasso, Ridge
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol, image_folds, map_splits
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel, SegmentFit, Spread, tabulate_verdicts
-from metaseg_tf.meta.score import score
+from metaseg_tf.meta.score import Scores, compare_scores, score
 from metaseg_tf.runs.run import Manifest
 from metaseg_tf.segments.columns import IOU_COLUMNS, groups_in
 
-__all__ = ["FOLDS", "LEAST_SCALE", "fit_held_out", "fit_meta_model"]
+__all__ = ["BEST", "FOLDS", "LEAST_SCALE", "fit_held_out", "fit_meta_model"]
 
 #: Of fewer images each is a fold.
 FOLDS = 10
+#: In place of an estimator: boosting if it is better than the linear model by more than chance.
+BEST = "best"
+_INTERIOR = ("interior", "with interior")
 #: No column is stretched more than tenfold. A class that was hardly seen would else count as much
 #: as any other, and its first large segment would be judged by what was rounding in the fit.
 LEAST_SCALE = 0.1
@@ -43,17 +46,21 @@ def fit_meta_model(
 ) -> MetaModel:
     """Fit a meta classifier (IoU_adj > 0) and a meta regressor (IoU_adj) that can be kept.
 
-    Their features are those of section 3 and the predicted class. Settings are chosen on folds
-    of images, each of which is held out once: "linear" has the C of an l1-penalised logistic fit
-    with the least log loss, and the largest penalty of a ridge whose squared error is within a
-    standard error of the least. So are the scores found that the model's provenance holds.
+    Their features are the metrics that the table holds and the predicted class. Settings are
+    chosen on folds of images, each of which is held out once: "linear" has the C of an
+    l1-penalised logistic fit with the least log loss, and the largest penalty of a ridge whose
+    squared error is within a standard error of the least; "boosting" has the numbers and depths
+    of trees with the least log loss and squared error. So are the scores found that the model's
+    provenance holds and, unless it is linear, its paired differences to the linear model.
 
     Parameters
     ----------
     table : DataFrame
         A segment table with ground truth, of at least two images.
     meta : str
-        One of `metaseg_tf.analysis.estimators.ESTIMATORS`.
+        One of `metaseg_tf.analysis.estimators.ESTIMATORS`, or "best": "boosting" if AUROC or R2 on
+        held-out segments with interior is higher than that of "linear", and neither lower, by more
+        than chance (the 95 % interval of the difference by bootstrap over images); else "linear".
     manifest : Manifest, optional
         Of the run that the table is from; says how segments were measured.
     name : str
@@ -66,8 +73,26 @@ def fit_meta_model(
     InputError
         If the table cannot carry the fits: no ground truth, one image, or one outcome only.
     """
-    check_choice("meta", meta, tuple(ESTIMATORS))
-    manifest = manifest or Manifest({})
+    check_choice("meta", meta, (*ESTIMATORS, BEST))
+    about = manifest or Manifest({}), name, protocol
+    linear, scores = _fit_scored(table, "linear", *about)
+    if meta == "linear":
+        return linear
+    other = "boosting" if meta == BEST else meta
+    model, its_scores = _fit_scored(table, other, *about)
+    found = compare_scores(scores, its_scores).set_index(["group", "of", "score"])
+    found = found.loc[_INTERIOR].loc[["auroc", "r2"]]
+    better = bool((found["low"] > 0).any() and not (found["high"] < 0).any())
+    kept = linear if meta == BEST and not better else model
+    rows = found.astype(object).where(found.notna(), None).to_dict(orient="index")
+    kept.provenance["against_linear"] = {"meta": other, "better": better, **rows}
+    return kept
+
+
+def _fit_scored(
+    table: pd.DataFrame, meta: str, manifest: Manifest, name: str, protocol: Protocol
+) -> tuple[MetaModel, Scores]:
+    """A model, and its scores on held-out images."""
     features = {"groups": (*groups_in(table), "prediction"), "least_scale": LEAST_SCALE}
     inside = outside = build_design(table, **features)
     folds = image_folds(table["image"].to_numpy(), FOLDS)
@@ -90,13 +115,15 @@ def fit_meta_model(
         "with_interior": len(inside),
         "false_positives": int(np.sum(~inside.y)),
         "target": IOU_COLUMNS[1],
+        "meta": meta,
         **chosen,
-        "held_out": scores.to_json("interior", "with interior"),
+        "held_out": scores.to_json(*_INTERIOR),
         "held_out_all": scores.to_json("all"),
         "fitted_on": sorted(table["image"].unique()),
     }
     measured = settings.get("convention", "reference"), settings.get("connectivity", 8)
-    return MetaModel(inside.columns, interior, no_interior, *measured, provenance, manifest.classes)
+    fits = inside.columns, interior, no_interior
+    return MetaModel(*fits, *measured, provenance, manifest.classes), scores
 
 
 def fit_held_out(

@@ -7,11 +7,11 @@ metaseg.why = (() => {
   const VERDICTS = {
     iou_adj_linear: {
       name: "predicted IoU_adj", rising: true,
-      words: "Each bar is what a metric adds to the IoU_adj of the average segment.",
+      words: "Each bar is what a metric adds to the average of what is predicted.",
     },
     false_positive_log_odds: {
       name: "odds of a false positive", rising: false,
-      words: "Each bar is what a metric adds to the log-odds of a false positive; 0.7 doubles the odds.",
+      words: "Each bar is what a metric adds to the average log-odds of a false positive; 0.7 doubles the odds.",
     },
   };
   let wanted = "iou_adj_linear";
@@ -33,7 +33,11 @@ metaseg.why = (() => {
     const means = run.means[segment.S_in > 0 ? "interior" : "no_interior"];
     const metrics = Object.keys(means).filter((name) => name in run.metrics).map((name) => (
       { name, mean: means[name], symbol: run.metrics[name][0], words: run.metrics[name][1] }));
-    const entries = [...metrics, { name: "class", symbol: "C", words: "class and its probabilities" }];
+    const together = [
+      { begin: "cprob", name: "class", symbol: "C", words: "class and its probabilities" },
+      { begin: "ndist", name: "neighbours", symbol: "C_{nb}", words: "classes of its neighbours" },
+    ].filter(({ begin }) => `${begin}0` in means);
+    const entries = [...metrics, ...together];
     const parts = entries.map((entry, j) => ({ entry, value: at(j + 1) }))
       .sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
     return { base: at(0), parts, sum: parts.reduce((sum, { value }) => sum + value, at(0)) };
@@ -76,7 +80,7 @@ metaseg.why = (() => {
     const end = (words, value) => element("li", { className: "end" },
       element("span", { className: "name" }, words), element("b", {}, format(value).replace("-", "−")));
     return element("ul", { className: "why", "data-verdict": verdict },
-      end("average segment", found.base),
+      end("on average", found.base),
       ...first.map(({ entry, value }) => row(
         [element("var", {}, ...symbol(entry.symbol, entry.name)), ` ${entry.words.split(/[;,]/)[0].replaceAll("*", "×")}`],
         compare(segment, entry), value)),
