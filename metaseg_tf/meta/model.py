@@ -12,7 +12,15 @@ from metaseg_tf.analysis.base import Classifier, Regressor
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.runs.run import compare_settings
-from metaseg_tf.segments.columns import count_classes, feature_values, group_of
+from metaseg_tf.segments.columns import (
+    FURTHER_GROUPS,
+    class_of,
+    count_classes,
+    feature_values,
+    group_of,
+    groups_in,
+    spell_metrics,
+)
 
 __all__ = ["SCORE_COLUMNS", "MetaModel", "SegmentFit", "Spread", "tabulate_verdicts"]
 
@@ -22,8 +30,12 @@ SCORE_COLUMNS = (
     "iou_adj_high",
 )  # fmt: skip
 
+#: What the features of each class are explained as, all classes together.
+_TOGETHER = {"cprob": "class", "predicted": "class", "ndist": "neighbours"}
 _OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
-_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", "masks", *_OF_DUMPS)
+_NOT_OF_THE_NETWORK = (
+    "source", "split", "city", "limit", "void", "labeller", "masks", "metrics", *_OF_DUMPS
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +91,11 @@ class MetaModel:
         """Number of classes of the network that the model judges."""
         return sum(name.startswith("cprob") for name in self.columns)
 
+    @property
+    def metrics(self) -> str:
+        """The groups that its features are of, as `metaseg_tf.segment_metrics` takes them."""
+        return spell_metrics({group_of(name) for name in self.columns})
+
     def score(self, table: pd.DataFrame) -> pd.DataFrame:
         """Verdicts on the segments of a table, with or without ground truth.
 
@@ -117,14 +134,18 @@ class MetaModel:
         DataFrame, with the index of ``table``
             Two levels of columns: ``iou_adj_linear`` and ``false_positive_log_odds``, unless the
             estimator has no exact explanation, and below them ``base`` (of linear estimators the
-            verdict on a segment whose metrics are all average), each metric, and ``class`` for
-            all class probabilities and the predicted class together. Below one verdict each row
-            adds up to it; NaN for segments without a verdict, or without an explanation of it.
+            verdict on a segment whose metrics are all average), each metric, ``class`` for all
+            class probabilities and the predicted class together, and ``neighbours`` for the
+            classes next to it. Below one verdict each row adds up to it; NaN for segments without
+            a verdict, or without an explanation of it.
 
         Raises as `score`.
         """
-        of_class = np.array([group_of(name) in ("class", "prediction") for name in self.columns])
-        entries = ["base", *np.array(self.columns)[~of_class], "class"]
+        kinds = [class_of(name) for name in self.columns]
+        words = [_TOGETHER[k[0]] if k else n for k, n in zip(kinds, self.columns, strict=True)]
+        entries = list(dict.fromkeys(words))
+        # The matrix of ones that sums the columns of each entry.
+        ones = np.equal.outer(words, entries).astype(float)
         found: dict[str, pd.DataFrame] = {}
         for fit, rows, X in self._kinds(table):
             for verdict, sign, estimator in (
@@ -132,10 +153,9 @@ class MetaModel:
                 ("false_positive_log_odds", -1, fit.classifier),
             ):
                 if (parts := estimator.explain(X)) is not None:
-                    of_metrics, of_classes = parts[1][:, ~of_class], parts[1][:, of_class]
                     base = np.broadcast_to(parts[0], len(X))
-                    values = np.column_stack([base, of_metrics, of_classes.sum(axis=1)])
-                    found.setdefault(verdict, pd.DataFrame(np.nan, table.index, entries))
+                    values = np.column_stack([base, parts[1] @ ones])
+                    found.setdefault(verdict, pd.DataFrame(np.nan, table.index, ["base", *entries]))
                     found[verdict].loc[rows] = sign * values
         return pd.concat(found, axis=1) if found else pd.DataFrame(index=table.index)
 
@@ -180,6 +200,13 @@ class MetaModel:
     def _kinds(self, table: pd.DataFrame) -> Iterator[tuple[SegmentFit, np.ndarray, np.ndarray]]:
         """For segments with interior, then without: their fit, mask, and standardised features."""
         self.check_classes(count_classes(table))
+        further = {*map(group_of, self.columns)} & {*FURTHER_GROUPS}
+        if lacking := further.difference(groups_in(table)):
+            raise InputError(
+                f"segment table: expected the metrics {self.metrics}, on which the meta model was "
+                f"fitted, got a table without {' and '.join(sorted(lacking))}; extract these "
+                "images with the same --metrics, or fit a model on metrics that they have"
+            )
         needed = {"S_in", "class_id", *(n for n in self.columns if group_of(n) != "prediction")}
         missing = [name for name in needed if name not in table.columns]
         if missing:

@@ -60,7 +60,7 @@ def out(tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"convention": "paper", "connectivity": 4, "void": 254}],
+    [{}, {"convention": "paper", "connectivity": 4, "void": 254, "metrics": "all"}],
     ids=["defaults", "other"],
 )
 def test_it_is_the_run_that_extract_makes_of_dumps(tmp_path, options):
