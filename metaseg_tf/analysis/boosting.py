@@ -1,7 +1,7 @@
 """Gradient boosting: scikit-learn fits the trees; arrays keep, evaluate and explain them.
 
 A tree's nodes are in breadth-first order, so that the two children of its j-th inner node are its
-nodes 2j + 1 and 2j + 2. Nothing else says which node follows which. Decision record 0058 says why
+nodes 2j + 1 and 2j + 2. Nothing else says which node follows which. Decision record 0060 says why
 the model is what it is.
 """
 

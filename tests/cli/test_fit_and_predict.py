@@ -8,6 +8,7 @@ from scenes import make_scene
 from scipy.special import softmax
 
 from metaseg_tf import judge_image, load_model
+from metaseg_tf.analysis.boosting import BoostedClassifier, BoostedRegressor
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.networks.options import NetworkOptions
@@ -77,6 +78,25 @@ def test_fit_writes_a_model_with_its_scores(metaseg, made, tmp_path):
     assert model.provenance["run"] == "XC"
     assert model.provenance["settings"]["source"] == "softmax"
     assert (tmp_path / "m.json").read_text() == (made / "model.json").read_text()
+
+
+@pytest.mark.parametrize("meta", ["boosting", "best"])
+def test_fit_says_whether_boosting_is_better(metaseg, made, tmp_path, monkeypatch, meta):
+    settings = classmethod(lambda *_: [{"trees": 5, "depth": 1}])
+    monkeypatch.setattr(BoostedClassifier, "settings", settings)
+    monkeypatch.setattr(BoostedRegressor, "settings", settings)
+    options = ("--meta", meta, "--out", tmp_path / "m.json")
+    code, output, _ = metaseg("fit", made / "XC", *options)
+    assert code == 0
+    known = load_model(tmp_path / "m.json").provenance
+    found = known["against_linear"]
+    assert known["meta"] == ("boosting" if meta == "boosting" or found["better"] else "linear")
+    assert f"{known['meta']} model, fitted on" in output
+    assert "boosting less linear, on the same images:" in output
+    assert f"r2     {found['r2']['difference']:+.4f}" in output
+    verdict = "is better" if found["better"] else "is not better"
+    assert f"boosting {verdict} by more than chance" in " ".join(output.split())
+    assert (f"; kept: {known['meta']}" in output) == (meta == "best")
 
 
 def test_metrics_are_chosen_and_what_a_model_needs_is_measured(metaseg, refused, made, tmp_path):
