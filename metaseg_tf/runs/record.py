@@ -107,7 +107,8 @@ class Recording:
         name : str
             A name of its own, by which the run keeps the image.
         probs : float16, bfloat16, float32 or float64 [H, W, C], or as ``layout`` says
-            Class probabilities, each pixel's summing to 1 within 1e-2, or ``logits``.
+            Class probabilities, each pixel's summing to 1 within 1e-2, or ``logits``. An axis in
+            front holds several passes over the image, [T, H, W, C], whose mean is measured.
         gt : integer or bool [H, W], optional
             True class ids 0..C-1, or ``void``.
         image : uint8 [H, W, 3] or [3, H, W], optional
@@ -152,18 +153,18 @@ class Recording:
         if layout not in ("HWC", "CHW"):
             raise InputError(f"layout: expected 'HWC' or 'CHW', got {layout!r:.40}; choose one")
         probs, known = _to_numpy("probs", probs), self._run.manifest.n_classes
-        if layout == "CHW" and probs.ndim == 3:
-            probs = np.moveaxis(probs, 0, -1)
-        check_dimensions(probs)
+        if layout == "CHW" and probs.ndim in (3, 4):
+            probs = np.moveaxis(probs, -3, -1)
+        check_dimensions(probs[0] if probs.ndim == 4 else probs)
         if known not in (None, probs.shape[-1]):
             raise ShapeError(
                 f"probs: expected {known} classes as in the run, got {probs.shape[-1]} by "
                 f"layout={layout!r}; give another layout, or record into another run"
             )
-        size = probs.shape[:2]
+        size = probs.shape[-3:-1]
         if gt is not None:
             gt, settings = _to_numpy("gt", gt), self._settings
-            check_ground_truth(gt, probs.shape, settings.void, settings.reduce_zero_label)
+            check_ground_truth(gt, probs.shape[-3:], settings.void, settings.reduce_zero_label)
         if image is not None:
             image = _to_numpy("image", image)
             image = np.moveaxis(image, 0, -1) if image.shape == (3, *size) else image
