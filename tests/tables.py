@@ -29,10 +29,9 @@ def make_table(n, *, seed=0, n_images=20, n_classes=19, empty_interior=0.1):
     data |= _class_probabilities(rng, quality, class_id, n_classes)
     data |= _ious(rng, quality, class_id)
     data |= _boxes(rng, n)
-    return pd.DataFrame(
-        {"image": data["image"]}
-        | {c.name: np.asarray(data[c.name]).astype(c.dtype) for c in schema.columns(n_classes)}
-    )
+    paper = schema.columns(n_classes, metrics="paper")
+    columns = {c.name: np.asarray(data[c.name]).astype(c.dtype) for c in paper}
+    return pd.DataFrame({"image": data["image"]} | columns)
 
 
 def _places(rng, n, n_images):

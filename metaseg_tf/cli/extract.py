@@ -53,6 +53,7 @@ def extract(
     convention: options.Convention = "reference",
     connectivity: options.Connectivity = 8,
     labeller: options.Labeller = "skimage",
+    metrics: options.Metrics = None,
     on_error: options.OnError = "stop",
     keep_maps: options.KeepMaps = 20,
     workers: options.Workers = None,
@@ -89,8 +90,9 @@ def extract(
             network, cityscapes, network_options, split=split or "val", city=city, limit=limit
         )
     void = VOID if void is None else void
+    chosen = {} if metrics is None else {"metrics": metrics}
     settings = extraction.MeasureSettings(
-        convention, void, connectivity, labeller, reduce_zero_label
+        convention, void, connectivity, labeller, reduce_zero_label, **chosen
     )
     run = extraction.open_run(out, source, settings)
     with console.long_work(out, scheduler, workers, worker_resources) as cluster:

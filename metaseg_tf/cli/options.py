@@ -16,10 +16,10 @@ from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = [
     "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Classes", "Connectivity",
-    "Convention", "Engine", "IgnoreColour", "KeepMaps", "Keys", "Labeller", "Logits", "Network",
-    "OnError", "Out", "Quiet", "ReduceZeroLabel", "RunFolder", "RunFolders", "Scheduler", "Void",
-    "WorkerResources", "Workers", "argument", "dump_option", "dump_settings", "folder_option",
-    "option", "refuse_unused", "with_network_options",
+    "Convention", "Engine", "IgnoreColour", "KeepMaps", "Keys", "Labeller", "Logits", "Metrics",
+    "Network", "OnError", "Out", "Quiet", "ReduceZeroLabel", "RunFolder", "RunFolders",
+    "Scheduler", "Void", "WorkerResources", "Workers", "argument", "dump_option",
+    "dump_settings", "folder_option", "option", "refuse_unused", "with_network_options",
 ]  # fmt: skip
 
 #: Environment variables that may name the Cityscapes folder; the first one set counts. The second
@@ -114,6 +114,12 @@ Connectivity = _definition(int, help="Neighbours of a pixel within a segment: 8 
 Labeller = _definition(
     Literal["skimage", "runs", "tfa"],
     help="Connected-component algorithm; tfa knows 4 neighbours only.",
+)
+Metrics = _definition(
+    str | None,
+    metavar="paper|all|GROUP,...",
+    help="Metrics to measure: only those of the 'paper', 'all', or also those of some groups: "
+    "neighbours, geometry, spread; default: all but spread.",
 )
 Void = _truth(
     int | None,

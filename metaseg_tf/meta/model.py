@@ -12,7 +12,14 @@ from metaseg_tf.analysis.base import Classifier, Regressor
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.runs.run import compare_settings
-from metaseg_tf.segments.columns import count_classes, feature_values, group_of
+from metaseg_tf.segments.columns import (
+    FURTHER_GROUPS,
+    count_classes,
+    feature_values,
+    group_of,
+    groups_in,
+    spell_metrics,
+)
 
 __all__ = ["SCORE_COLUMNS", "MetaModel", "SegmentFit", "Spread", "tabulate_verdicts"]
 
@@ -23,7 +30,9 @@ SCORE_COLUMNS = (
 )  # fmt: skip
 
 _OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
-_NOT_OF_THE_NETWORK = ("source", "split", "city", "limit", "void", "labeller", "masks", *_OF_DUMPS)
+_NOT_OF_THE_NETWORK = (
+    "source", "split", "city", "limit", "void", "labeller", "masks", "metrics", *_OF_DUMPS
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +87,11 @@ class MetaModel:
     def n_classes(self) -> int:
         """Number of classes of the network that the model judges."""
         return sum(name.startswith("cprob") for name in self.columns)
+
+    @property
+    def metrics(self) -> str:
+        """The groups that its features are of, as `metaseg_tf.segment_metrics` takes them."""
+        return spell_metrics({group_of(name) for name in self.columns})
 
     def score(self, table: pd.DataFrame) -> pd.DataFrame:
         """Verdicts on the segments of a table, with or without ground truth.
@@ -180,6 +194,13 @@ class MetaModel:
     def _kinds(self, table: pd.DataFrame) -> Iterator[tuple[SegmentFit, np.ndarray, np.ndarray]]:
         """For segments with interior, then without: their fit, mask, and standardised features."""
         self.check_classes(count_classes(table))
+        further = {*map(group_of, self.columns)} & {*FURTHER_GROUPS}
+        if lacking := further.difference(groups_in(table)):
+            raise InputError(
+                f"segment table: expected the metrics {self.metrics}, on which the meta model was "
+                f"fitted, got a table without {' and '.join(sorted(lacking))}; extract these "
+                "images with the same --metrics, or fit a model on metrics that they have"
+            )
         needed = {"S_in", "class_id", *(n for n in self.columns if group_of(n) != "prediction")}
         missing = [name for name in needed if name not in table.columns]
         if missing:

@@ -82,7 +82,11 @@ def judge_image(model: MetaModel, probs: np.ndarray, threads: int | None = None)
     if probs.ndim == 3:
         model.check_classes(probs.shape[-1])
     measured = measure_image(
-        probs, convention=model.convention, connectivity=model.connectivity, threads=threads
+        probs,
+        convention=model.convention,
+        connectivity=model.connectivity,
+        metrics=model.metrics,
+        threads=threads,
     )
     table = pd.concat([measured.table, model.score(measured.table)], axis=1)
     heat = measured.heat

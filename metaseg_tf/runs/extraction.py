@@ -15,7 +15,12 @@ from metaseg_tf.errors import DataFormatError, InputError, MetaSegError, RunErro
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
 from metaseg_tf.runs.work import Executor, ImageJob, ImageResult, failed, work_through
-from metaseg_tf.segments.columns import check_convention
+from metaseg_tf.segments.columns import (
+    DEFAULT_METRICS,
+    check_convention,
+    read_metrics,
+    spell_metrics,
+)
 from metaseg_tf.segments.components import check_labelling
 from metaseg_tf.segments.iou import compute_class_iou
 from metaseg_tf.segments.table import measure_image
@@ -33,7 +38,8 @@ KEEP_MAPS = 20
 class MeasureSettings:
     """Settings on which the numbers of a segment table depend, besides the probabilities.
 
-    The defaults are those that made the published numbers.
+    The defaults are those that made the published numbers; metrics beyond the paper's leave these
+    as they are.
     """
 
     convention: str = "reference"
@@ -41,10 +47,13 @@ class MeasureSettings:
     connectivity: int = 8
     labeller: str = "skimage"
     reduce_zero_label: bool = False
+    metrics: str = DEFAULT_METRICS
 
     def __post_init__(self):
         check_convention(self.convention)
         check_labelling(self.connectivity, self.labeller)
+        # One text for each choice, so that a run can be continued by another spelling.
+        object.__setattr__(self, "metrics", spell_metrics(read_metrics(self.metrics)))
 
 
 def open_run(path: str | os.PathLike, source: Source, settings: MeasureSettings) -> Run:

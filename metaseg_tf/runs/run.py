@@ -422,8 +422,9 @@ def _checked(manifest: Manifest) -> Manifest:
 
 
 def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    # Former versions always fed pixels in 0..255.
-    old = {"input_range": new.get("input_range") and "0..255", **old}
+    # Former versions always fed pixels in 0..255, and measured the paper's metrics only.
+    former = {"input_range": "0..255", "metrics": "paper"}
+    old = {key: new.get(key) and value for key, value in former.items()} | dict(old)
     keys = dict.fromkeys(sorted({*old, *new}))
     differing = [
         f"{key:.40} {there!r:.80} there, {now!r:.80} now"

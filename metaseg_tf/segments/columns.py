@@ -2,7 +2,7 @@
 
 The segment table is a pandas DataFrame with one row per predicted segment k. It is all that passes
 from measuring to analysing. Its column names are those of the authors' code. ``columns.json`` lists
-all but those of the classes, of which a table has as many as its network.
+them; of those of each class a table has as many as its network has classes.
 """
 
 import itertools
@@ -21,11 +21,11 @@ from metaseg_tf.data.classes import MAX_CLASSES, ClassTable, shorten
 from metaseg_tf.errors import DataFormatError, InputError, check_choice
 
 __all__ = [
-    "BOX", "CONVENTIONS", "GROUPS", "IOU_COLUMNS", "METRICS", "METRIC_COLUMNS", "NAME_BYTES",
-    "PAPER_GROUPS", "Column", "Group", "check_convention", "check_image_name", "check_table",
-    "class_columns", "columns", "count_classes", "empty_table", "feature_columns",
-    "feature_values", "group_of",
-    "groups_in",
+    "BOX", "CONVENTIONS", "DEFAULT_METRICS", "FURTHER_GROUPS", "GROUPS", "IOU_COLUMNS", "METRICS",
+    "METRIC_COLUMNS", "NAME_BYTES", "PAPER_GROUPS", "Column", "Group", "check_convention",
+    "check_image_name", "check_table", "class_columns", "class_of", "columns", "count_classes",
+    "empty_table", "feature_columns", "feature_values", "group_of", "groups_in", "name_feature",
+    "read_metrics", "spell_metrics",
 ]  # fmt: skip
 
 #: "reference" made the published numbers (the authors' code); "paper" is the printed text.
@@ -43,6 +43,8 @@ class Group(NamedTuple):
 
     word: str
     colour: str
+    #: It is measured if nothing is said about metrics.
+    by_default: bool = True
 
 
 #: The groups that the paper uses; its tables and figures read no others.
@@ -82,13 +84,20 @@ GROUPS = {name: Group(*words) for name, words in _FILE["groups"].items()}
 _HEAD, _IOU, _BOX = (
     tuple(_read_column(*row) for row in _FILE[part]) for part in ("head", "iou", "box")
 )
+#: The groups that may be measured besides the paper's.
+FURTHER_GROUPS = tuple(name for name in GROUPS if name not in (*PAPER_GROUPS, "prediction"))
 #: The metrics in the order of the table: the 15 of section 2, and those of further groups.
 METRICS = tuple(_read_column(*row) for row in _FILE["metrics"])
 #: Names of the 15 metrics of section 2.
 METRIC_COLUMNS = tuple(column.name for column in METRICS if column.group in PAPER_GROUPS)
 #: Begin of the names of features that tell the predicted class.
 _ONE_HOT = "predicted"
-_GROUP_OF = {column.name: column.group for column in METRICS}
+#: Begin of the names of metrics of which there is one for each class -> the column, in whose
+#: symbol and meaning the class is left open.
+_OF_EACH_CLASS = {row[0]: _read_column(*row[:-1]) for row in _FILE["of_each_class"]}
+_IN_WORDS = {row[0]: row[-1] for row in _FILE["of_each_class"]}
+_GROUP_OF = {c.name: c.group for c in (*METRICS, *_OF_EACH_CLASS.values())}
+_GROUP_OF[_ONE_HOT] = "prediction"
 
 IOU_COLUMNS = tuple(column.name for column in _IOU)
 
@@ -96,33 +105,64 @@ IOU_COLUMNS = tuple(column.name for column in _IOU)
 BOX = tuple(column.name for column in _BOX)
 
 
-def class_columns(n_classes: int) -> list[str]:
-    """Names of the mean class probability columns, ``cprob0`` ... for ``n_classes`` classes."""
-    return [f"cprob{j}" for j in range(n_classes)]
+def read_metrics(metrics: str | Iterable[str]) -> tuple[str, ...]:
+    """The groups to measure, the paper's first, then further ones in the order of ``GROUPS``.
+
+    ``metrics`` are "paper", "all", or names of further groups, separated by commas if they are one
+    text; the paper's metrics are always measured. Raises InputError for a name that is unknown.
+    """
+    words = metrics.replace(" ", "").split(",") if isinstance(metrics, str) else list(metrics)
+    for word in words:
+        remedy = "separate several by commas"
+        check_choice("metrics", word, ("paper", "all", *FURTHER_GROUPS), remedy)
+    chosen = (group for group in FURTHER_GROUPS if group in words or "all" in words)
+    return (*PAPER_GROUPS, *chosen)
+
+
+def spell_metrics(groups: Collection[str]) -> str:
+    """The one text that `read_metrics` reads as the paper's groups and the further ones given."""
+    return ",".join(("paper", *(group for group in FURTHER_GROUPS if group in groups)))
+
+
+#: What is measured if nothing else is said.
+DEFAULT_METRICS = spell_metrics([name for name, group in GROUPS.items() if group.by_default])
+
+
+def class_columns(n_classes: int, begin: str = "cprob") -> list[str]:
+    """Names of the mean class probability columns, ``cprob0`` ... for ``n_classes`` classes.
+
+    With another ``begin``, such as "ndist", those of another metric of each class.
+    """
+    return [f"{begin}{j}" for j in range(n_classes)]
+
+
+def class_of(feature: str) -> tuple[str, int] | None:
+    """Begin and class id of a feature of which there is one for each class; None for others."""
+    begin = feature.rstrip("0123456789")
+    return None if feature in _GROUP_OF else (begin, int(feature[len(begin) :]))
 
 
 def group_of(feature: str) -> str:
     """Key in ``GROUPS`` of a feature of the segment table."""
-    if feature.startswith("cprob"):
-        return "class"
-    return "prediction" if feature.startswith(_ONE_HOT) else _GROUP_OF[feature]
+    return _GROUP_OF[feature if feature in _GROUP_OF else feature.rstrip("0123456789")]
 
 
 def name_feature(feature: str, classes: ClassTable) -> str:
     """A feature in words: ``p(road)`` for the mean probability of the class road, else its name."""
-    if group_of(feature) != "class":
-        return feature
-    return f"p({shorten(classes.names[int(feature.removeprefix('cprob'))])})"
+    begin, class_id = class_of(feature) or ("", 0)
+    words = _IN_WORDS.get(begin)
+    return words.format(shorten(classes.names[class_id])) if words else feature
 
 
 def feature_columns(n_classes: int, groups: Collection[str] = PAPER_GROUPS) -> tuple[str, ...]:
     """Names of the features of some groups in the authors' order: sorted metrics, ``cprob0`` ...
 
-    Last come those of the predicted class, ``predicted0`` ..., which no table stores.
+    Then come further metrics of each class, ``ndist0`` ..., and last those of the predicted class,
+    ``predicted0`` ..., which no table stores.
     """
     metrics = sorted(column.name for column in METRICS if column.group in groups)
-    predicted = (f"{_ONE_HOT}{j}" for j in range(n_classes) if "prediction" in groups)
-    return (*metrics, *(class_columns(n_classes) if "class" in groups else ()), *predicted)
+    begins = [begin for begin in (*_OF_EACH_CLASS, _ONE_HOT) if _GROUP_OF[begin] in groups]
+    return (*metrics, *(name for begin in begins for name in class_columns(n_classes, begin)))
 
 
 def feature_values(table: pd.DataFrame, names: Iterable[str]) -> np.ndarray:
@@ -137,24 +177,27 @@ def feature_values(table: pd.DataFrame, names: Iterable[str]) -> np.ndarray:
 
 def groups_in(table: pd.DataFrame) -> tuple[str, ...]:
     """The groups whose metrics a segment table holds, in the order of ``GROUPS``."""
-    missing = {column.group for column in METRICS if column.name not in table}
+    every = columns(count_classes(table), metrics="all")
+    missing = {column.group for column in every if column.name not in table}
     return tuple(group for group in GROUPS if group not in {*missing, "prediction"})
 
 
-def columns(n_classes: int, *, with_gt: bool = True) -> tuple[Column, ...]:
+def columns(
+    n_classes: int, *, with_gt: bool = True, metrics: str | Iterable[str] = DEFAULT_METRICS
+) -> tuple[Column, ...]:
     """All columns of one image's segment table in order; those of further groups come last.
 
     ``n_classes`` is the number of classes q of the network, 2 to 254; ``iou`` and ``iou_adj`` are
-    there ``with_gt`` only.
+    there ``with_gt`` only; ``metrics`` are as for `read_metrics`.
     """
-    bound, meaning = (0.0, 1.0), "mean probability of class {}".format
-    cprobs = [
-        Column(name, "float64", "1", bound, f"C_{{{j}}}", "section 3", meaning(j), "class")
-        for j, name in enumerate(class_columns(n_classes))
-    ]
-    paper = [metric for metric in METRICS if metric.group in PAPER_GROUPS]
-    further = [metric for metric in METRICS if metric.group not in PAPER_GROUPS]
-    return (*_HEAD, *paper, *cprobs, *(_IOU if with_gt else ()), *_BOX, *further)
+    of_classes = (
+        replace(c, name=f"{c.name}{j}", symbol=c.symbol.format(j), meaning=c.meaning.format(j))
+        for c in _OF_EACH_CLASS.values()
+        for j in range(n_classes)
+    )
+    every, further = (*METRICS, *of_classes), read_metrics(metrics)[len(PAPER_GROUPS) :]
+    paper, more = ([c for c in every if c.group in groups] for groups in (PAPER_GROUPS, further))
+    return (*_HEAD, *paper, *(_IOU if with_gt else ()), *_BOX, *more)
 
 
 def count_classes(table: pd.DataFrame) -> int:
@@ -168,9 +211,9 @@ def count_classes(table: pd.DataFrame) -> int:
     return n_classes
 
 
-def empty_table(n_classes: int, *, with_gt: bool = True) -> pd.DataFrame:
-    """A segment table without rows, with all columns and dtypes."""
-    return pd.DataFrame({c.name: np.empty(0, c.dtype) for c in columns(n_classes, with_gt=with_gt)})
+def empty_table(n_classes: int, **which) -> pd.DataFrame:
+    """A segment table without rows, with the columns and dtypes of `columns`."""
+    return pd.DataFrame({c.name: np.empty(0, c.dtype) for c in columns(n_classes, **which)})
 
 
 def check_convention(convention: str) -> str:
@@ -210,10 +253,10 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
     those of further groups.
     """
     n_classes = max(count_classes(table), 2)
-    known = {column.name: column for column in columns(n_classes)}
+    known = {column.name: column for column in columns(n_classes, metrics="all")}
     if whole:
         known["class_id"] = replace(known["class_id"], range=(0, n_classes - 1))
-    optional = {*IOU_COLUMNS, *(c.name for c in METRICS if c.group not in PAPER_GROUPS)}
+    optional = {*IOU_COLUMNS, *(c.name for c in known.values() if c.group in FURTHER_GROUPS)}
     missing = [name for name in known if name not in {*table.columns, *optional}]
     if whole and missing:
         raise DataFormatError(

@@ -2,6 +2,7 @@
 
 import warnings
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,14 @@ from scipy import sparse
 
 from metaseg_tf.data.classes import VOID, check_class_ids
 from metaseg_tf.errors import InputError, ShapeError
-from metaseg_tf.segments.columns import check_convention, class_columns, columns
+from metaseg_tf.segments.columns import (
+    DEFAULT_METRICS,
+    FURTHER_GROUPS,
+    check_convention,
+    class_columns,
+    columns,
+    read_metrics,
+)
 from metaseg_tf.segments.components import Spans, find_interior, label_components
 from metaseg_tf.segments.dispersion import (
     HeatMaps,
@@ -20,6 +28,8 @@ from metaseg_tf.segments.dispersion import (
     count_threads,
 )
 from metaseg_tf.segments.iou import compute_iou, count_confusions
+from metaseg_tf.segments.neighbours import measure_neighbours
+from metaseg_tf.segments.spread import measure_spread
 from metaseg_tf.segments.truth import doubt_truth, find_classes_in_void
 
 __all__ = ["Measurement", "check_ground_truth", "measure_image", "segment_metrics"]
@@ -39,6 +49,7 @@ def segment_metrics(
     reduce_zero_label: bool = False,
     connectivity: int = 8,
     labeller: str = "skimage",
+    metrics: str = DEFAULT_METRICS,
 ) -> pd.DataFrame:
     """The segment table of one image (section 2): one row per predicted segment.
 
@@ -60,6 +71,9 @@ def segment_metrics(
         Neighbours of a pixel in a segment.
     labeller : {"skimage", "runs", "tfa"}
         Connected-component algorithm, as in `metaseg_tf.segments.components.label_components`.
+    metrics : str
+        "paper", "all", or groups beyond the paper's with commas between: neighbours, geometry,
+        spread. The paper's metrics are always there; spread is left out by default.
 
     Returns
     -------
@@ -95,6 +109,7 @@ def segment_metrics(
         reduce_zero_label=reduce_zero_label,
         connectivity=connectivity,
         labeller=labeller,
+        metrics=metrics,
     )
     counts = measured.confusions
     # Of more than two classes an image may well lack one: these are judged over a whole run.
@@ -128,6 +143,7 @@ def measure_image(
     reduce_zero_label: bool = False,
     connectivity: int = 8,
     labeller: str = "skimage",
+    metrics: str = DEFAULT_METRICS,
     threads: int | None = None,
 ) -> Measurement:
     """`segment_metrics` together with the maps of segments, classes and dispersion.
@@ -136,6 +152,7 @@ def measure_image(
     """
     threads = threads or count_threads()
     check_convention(convention)
+    groups = read_metrics(metrics)
     probs, is_void = check_probabilities(probs), None
     if gt is not None:
         gt = check_ground_truth(gt, probs.shape, void, reduce_zero_label)
@@ -151,16 +168,25 @@ def measure_image(
         counted = gt is not None and pool.submit(count_confusions, predicted, gt, n_classes)
         # With 4 neighbours a diagonal neighbour of the same class can be another segment.
         same = heat.pred if connectivity == 8 else labelled.result()
-        sums = _SpanSums(pool, probs, heat, same, convention)
+        maps = {"E": heat.entropy, "D": heat.difference}
+        sums = _SpanSums(pool, probs, maps, same, convention)
         segments = labelled.result()
         measured = pool.submit(_measure, heat.pred, segments, sums)
         compared = gt is not None and pool.submit(
             compute_iou, heat.pred, segments, gt, convention=convention, connectivity=connectivity
         )
         table = measured.result()
+        further = [
+            pool.submit(measure, table, segments, sums)
+            for group in FURTHER_GROUPS
+            if group in groups
+            for measure in _FURTHER.get(group, ())
+        ]
         if compared:
             table["iou"], table["iou_adj"] = compared.result()
-    order = columns(n_classes, with_gt=gt is not None)
+        for more in further:
+            table |= more.result()
+    order = columns(n_classes, with_gt=gt is not None, metrics=metrics)
     frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
     return Measurement(frame, segments, heat, gt, counted.result() if counted else None)
 
@@ -192,17 +218,22 @@ def check_ground_truth(
 class _SpanSums:
     """Sums [N], for ``probs`` [N, C], over spans within the interior or boundary of a segment.
 
-    They are of everything that is summed over pixels; ``same`` [H, W] is constant within a segment
-    only.
+    They are of everything that is summed over pixels: the probabilities and the ``maps``, float32
+    [H, W] by the name of their mean. ``same`` [H, W] is constant within a segment only.
     """
 
     def __init__(
-        self, pool: Executor, probs: np.ndarray, heat: HeatMaps, same: np.ndarray, convention: str
+        self,
+        pool: Executor,
+        probs: np.ndarray,
+        maps: dict[str, np.ndarray],
+        same: np.ndarray,
+        convention: str,
     ):
         interior = find_interior(same, convention=convention)
         self.spans = spans = Spans.of(same, interior, every=_FLOAT32_SPAN)
         self.interior, n_spans = interior.ravel()[spans.starts], len(spans.starts)
-        self.entropy, self.difference = (np.empty(n_spans, np.float32) for _ in range(2))
+        self.maps, self.heat = maps, {name: np.empty(n_spans, np.float32) for name in maps}
         self.probs = np.empty((n_spans, probs.shape[-1]), np.float32)
         pixels = probs.reshape(-1, probs.shape[-1])
 
@@ -215,14 +246,14 @@ class _SpanSums:
                 (np.ones(n, np.float32), np.arange(n), bounds), shape=(len(bounds) - 1, n)
             )
             self.probs[inside] = ones @ pixels[block].astype(np.float32, copy=False)
-            self.entropy[inside] = ones @ heat.entropy.ravel()[block]
-            self.difference[inside] = ones @ heat.difference.ravel()[block]
+            for name, values in maps.items():
+                self.heat[name][inside] = ones @ values.ravel()[block]
 
         list(pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)))
 
 
 def _measure(pred: np.ndarray, segments: np.ndarray, sums: _SpanSums) -> dict[str, np.ndarray]:
-    """All columns of the table that need no ground truth."""
+    """The paper's columns of the table that need no ground truth, and the likes of E of any map."""
     spans, n = sums.spans, int(segments.max())
     segment = segments.ravel()[spans.starts]
     first = np.flatnonzero(np.diff(np.maximum.accumulate(segment), prepend=0))
@@ -246,7 +277,7 @@ def _measure(pred: np.ndarray, segments: np.ndarray, sums: _SpanSums) -> dict[st
         "S_rel_in": rel_in,
         **_boxes(segment, spans, segments.shape[0], n),
     }
-    for name, values in (("E", sums.entropy), ("D", sums.difference)):
+    for name, values in sums.heat.items():
         heat_in, heat_bd = sum_sides(values)
         mean, mean_in = (heat_in + heat_bd) / table["S"], heat_in / np.maximum(inner, 1)
         table |= {
@@ -289,3 +320,35 @@ def _boxes(segment: np.ndarray, spans: Spans, height: int, n: int) -> dict[str, 
         "bottom": extreme(np.maximum, row + 1, 0),
         "right": extreme(np.maximum, left + spans.lengths, 0),
     }
+
+
+def _measure_geometry(
+    table: dict[str, np.ndarray], segments: np.ndarray, sums: _SpanSums
+) -> dict[str, np.ndarray]:
+    """Where in the image each segment is, its box, and how much of that it fills."""
+    (height, width), spans = segments.shape, sums.spans
+    row, left = np.divmod(spans.starts, width)
+    # Centres of pixels are half a pixel from their edges.
+    x, y = (
+        np.bincount(segments.ravel()[spans.starts], spans.lengths * centre)[1:] / table["S"]
+        for centre in (left + spans.lengths / 2, row + 0.5)
+    )
+    rows, across = table["bottom"] - table["top"], table["right"] - table["left"]
+    at_edge = (table["top"] == 0) | (table["bottom"] == height)
+    return {
+        "centre_x": x / width,
+        "centre_y": y / height,
+        "width": across / width,
+        "height": rows / height,
+        "fill": table["S"] / (rows * across),
+        "at_edge": at_edge | (table["left"] == 0) | (table["right"] == width),
+    }
+
+
+#: Further group -> what gives its columns for the paper's columns of the table, the numbers of the
+#: segments, and the sums over spans; the functions run in parallel.
+_FURTHER = {
+    "neighbours": (measure_neighbours,),
+    "geometry": (_measure_geometry,),
+    "spread": (partial(measure_spread, "E"), partial(measure_spread, "D")),
+}

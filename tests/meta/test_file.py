@@ -197,7 +197,7 @@ def test_wrong_contents_are_refused(saved, tmp_path, changes):
         ({"convention": "mine"}, "convention 'mine'"),
         ({"convention": ["paper"]}, "convention .'paper'."),
         ({"connectivity": 6}, "connectivity 6"),
-        ({"columns": [*COLUMNS[1:], "width"]}, "D, width"),
+        ({"columns": [*COLUMNS[1:], "length"]}, "D, length"),
         ({"columns": [*COLUMNS[1:], COLUMNS[1]]}, "columns D"),
         ({"columns": [*COLUMNS[:-1], "predicted7"]}, "predicted2, predicted7"),
         ({"columns": [*COLUMNS[:-1], "predicted-1"]}, "predicted-1, predicted2"),

@@ -204,7 +204,8 @@ def test_the_model_comes_back_from_disk_to_the_last_bit(model, without_truth, tm
 def test_judging_is_measuring_and_scoring(model):
     probs, _ = make_scene(n_classes=5)
     judged = judge_image(model, probs).table
-    measured = segment_metrics(probs)
+    assert model.metrics == "paper"
+    measured = segment_metrics(probs, metrics="paper")
     pd.testing.assert_frame_equal(judged[list(measured)], measured)
     scores = model.score(measured)
     pd.testing.assert_frame_equal(judged[list(scores)], scores)
@@ -215,7 +216,8 @@ def test_the_convention_of_the_run_is_that_of_the_judgement(table):
     settings = {"convention": "paper", "connectivity": 4}
     model = fit_meta_model(table, protocol=FAST, manifest=Manifest(settings))
     probs, _ = make_scene(n_classes=5)
-    measured = segment_metrics(probs, convention="paper", connectivity=4)
+    options = {"convention": "paper", "connectivity": 4, "metrics": model.metrics}
+    measured = segment_metrics(probs, **options)
     pd.testing.assert_frame_equal(judge_image(model, probs).table[list(measured)], measured)
     model.check_settings(settings | {"source": "other"})
     with pytest.raises(SettingsMismatchError, match="convention 'paper' in the model, 'reference'"):

@@ -12,7 +12,7 @@ def test_the_fifteen_metrics_bear_the_authors_names():
 
 
 def test_every_column_says_what_it_is():
-    for column in schema.columns(3):
+    for column in schema.columns(3, metrics="all"):
         assert np.dtype(column.dtype)
         assert column.unit
         assert column.meaning
@@ -87,6 +87,9 @@ def test_every_feature_is_of_one_group_and_no_other_column_is():
     assert [schema.group_of(name) for name in ("E_rel_in", "D", "S_bd", "cprob2")] == list(
         schema.PAPER_GROUPS
     )
-    assert {column.name for column in schema.columns(3) if column.group} == set(features)
+    for metrics in ("paper", "neighbours", "all"):
+        listed = schema.columns(3, metrics=metrics)
+        wanted = set(schema.feature_columns(3, schema.read_metrics(metrics)))
+        assert {column.name for column in listed if column.group} == wanted
     assert features[:3] == ("D", "D_bd", "D_in")
     assert schema.feature_columns(2, ["size", "class"])[-3:] == ("S_rel_in", "cprob0", "cprob1")

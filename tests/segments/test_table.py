@@ -1,3 +1,4 @@
+import itertools
 import warnings
 
 import numpy as np
@@ -106,10 +107,10 @@ def test_permuting_classes_permutes_nothing_but_class_columns(order):
     )
     table = segment_metrics(probs, gt)
     np.testing.assert_array_equal(inverse[table.class_id], permuted.class_id)
-    same = [c for c in table if c != "class_id" and not c.startswith("cprob")]
+    same = [c for c in table if c != "class_id" and not c.startswith(("cprob", "ndist"))]
     pd.testing.assert_frame_equal(table[same], permuted[same], rtol=1e-6)
-    for j in range(4):
-        np.testing.assert_array_equal(table[f"cprob{order[j]}"], permuted[f"cprob{j}"])
+    for name, j in itertools.product(("cprob", "ndist"), range(4)):
+        np.testing.assert_array_equal(table[f"{name}{order[j]}"], permuted[f"{name}{j}"])
 
 
 def test_one_class_over_the_whole_image_divides_by_no_boundary():

@@ -1,0 +1,79 @@
+"""How entropy and probability difference vary over the pixels of each segment."""
+
+import numpy as np
+
+from metaseg_tf.segments.components import Spans
+
+__all__ = ["QUANTILES", "compute_quantiles", "compute_std", "measure_spread"]
+
+#: Suffix of a column -> the quantile that it holds.
+QUANTILES = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
+# Values below 2**-25 share a bucket.
+_LEAST_BITS = int(np.float32(2.0**-25).view(np.int32))
+_MOST_BITS = int(np.float32(1.0).view(np.int32))
+# Buckets of all segments together, so that their counts fit into a cache.
+_BUCKETS = 1 << 19
+
+
+def measure_spread(
+    name: str, table: dict[str, np.ndarray], segments: np.ndarray, sums
+) -> dict[str, np.ndarray]:
+    """Standard deviation and quantiles, each float64 [n], of the map whose mean is ``name``.
+
+    ``segments``, int32 [H, W], are the numbers of n segments, 0 for void; ``table`` are the paper's
+    columns and ``sums`` those over spans.
+    """
+    values = sums.maps[name]
+    std = compute_std(values, segments, sums.spans, table["S"])
+    quantiles = compute_quantiles(values, segments, list(QUANTILES.values()))
+    columns = zip((f"{name}_{suffix}" for suffix in QUANTILES), quantiles, strict=True)
+    return {f"{name}_std": std, **dict(columns)}
+
+
+def compute_std(
+    values: np.ndarray, segments: np.ndarray, spans: Spans, area: np.ndarray
+) -> np.ndarray:
+    """Population standard deviation of float32 ``values`` [H, W] over each segment, float64 [n].
+
+    Each of the ``spans``, which cover the image, lies within one segment of that ``area`` in pixels
+    or in void.
+    """
+    owner, values = segments.ravel()[spans.starts], values.ravel().astype(np.float64)
+    mean, mean_square = (
+        np.bincount(owner, np.add.reduceat(powers, spans.starts), len(area) + 1)[1:] / area
+        for powers in (values, values * values)
+    )
+    return np.sqrt(np.maximum(mean_square - mean**2, 0))
+
+
+def compute_quantiles(values: np.ndarray, segments: np.ndarray, levels: list[float]) -> np.ndarray:
+    """Quantiles of float32 ``values`` [H, W] in [0, 1] over each segment, float64 [levels, n].
+
+    They are those of `numpy.quantile`. No pixel is sorted but those in the buckets of values in
+    which a quantile lies; bits of floats that are not negative rise with their values.
+    """
+    n = int(segments.max())
+    bits = (values.ravel() + np.float32(0)).view(np.int32)  # -0 becomes 0
+    shift = next(s for s in range(16, 32) if n * (_bucket(_MOST_BITS, s) + 1) <= _BUCKETS or s > 24)
+    n_buckets = _bucket(_MOST_BITS, shift) + 1
+    key = segments.ravel().astype(np.int64) * n_buckets + _bucket(bits, shift)
+    counts = np.bincount(key, minlength=(n + 1) * n_buckets)
+    ends = np.cumsum(counts)
+    # Where quantiles lie if all pixels were sorted by segment and value: between two ranks.
+    start = ends[n_buckets - 1 :: n_buckets]
+    place = np.multiply.outer(levels, np.diff(start) - 1)
+    below = np.floor(place).astype(np.int64)
+    ranks = start[:-1] + np.stack([below, np.ceil(place).astype(np.int64)])
+    bucket = np.searchsorted(ends, ranks, side="right")
+    wanted = np.zeros(len(counts), bool)
+    wanted[bucket] = True
+    inside = np.flatnonzero(wanted[key])
+    # The lower half of a word holds the value, the upper half the bucket.
+    ordered = np.sort(key[inside] << 32 | bits[inside]).astype(np.int32).view(np.float32)
+    skipped = np.cumsum(np.where(wanted, 0, counts))
+    low, high = ordered[ranks - skipped[bucket]].astype(np.float64)
+    return low + (place - below) * (high - low)
+
+
+def _bucket(bits, shift: int):
+    return np.maximum(bits - _LEAST_BITS, 0) >> shift
