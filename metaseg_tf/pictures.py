@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 __all__ = [
-    "HEAT_MAP", "MOST_INFORMATION", "QUALITY_COLOURS", "UNKNOWN", "decode_numbers", "encode_numbers", "heat_colours",
-    "interpolate_colours", "overlay_classes", "paint_segments", "read_numbers", "to_jpeg",
-    "to_png", "with_legend",
+    "HEAT_MAP", "MOST_INFORMATION", "QUALITY_COLOURS", "UNKNOWN", "decode_numbers",
+    "encode_numbers", "heat_colours", "interpolate_colours", "overlay_classes", "paint_segments",
+    "read_numbers", "to_jpeg", "to_png", "with_legend",
 ]  # fmt: skip
 
 #: Colours of an IoU, true or predicted, from 0 to 1, evenly spaced: from orange to blue in steps

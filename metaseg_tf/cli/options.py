@@ -119,7 +119,8 @@ Metrics = _definition(
     str | None,
     metavar="paper|all|GROUP,...",
     help="Metrics to measure: only those of the 'paper', 'all', or also those of some groups: "
-    "neighbours, geometry, spread; default: all but spread.",
+    "neighbours, geometry, spread, or disagreement if there are several passes over an image; "
+    "default: all but spread.",
 )
 Void = _truth(
     int | None,

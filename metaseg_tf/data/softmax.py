@@ -77,14 +77,18 @@ def open_dumps(
     that cannot be read. Further options are those of `load_dump`; errors as `find_dumps`.
     """
     keys, channels_first = _check_keys(options.get("keys")), options.get("channels_first", False)
-    paths, declared = find_dumps(folder)[:limit], None
+    paths, declared, passes = find_dumps(folder)[:limit], None, False
     if paths:
         with contextlib.suppress(DataFormatError):
             declared = read_classes(paths[0], keys, channels_first=channels_first)
+            with _opened(paths[0], keys) as first:
+                shape = first.arrays.shape(first.keys["probs"])
+                passes = first.keys["disagreement"] in first.found
+                passes |= len(shape) == 4 and shape[0] > 1
     settings = {"source": "softmax", **{name: value for name, value in options.items() if value}}
     items = [_DumpFile(path, options) for path in paths]
     n_classes = declared if declared in range(2, MAX_CLASSES + 1) else None
-    return Source(items, settings, n_classes, classes=classes)
+    return Source(items, settings, n_classes, classes=classes, passes=passes)
 
 
 def find_dumps(folder: str | os.PathLike) -> list[Path]:

@@ -107,8 +107,8 @@ class Recording:
         name : str
             A name of its own, by which the run keeps the image.
         probs : float16, bfloat16, float32 or float64 [H, W, C], or as ``layout`` says
-            Class probabilities, each pixel's summing to 1 within 1e-2, or ``logits``. An axis in
-            front holds several passes over the image, [T, H, W, C], whose mean is measured.
+            Class probabilities, each pixel's summing to 1 within 1e-2, or ``logits``; those of
+            several passes over the image as a list, whose mean is measured.
         gt : integer or bool [H, W], optional
             True class ids 0..C-1, or ``void``.
         image : uint8 [H, W, 3] or [3, H, W], optional
@@ -152,10 +152,17 @@ class Recording:
         """Copies of an image's arrays, checked; the probabilities in whatever order in memory."""
         if layout not in ("HWC", "CHW"):
             raise InputError(f"layout: expected 'HWC' or 'CHW', got {layout!r:.40}; choose one")
-        probs, known = _to_numpy("probs", probs), self._run.manifest.n_classes
-        if layout == "CHW" and probs.ndim in (3, 4):
-            probs = np.moveaxis(probs, -3, -1)
-        check_dimensions(probs[0] if probs.ndim == 4 else probs)
+        # An array of four dimensions is more likely a batch of images than passes over one.
+        several = isinstance(probs, list | tuple) and all(hasattr(one, "shape") for one in probs)
+        passes = probs if several else [probs]
+        passes, known = [_to_numpy("probs", one) for one in passes], self._run.manifest.n_classes
+        if len({one.shape for one in passes}) != 1:
+            shapes = ", ".join(str(list(one.shape)) for one in passes) or "none"
+            raise ShapeError(f"probs: expected passes of one shape, got {shapes}; list one image's")
+        if layout == "CHW" and passes[0].ndim == 3:
+            passes = [np.moveaxis(one, 0, -1) for one in passes]
+        check_dimensions(passes[0])
+        probs = passes[0] if len(passes) == 1 else np.stack(passes)
         if known not in (None, probs.shape[-1]):
             raise ShapeError(
                 f"probs: expected {known} classes as in the run, got {probs.shape[-1]} by "

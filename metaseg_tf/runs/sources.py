@@ -34,7 +34,8 @@ class NetworkSource(Source):
         threads = None if tf.config.list_physical_devices("GPU") else max(1, count_threads() // 2)
         seen = [_Seen(item, network) for item in images.items]
         settings = {**images.settings, **settings}
-        super().__init__(seen, settings, network.classes, threads, images.classes)
+        several = network.passes > 1
+        super().__init__(seen, settings, network.classes, threads, images.classes, several)
         self._images = images
 
     def reader(self, done: set[str]) -> Callable[["_Seen"], Sample]:

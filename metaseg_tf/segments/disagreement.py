@@ -54,10 +54,10 @@ def compare_passes(
     """
     threads = threads or count_threads()
     whole = compute_heat_maps(mean, void=void, threads=threads)
-    found, n = np.zeros((*mean.shape[:2], len(MEASURES)), np.float32), 0
+    found = np.zeros((*mean.shape[:2], len(MEASURES)), np.float32)
     half = np.full(mean.shape[-1], 0.5, np.float32)
     with ThreadPoolExecutor(threads) as pool:
-        for n, probs in enumerate(passes, start=1):
+        for number, probs in enumerate(passes, start=1):  # noqa: B007
             heat = compute_heat_maps(probs, void=void, threads=threads)
             found[..., 0] += whole.entropy - heat.entropy
             found[..., 2] += heat.pred != whole.pred
@@ -67,7 +67,7 @@ def compare_passes(
                 found[rows, :, 1] += np.abs(probs[rows] - mean[rows]) @ half
 
             list(pool.map(vary, range(0, len(mean), _ROWS)))
-    found /= n
+    found /= number
     if void is not None and not np.isfinite(found).all():
         found[void] = 0
     return np.clip(found, 0, 1, out=found)

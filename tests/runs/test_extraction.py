@@ -18,6 +18,7 @@ from metaseg_tf import load_run, segment_metrics
 from metaseg_tf.data.cityscapes import LABEL_IDS_TO_TRAIN_IDS, PairSource, find_pairs
 from metaseg_tf.data.softmax import SoftmaxDump, open_dumps, save_dump
 from metaseg_tf.errors import DataFormatError, InputError, MetaSegError, RunError
+from metaseg_tf.networks.image_network import Network
 from metaseg_tf.runs.extraction import MeasureSettings, extract
 from metaseg_tf.runs.run import Run
 from metaseg_tf.runs.sources import NetworkSource
@@ -250,6 +251,8 @@ class PixelNetwork:
     def __init__(self, classes=19):
         self.seen = 0
         self.classes = classes
+
+    passes, see = 1, Network.see
 
     def probabilities(self, image):
         self.seen += 1

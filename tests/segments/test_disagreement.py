@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
 from slow_disagreement import slow_disagreement
 
+from metaseg_tf import segment_metrics
 from metaseg_tf.errors import InputError, ShapeError
-from metaseg_tf.segments.disagreement import check_disagreement, compare_passes
+from metaseg_tf.segments.disagreement import MEASURES, check_disagreement, compare_passes
+from metaseg_tf.segments.table import measure_image
 
 
 def draw_passes(shape, seed, concentration=0.5):
@@ -48,6 +51,39 @@ def test_void_pixels_need_no_distribution():
     assert (found[2, 3] == 0).all()
     passes[:, 2, 3] = 1 / 3
     np.testing.assert_allclose(found, compare_passes(passes.mean(0), passes), atol=1e-6)
+
+
+def test_the_table_holds_the_means_over_each_segment():
+    passes, gt = draw_passes((3, 20, 30, 4), 0, 0.1), np.zeros((20, 30), int)
+    gt[:4, :5] = 255
+    passes[:, :4, :5] = np.nan
+    found = measure_image(passes, gt, metrics="all")
+    plain = measure_image(passes.mean(0), gt, metrics="all").table
+    assert_frame_equal(found.table.drop(columns=[*MEASURES]), plain)
+    known = np.where(gt[..., None] == 255, 0, np.nan_to_num(passes))
+    for segment in found.table.itertuples():
+        inside = found.segments == segment.segment
+        expected = slow_disagreement(known[:, inside][:, None])[0].mean(0)
+        np.testing.assert_allclose([getattr(segment, m) for m in MEASURES], expected, atol=5e-6)
+    again = measure_image(
+        passes.mean(0), gt, metrics="disagreement", disagreement=found.disagreement
+    )
+    for name in MEASURES:
+        np.testing.assert_array_equal(again.table[name], found.table[name])
+
+
+def test_a_single_pass_has_no_disagreement():
+    one = draw_passes((4, 5, 3), 0)
+    assert not {*MEASURES} & {*segment_metrics(one, metrics="all")}
+    with pytest.raises(InputError, match="expected several passes over an image") as caught:
+        segment_metrics(one, metrics="disagreement")
+    assert "\n" not in str(caught.value)
+
+
+def test_passes_without_channels_last_are_refused():
+    turned = np.moveaxis(draw_passes((2, 8, 9, 3), 0), -1, 1)
+    with pytest.raises(ShapeError, match="channels first"):
+        segment_metrics(turned)
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ class Format(NamedTuple):
     ``module:function`` that is called with the path and the `NetworkOptions` and returns a
     `metaseg_tf.networks.image_network.Network`; it is imported on use since each brings its own
     library. Names of files end with one of ``suffixes``; a folder is recognised by the file
-    ``marker``. Unless it ``rebuilds``, options that `NetworkOptions.rebuilds` names are refused, and
-    ``flip`` is left to `metaseg_tf.networks.network.Mirrored`.
-    ``requires`` is what pip installs for it.
+    ``marker``. Options that `NetworkOptions.rebuilds` names are refused unless it ``rebuilds``, but
+    for ``flip``, which `metaseg_tf.networks.network.Mirrored` does. ``requires`` is what pip
+    installs for it.
     """
 
     words: str
