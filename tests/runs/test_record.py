@@ -353,7 +353,7 @@ def test_passes_over_an_image_are_listed(out, layout):
     with metaseg_tf.record(out, layout=layout, metrics="disagreement") as run:
         run.add("a", turned, gt)
         with pytest.raises(
-            ShapeError, match="expected passes of one shape, got .*list one image's"
+            ShapeError, match=r"passes of one shape, got .*list one image's"
         ):
             run.add("b", [turned[0], turned[0][1:]])
         with pytest.raises(ShapeError, match="got none"):
