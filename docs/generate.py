@@ -12,7 +12,7 @@ import typer
 
 import metaseg_tf
 from metaseg_tf.cli import app
-from metaseg_tf.segments.columns import columns
+from metaseg_tf.segments.columns import DEFAULT_METRICS, FURTHER_GROUPS, PAPER_GROUPS, columns
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py; change its source, then run it. -->\n"
@@ -23,8 +23,8 @@ HEADER = ("name", "default", "meaning")
 def segment_table():
     """One row per column of the segment table."""
     rows = [
-        [f"`{c.name}`", c.dtype, c.unit, _range(c), c.source, c.meaning]
-        for c in columns(CITYSCAPES_CLASSES)
+        [f"`{c.name}`", c.dtype, c.unit, _range(c), c.group, c.source, c.meaning]
+        for c in columns(CITYSCAPES_CLASSES, metrics="all")
     ]
     return _page(
         "The segment table",
@@ -32,9 +32,16 @@ def segment_table():
         "the image's name in front, as the column `image`. `iou` and `iou_adj` exist only with "
         "ground truth. The names are those of the authors' code. This page is generated from "
         "`metaseg_tf/segments/columns.json`, which the code itself reads.",
-        _table(["column", "dtype", "unit", "range", "source", "meaning"], rows),
+        f"Columns of the groups {_and(PAPER_GROUPS)} are the paper's and always there. "
+        f"`extract --metrics` chooses among {_and(FURTHER_GROUPS)}; its default is "
+        f"`{DEFAULT_METRICS}`. [Which these are, and why](decisions/0058-further-metrics.md).",
+        _table(["column", "dtype", "unit", "range", "group", "source", "meaning"], rows),
         "All analysis uses the rows with interior, `S_in > 0`.",
     )
+
+
+def _and(words):
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _range(column):

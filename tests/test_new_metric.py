@@ -34,9 +34,9 @@ def metaseg(*words):
 
 metaseg("extract", "--softmax", "dumps", "--out", "new", "--quiet")
 table, old = metaseg_tf.load_run("new"), metaseg_tf.load_run("old")
-box = (table["bottom"] - table["top"]) * (table["right"] - table["left"])
-assert np.array_equal(table["extent"], table["S"] / box) and table["extent"].between(0, 1).all()
-assert table.drop(columns="extent").equals(old)
+aspect = (table["right"] - table["left"]) / (table["bottom"] - table["top"])
+assert np.array_equal(table["aspect"], aspect)
+assert table.drop(columns="aspect").equals(old)
 for run in ("new", "old"):
     for number in "123":
         metaseg("table", number, run)
@@ -45,8 +45,8 @@ for run in ("new", "old"):
     metaseg("diagnose", run)
     metaseg("fit", run, "--out", f"{run}.json")
     metaseg("predict", f"{run}.json", "--softmax", "dumps", "--out", f"judged_{run}", "--quiet")
-    assert ("extent" in metaseg_tf.load_model(f"{run}.json").columns) == (run == "new")
-    assert "extent" not in evaluate_run(Run(run)).design.columns
+    assert ("aspect" in metaseg_tf.load_model(f"{run}.json").columns) == (run == "new")
+    assert "aspect" not in evaluate_run(Run(run)).design.columns
 for name in ("table1.csv", "table2.csv", "table3.csv"):
     with open(f"new/tables/{name}") as new, open(f"old/tables/{name}") as old:
         assert new.read().replace("new", "old") == old.read()

@@ -14,6 +14,7 @@ from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.runs.run import compare_settings
 from metaseg_tf.segments.columns import (
     FURTHER_GROUPS,
+    class_of,
     count_classes,
     feature_values,
     group_of,
@@ -29,6 +30,8 @@ SCORE_COLUMNS = (
     "iou_adj_high",
 )  # fmt: skip
 
+#: What the features of each class are explained as, all classes together.
+_TOGETHER = {"cprob": "class", "predicted": "class", "ndist": "neighbours"}
 _OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
 _NOT_OF_THE_NETWORK = (
     "source", "split", "city", "limit", "void", "labeller", "masks", "metrics", *_OF_DUMPS
@@ -131,14 +134,18 @@ class MetaModel:
         DataFrame, with the index of ``table``
             Two levels of columns: ``iou_adj_linear`` and ``false_positive_log_odds``, unless the
             estimator has no exact explanation, and below them ``base`` (of linear estimators the
-            verdict on a segment whose metrics are all average), each metric, and ``class`` for
-            all class probabilities and the predicted class together. Below one verdict each row
-            adds up to it; NaN for segments without a verdict, or without an explanation of it.
+            verdict on a segment whose metrics are all average), each metric, ``class`` for all
+            class probabilities and the predicted class together, and ``neighbours`` for the
+            classes next to it. Below one verdict each row adds up to it; NaN for segments without
+            a verdict, or without an explanation of it.
 
         Raises as `score`.
         """
-        of_class = np.array([group_of(name) in ("class", "prediction") for name in self.columns])
-        entries = ["base", *np.array(self.columns)[~of_class], "class"]
+        kinds = [class_of(name) for name in self.columns]
+        words = [_TOGETHER[k[0]] if k else n for k, n in zip(kinds, self.columns, strict=True)]
+        entries = list(dict.fromkeys(words))
+        # The matrix of ones that sums the columns of each entry.
+        ones = np.equal.outer(words, entries).astype(float)
         found: dict[str, pd.DataFrame] = {}
         for fit, rows, X in self._kinds(table):
             for verdict, sign, estimator in (
@@ -146,10 +153,9 @@ class MetaModel:
                 ("false_positive_log_odds", -1, fit.classifier),
             ):
                 if (parts := estimator.explain(X)) is not None:
-                    of_metrics, of_classes = parts[1][:, ~of_class], parts[1][:, of_class]
                     base = np.broadcast_to(parts[0], len(X))
-                    values = np.column_stack([base, of_metrics, of_classes.sum(axis=1)])
-                    found.setdefault(verdict, pd.DataFrame(np.nan, table.index, entries))
+                    values = np.column_stack([base, parts[1] @ ones])
+                    found.setdefault(verdict, pd.DataFrame(np.nan, table.index, ["base", *entries]))
                     found[verdict].loc[rows] = sign * values
         return pd.concat(found, axis=1) if found else pd.DataFrame(index=table.index)
 

@@ -26,17 +26,16 @@ from metaseg_tf.paper.figures.drawing import count_false_positives, load_judged
 from metaseg_tf.pictures import MOST_INFORMATION, heat_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS
+from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS, METRICS, PAPER_GROUPS
 
 __all__ = [
-    "DOUBTFUL", "ROW_COLUMNS", "JudgedRun", "choose_images", "draw_pictures", "judge_run",
-    "list_segments", "pack_array", "pack_explanation", "pack_points", "pack_segments", "to_script",
+    "DOUBTFUL", "JudgedRun", "choose_images", "draw_pictures", "judge_run", "list_segments",
+    "pack_array", "pack_explanation", "pack_points", "pack_segments", "row_columns", "to_script",
 ]  # fmt: skip
 
 #: From this probability of a false positive on a segment is doubtful: the meta classifier's verdict
 DOUBTFUL = 0.5
-#: The columns of a segment that the page shows, in this order; IoUs with ground truth only.
-ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
+_ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
 _PREDICTED, _LINEAR, _FALSE_POSITIVE, *_ = SCORE_COLUMNS
 
 # More points could not be told apart, and would not fit into a page of a few MB.
@@ -159,16 +158,22 @@ def choose_images(
     return [sorted(names, key=order)[: max(limit, len(set(wanted)))] for names in kept]
 
 
+def row_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of a segment that the page shows, in order; those of further groups if there."""
+    further = (metric.name for metric in METRICS if metric.group not in PAPER_GROUPS)
+    return [*_ROW_COLUMNS, *(name for name in further if name in table)]
+
+
 def list_segments(table: pd.DataFrame) -> list[list[float | int | None]]:
-    """One row per segment with `ROW_COLUMNS`; None if there is no verdict or no truth."""
+    """One row per segment with its `row_columns`; None if there is no verdict or no truth."""
 
     def shorten(value: float | int) -> float | int | None:
         if isinstance(value, int):
             return value
         return None if math.isnan(value) else float(f"{value:.5g}")
 
-    table = table.reindex(columns=ROW_COLUMNS)
-    columns = [table[name].tolist() for name in ROW_COLUMNS]
+    table = table.reindex(columns=row_columns(table))
+    columns = [table[name].tolist() for name in table]
     return [[shorten(value) for value in row] for row in zip(*columns, strict=True)]
 
 

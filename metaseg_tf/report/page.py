@@ -101,7 +101,7 @@ def _write_run(home: Run, position: int, judged: explorer.JudgedRun, names: Sequ
         "name": judged.run.name,
         "labelled": judged.is_labelled,
         "classes": judged.run.classes.to_json(),
-        "columns": explorer.ROW_COLUMNS,
+        "columns": explorer.row_columns(judged.table),
         "images": images,
         "names": every,
         "mapped": len({*names, *mapped}),

@@ -8,28 +8,34 @@ import numpy as np
 from scipy import sparse
 
 from metaseg_tf.segments.columns import class_columns
+from metaseg_tf.segments.components import Spans
 
 __all__ = ["count_borders", "measure_neighbours"]
 
 
-def count_borders(segments: np.ndarray) -> sparse.csr_matrix:
+def count_borders(segments: np.ndarray, boundary: Spans) -> sparse.csr_matrix:
     """Pairs of 8-neighbouring pixels between any two segments, symmetric int64 [n + 1, n + 1].
 
     ``segments``, int32 [H, W], are the numbers of n segments, 0 for void, which counts as another
-    one. Pixels beyond the image are in no pair.
+    one; ``boundary`` holds all pixels with a neighbour outside of their segment. Pixels beyond the
+    image are in no pair.
     """
     flat, width, n = segments.ravel(), segments.shape[1], int(segments.max())
-    first, second = [], []
+    before = np.cumsum(boundary.lengths) - boundary.lengths
+    pixels = np.repeat(boundary.starts - before, boundary.lengths)
+    pixels += np.arange(len(pixels))
+    own, column = flat[pixels], pixels % width
+    ends: tuple[list, list] = [], []
     # To the right and down left, down, down right: steps that the last or first column cannot take.
-    for step, column in ((1, width - 1), (width - 1, 0), (width, None), (width + 1, width - 1)):
-        last = max(len(flat) - step, 0)
-        found = np.flatnonzero(flat[:last] != flat[step:])
-        found = found if column is None else found[found % width != column]
-        first.append(flat[found])
-        second.append(flat[found + step])
-    ends = np.concatenate(first), np.concatenate(second)
-    pairs = sparse.coo_matrix((np.ones(len(ends[0]), np.int64), ends), (n + 1, n + 1)).tocsr()
-    return pairs + pairs.T
+    for step, barred in ((1, width - 1), (width - 1, 0), (width, -1), (width + 1, width - 1)):
+        other = flat.take(pixels + step, mode="clip")
+        paired = (own != other) & (column != barred) & (pixels + step < len(flat))
+        ends[0].append(own[paired])
+        ends[1].append(other[paired])
+    first, second = map(np.concatenate, ends)
+    ones = np.ones(len(first), np.int64)
+    pairs = sparse.coo_matrix((ones, (first, second)), (n + 1, n + 1)).tocsr()
+    return (pairs + pairs.T).tocsr()
 
 
 def measure_neighbours(
@@ -39,7 +45,8 @@ def measure_neighbours(
 
     ``sums`` are those over spans of the table. A share or mean over nothing is 0.
     """
-    n_classes, borders = sums.probs.shape[1], count_borders(segments)
+    n_classes, boundary = sums.probs.shape[1], sums.spans.take(np.flatnonzero(~sums.interior))
+    borders = count_borders(segments, boundary)
     whole = np.asarray(borders.sum(axis=1)).ravel()[1:]
     borders, n = borders[1:, 1:], len(whole)
     of_class = sparse.csr_matrix(

@@ -13,6 +13,8 @@ _LEAST_BITS = int(np.float32(2.0**-25).view(np.int32))
 _MOST_BITS = int(np.float32(1.0).view(np.int32))
 # Buckets of all segments together, so that their counts fit into a cache.
 _BUCKETS = 1 << 19
+# Blocks fit into a cache, too, and need no fresh memory.
+_BLOCK_PIXELS, _BLOCK_SPANS = 1 << 16, 1 << 12
 
 
 def measure_spread(
@@ -38,11 +40,14 @@ def compute_std(
     Each of the ``spans``, which cover the image, lies within one segment of that ``area`` in pixels
     or in void.
     """
-    owner, values = segments.ravel()[spans.starts], values.ravel().astype(np.float64)
-    mean, mean_square = (
-        np.bincount(owner, np.add.reduceat(powers, spans.starts), len(area) + 1)[1:] / area
-        for powers in (values, values * values)
-    )
+    values, sums = values.ravel(), np.empty((2, len(spans.starts)))
+    for begin in range(0, len(spans.starts), _BLOCK_SPANS):
+        starts, after = np.split(spans.starts[begin : begin + _BLOCK_SPANS + 1], [_BLOCK_SPANS])
+        block = values[starts[0] : after[0] if len(after) else None].astype(np.float64)
+        for row, powers in zip(sums, (block, block * block), strict=True):
+            row[begin : begin + len(starts)] = np.add.reduceat(powers, starts - starts[0])
+    owner = segments.ravel()[spans.starts].astype(np.intp)
+    mean, mean_square = (np.bincount(owner, row, len(area) + 1)[1:] / area for row in sums)
     return np.sqrt(np.maximum(mean_square - mean**2, 0))
 
 
@@ -52,11 +57,14 @@ def compute_quantiles(values: np.ndarray, segments: np.ndarray, levels: list[flo
     They are those of `numpy.quantile`. No pixel is sorted but those in the buckets of values in
     which a quantile lies; bits of floats that are not negative rise with their values.
     """
-    n = int(segments.max())
-    bits = (values.ravel() + np.float32(0)).view(np.int32)  # -0 becomes 0
+    n, values, segments = int(segments.max()), values.ravel(), segments.ravel()
     shift = next(s for s in range(16, 32) if n * (_bucket(_MOST_BITS, s) + 1) <= _BUCKETS or s > 24)
     n_buckets = _bucket(_MOST_BITS, shift) + 1
-    key = segments.ravel().astype(np.int64) * n_buckets + _bucket(bits, shift)
+    key = np.empty(len(values), np.int64)
+    for begin in range(0, len(values), _BLOCK_PIXELS):
+        block = slice(begin, begin + _BLOCK_PIXELS)
+        np.multiply(segments[block], n_buckets, out=key[block], dtype=np.int64)
+        key[block] += _bucket(_bits(values[block]), shift)
     counts = np.bincount(key, minlength=(n + 1) * n_buckets)
     ends = np.cumsum(counts)
     # Where quantiles lie if all pixels were sorted by segment and value: between two ranks.
@@ -69,10 +77,15 @@ def compute_quantiles(values: np.ndarray, segments: np.ndarray, levels: list[flo
     wanted[bucket] = True
     inside = np.flatnonzero(wanted[key])
     # The lower half of a word holds the value, the upper half the bucket.
-    ordered = np.sort(key[inside] << 32 | bits[inside]).astype(np.int32).view(np.float32)
+    words = np.sort(key[inside] << 32 | _bits(values[inside]))
+    ordered = words.astype(np.int32).view(np.float32)
     skipped = np.cumsum(np.where(wanted, 0, counts))
     low, high = ordered[ranks - skipped[bucket]].astype(np.float64)
     return low + (place - below) * (high - low)
+
+
+def _bits(values: np.ndarray) -> np.ndarray:
+    return (values + np.float32(0)).view(np.int32)  # -0 becomes 0
 
 
 def _bucket(bits, shift: int):

@@ -352,9 +352,10 @@ def _measure_geometry(
     """Where in the image each segment is, its box, and how much of that it fills."""
     (height, width), spans = segments.shape, sums.spans
     row, left = np.divmod(spans.starts, width)
+    owner = segments.ravel()[spans.starts].astype(np.intp)
     # Centres of pixels are half a pixel from their edges.
     x, y = (
-        np.bincount(segments.ravel()[spans.starts], spans.lengths * centre)[1:] / table["S"]
+        np.bincount(owner, spans.lengths * centre, len(table["S"]) + 1)[1:] / table["S"]
         for centre in (left + spans.lengths / 2, row + 0.5)
     )
     rows, across = table["bottom"] - table["top"], table["right"] - table["left"]

@@ -16,7 +16,7 @@ from metaseg_tf.analysis.scores import auroc, r2
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.meta import fit_meta_model, save_model
 from metaseg_tf.runs.run import Manifest
-from metaseg_tf.segments.columns import PAPER_GROUPS, feature_values
+from metaseg_tf.segments.columns import PAPER_GROUPS, columns, feature_values
 
 FAST = Protocol(n_splits=3, C=(0.01, 0.1, 1.0))
 
@@ -256,3 +256,36 @@ def test_a_table_that_cannot_be_judged(model, table, spoil):
 def test_a_table_that_cannot_carry_a_fit(table, spoil, words):
     with pytest.raises(InputError, match=words):
         fit_meta_model(spoil(table), protocol=FAST)
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """Segments of eight images by all groups of metrics."""
+    tables = [segment_metrics(*make_scene(seed=i), metrics="all") for i in range(8)]
+    names = [f"image{i}" for i in range(8)]
+    return pd.concat([t.assign(image=n) for t, n in zip(tables, names, strict=True)])
+
+
+def test_a_model_of_further_metrics_needs_measures_and_explains_them(measured):
+    table = measured.reset_index(drop=True)
+    model = fit_meta_model(table, protocol=FAST)
+    assert model.metrics == "paper,neighbours,geometry,spread"
+    assert {"ndist4", "log_S_nb", "at_edge", "E_q90", "predicted4"} <= set(model.columns)
+    explained, scores = model.explain(table), model.score(table)
+    entries = list(explained["iou_adj_linear"])
+    assert {"n_neighbours", "fill", "D_q10"} < set(entries)
+    assert entries[-2:] == ["class", "neighbours"]
+    sums = explained["iou_adj_linear"].sum(axis=1)
+    np.testing.assert_allclose(sums, scores["iou_adj_linear"])
+    judged = judge_image(model, make_scene(seed=9)[0]).table
+    again = model.score(segment_metrics(make_scene(seed=9)[0], metrics="all"))
+    pd.testing.assert_frame_equal(judged[list(again)], again)
+    with pytest.raises(InputError, match=r"without geometry and neighbours; extract .*--metrics"):
+        model.score(table.drop(columns=["ndist0", "fill"]))
+
+
+def test_a_model_of_the_papers_metrics_judges_whatever_else_is_there(measured):
+    paper = measured[[c.name for c in columns(5, metrics="paper")] + ["image"]]
+    model = fit_meta_model(paper.reset_index(drop=True), protocol=FAST)
+    assert model.metrics == "paper"
+    pd.testing.assert_frame_equal(model.score(measured), model.score(paper))

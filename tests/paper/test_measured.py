@@ -19,7 +19,13 @@ from metaseg_tf.paper.quantities import (
     UNDETECTED,
     Quantity,
 )
-from metaseg_tf.segments.columns import METRIC_COLUMNS, empty_table
+from metaseg_tf.segments.columns import (
+    METRIC_COLUMNS,
+    PAPER_GROUPS,
+    columns,
+    empty_table,
+    groups_in,
+)
 
 
 def test_every_printed_quantity_is_measured(runs):
@@ -177,3 +183,14 @@ def test_nan_is_named_with_column_and_image(segments):
     broken.loc[row, "D"] = np.nan
     with pytest.raises(InputError, match=f"column D .first in image '{broken.image[row]}'"):
         compute_correlations(broken)
+
+
+def test_further_metrics_move_no_number_of_the_paper(tmp_path):
+    paper = make_table(200)
+    further = [c for c in columns(19, metrics="all") if c.name not in paper]
+    noise = np.random.default_rng(0).random((len(paper), len(further))) / 2
+    names = [c.name for c in further]
+    more = paper.join(pd.DataFrame(noise, columns=names).astype({c.name: c.dtype for c in further}))
+    assert groups_in(more) != groups_in(paper) == PAPER_GROUPS
+    ours, theirs = (collect(make_run(tmp_path / str(len(list(t))), t)) for t in (more, paper))
+    assert ours.values == theirs.values

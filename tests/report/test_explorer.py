@@ -71,10 +71,11 @@ def test_too_many_points_are_sampled(monkeypatch):
 
 
 def test_rows_say_what_the_table_says():
-    table = judged_table()
+    table = judged_table().assign(n_neighbours=3)
     rows = explorer.list_segments(table)
+    assert explorer.row_columns(table)[-1] == "n_neighbours"
     for row, (_, expected) in zip(rows, table.iterrows(), strict=True):
-        for name, value in zip(explorer.ROW_COLUMNS, row, strict=True):
+        for name, value in zip(explorer.row_columns(table), row, strict=True):
             assert (value is None) == np.isnan(expected[name])
             assert value is None or value == pytest.approx(expected[name], rel=1e-4)
     assert isinstance(rows[0][0], int)
@@ -87,8 +88,9 @@ def test_points_without_truth_have_none():
 
 
 def test_rows_without_truth_have_none():
-    row = explorer.list_segments(judged_table().drop(columns=["iou", "iou_adj"]))[0]
-    shown = dict(zip(explorer.ROW_COLUMNS, row, strict=True))
+    table = judged_table().drop(columns=["iou", "iou_adj"])
+    row = explorer.list_segments(table)[0]
+    shown = dict(zip(explorer.row_columns(table), row, strict=True))
     assert shown["iou"] is shown["iou_adj"] is None
     assert isinstance(shown["S"], int)
 

@@ -1,3 +1,4 @@
+import json
 import os
 import tempfile
 import zlib
@@ -17,9 +18,15 @@ from street import write_pair
 from metaseg_tf import load_run, segment_metrics
 from metaseg_tf.data.cityscapes import LABEL_IDS_TO_TRAIN_IDS, PairSource, find_pairs
 from metaseg_tf.data.softmax import SoftmaxDump, open_dumps, save_dump
-from metaseg_tf.errors import DataFormatError, InputError, MetaSegError, RunError
+from metaseg_tf.errors import (
+    DataFormatError,
+    InputError,
+    MetaSegError,
+    RunError,
+    SettingsMismatchError,
+)
 from metaseg_tf.networks.image_network import Network
-from metaseg_tf.runs.extraction import MeasureSettings, extract
+from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
 from metaseg_tf.runs.run import Run
 from metaseg_tf.runs.sources import NetworkSource
 from metaseg_tf.segments.table import measure_image
@@ -123,7 +130,8 @@ def test_a_full_disk_stops_even_where_errors_are_skipped(dumps, run, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "options", [{"convention": "mine"}, {"connectivity": 5}, {"labeller": "opencv"}]
+    "options",
+    [{"convention": "mine"}, {"connectivity": 5}, {"labeller": "opencv"}, {"metrics": "sizes"}],
 )
 def test_settings_are_checked(options):
     with pytest.raises(InputError, match=next(iter(options))):
@@ -348,3 +356,25 @@ def test_confusions_that_are_none_are_refused(dumps, run, packed):
     run.write_segments("image1", segment_metrics(*make_scene()), {"confusions": packed})
     with pytest.raises(DataFormatError, match="image1: expected the confusions of 5 classes"):
         extract_all(dumps, Run(run.path))
+
+
+def test_a_run_is_continued_with_the_metrics_that_it_holds(dumps, tmp_path):
+    """However they are spelled; a run without the setting was made when there were no others."""
+    source, out = open_dumps(dumps), tmp_path / "out"
+    for spelled in ("geometry", "paper, geometry"):
+        settings = MeasureSettings(metrics=spelled)
+        created = open_run(out, source, settings)
+        list(extract(source, created, settings))
+    assert created.manifest.settings["metrics"] == "paper,geometry"
+    assert "fill" in load_run(out)
+    assert "ndist0" not in load_run(out)
+    with pytest.raises(SettingsMismatchError, match=r"'paper,geometry' there, '.*spread' now"):
+        open_run(out, source, MeasureSettings(metrics="all"))
+    paper = MeasureSettings(metrics="paper")
+    list(extract(source, open_run(tmp_path / "old", source, paper), paper))
+    manifest = json.loads((tmp_path / "old" / "run.json").read_text())
+    del manifest["settings"]["metrics"]
+    (tmp_path / "old" / "run.json").write_text(json.dumps(manifest))
+    assert open_run(tmp_path / "old", source, paper).done() == created.done()
+    with pytest.raises(SettingsMismatchError, match="metrics 'paper' there"):
+        open_run(tmp_path / "old", source, MeasureSettings())

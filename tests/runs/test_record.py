@@ -60,7 +60,7 @@ def out(tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"convention": "paper", "connectivity": 4, "void": 254}],
+    [{}, {"convention": "paper", "connectivity": 4, "void": 254, "metrics": "all"}],
     ids=["defaults", "other"],
 )
 def test_it_is_the_run_that_extract_makes_of_dumps(tmp_path, options):
@@ -352,9 +352,7 @@ def test_passes_over_an_image_are_listed(out, layout):
     turned = [one.transpose(2, 0, 1) for one in passes] if layout == "CHW" else passes
     with metaseg_tf.record(out, layout=layout, metrics="disagreement") as run:
         run.add("a", turned, gt)
-        with pytest.raises(
-            ShapeError, match=r"passes of one shape, got .*list one image's"
-        ):
+        with pytest.raises(ShapeError, match=r"passes of one shape, got .*list one image's"):
             run.add("b", [turned[0], turned[0][1:]])
         with pytest.raises(ShapeError, match="got none"):
             run.add("b", [])

@@ -11,6 +11,7 @@ from scenes import (
     make_blobs,
     make_probs,
     make_scene,
+    neighbours,
     slow_components,
     slow_difference,
     slow_entropy,
@@ -20,6 +21,7 @@ from scenes import (
 
 from metaseg_tf import segment_metrics
 from metaseg_tf.errors import InputError, ShapeError
+from metaseg_tf.segments import spread
 from metaseg_tf.segments.columns import (
     CONVENTIONS,
     METRIC_COLUMNS,
@@ -27,6 +29,7 @@ from metaseg_tf.segments.columns import (
     columns,
     empty_table,
 )
+from metaseg_tf.segments.table import measure_image
 
 
 def slow_segment_metrics(probs, gt, convention):
@@ -56,6 +59,31 @@ def slow_segment_metrics(probs, gt, convention):
             row["iou"], row["iou_adj"] = slow_iou(pred, gt, k, convention)
         ys, xs = zip(*k, strict=True)
         row |= {"top": min(ys), "left": min(xs), "bottom": max(ys) + 1, "right": max(xs) + 1}
+        height, width = pred.shape
+        box = row["bottom"] - row["top"], row["right"] - row["left"]
+        row |= {"centre_x": (np.mean(xs) + 0.5) / width, "centre_y": (np.mean(ys) + 0.5) / height}
+        row |= {"width": box[1] / width, "height": box[0] / height, "fill": len(k) / np.prod(box)}
+        row["at_edge"] = int({0, height - 1} & {*ys} != set() or {0, width - 1} & {*xs} != set())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def slow_neighbours(pred, segments, table, n_classes):
+    """The neighbours of each segment, by loops over its pixels and theirs."""
+    rows = []
+    for k in table["segment"]:
+        beside = [
+            n
+            for p in zip(*np.nonzero(segments == k), strict=True)
+            for n in neighbours(p, pred.shape)
+            if segments[n] != k
+        ]
+        known = [segments[n] - 1 for n in beside if segments[n]]
+        shares = (np.mean([pred[n] == c for n in beside] or 0) for c in range(n_classes))
+        row = dict(zip((f"ndist{c}" for c in range(n_classes)), shares, strict=True))
+        row["n_neighbours"] = len(set(known))
+        for name, values in (("E", table["E"]), ("D", table["D"]), ("log_S", np.log(table["S"]))):
+            row[f"{name}_nb"] = np.mean([values[other] for other in known] or 0)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -79,11 +107,32 @@ def test_table_equals_loops_over_pixels(scene, convention, with_gt):
         np.testing.assert_allclose(table[name], slow[name], atol=1e-6, rtol=1e-6, err_msg=name)
 
 
+@given(scenes_with_truth(), st.sampled_from([8, 4]), st.booleans())
+def test_neighbours_and_spread_equal_loops_over_pixels(scene, connectivity, with_gt):
+    probs, gt = scene
+    measured = measure_image(
+        probs, gt if with_gt else None, connectivity=connectivity, metrics="all"
+    )
+    table, segments, heat = measured.table, measured.segments, measured.heat
+    slow = slow_neighbours(heat.pred, segments, table, probs.shape[-1])
+    for name in slow:
+        np.testing.assert_allclose(table[name], slow[name], atol=1e-12, err_msg=name)
+    for (name, values), k in itertools.product(
+        {"E": heat.entropy, "D": heat.difference}.items(), table["segment"]
+    ):
+        inside, row = values[segments == k].astype(np.float64), table.iloc[k - 1]
+        assert row[f"{name}_std"] == pytest.approx(inside.std(), abs=1e-7)
+        for share in (10, 50, 90):
+            expected = np.quantile(inside, share / 100)
+            assert row[f"{name}_q{share}"] == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @pytest.mark.parametrize("connectivity", [8, 4])
 def test_identities_of_the_metrics(convention, connectivity):
     probs, gt = make_scene(200, 300, seed=3)
-    t = segment_metrics(probs, gt, convention=convention, connectivity=connectivity)
+    options = {"convention": convention, "connectivity": connectivity, "metrics": "all"}
+    t = segment_metrics(probs, gt, **options)
     assert (t.S == t.S_in + t.S_bd).all()
     np.testing.assert_allclose(t.S_rel, t.S_rel_in + 1)
     for name in "ED":
@@ -91,7 +140,13 @@ def test_identities_of_the_metrics(convention, connectivity):
     np.testing.assert_allclose(t[class_columns(5)].sum(1), 1, atol=1e-5)
     assert t.S.sum() == (gt != 255).sum()
     assert t.class_id.eq(t[class_columns(5)].to_numpy().argmax(1)).mean() > 0.5
-    for column in columns(5):
+    for name in "ED":
+        quantiles = t[[f"{name}_q{share}" for share in (10, 50, 90)]].to_numpy()
+        assert (np.diff(quantiles) >= 0).all()
+    shares = t[class_columns(5, "ndist")]
+    assert (shares.sum(1) <= 1 + 1e-12).all()
+    assert len(t) > (shares.sum(1) < 1).sum() > 0  # next to void or not
+    for column in columns(5, metrics="all"):
         low, high = column.range
         assert t[column.name].between(low, high).all(), column.name
 
@@ -119,6 +174,35 @@ def test_one_class_over_the_whole_image_divides_by_no_boundary():
     assert (row.S, row.S_in, row.S_bd, row.S_rel, row.S_rel_in) == (42, 42, 0, 42, 42)
     assert row.E_rel == pytest.approx(row.E * 42)
     assert row.iou == row.iou_adj == 1
+
+
+@pytest.mark.parametrize("metrics", ["paper", "geometry", "spread,neighbours", "all"])
+def test_groups_are_measured_as_asked_and_change_no_other_column(metrics):
+    probs, gt = make_scene()
+    table, paper = segment_metrics(probs, gt, metrics=metrics), segment_metrics(probs, gt)
+    listed = columns(5, metrics=metrics)
+    assert table.dtypes.to_dict() == {c.name: np.dtype(c.dtype) for c in listed}
+    shared = [name for name in table if name in paper]
+    pd.testing.assert_frame_equal(table[shared], paper[shared], check_exact=True)
+    nothing = segment_metrics(probs, np.full_like(gt, 255), metrics=metrics)
+    pd.testing.assert_frame_equal(nothing, empty_table(5, metrics=metrics))
+
+
+def test_unknown_metrics_are_refused_in_one_line():
+    with pytest.raises(InputError, match=r"paper, all, neighbours, .* got 'sizes'"):
+        segment_metrics(make_scene()[0], metrics="paper, sizes")
+
+
+def test_quantiles_are_numpys_whatever_the_number_of_buckets(monkeypatch):
+    """Many segments, ties, zeros of either sign and ones, in buckets of one octave or finer."""
+    rng = np.random.default_rng(0)
+    values = rng.choice([0.0, -0.0, 1e-9, 0.25, 1.0, *rng.random(50) ** 8], (60, 70))
+    values, segments = values.astype(np.float32), rng.integers(0, 40, (60, 70)).astype(np.int32)
+    expected = [np.quantile(values[segments == k], [0.1, 0.5, 0.9]) for k in range(1, 40)]
+    for buckets in (1, 1000, 1 << 19):
+        monkeypatch.setattr(spread, "_BUCKETS", buckets)
+        found = spread.compute_quantiles(values, segments, [0.1, 0.5, 0.9])
+        np.testing.assert_allclose(found.T, expected, atol=1e-9)
 
 
 def test_all_void_gives_an_empty_table_with_all_columns():

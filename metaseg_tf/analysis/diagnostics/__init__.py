@@ -17,7 +17,7 @@ from metaseg_tf.analysis.diagnostics.logit import Calibration, LogitFit, calibra
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError, number_of
-from metaseg_tf.segments.columns import class_columns, groups_in, name_feature
+from metaseg_tf.segments.columns import class_of, groups_in, name_feature
 
 __all__ = ["Diagnostics", "diagnose"]
 
@@ -54,7 +54,8 @@ class Diagnostics:
             "vif": self.linear.vif,
         }
         if self.classes is not None:
-            names = dict(zip(class_columns(len(self.classes)), self.classes.names, strict=True))
+            found = {name: class_of(name) for name in self.design.columns}
+            names = {name: self.classes.names[of[1]] for name, of in found.items() if of}
             for frame in frames.values():
                 frame.insert(1, "class_name", frame["column"].map(names).fillna(""))
         tests = [asdict(test) | {"rejected": test.rejected} for test in self.all_tests()]

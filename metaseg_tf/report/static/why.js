@@ -33,7 +33,11 @@ metaseg.why = (() => {
     const means = run.means[segment.S_in > 0 ? "interior" : "no_interior"];
     const metrics = Object.keys(means).filter((name) => name in run.metrics).map((name) => (
       { name, mean: means[name], symbol: run.metrics[name][0], words: run.metrics[name][1] }));
-    const entries = [...metrics, { name: "class", symbol: "C", words: "class and its probabilities" }];
+    const together = [
+      { begin: "cprob", name: "class", symbol: "C", words: "class and its probabilities" },
+      { begin: "ndist", name: "neighbours", symbol: "C_{nb}", words: "classes of its neighbours" },
+    ].filter(({ begin }) => `${begin}0` in means);
+    const entries = [...metrics, ...together];
     const parts = entries.map((entry, j) => ({ entry, value: at(j + 1) }))
       .sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
     return { base: at(0), parts, sum: parts.reduce((sum, { value }) => sum + value, at(0)) };
