@@ -107,7 +107,7 @@ def test_scales_and_mirroring_of_deeplab_are_compared(name):
     ]
     probs, disagreement = network.see(image)
     assert network.passes == 6
-    np.testing.assert_array_equal(probs, network.probabilities(image))
+    np.testing.assert_allclose(probs, network.probabilities(image), atol=1e-6)
     expected = slow_disagreement(passes)
     np.testing.assert_allclose(disagreement[..., :2], expected[..., :2], atol=5e-4)
     # Rounding decides where two classes are as good as equal.
@@ -117,7 +117,7 @@ def test_scales_and_mirroring_of_deeplab_are_compared(name):
 def test_tiles_blend_the_disagreement_as_they_blend_probabilities():
     network, image = rebuild("mobilenetv2", flip=True), smooth_image(65, 120)
     probs, disagreement = Tiled(network, CROP, 30).see(image)
-    np.testing.assert_array_equal(probs, Tiled(network, CROP, 30).probabilities(image))
+    np.testing.assert_allclose(probs, Tiled(network, CROP, 30).probabilities(image), atol=1e-6)
     for place, inner in ((np.s_[:, :97], np.s_[:, :23]), (np.s_[:, 23:], np.s_[:, 74:])):
         alone = network.see(image[place])[1]
         np.testing.assert_allclose(disagreement[place][inner], alone[inner], atol=1e-6)

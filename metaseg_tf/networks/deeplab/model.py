@@ -22,13 +22,14 @@ from metaseg_tf.networks.deeplab.layers import (
     Layers,
     RecordingLayers,
     resize_bilinear,
+    resize_rows,
     scale_dimension,
 )
 from metaseg_tf.networks.deeplab.weights import check_weights, infer_architecture
 from metaseg_tf.networks.image_network import Network, check_image
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.scores import Ending
-from metaseg_tf.segments.disagreement import compare_passes
+from metaseg_tf.segments.disagreement import MEASURES, compare_passes
 
 __all__ = [
     "RebuiltNetwork", "check_settings", "compute_logits", "full_logits", "grid_logits",
@@ -292,11 +293,17 @@ class RebuiltNetwork(Network):
             return probs, found[0, : size[0], : size[1]].numpy()
         if self.passes == 1:
             return self.probabilities(image), None
-        # On their grid they take little memory, and are resized once more to be compared.
         grids = list(self._passes(image, grid_logits))
-        mean = mean_softmax(map(self._resize, grids), size)
-        each = (mean_softmax([self._resize(grid)], size) for grid in grids)
-        return mean, compare_passes(mean, each)
+        mean = np.empty((*size, self.classes), np.float32)
+        found = np.empty((*size, len(MEASURES)), np.float32)
+        # All passes of a strip at once: less memory than one pass over the whole crop.
+        for top in range(0, size[0], 4 * _STRIP):
+            rows = slice(top, min(top + 4 * _STRIP, size[0]))
+            logits = (resize_rows(grid, self.crop, top, rows.stop) for grid in grids)
+            passes = [tf.nn.softmax(strip[:, : size[1]]).numpy() for strip in logits]
+            np.divide(sum(passes), len(passes), out=mean[rows])
+            found[rows] = compare_passes(mean[rows], passes)
+        return mean, found
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """As in `Network.logits`, at scale 1 without flip and dropout in any case."""
