@@ -176,21 +176,15 @@ class Mirrored(Network):
 
     def see(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """As in `Network.see`."""
-        plain, mirrored = self._passes(image)
+        plain = self._network.probabilities(image)
+        mirrored = self._network.probabilities(np.ascontiguousarray(image[:, ::-1]))
+        mirrored = np.ascontiguousarray(mirrored[:, ::-1])
         mean = plain + mirrored
         mean /= 2
         return mean, compare_passes(mean, (plain, mirrored))
 
     def scores(self, image: np.ndarray) -> np.ndarray:
         """The mean of the probabilities; as in `Network.scores`."""
-        total, mirrored = self._passes(image)
-        total += mirrored
-        total /= 2
-        return total
+        return self.see(image)[0]
 
     probabilities = scores
-
-    def _passes(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        plain = self._network.probabilities(image)
-        mirrored = self._network.probabilities(np.ascontiguousarray(image[:, ::-1]))
-        return plain, np.ascontiguousarray(mirrored[:, ::-1])

@@ -26,19 +26,10 @@ def compare_passes(
     void: np.ndarray | None = None,
     threads: int | None = None,
 ) -> np.ndarray:
-    """Disagreement of the passes whose ``mean`` is known; only one of them is held at a time.
+    """Disagreement of one or more ``passes``, each float [H, W, C], with their ``mean``.
 
-    Parameters
-    ----------
-    mean : float array [H, W, C]
-        f, the mean of all passes.
-    passes : iterable of float array [H, W, C]
-        f_t, one or more.
-    void : bool array [H, W], optional
-        Pixels that need no distribution, as in `compute_heat_maps`; if any has none, the
-        disagreement of all of them is 0.
-    threads : int, optional
-        `count_threads` by default.
+    ``void``, bool [H, W], and ``threads`` are as in `compute_heat_maps`; where void pixels have no
+    distributions, their disagreement is 0.
 
     Returns
     -------
@@ -50,7 +41,7 @@ def compare_passes(
     Raises
     ------
     ShapeError, InputError
-        If a pass holds no distributions of the shape of the mean.
+        If a pass holds no distributions.
     """
     threads = threads or count_threads()
     whole = compute_heat_maps(mean, void=void, threads=threads)

@@ -42,8 +42,6 @@ ATROUS_RATES = (6, 12, 18)
 #: Probability with which upstream's training keeps a feature in front of the decoder, or without
 #: one of the logits (``concat_projection_dropout``).
 KEEP_PROBABILITY = 0.9
-#: Most samples of dropout.
-MAX_SAMPLES = 64
 
 #: Value of the crop's pixels around the image: the middle of the range.
 MEAN_PIXEL = 127.5
@@ -274,15 +272,17 @@ class RebuiltNetwork(Network):
         """As in `Network.probabilities`, averaged over all scales, flips and samples."""
         if self.settings.dropout:
             return self.see(image)[0]
-        return mean_softmax(self._passes(image, full_logits), image.shape[:2])
+        padded = self._pad(image)
+        logits = scale_logits(self._network, padded, self._stride, self.settings)
+        return mean_softmax(logits, image.shape[:2])
 
     def see(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """As in `Network.see`.
 
-        Samples of dropout are averaged and compared where the logits are, at every fourth or
-        sixteenth pixel or the like; from there on, the logarithm of their mean is resized as the
-        logits of a single pass are, and the disagreement with it.
+        Samples of dropout are averaged and compared on the grid of the logits; the logarithm of
+        their mean is then resized like the logits of a single pass.
         """
+        padded = self._pad(image)
         size = image.shape[:2]
         if self.settings.dropout:
             samples = tf.nn.softmax(self._sample(image))
@@ -293,7 +293,8 @@ class RebuiltNetwork(Network):
             return probs, found[0, : size[0], : size[1]].numpy()
         if self.passes == 1:
             return self.probabilities(image), None
-        grids = list(self._passes(image, grid_logits))
+        passes = scale_logits(self._network, padded, self._stride, self.settings, grid_logits)
+        grids = list(passes)
         mean = np.empty((*size, self.classes), np.float32)
         found = np.empty((*size, len(MEASURES)), np.float32)
         # All passes of a strip at once: less memory than one pass over the whole crop.
@@ -321,9 +322,6 @@ class RebuiltNetwork(Network):
 
     def _resize(self, grid):
         return resize_bilinear(grid, self.crop)
-
-    def _passes(self, image, logits):
-        return scale_logits(self._network, self._pad(image), self._stride, self.settings, logits)
 
     def _sample(self, image):
         """Logits with dropout, [T, h, w, C], whose seeds are the image's own, wherever it is."""
@@ -359,12 +357,11 @@ def check_settings(settings: NetworkOptions) -> None:
             "the paper uses (1.0,) and (0.75, 1.0, 1.25)"
         )
     if settings.dropout is not None and not (
-        2 <= settings.dropout <= MAX_SAMPLES and settings.scales == (1.0,) and not settings.flip
+        2 <= settings.dropout <= 64 and settings.scales == (1.0,) and not settings.flip
     ):
         raise InputError(
-            f"dropout: expected 2 to {MAX_SAMPLES} samples at scale 1 without flip, got "
-            f"{settings.dropout} at {settings.scales} with flip={settings.flip}; ask for "
-            "--scales 1 --no-flip with it"
+            f"dropout: expected 2 to 64 samples at scale 1 without flip, got {settings.dropout} at "
+            f"{settings.scales} with flip={settings.flip}; ask for --scales 1 --no-flip with it"
         )
     crop, stride = settings.crop, settings.output_stride
     is_pair = isinstance(crop, tuple) and len(crop) == 2
