@@ -34,7 +34,8 @@ def segment_table():
         "`metaseg_tf/segments/columns.json`, which the code itself reads.",
         f"Columns of the groups {_and(PAPER_GROUPS)} are the paper's and always there. "
         f"`extract --metrics` chooses among {_and(FURTHER_GROUPS)}; its default is "
-        f"`{DEFAULT_METRICS}`. [Which these are, and why](decisions/0058-further-metrics.md).",
+        f"`{DEFAULT_METRICS}`, with [disagreement](beyond.md) for networks of several passes. "
+        "[Which these are, and why](decisions/0058-further-metrics.md).",
         _table(["column", "dtype", "unit", "range", "group", "source", "meaning"], rows),
         "All analysis uses the rows with interior, `S_in > 0`.",
     )

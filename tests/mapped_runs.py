@@ -31,7 +31,13 @@ def make_run(path, seeds, *, photographs=True, keep=100, name="#<b>"):
             image = np.random.default_rng(i).integers(0, 255, (60, 90, 3), np.uint8)
             pred, entropy, difference = measured.heat[:3]
             maps = ImageMaps(
-                pred, measured.segments, entropy, difference, gt, image if photographs else None
+                pred,
+                measured.segments,
+                entropy,
+                difference,
+                gt,
+                image if photographs else None,
+                entropy / 5,
             )
             run.write_maps(f"scene {i} {name}", maps)
     return run

@@ -73,6 +73,7 @@ def extract(
     from metaseg_tf.data.classes import VOID, load_classes
     from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs import extraction, sources
+    from metaseg_tf.segments import columns
 
     table = None if classes is None else load_classes(classes)
     if softmax is not None:
@@ -90,9 +91,11 @@ def extract(
             network, cityscapes, network_options, split=split or "val", city=city, limit=limit
         )
     void = VOID if void is None else void
-    chosen = {} if metrics is None else {"metrics": metrics}
+    groups = columns.read_metrics(metrics or columns.DEFAULT_METRICS, source.passes)
+    if metrics is None and source.passes:
+        groups = (*groups, columns.DISAGREEMENT)
     settings = extraction.MeasureSettings(
-        convention, void, connectivity, labeller, reduce_zero_label, **chosen
+        convention, void, connectivity, labeller, reduce_zero_label, columns.spell_metrics(groups)
     )
     run = extraction.open_run(out, source, settings)
     with console.long_work(out, scheduler, workers, worker_resources) as cluster:

@@ -119,7 +119,8 @@ Metrics = _definition(
     str | None,
     metavar="paper|all|GROUP,...",
     help="Metrics to measure: only those of the 'paper', 'all', or also those of some groups: "
-    "neighbours, geometry, spread; default: all but spread.",
+    "neighbours, geometry, spread, or disagreement if there are several passes over an image; "
+    "default: all but spread.",
 )
 Void = _truth(
     int | None,
@@ -148,7 +149,18 @@ def _numbers(separator: str, kind: type, example: str, *, one: bool = False) -> 
     return parse
 
 
-#: The fields of `NetworkOptions` on the command line.
+def parse_passes(text: str) -> dict[str, int]:
+    """Fields of `NetworkOptions` for passes over an image, such as "flip" or "dropout:8"."""
+    found: dict[str, int] = {}
+    for word in text.split(","):
+        name, _, number = word.partition(":")
+        if word != "flip" and not (name == "dropout" and number.isdecimal() and len(number) < 9):
+            raise typer.BadParameter(f"expected flip or dropout:T such as dropout:8, got {word!r}")
+        found[name] = int(number) if number else True
+    return found
+
+
+#: The fields of `NetworkOptions` on the command line; ``passes`` stands for several of them.
 _NETWORK_OPTIONS = {
     "output_stride": _network(int | None, help="8 or 16; rebuilds the network from its weights."),
     "scales": _network(
@@ -157,7 +169,16 @@ _NETWORK_OPTIONS = {
         metavar="NUMBERS",
         help="Scales to average over, such as 0.75,1.0,1.25.",
     ),
-    "flip": _network(bool | None, "--flip/--no-flip", help="Also average over the mirrored image."),
+    "passes": _network(
+        str | None,
+        parser=parse_passes,
+        metavar="flip|dropout:T",
+        help="Also see the mirrored image, or T samples of DeepLab's dropout: probabilities are "
+        "the mean over all passes, which the metrics of disagreement compare.",
+    ),
+    "flip": _network(
+        bool | None, "--flip/--no-flip", help="The same as --passes flip, or without it."
+    ),
     "crop": _network(
         str | None,
         parser=_numbers("x", int, "1025x2049"),
@@ -185,6 +206,10 @@ def with_network_options(verb: Callable) -> Callable:
     @wraps(verb)
     def called(**values):
         given = {name: values.pop(name) for name in _NETWORK_OPTIONS}
+        passes = given.pop("passes") or {}
+        if given["flip"] is False and "flip" in passes:
+            raise InputError("--passes: expected none that flip, got flip and --no-flip; drop one")
+        given |= passes
         # An overlap of 0 is what networks have anyway.
         given["overlap"] = given["overlap"] or None
         return verb(**values, network_options=NetworkOptions(**given))
@@ -205,7 +230,7 @@ def refuse_unused(needed: str, **given: object) -> None:
     for name, value in given.items():
         # --no-flip asks for nothing.
         if value not in (None, False, []):
-            option = name.replace("_", "-")
+            option = "passes" if name == "dropout" else name.replace("_", "-")
             raise InputError(f"--{option}: expected {needed} with it, got none; leave it out")
 
 

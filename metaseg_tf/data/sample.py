@@ -25,14 +25,16 @@ class Sample(NamedTuple):
     """An image with what is known of it; its name is unique in a data set and names its results.
 
     ``image`` is the photograph, uint8 [H, W, 3] in RGB; ``probs`` are class probabilities, float
-    [H, W, C], None until a network has seen the image; ``gt`` are true class ids, integers [H, W],
-    255 for void.
+    [H, W, C], or of T passes [T, H, W, C], None until a network has seen the image; ``gt`` are true
+    class ids, integers [H, W], 255 for void. ``disagreement``, float [H, W, 3], is that of the
+    passes that ``probs`` [H, W, C] are the mean of, if there were several.
     """
 
     name: str
     image: np.ndarray | None = None
     probs: np.ndarray | None = None
     gt: np.ndarray | None = None
+    disagreement: np.ndarray | None = None
 
 
 class Item(Protocol):
@@ -77,6 +79,8 @@ class Source:
     threads: int | None = None
     #: None if the data set does not name its classes.
     classes: ClassTable | None = None
+    #: True if the samples come with several passes over an image, or their disagreement.
+    passes: bool = False
 
     def __len__(self) -> int:
         return len(self.items)

@@ -2,7 +2,9 @@
 
 HDF5 holds ``probabilities`` [1, H, W, C] or [H, W, C], ``ground_truths`` [1, H, W] or [H, W] and
 ``file_names``; npz holds ``probs`` [H, W, C] and, if known, ``gt`` [H, W] and ``name``. Either may
-hold ``image``, uint8 [H, W, 3] in RGB, to be shown. npy holds the probabilities only.
+hold ``image``, uint8 [H, W, 3] in RGB, to be shown. npy holds the probabilities only. Of T passes
+over one image, any of them holds the probabilities [T, H, W, C]; or, but for npy, their mean and
+their ``disagreement``, float [H, W, 3].
 """
 
 import contextlib
@@ -33,16 +35,18 @@ _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".
 
 
 class SoftmaxDump(NamedTuple):
-    """One image's class probabilities, float [H, W, C].
+    """One image's class probabilities, float [H, W, C], or of T passes [T, H, W, C].
 
     ``gt`` are train ids, integers [H, W] with 255 for void; ``name`` is the image's file name
-    without folder and without an image's suffix; ``image`` is the photograph, uint8 [H, W, 3].
+    without folder and without an image's suffix; ``image`` is the photograph, uint8 [H, W, 3];
+    ``disagreement`` is that of the passes behind a mean, float [H, W, 3].
     """
 
     probs: np.ndarray
     gt: np.ndarray | None
     name: str
     image: np.ndarray | None = None
+    disagreement: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,18 @@ def open_dumps(
     that cannot be read. Further options are those of `load_dump`; errors as `find_dumps`.
     """
     keys, channels_first = _check_keys(options.get("keys")), options.get("channels_first", False)
-    paths, declared = find_dumps(folder)[:limit], None
+    paths, declared, passes = find_dumps(folder)[:limit], None, False
     if paths:
         with contextlib.suppress(DataFormatError):
             declared = read_classes(paths[0], keys, channels_first=channels_first)
+            with _opened(paths[0], keys) as first:
+                shape = first.arrays.shape(first.keys["probs"])
+                passes = first.keys["disagreement"] in first.found
+                passes |= len(shape) == 4 and shape[0] > 1
     settings = {"source": "softmax", **{name: value for name, value in options.items() if value}}
     items = [_DumpFile(path, options) for path in paths]
     n_classes = declared if declared in range(2, MAX_CLASSES + 1) else None
-    return Source(items, settings, n_classes, classes=classes)
+    return Source(items, settings, n_classes, classes=classes, passes=passes)
 
 
 def find_dumps(folder: str | os.PathLike) -> list[Path]:
@@ -109,27 +117,34 @@ def load_dump(
     logits : bool
         The file holds logits, to which a softmax over the classes is applied.
     channels_first : bool
-        The file holds [C, H, W] or [1, C, H, W].
+        The file holds [C, H, W], [1, C, H, W] or, of T passes, [T, C, H, W].
     keys : mapping, optional
-        The file's names of "probs", "gt", "name" and "image", if they are not those above.
+        The file's names of "probs", "gt", "name", "image" and "disagreement", if they are not those
+        above.
 
     Raises
     ------
     DataFormatError
         If the file is missing, truncated, not what its suffix says, or lacks a data set.
     ShapeError
-        If it holds more than one image, or arrays of other dimensions.
+        If it holds arrays of other dimensions.
     InputError
         If ``keys`` names something else, or the logits are probabilities already.
     """
     with _opened(path, keys) as dump:
-        probs = _single(dump.path, "probabilities", dump.read("probs", "f"), 3)
+        probs = dump.read("probs", "f")
+        if probs.ndim != 4 or len(probs) < 2:  # not those of several passes
+            probs = _single(dump.path, "probabilities", probs, 3)
         if channels_first:
-            probs = np.ascontiguousarray(np.moveaxis(probs, 0, -1))
-        gt = dump.read("gt", "iub")
-        name, image = dump.name(), dump.image(probs.shape[:2])
-    gt = None if gt is None else _single(dump.path, "ground truth", gt, 2, probs.shape[:2])
-    return SoftmaxDump(apply_softmax(dump.path, probs) if logits else probs, gt, name, image)
+            probs = np.ascontiguousarray(np.moveaxis(probs, -3, -1))
+        size = probs.shape[-3:-1]
+        gt, disagreement = dump.read("gt", "iub"), dump.read("disagreement", "f")
+        name, image = dump.name(), dump.image(size)
+    gt = None if gt is None else _single(dump.path, "ground truth", gt, 2, size)
+    if disagreement is not None:
+        disagreement = _single(dump.path, "disagreement", disagreement, 3)
+    probs = apply_softmax(dump.path, probs) if logits else probs
+    return SoftmaxDump(probs, gt, name, image, disagreement)
 
 
 def read_name(path: str | os.PathLike, keys: Mapping[str, str] | None = None) -> str:
@@ -158,7 +173,8 @@ def save_dump(path: str | os.PathLike, dump: SoftmaxDump) -> None:
     if path.suffix.lower() in _HDF5_SUFFIXES:
         with h5py.File(content, "w") as file:
             for name, array in arrays.items():
-                file.create_dataset(_HDF5[name], data=array[None] if name != "image" else array)
+                one = array[None] if name in ("probs", "gt") and array.ndim < 4 else array
+                file.create_dataset(_HDF5[name], data=one)
             file.create_dataset(_HDF5["name"], data=np.array([dump.name.encode()]))
     else:
         np.savez(content, name=np.array(dump.name), **arrays)
@@ -174,7 +190,7 @@ def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
 
 
 #: Names of a dump's parts in each format.
-_NPZ = {part: part for part in ("probs", "gt", "name", "image")}
+_NPZ = {part: part for part in SoftmaxDump._fields}
 _HDF5 = _NPZ | {"probs": "probabilities", "gt": "ground_truths", "name": "file_names"}
 
 
@@ -262,7 +278,7 @@ def _single(
     if array.ndim == ndim + 1 and array.shape[0] == 1:
         return array[0]
     if array.ndim != ndim:
-        wanted = "[H, W, C]" if ndim == 3 else "[H, W]"
+        wanted = "[H, W, C] or passes [T, H, W, C]" if ndim == 3 else "[H, W]"
         raise ShapeError(
             f"{path}: expected {what} {wanted} of one image, got {list(array.shape)}; "
             f"write {'[1-p, p] for one channel p' if array.ndim == 2 else 'one file per image'}"

@@ -50,9 +50,15 @@ class Judgement(NamedTuple):
     pred: np.ndarray  #: Predicted class, uint8 [H, W].
     entropy: np.ndarray  #: E_z and D_z of each pixel in [0, 1], float32 [H, W].
     difference: np.ndarray
+    mutual_information: np.ndarray | None  #: That of several passes in [0, 1], float32 [H, W].
 
 
-def judge_image(model: MetaModel, probs: np.ndarray, threads: int | None = None) -> Judgement:
+def judge_image(
+    model: MetaModel,
+    probs: np.ndarray,
+    threads: int | None = None,
+    disagreement: np.ndarray | None = None,
+) -> Judgement:
     """Measure the segments of one image as the model needs it, and judge each.
 
     No ground truth is needed; nothing is masked.
@@ -60,9 +66,9 @@ def judge_image(model: MetaModel, probs: np.ndarray, threads: int | None = None)
     Parameters
     ----------
     model : MetaModel
-    probs : float16, float32 or float64 array [H, W, C]
+    probs : float16, float32 or float64 array [H, W, C] or [T, H, W, C]
         Class probabilities, as for `metaseg_tf.segment_metrics`.
-    threads : int, optional
+    threads, disagreement : optional
         As for `metaseg_tf.segments.table.measure_image`.
 
     Returns
@@ -79,18 +85,18 @@ def judge_image(model: MetaModel, probs: np.ndarray, threads: int | None = None)
     probs = np.asarray(probs)
     if probs.ndim == 3 and probs.shape[0] == model.n_classes != probs.shape[-1]:
         raise channels_first(probs.shape)
-    if probs.ndim == 3:
+    if probs.ndim >= 3:
         model.check_classes(probs.shape[-1])
     measured = measure_image(
         probs,
         convention=model.convention,
         connectivity=model.connectivity,
         metrics=model.metrics,
+        disagreement=disagreement,
         threads=threads,
     )
     table = pd.concat([measured.table, model.score(measured.table)], axis=1)
-    heat = measured.heat
-    return Judgement(table, measured.segments, heat.pred, heat.entropy, heat.difference)
+    return Judgement(table, measured.segments, *measured.heat, measured.mutual_information)
 
 
 @dataclass(frozen=True)
@@ -150,14 +156,15 @@ def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettin
     """Load one image, judge its segments, and store its pictures and its table in the run."""
     try:
         sample = job.load()
-        judgement = judge_image(model, sample.probs, job.threads)
+        judgement = judge_image(model, sample.probs, job.threads, sample.disagreement)
     except MetaSegError as error:
         return failed(job, error)
     for folder, content in _draw(judgement, sample.image, settings).items():
         run.write_bytes(f"{folder}/{sample.name}.png", content)
     if job.keep_maps:
-        _, segments, *layers = judgement
-        maps = ImageMaps(layers[0], segments, *layers[1:], image=sample.image)
+        maps = judgement._asdict()
+        del maps["table"]
+        maps = ImageMaps(**maps, image=sample.image)
         run.write_maps(sample.name, maps)
     # Last, since an image whose table is there counts as done.
     run.write_segments(sample.name, judgement.table)

@@ -29,13 +29,15 @@ class Network(ABC):
 
     ``ending`` is the kind of its scores, ``crop`` the height and width in pixels of the largest
     image (None if any size is taken), and ``settings`` are the options that it runs with. ``files``
-    are further ones that it was read from.
+    are further ones that it was read from; ``passes`` is the number of passes over an image that
+    its probabilities are the mean of.
     """
 
     ending: Ending
     crop: tuple[int, int] | None
     settings: NetworkOptions
     files: tuple = ()
+    passes: int = 1
 
     @property
     def classes(self) -> int:
@@ -63,6 +65,14 @@ class Network(ABC):
             If the network fails, or its scores are not what they should be.
         """
         return self.ending.probabilities(self.scores(image))
+
+    def see(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """`probabilities`, and how far the passes behind them disagree.
+
+        The disagreement is float32 [H, W, 3], as of
+        `metaseg_tf.segments.disagreement.compare_passes`; None for a network of one pass.
+        """
+        return self.probabilities(image), None
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """Logits of each pixel, float32 [H, W, C]; arguments and errors as in `probabilities`."""

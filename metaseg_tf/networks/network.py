@@ -1,5 +1,6 @@
 """One way to every network, wherever it comes from, whatever its format, and tile by tile."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from metaseg_tf.networks import checkpoints
 from metaseg_tf.networks.formats import open_network
 from metaseg_tf.networks.image_network import Network, check_image, pad_image
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
+from metaseg_tf.networks.scores import Ending
+from metaseg_tf.segments.disagreement import MEASURES, compare_passes
 
-__all__ = ["Tiled", "absolute_source", "describe_network", "load_network"]
+__all__ = ["Mirrored", "Tiled", "absolute_source", "describe_network", "load_network"]
 
 
 def load_network(source: str | Path, options: NetworkOptions = DEFAULTS, **keywords) -> Network:
@@ -28,7 +31,7 @@ def load_network(source: str | Path, options: NetworkOptions = DEFAULTS, **keywo
     options : NetworkOptions, optional
     keywords
         Fields of `NetworkOptions`, in place of those in ``options``: ``output_stride``,
-        ``scales``, ``flip``, ``crop``, ``input_range``, ``tile``, ``overlap``.
+        ``scales``, ``flip``, ``crop``, ``input_range``, ``tile``, ``overlap``, ``dropout``.
 
     Raises
     ------
@@ -44,7 +47,10 @@ def load_network(source: str | Path, options: NetworkOptions = DEFAULTS, **keywo
         # Asking for flip=False alone leaves the paper's scales in force.
         options = options.completed(checkpoints.find(source).settings)
     network = open_network(_find_path(source), options)
-    return network if options.tile is None else Tiled(network, options.tile, options.overlap or 0)
+    if options.tile is not None:
+        network = Tiled(network, options.tile, options.overlap or 0)
+    # DeepLab has been rebuilt to mirror the image at every scale.
+    return Mirrored(network) if options.flip and not network.settings.flip else network
 
 
 def describe_network(
@@ -114,6 +120,7 @@ class Tiled(Network):
                 f"give --tile {expected}"
             )
         self.ending, self.crop, self.files = network.ending, None, network.files
+        self.passes = network.passes
         self.settings = replace(network.settings, crop=None)
         self._network = network
         self._overlap = overlap
@@ -124,16 +131,30 @@ class Tiled(Network):
 
     def scores(self, image: np.ndarray) -> np.ndarray:
         """Scores, blended where tiles overlap; as in `Network.scores`."""
+        return self._blend(image, self._network.scores, self.ending.channels)
+
+    def see(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """As in `Network.see`; the disagreement is blended like the scores."""
+        if self.passes == 1:
+            return super().see(image)
+        whole = self._blend(
+            image, lambda tile: np.dstack(self._network.see(tile)), self.classes + len(MEASURES)
+        )
+        scores, disagreement = np.split(whole, [self.classes], axis=-1)
+        return self.ending.probabilities(scores), disagreement
+
+    def _blend(self, image: np.ndarray, run: Callable, channels: int) -> np.ndarray:
+        """What ``run`` gives for each tile, float32 [H, W, channels]."""
         check_image(image, None)
         size = image.shape[:2]
         image = pad_image(image, self._tile)
         height, width = image.shape[:2]
-        total = np.zeros((height, width, self.ending.channels), np.float32)
+        total = np.zeros((height, width, channels), np.float32)
         weight = np.zeros((height, width, 1), np.float32)
         for top in self._starts(height, self._tile[0]):
             for left in self._starts(width, self._tile[1]):
                 place = np.s_[top : top + self._tile[0], left : left + self._tile[1]]
-                total[place] += self._weights * self._network.scores(image[place])
+                total[place] += self._weights * run(image[place])
                 weight[place] += self._weights
         return np.divide(total, weight, out=total)[: size[0], : size[1]]
 
@@ -141,3 +162,29 @@ class Tiled(Network):
         """First pixels of the fewest tiles that cover ``side``, evenly spread."""
         steps = -(-(side - tile) // (tile - self._overlap))
         return np.linspace(0, side - tile, steps + 1).round().astype(int).tolist()
+
+
+class Mirrored(Network):
+    """The mean of a network's probabilities of an image and of its mirror image, mirrored back."""
+
+    passes = 2
+
+    def __init__(self, network: Network):
+        self.ending, self.crop = Ending("probabilities", network.classes), network.crop
+        self.files, self.settings = network.files, replace(network.settings, flip=True)
+        self._network = network
+
+    def see(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """As in `Network.see`."""
+        plain = self._network.probabilities(image)
+        mirrored = self._network.probabilities(np.ascontiguousarray(image[:, ::-1]))
+        mirrored = np.ascontiguousarray(mirrored[:, ::-1])
+        mean = plain + mirrored
+        mean /= 2
+        return mean, compare_passes(mean, (plain, mirrored))
+
+    def scores(self, image: np.ndarray) -> np.ndarray:
+        """The mean of the probabilities; as in `Network.scores`."""
+        return self.see(image)[0]
+
+    probabilities = scores

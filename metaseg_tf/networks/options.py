@@ -24,7 +24,8 @@ class NetworkOptions:
         Factors by which the image is resized for DeepLab; the probabilities of all scales are
         averaged. By default 1.
     flip : bool, optional
-        Whether DeepLab's probabilities of the mirrored image are averaged in, too, at every scale.
+        Whether the probabilities of the mirrored image are averaged in, too; for DeepLab at every
+        scale.
     crop : (int, int), optional
         Height and width k * output_stride + 1 in pixels to which every image is padded for
         DeepLab. By default that of the frozen graph, or for a checkpoint 1025x2049.
@@ -37,6 +38,9 @@ class NetworkOptions:
         blending scores; one number for square tiles.
     overlap : int, optional
         The least overlap of neighbouring tiles in pixels.
+    dropout : int, optional
+        Number of samples, 2 to 64, of the dropout that DeepLab was trained with, over which its
+        probabilities are averaged; at one scale and without ``flip``.
     """
 
     output_stride: int | None = None
@@ -46,6 +50,7 @@ class NetworkOptions:
     input_range: str | None = None
     tile: int | tuple[int, int] | None = None
     overlap: int | None = None
+    dropout: int | None = None
 
     def __post_init__(self):
         if self.scales is not None:
@@ -58,8 +63,8 @@ class NetworkOptions:
     @property
     def rebuilds(self) -> bool:
         """True if a DeepLab network has to be rebuilt from its weights for these options."""
-        own = (self.output_stride, self.crop)
-        return own != (None, None) or self.scales not in (None, (1.0,)) or bool(self.flip)
+        own = (self.output_stride, self.crop, self.dropout)
+        return own != (None, None, None) or self.scales not in (None, (1.0,)) or bool(self.flip)
 
     def completed(self, others: "NetworkOptions") -> "NetworkOptions":
         """These options, and those of ``others`` wherever nothing is asked for here."""

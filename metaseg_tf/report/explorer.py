@@ -23,7 +23,7 @@ from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.file import load_kept
 from metaseg_tf.meta.model import SCORE_COLUMNS, SegmentFit
 from metaseg_tf.paper.figures.drawing import count_false_positives, load_judged
-from metaseg_tf.pictures import heat_colours, to_jpeg, to_png
+from metaseg_tf.pictures import MOST_INFORMATION, heat_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS, METRICS, PAPER_GROUPS
@@ -198,6 +198,8 @@ def draw_pictures(maps: ImageMaps, palette: np.ndarray) -> dict[str, bytes]:
     Heat maps are reduced to about 1024 columns and 32 levels: they are looked at, not read off.
     """
     heat = {"entropy.png": maps.entropy, "difference.png": maps.difference}
+    if maps.mutual_information is not None:
+        heat["mutual_information.png"] = np.minimum(maps.mutual_information / MOST_INFORMATION, 1)
     pictures = {name: _heat_to_png(values) for name, values in heat.items()}
     if maps.gt is not None:
         pictures["truth.png"] = to_png(maps.gt, palette)

@@ -15,7 +15,7 @@ from metaseg_tf.analysis.scores import FEW
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel
 from metaseg_tf.paper.verify import format_number
-from metaseg_tf.pictures import QUALITY_COLOURS, heat_colours
+from metaseg_tf.pictures import MOST_INFORMATION, QUALITY_COLOURS, heat_colours
 from metaseg_tf.report import explorer, overview
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import METRICS
@@ -115,6 +115,7 @@ def _write_run(home: Run, position: int, judged: explorer.JudgedRun, names: Sequ
         "metrics": {column.name: (column.symbol, column.meaning) for column in METRICS},
         "doubtful": explorer.DOUBTFUL,
         "quality": QUALITY_COLOURS,
+        "information": MOST_INFORMATION,
         "heat": [f"#{bytes(colour).hex()}" for colour in heat_colours(_HEAT_STEPS)],
     }
     home.write_text(f"{folder}/run.js", explorer.to_script("addRun", content))

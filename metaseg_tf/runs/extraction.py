@@ -114,7 +114,8 @@ def measure_job(
     """
     try:
         sample = job.load()
-        measured = measure_image(sample.probs, sample.gt, threads=job.threads, **asdict(settings))
+        given = {"disagreement": sample.disagreement, "threads": job.threads, **asdict(settings)}
+        measured = measure_image(sample.probs, sample.gt, **given)
         found, expected = sample.probs.shape[-1], run.manifest.n_classes or n_classes
         if expected not in (None, found):
             raise InputError(
@@ -126,8 +127,8 @@ def measure_job(
     except MetaSegError as error:
         return failed(job, error)
     if job.keep_maps:
-        heat, segments = measured.heat._asdict(), measured.segments
-        maps = ImageMaps(**heat, segments=segments, gt=measured.gt, image=sample.image)
+        kept = {name: getattr(measured, name) for name in ("segments", "gt", "mutual_information")}
+        maps = ImageMaps(**measured.heat._asdict(), **kept, image=sample.image)
         run.write_maps(sample.name, maps)
     extra = {}
     if measured.confusions is not None:

@@ -21,7 +21,9 @@ __all__ = ["ImageMaps", "decode_maps", "encode_maps"]
 
 _LEVELS = 255
 _CLASS_MAPS = ("pred", "segments")
-_HEAT_MAPS = ("entropy", "difference")
+#: The last one is there for networks of several passes only.
+_HEAT_MAPS = ("entropy", "difference", "mutual_information")
+_OPTIONAL = {"gt", _HEAT_MAPS[-1]}
 _REMEDY = "delete it and run extract again"
 
 
@@ -39,6 +41,8 @@ class ImageMaps:
         E_z and D_z in [0, 1]; to 1/510 once they were stored.
     gt : uint8 [H, W] or None
         True class, 255 for void.
+    mutual_information : float32 [H, W] or None
+        That of a network's passes, in [0, 1]; to 1/510 once it was stored.
     image : uint8 [H, W, 3] or None
         The photograph in RGB; softmax dumps come without.
     """
@@ -49,6 +53,7 @@ class ImageMaps:
     difference: np.ndarray
     gt: np.ndarray | None = None
     image: np.ndarray | None = None
+    mutual_information: np.ndarray | None = None
 
 
 def encode_maps(maps: ImageMaps) -> dict[str, bytes]:
@@ -59,7 +64,9 @@ def encode_maps(maps: ImageMaps) -> dict[str, bytes]:
         # In as few bytes as the largest number needs: fewer to compress.
         arrays[name] = numbers.astype(np.min_scalar_type(numbers.max(initial=0)), copy=False)
     for name in _HEAT_MAPS:
-        arrays[name] = np.rint(getattr(maps, name) * _LEVELS).astype(np.uint8)
+        heat = getattr(maps, name)
+        if heat is not None:
+            arrays[name] = np.rint(heat * _LEVELS).astype(np.uint8)
     if maps.gt is not None:
         arrays["gt"] = maps.gt
     if maps.image is not None:
@@ -86,7 +93,8 @@ def decode_maps(
     something else, or holds impossible sizes or values.
     """
     with open_npz(io.BytesIO(npz), origin, _REMEDY) as packed:
-        names = [*_CLASS_MAPS, *_HEAT_MAPS, *{"gt"}.intersection(packed.names())]
+        every = dict.fromkeys([*_CLASS_MAPS, *_HEAT_MAPS, "gt"])
+        names = [name for name in every if name not in _OPTIONAL.difference(packed.names())]
         (shape, *others) = {packed.shape(name) for name in names}
         if others or len(shape) != 2 or not 0 < math.prod(shape) <= MAX_PIXELS:
             raise _broken(origin, f"maps of {shape} and {others} pixels")
@@ -98,7 +106,8 @@ def decode_maps(
         impossible = (array >= n_classes) & (array != VOID) & (name not in _HEAT_MAPS)
         if array.dtype != np.uint8 or impossible.any():
             raise _broken(origin, f"{name} of {array.dtype} up to {array.max()}")
-    heat = [arrays.pop(name) / np.float32(_LEVELS) for name in _HEAT_MAPS]
+    for name in arrays.keys() & {*_HEAT_MAPS}:
+        arrays[name] = arrays[name] / np.float32(_LEVELS)
     image = None
     if photograph is not None:
         try:
@@ -110,7 +119,7 @@ def decode_maps(
             raise
         except (*READ_ERRORS, Image.DecompressionBombError) as error:
             raise _broken(origin, in_one_line(error)) from error
-    return ImageMaps(arrays["pred"], segments.astype(np.int32), *heat, arrays.get("gt"), image)
+    return ImageMaps(segments=segments.astype(np.int32), image=image, **arrays)
 
 
 def _broken(origin: str, found: str) -> DataFormatError:

@@ -107,7 +107,8 @@ class Recording:
         name : str
             A name of its own, by which the run keeps the image.
         probs : float16, bfloat16, float32 or float64 [H, W, C], or as ``layout`` says
-            Class probabilities, each pixel's summing to 1 within 1e-2, or ``logits``.
+            Class probabilities, each pixel's summing to 1 within 1e-2, or ``logits``; those of
+            several passes over the image as a list, whose mean is measured.
         gt : integer or bool [H, W], optional
             True class ids 0..C-1, or ``void``.
         image : uint8 [H, W, 3] or [3, H, W], optional
@@ -151,19 +152,26 @@ class Recording:
         """Copies of an image's arrays, checked; the probabilities in whatever order in memory."""
         if layout not in ("HWC", "CHW"):
             raise InputError(f"layout: expected 'HWC' or 'CHW', got {layout!r:.40}; choose one")
-        probs, known = _to_numpy("probs", probs), self._run.manifest.n_classes
-        if layout == "CHW" and probs.ndim == 3:
-            probs = np.moveaxis(probs, 0, -1)
-        check_dimensions(probs)
+        # An array of four dimensions is more likely a batch of images than passes over one.
+        several = isinstance(probs, list | tuple) and all(hasattr(one, "shape") for one in probs)
+        passes = probs if several else [probs]
+        passes, known = [_to_numpy("probs", one) for one in passes], self._run.manifest.n_classes
+        if len({one.shape for one in passes}) != 1:
+            shapes = ", ".join(str(list(one.shape)) for one in passes) or "none"
+            raise ShapeError(f"probs: expected passes of one shape, got {shapes}; list one image's")
+        if layout == "CHW" and passes[0].ndim == 3:
+            passes = [np.moveaxis(one, 0, -1) for one in passes]
+        check_dimensions(passes[0])
+        probs = passes[0] if len(passes) == 1 else np.stack(passes)
         if known not in (None, probs.shape[-1]):
             raise ShapeError(
                 f"probs: expected {known} classes as in the run, got {probs.shape[-1]} by "
                 f"layout={layout!r}; give another layout, or record into another run"
             )
-        size = probs.shape[:2]
+        size = probs.shape[-3:-1]
         if gt is not None:
             gt, settings = _to_numpy("gt", gt), self._settings
-            check_ground_truth(gt, probs.shape, settings.void, settings.reduce_zero_label)
+            check_ground_truth(gt, probs.shape[-3:], settings.void, settings.reduce_zero_label)
         if image is not None:
             image = _to_numpy("image", image)
             image = np.moveaxis(image, 0, -1) if image.shape == (3, *size) else image

@@ -34,7 +34,8 @@ class NetworkSource(Source):
         threads = None if tf.config.list_physical_devices("GPU") else max(1, count_threads() // 2)
         seen = [_Seen(item, network) for item in images.items]
         settings = {**images.settings, **settings}
-        super().__init__(seen, settings, network.classes, threads, images.classes)
+        several = network.passes > 1
+        super().__init__(seen, settings, network.classes, threads, images.classes, several)
         self._images = images
 
     def reader(self, done: set[str]) -> Callable[["_Seen"], Sample]:
@@ -62,7 +63,8 @@ class _Seen:
         return self.complete(self.item.read())
 
     def complete(self, sample: Sample) -> Sample:
-        return sample._replace(probs=self.network.probabilities(sample.image))
+        probs, disagreement = self.network.see(sample.image)
+        return sample._replace(probs=probs, disagreement=disagreement)
 
 
 class ProcessNetwork:
@@ -92,9 +94,14 @@ class ProcessNetwork:
         """Number of classes; loads the network."""
         return self.loaded.classes
 
-    def probabilities(self, image: np.ndarray) -> np.ndarray:
-        """Class probabilities of each pixel, float32 [H, W, C], of an image uint8 [H, W, 3]."""
-        return self.loaded.probabilities(image)
+    @property
+    def passes(self) -> int:
+        """Number of passes over an image; loads the network."""
+        return self.loaded.passes
+
+    def see(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """As `metaseg_tf.networks.image_network.Network.see`."""
+        return self.loaded.see(image)
 
 
 @lru_cache(maxsize=1)

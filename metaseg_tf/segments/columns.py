@@ -21,11 +21,11 @@ from metaseg_tf.data.classes import MAX_CLASSES, ClassTable, shorten
 from metaseg_tf.errors import DataFormatError, InputError, check_choice
 
 __all__ = [
-    "BOX", "CONVENTIONS", "DEFAULT_METRICS", "FURTHER_GROUPS", "GROUPS", "IOU_COLUMNS", "METRICS",
-    "METRIC_COLUMNS", "NAME_BYTES", "PAPER_GROUPS", "Column", "Group", "check_convention",
-    "check_image_name", "check_table", "class_columns", "class_of", "columns", "count_classes",
-    "empty_table", "feature_columns", "feature_values", "group_of", "groups_in", "name_feature",
-    "read_metrics", "spell_metrics",
+    "BOX", "CONVENTIONS", "DEFAULT_METRICS", "DISAGREEMENT", "FURTHER_GROUPS", "GROUPS",
+    "IOU_COLUMNS", "METRICS", "METRIC_COLUMNS", "NAME_BYTES", "PAPER_GROUPS", "Column", "Group",
+    "check_convention", "check_image_name", "check_table", "class_columns", "class_of", "columns",
+    "count_classes", "empty_table", "feature_columns", "feature_values", "group_of", "groups_in",
+    "name_feature", "read_metrics", "spell_metrics",
 ]  # fmt: skip
 
 #: "reference" made the published numbers (the authors' code); "paper" is the printed text.
@@ -86,6 +86,8 @@ _HEAD, _IOU, _BOX = (
 )
 #: The groups that may be measured besides the paper's.
 FURTHER_GROUPS = tuple(name for name in GROUPS if name not in (*PAPER_GROUPS, "prediction"))
+#: The one of them that takes several passes over an image.
+DISAGREEMENT = "disagreement"
 #: The metrics in the order of the table: the 15 of section 2, and those of further groups.
 METRICS = tuple(_read_column(*row) for row in _FILE["metrics"])
 #: Names of the 15 metrics of section 2.
@@ -105,18 +107,26 @@ IOU_COLUMNS = tuple(column.name for column in _IOU)
 BOX = tuple(column.name for column in _BOX)
 
 
-def read_metrics(metrics: str | Iterable[str]) -> tuple[str, ...]:
+def read_metrics(metrics: str | Iterable[str], passes: bool | None = None) -> tuple[str, ...]:
     """The groups to measure, the paper's first, then further ones in the order of ``GROUPS``.
 
     ``metrics`` are "paper", "all", or names of further groups, separated by commas if they are one
-    text; the paper's metrics are always measured. Raises InputError for a name that is unknown.
+    text; the paper's metrics are always measured. "all" includes the disagreement of ``passes`` if
+    there are several; if there are not (False), InputError is raised where it is named, as for a
+    name that is unknown.
     """
     words = metrics.replace(" ", "").split(",") if isinstance(metrics, str) else list(metrics)
     for word in words:
         remedy = "separate several by commas"
         check_choice("metrics", word, ("paper", "all", *FURTHER_GROUPS), remedy)
-    chosen = (group for group in FURTHER_GROUPS if group in words or "all" in words)
-    return (*PAPER_GROUPS, *chosen)
+    if passes is False and DISAGREEMENT in words:
+        raise InputError(
+            f"metrics: expected several passes over an image for {DISAGREEMENT}, got one; have the "
+            "network make some (--passes flip), or give those of your own as probs [T, H, W, C]"
+        )
+    if "all" in words:
+        words += [group for group in FURTHER_GROUPS if passes or group != DISAGREEMENT]
+    return (*PAPER_GROUPS, *(group for group in FURTHER_GROUPS if group in words))
 
 
 def spell_metrics(groups: Collection[str]) -> str:
@@ -177,7 +187,7 @@ def feature_values(table: pd.DataFrame, names: Iterable[str]) -> np.ndarray:
 
 def groups_in(table: pd.DataFrame) -> tuple[str, ...]:
     """The groups whose metrics a segment table holds, in the order of ``GROUPS``."""
-    every = columns(count_classes(table), metrics="all")
+    every = columns(count_classes(table), metrics=FURTHER_GROUPS)
     missing = {column.group for column in every if column.name not in table}
     return tuple(group for group in GROUPS if group not in {*missing, "prediction"})
 
@@ -253,7 +263,7 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
     those of further groups.
     """
     n_classes = max(count_classes(table), 2)
-    known = {column.name: column for column in columns(n_classes, metrics="all")}
+    known = {column.name: column for column in columns(n_classes, metrics=FURTHER_GROUPS)}
     if whole:
         known["class_id"] = replace(known["class_id"], range=(0, n_classes - 1))
     optional = {*IOU_COLUMNS, *(c.name for c in known.values() if c.group in FURTHER_GROUPS)}

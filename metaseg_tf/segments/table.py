@@ -13,13 +13,16 @@ from metaseg_tf.data.classes import VOID, check_class_ids
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.segments.columns import (
     DEFAULT_METRICS,
+    DISAGREEMENT,
     FURTHER_GROUPS,
+    PAPER_GROUPS,
     check_convention,
     class_columns,
     columns,
     read_metrics,
 )
 from metaseg_tf.segments.components import Spans, find_interior, label_components
+from metaseg_tf.segments.disagreement import MEASURES, check_disagreement, compare_passes
 from metaseg_tf.segments.dispersion import (
     HeatMaps,
     channels_first,
@@ -55,9 +58,9 @@ def segment_metrics(
 
     Parameters
     ----------
-    probs : float16, float32 or float64 array [H, W, C]
+    probs : float16, float32 or float64 array [H, W, C] or [T, H, W, C]
         Class probabilities, each pixel's summing to 1 within 1e-2; C in 2..254. Pixels that are
-        void in ``gt`` need none.
+        void in ``gt`` need none. Those of T passes over the image are averaged.
     gt : integer or bool array [H, W] or [H, W, 1], optional
         True class ids 0..C-1, or ``void``. Void pixels belong to no segment and cut segments.
         Without ground truth nothing is masked and the columns ``iou`` and ``iou_adj`` are absent.
@@ -73,7 +76,8 @@ def segment_metrics(
         Connected-component algorithm, as in `metaseg_tf.segments.components.label_components`.
     metrics : str
         "paper", "all", or groups beyond the paper's with commas between: neighbours, geometry,
-        spread. The paper's metrics are always there; spread is left out by default.
+        spread, disagreement. The paper's metrics are always there; spread and disagreement, which
+        takes several passes, are left out by default.
 
     Returns
     -------
@@ -124,7 +128,7 @@ class Measurement(NamedTuple):
     ``segments``, int32 [H, W], are the numbers of the segments, 0 where the ground truth is void;
     ``heat.pred`` is 255 there. ``gt``, uint8 [H, W], is the true class, 255 for void, and
     ``confusions``, int64 [C + 1, C], as `metaseg_tf.segments.iou.count_confusions` gives them; both
-    are None without ground truth.
+    are None without ground truth. ``disagreement``, float32 [H, W, 3], is that of several passes.
     """
 
     table: pd.DataFrame
@@ -132,6 +136,12 @@ class Measurement(NamedTuple):
     heat: HeatMaps
     gt: np.ndarray | None
     confusions: np.ndarray | None
+    disagreement: np.ndarray | None = None
+
+    @property
+    def mutual_information(self) -> np.ndarray | None:
+        """Of the passes, float32 [H, W] in [0, 1]."""
+        return None if self.disagreement is None else self.disagreement[..., 0]
 
 
 def measure_image(
@@ -144,19 +154,30 @@ def measure_image(
     connectivity: int = 8,
     labeller: str = "skimage",
     metrics: str = DEFAULT_METRICS,
+    disagreement: np.ndarray | None = None,
     threads: int | None = None,
 ) -> Measurement:
     """`segment_metrics` together with the maps of segments, classes and dispersion.
 
-    ``threads`` is how many to use; by default `metaseg_tf.segments.dispersion.count_threads`.
+    ``disagreement``, float [H, W, 3], is that of the passes that ``probs`` are the mean of, as
+    `metaseg_tf.segments.disagreement.compare_passes` gives it. ``threads`` is how many to use; by
+    default `metaseg_tf.segments.dispersion.count_threads`.
     """
     threads = threads or count_threads()
     check_convention(convention)
-    groups = read_metrics(metrics)
-    probs, is_void = check_probabilities(probs), None
+    probs, passes, is_void = np.asarray(probs), [], None
+    if probs.ndim == 4 and len(probs) > 1:
+        passes = [check_probabilities(one) for one in probs]
+        probs = np.mean(passes, axis=0, dtype=np.result_type(np.float32, *passes))
+    probs = check_probabilities(probs)
     if gt is not None:
         gt = check_ground_truth(gt, probs.shape, void, reduce_zero_label)
         is_void = gt == VOID
+    if passes:
+        disagreement = compare_passes(probs, passes, void=is_void, threads=threads)
+    elif disagreement is not None:
+        disagreement = check_disagreement(disagreement, probs.shape[:2])
+    groups = read_metrics(metrics, disagreement is not None)
     heat = compute_heat_maps(probs, convention=convention, void=is_void, threads=threads)
     predicted, n_classes = heat.pred, probs.shape[-1]
     if gt is not None:
@@ -169,6 +190,8 @@ def measure_image(
         # With 4 neighbours a diagonal neighbour of the same class can be another segment.
         same = heat.pred if connectivity == 8 else labelled.result()
         maps = {"E": heat.entropy, "D": heat.difference}
+        if DISAGREEMENT in groups:
+            maps |= zip(MEASURES, np.moveaxis(disagreement, -1, 0), strict=True)
         sums = _SpanSums(pool, probs, maps, same, convention)
         segments = labelled.result()
         measured = pool.submit(_measure, heat.pred, segments, sums)
@@ -186,9 +209,10 @@ def measure_image(
             table["iou"], table["iou_adj"] = compared.result()
         for more in further:
             table |= more.result()
-    order = columns(n_classes, with_gt=gt is not None, metrics=metrics)
+    order = columns(n_classes, with_gt=gt is not None, metrics=groups[len(PAPER_GROUPS) :])
     frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
-    return Measurement(frame, segments, heat, gt, counted.result() if counted else None)
+    confusions = counted.result() if counted else None
+    return Measurement(frame, segments, heat, gt, confusions, disagreement)
 
 
 def check_ground_truth(

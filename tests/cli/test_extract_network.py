@@ -12,9 +12,11 @@ from PIL import Image
 from street import write_pair
 
 from metaseg_tf import load_network, load_run, segment_metrics
+from metaseg_tf.cli.options import parse_passes
 from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.data.classes import CITYSCAPES
 from metaseg_tf.runs.run import Run
+from metaseg_tf.segments.table import measure_image
 
 SETTINGS = ("--output-stride", 16, "--crop", "33x49")
 
@@ -69,6 +71,33 @@ def test_the_manifest_tells_the_network_and_its_settings(metaseg, checkpoint, ci
     assert settings["scales"] == [1.0]
     assert len(settings["network_sha256"]) == 64
     assert settings["split"] == "val"
+
+
+@pytest.mark.parametrize("passes", ["flip", "dropout:3"])
+def test_passes_are_measured_and_kept(metaseg, checkpoint, cityscapes, tmp_path, passes):
+    words = (*SETTINGS, "--passes", passes, "--limit", 2, "--keep-maps", 1)
+    assert extract(metaseg, checkpoint, cityscapes, tmp_path / "run", *words)[0] == 0
+    run, table = Run(tmp_path / "run"), load_run(tmp_path / "run")
+    options = parse_passes(passes)
+    network = load_network(checkpoint, output_stride=16, crop=(33, 49), **options)
+    assert {name: run.manifest.settings[name] for name in options} == options
+    first = find_pairs(cityscapes)[0].read()
+    probs, disagreement = network.see(first.image)
+    given = {"metrics": "all", "disagreement": disagreement}
+    expected = measure_image(probs, first.gt, **given).table[["E", "I", "TV", "changed"]]
+    np.testing.assert_allclose(table.query("image == 'ulm_0'")[[*expected]], expected, atol=1e-6)
+    assert (table["I"] > 0.001).any()
+    information = run.load_maps("ulm_0").mutual_information
+    np.testing.assert_allclose(information, disagreement[..., 0], atol=1 / 500)
+
+
+def test_a_single_pass_has_no_disagreement(metaseg, refused, checkpoint, cityscapes, tmp_path):
+    words = (*SETTINGS, "--limit", 1, "--metrics")
+    assert extract(metaseg, checkpoint, cityscapes, tmp_path / "run", *words, "all")[0] == 0
+    assert "disagreement" not in Run(tmp_path / "run").manifest.settings["metrics"]
+    given = ("extract", "--network", checkpoint, "--cityscapes", cityscapes, "--out")
+    said = refused(*given, tmp_path / "other", *words, "disagreement")
+    assert "expected several passes over an image for disagreement, got one" in said
 
 
 def test_a_frozen_graph_as_it_is_and_rebuilt(metaseg, checkpoint, cityscapes, tmp_path):

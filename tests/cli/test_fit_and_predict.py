@@ -11,6 +11,7 @@ from metaseg_tf import judge_image, load_model
 from metaseg_tf.analysis.boosting import BoostedClassifier, BoostedRegressor
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
+from metaseg_tf.networks.image_network import Network
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.pictures import paint_segments, read_numbers
 from metaseg_tf.runs import run
@@ -48,6 +49,8 @@ class FakeNetwork:
     """Sees classes in colours."""
 
     settings, classes, files = NetworkOptions(16, scales=1.0, flip=False), 5, ()
+
+    passes, see = 1, Network.see
 
     def probabilities(self, image):
         return softmax(np.repeat(image, 2, -1)[..., :5] / 20.0, axis=-1).astype(np.float32)

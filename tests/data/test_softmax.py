@@ -69,7 +69,7 @@ def test_npy_holds_probabilities_only(tmp_path, dtype):
     np.save(tmp_path / "a.0.npy", PROBS.astype(dtype))
     dump = load_dump(tmp_path / "a.0.npy")
     np.testing.assert_array_equal(dump.probs, PROBS.astype(dtype))
-    assert dump[1:] == (None, "a.0", None)
+    assert dump[1:] == (None, "a.0", None, None)
     assert read_name(tmp_path / "a.0.npy") == "a.0"
     assert read_classes(tmp_path / "a.0.npy") == 3
     with pytest.raises(DataFormatError, match="'truth', found 'probs'"):
@@ -258,8 +258,43 @@ def test_several_images_in_a_file_are_refused(tmp_path):
     path = tmp_path / "a.hdf5"
     with h5py.File(path, "w") as file:
         file["probabilities"] = np.zeros((2, 4, 4, 3), np.float32)
+        file["ground_truths"] = np.zeros((2, 4, 4), np.uint8)
     with pytest.raises(ShapeError, match="one file per image"):
         load_dump(path)
+
+
+@pytest.mark.parametrize("suffix", [".hdf5", ".npz", ".npy"])
+def test_passes_over_one_image_are_read_and_announced(tmp_path, suffix):
+    path, passes = tmp_path / f"a{suffix}", np.stack([PROBS, PROBS[::-1]])
+    if suffix == ".npy":
+        np.save(path, passes)
+    else:
+        save_dump(path, SoftmaxDump(passes, GT, "a"))
+    loaded = load_dump(path)
+    np.testing.assert_array_equal(loaded.probs, passes)
+    assert (loaded.gt is None) == (suffix == ".npy")
+    source = open_dumps(tmp_path)
+    assert (source.passes, source.n_classes) == (True, 3)
+    turned = load_dump(path, channels_first=True).probs
+    np.testing.assert_array_equal(turned, np.moveaxis(passes, 1, -1))
+
+
+@pytest.mark.parametrize("suffix", [".hdf5", ".npz"])
+@pytest.mark.parametrize("keys", [None, {"disagreement": "spread"}])
+def test_a_disagreement_is_read_by_its_name(tmp_path, suffix, keys):
+    path, expected = tmp_path / f"a{suffix}", np.full((6, 8, 3), 0.1, np.float32)
+    names = {"probs": "probabilities"} if suffix == ".hdf5" else {}
+    write(path, names | (keys or {}), {"probs": PROBS, "disagreement": expected})
+    np.testing.assert_array_equal(load_dump(path, keys=keys).disagreement, expected)
+    assert open_dumps(tmp_path, keys=keys).passes
+    assert load_dump(path).disagreement is None or keys is None
+    assert not open_dumps(write_one(tmp_path / "single")).passes
+
+
+def write_one(folder):
+    folder.mkdir()
+    np.save(folder / "a.npy", PROBS)
+    return folder
 
 
 class Bomb:

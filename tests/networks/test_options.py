@@ -1,13 +1,17 @@
 """Options as one value: equal, hashable, completed by others, and kept in a manifest."""
 
+import inspect
 import json
 from dataclasses import fields
 
 import numpy as np
 import pytest
+import typer
 from typer.main import get_command
 
 from metaseg_tf.cli import app
+from metaseg_tf.cli.options import parse_passes, with_network_options
+from metaseg_tf.errors import InputError
 from metaseg_tf.networks import network as networks
 from metaseg_tf.networks.network import describe_network, load_network
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
@@ -67,10 +71,38 @@ def test_a_manifest_holds_every_option_by_its_name():
         "input_range": None,
         "tile": [129, 129],
         "overlap": 16,
+        "dropout": None,
     }
 
 
 @pytest.mark.parametrize("verb", ["extract", "predict"])
 def test_every_option_is_one_of_the_command_line(verb):
     known = {parameter.name for parameter in get_command(app).commands[verb].params}
-    assert known >= {field.name for field in fields(NetworkOptions)}
+    # What passes there are is one option.
+    assert known | {"dropout"} >= {field.name for field in fields(NetworkOptions)} | {"passes"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("flip", {"flip": True}), ("dropout:8", {"dropout": 8}), ("flip,dropout:2", None)],
+)
+def test_passes_are_fields_of_the_options(given, expected):
+    assert parse_passes(given) == (expected or {"flip": True, "dropout": 2})
+
+
+@pytest.mark.parametrize("given", ["", "flop", "flip:2", "dropout", "dropout:", "dropout:x"])
+def test_other_passes_are_refused(given):
+    with pytest.raises(typer.BadParameter, match="expected flip or dropout:T such as dropout:8"):
+        parse_passes(given)
+
+
+def test_passes_that_flip_do_not_go_with_no_flip():
+    @with_network_options
+    def verb(network_options):
+        return network_options
+
+    nothing = dict.fromkeys(inspect.signature(verb).parameters)
+    flipped = verb(**nothing | {"passes": parse_passes("flip")})
+    assert flipped == verb(**nothing | {"flip": True}) == NetworkOptions(flip=True)
+    with pytest.raises(InputError, match="got flip and --no-flip; drop one"):
+        verb(**nothing | {"passes": parse_passes("flip"), "flip": False})

@@ -16,7 +16,7 @@ class Network:
     """Any function from an image to scores, by default logits, as a network."""
 
     classes = CLASSES
-    files = ()
+    files, passes = (), 1
     settings = NetworkOptions(crop=(8, 8))
 
     def __init__(self, call=logits, kind="logits"):

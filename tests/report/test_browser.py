@@ -42,7 +42,10 @@ HARM = [
     (f"<form action='{ELSEWHERE}/a'></form>", "form-action", ELSEWHERE),
     (f"<base href='{ELSEWHERE}/a'>", "base-uri", ELSEWHERE),
 ]
-LAYERS = ["image", "prediction", "truth", "entropy", "difference", "true", "predicted", "false"]
+LAYERS = [
+    "image", "prediction", "truth", "entropy", "difference", "information", "true", "predicted",
+    "false",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -376,7 +379,7 @@ def verdicts(judged):
 @both_widths
 def test_judged_images_are_shown_without_truth(judged_page, verdicts):
     layers = judged_page.locator("#layers input").evaluate_all("all => all.map(i => i.value)")
-    assert layers == [layer for layer in LAYERS if layer not in ("truth", "true")]
+    assert layers == [layer for layer in LAYERS if layer not in ("truth", "information", "true")]
     assert judged_page.locator("#numbers, #figures, #diagnostics").count() == 0
     assert "True" not in judged_page.locator("#list thead").inner_text()
     name, loss = judged_page.locator("#image option").first.inner_text().split(" (")

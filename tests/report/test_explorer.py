@@ -5,6 +5,7 @@ import io
 import json
 import re
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from tables import make_table
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.report import explorer
 from metaseg_tf.report.explorer import pack_array, to_script
+
+PALETTE = ClassTable.numbered(5).palette
 
 DTYPES = {"Uint8Array": "u1", "Uint16Array": "<u2", "Uint32Array": "<u4", "Int16Array": "<i2"}
 
@@ -114,19 +117,25 @@ def test_segment_maps_come_back(largest):
 
 def test_pictures_show_their_maps(runs):
     maps = runs[0].load_maps("scene 0 #<b>")
-    pictures = explorer.draw_pictures(maps, ClassTable.numbered(5).palette)
-    assert set(pictures) == {"image.jpg", "truth.png", "entropy.png", "difference.png"}
+    pictures = explorer.draw_pictures(maps, PALETTE)
+    heat = {"entropy.png", "difference.png", "mutual_information.png"}
+    assert set(pictures) == {"image.jpg", "truth.png", *heat}
     opened = {name: Image.open(io.BytesIO(content)) for name, content in pictures.items()}
     assert np.array_equal(np.asarray(opened["truth.png"]), maps.gt)
     levels = np.asarray(opened["entropy.png"]) / 31
     assert np.abs(levels - maps.entropy).max() <= 0.5 / 31 + 1e-6
+    levels = np.asarray(opened["mutual_information.png"]) / 31 / 4
+    assert np.abs(levels - maps.mutual_information).max() <= 0.5 / 31 / 4 + 1e-6
+    assert heat - {*explorer.draw_pictures(replace(maps, mutual_information=None), PALETTE)} == {
+        "mutual_information.png"
+    }
     assert opened["image.jpg"].size == maps.gt.shape[::-1]
 
 
 def test_wide_heat_maps_are_reduced(monkeypatch, runs):
     maps = runs[0].load_maps("scene 0 #<b>")
     monkeypatch.setattr(explorer, "_MAX_HEAT_WIDTH", 40)
-    drawn = explorer.draw_pictures(maps, ClassTable.numbered(5).palette)
+    drawn = explorer.draw_pictures(maps, PALETTE)
     reduced = Image.open(io.BytesIO(drawn["entropy.png"]))
     assert reduced.size == (30, 20)
     slow = maps.entropy.reshape(20, 3, 30, 3).mean((1, 3))

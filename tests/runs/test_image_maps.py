@@ -19,9 +19,10 @@ from metaseg_tf.runs.run import Run
 def maps():
     rng = np.random.default_rng(0)
     pred, gt = (make_blobs(24, 32, 4, seed) for seed in (1, 2))
-    heat = rng.random((2, 24, 32), np.float32)
+    *heat, information = rng.random((3, 24, 32), np.float32)
     image = np.stack(np.broadcast_arrays(*np.ogrid[50:74, 90:122], 128), -1).astype(np.uint8)
-    return ImageMaps(pred, np.arange(24 * 32, dtype=np.int32).reshape(24, 32), *heat, gt, image)
+    segments = np.arange(24 * 32, dtype=np.int32).reshape(24, 32)
+    return ImageMaps(pred, segments, *heat, gt, image, information)
 
 
 @pytest.fixture
@@ -35,18 +36,19 @@ def test_maps_come_back(maps, run):
     for name in ("pred", "segments", "gt"):
         np.testing.assert_array_equal(getattr(back, name), getattr(maps, name))
         assert getattr(back, name).dtype == getattr(maps, name).dtype
-    for name in ("entropy", "difference"):
+    for name in ("entropy", "difference", "mutual_information"):
         assert getattr(back, name).dtype == np.float32
         np.testing.assert_allclose(getattr(back, name), getattr(maps, name), atol=1 / 510 + 1e-6)
     assert np.abs(back.image.astype(int) - maps.image).mean() < 4
     assert run.with_maps() == {"a"}
 
 
-def test_photograph_and_truth_are_optional(maps):
-    files = encode_maps(dataclasses.replace(maps, gt=None, image=None))
+def test_photograph_truth_and_passes_are_optional(maps):
+    files = encode_maps(dataclasses.replace(maps, gt=None, image=None, mutual_information=None))
     assert set(files) == {"npz"}
     back = decode_maps(files["npz"])
     assert back.gt is None
+    assert back.mutual_information is None
     assert back.image is None
 
 
@@ -90,6 +92,8 @@ WHOLE = {"pred": GREY, "segments": GREY, "entropy": GREY, "difference": GREY}
         {"entropy": GREY * 1.0},
         {"entropy": GREY.astype(np.uint16)},
         {"difference": GREY.astype(np.int8)},
+        {"mutual_information": GREY.T},
+        {"mutual_information": GREY * 1.0},
         {"segments": "text"},
         {"segments": GREY + 21},
         {"segments": GREY.astype(np.int64) - 1},

@@ -345,6 +345,23 @@ def test_arrays_of_any_library(out, convert):
     assert (Run(out).load_maps("a").image is None) == (image is None)
 
 
+@pytest.mark.parametrize("layout", ["HWC", "CHW"])
+def test_passes_over_an_image_are_listed(out, layout):
+    probs, gt = SCENES["image0"]
+    passes = [probs, probs[::-1], probs[:, ::-1]]
+    turned = [one.transpose(2, 0, 1) for one in passes] if layout == "CHW" else passes
+    with metaseg_tf.record(out, layout=layout, metrics="disagreement") as run:
+        run.add("a", turned, gt)
+        with pytest.raises(ShapeError, match=r"passes of one shape, got .*list one image's"):
+            run.add("b", [turned[0], turned[0][1:]])
+        with pytest.raises(ShapeError, match="got none"):
+            run.add("b", [])
+    expected = metaseg_tf.segment_metrics(np.stack(passes), gt, metrics="disagreement")
+    assert_frame_equal(loaded(out, "a"), expected)
+    assert expected["I"].max() > 0.01
+    assert Run(out).load_maps("a").mutual_information is not None
+
+
 def test_what_cannot_be_read_is_said(out):
     @tf.function
     def trace(x):

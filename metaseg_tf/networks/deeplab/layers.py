@@ -14,7 +14,7 @@ import tensorflow as tf
 
 __all__ = [
     "BACKBONE_EPSILON", "HEAD_EPSILON", "InferenceLayers", "Layers", "RecordingLayers",
-    "batch_norm_names", "resize_bilinear", "scale_dimension",
+    "batch_norm_names", "resize_bilinear", "resize_rows", "scale_dimension",
 ]  # fmt: skip
 
 #: Added to the variance by the batch normalisation of the two backbones.
@@ -149,3 +149,16 @@ def resize_bilinear(x: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     return tf.raw_ops.ResizeBilinear(
         images=x, size=list(size), align_corners=True, half_pixel_centers=False
     )
+
+
+def resize_rows(x: tf.Tensor, size: tuple[int, int], top: int, bottom: int) -> tf.Tensor:
+    """Rows ``top`` to ``bottom`` of `resize_bilinear`, [bottom - top, size[1], C], for N = 1."""
+    height = x.shape[1]
+    step = np.float32((height - 1) / max(size[0] - 1, 1))
+    at = np.arange(top, bottom, dtype=np.float32) * step
+    above = at.astype(np.int32)
+    below = np.minimum(above + 1, height - 1)
+    needed = x[:, above[0] : below[-1] + 1]
+    wide = resize_bilinear(needed, (needed.shape[1], size[1]))[0]
+    upper, lower = (tf.gather(wide, rows - above[0]) for rows in (above, below))
+    return upper + (lower - upper) * (at - above)[:, np.newaxis, np.newaxis]

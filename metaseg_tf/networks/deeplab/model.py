@@ -6,8 +6,9 @@ function from float32 images [1, H, W, 3] in [-1, 1] to logits [1, H', W', C] of
 `RebuiltNetwork` goes that way with given weights, at any output stride, crop, scales and flip.
 """
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from numbers import Integral
 
 import numpy as np
@@ -21,20 +22,26 @@ from metaseg_tf.networks.deeplab.layers import (
     Layers,
     RecordingLayers,
     resize_bilinear,
+    resize_rows,
     scale_dimension,
 )
 from metaseg_tf.networks.deeplab.weights import check_weights, infer_architecture
 from metaseg_tf.networks.image_network import Network, check_image
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.scores import Ending
+from metaseg_tf.segments.disagreement import MEASURES, compare_passes
 
 __all__ = [
-    "RebuiltNetwork", "check_settings", "compute_logits", "full_logits", "mean_softmax",
-    "normalise", "pad_to_crop", "scale_logits", "variable_shapes",
+    "RebuiltNetwork", "check_settings", "compute_logits", "full_logits", "grid_logits",
+    "mean_softmax", "normalise", "pad_to_crop", "scale_logits", "variable_shapes",
 ]  # fmt: skip
 
 #: Rates of the atrous branches at output stride 16; they double at 8.
 ATROUS_RATES = (6, 12, 18)
+
+#: Probability with which upstream's training keeps a feature in front of the decoder, or without
+#: one of the logits (``concat_projection_dropout``).
+KEEP_PROBABILITY = 0.9
 
 #: Value of the crop's pixels around the image: the middle of the range.
 MEAN_PIXEL = 127.5
@@ -51,7 +58,11 @@ def normalise(image: tf.Tensor) -> tf.Tensor:
 
 
 def compute_logits(
-    architecture: Architecture, layers: Layers, images: tf.Tensor, output_stride: int
+    architecture: Architecture,
+    layers: Layers,
+    images: tf.Tensor,
+    output_stride: int,
+    seeds: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Logits of each class, at the stride ``architecture.logits_stride(output_stride)``.
 
@@ -64,10 +75,12 @@ def compute_logits(
         RGB in [-1, 1], see `normalise`; H and W known, best k * output_stride + 1.
     output_stride : int
         8 or 16.
+    seeds : int32 tensor [T, 2], optional
+        One for each sample of dropout, which only the layers after it are computed for; N = 1.
 
     Returns
     -------
-    float32 tensor [N, H', W', C]
+    float32 tensor [N, H', W', C], or [T, H', W', C] with ``seeds``
         With H' = `scale_dimension` (H, 1 / stride), and W' likewise.
     """
     x, low_level = architecture.backbone.features(layers, images, output_stride)
@@ -76,12 +89,26 @@ def compute_logits(
         size = [scale_dimension(side, 1 / DECODER_STRIDE) for side in images.shape[1:3]]
         depth = architecture.decoder.low_level_depth
         low_level = _head_conv(layers, low_level, "decoder/feature_projection0", depth)
-        with tf.name_scope("decoder/"):
-            x = tf.concat([resize_bilinear(x, size), resize_bilinear(low_level, size)], 3)
-        for number in (0, 1):
-            name = f"decoder/decoder_conv{number}"
-            x = _head_separable(layers, x, name, architecture.decoder.depth)
-    return layers.classify(x, "logits/semantic", architecture.n_classes)
+        low_level = resize_bilinear(low_level, size)
+
+    def decode(x: tf.Tensor) -> tf.Tensor:
+        if architecture.decoder:
+            with tf.name_scope("decoder/"):
+                x = tf.concat([resize_bilinear(x, size), low_level], 3)
+            for number in (0, 1):
+                name = f"decoder/decoder_conv{number}"
+                x = _head_separable(layers, x, name, architecture.decoder.depth)
+        return layers.classify(x, "logits/semantic", architecture.n_classes)
+
+    def sample(seed: tf.Tensor) -> tf.Tensor:
+        # By name, since the generator must be the same on every device.
+        kept = tf.random.stateless_uniform(x.shape[1:], seed, alg="philox") < KEEP_PROBABILITY
+        return decode(tf.where(kept, x / KEEP_PROBABILITY, 0.0))[0]
+
+    if seeds is None:
+        return decode(x)
+    # One after the other: side by side, the decoder's features would take T times the memory.
+    return tf.map_fn(sample, seeds, parallel_iterations=1, fn_output_signature=tf.float32)
 
 
 def _pyramid_pooling(architecture, layers, x, output_stride):
@@ -136,10 +163,12 @@ def pad_to_crop(image: tf.Tensor, crop: tuple[int, int]) -> tf.Tensor:
     return padded
 
 
-def full_logits(
+def grid_logits(
     network: Function, image: tf.Tensor, stride: int, scale: float = 1.0, flip: bool = False
 ) -> tf.Tensor:
-    """Logits of the padded image at one scale, for each pixel of the crop, float32 [1, H, W, C].
+    """Logits of the padded image at one scale, float32 [1, h, w, C].
+
+    Resized to the crop, they are those of its pixels.
 
     Parameters
     ----------
@@ -162,12 +191,20 @@ def full_logits(
     grid = max(1.0, scale) / stride
     logits = network(normalise(image))
     logits = resize_bilinear(logits, [scale_dimension(side, grid) for side in crop])
-    logits = tf.reverse(logits, [2]) if flip else logits
-    return resize_bilinear(logits, crop)
+    return tf.reverse(logits, [2]) if flip else logits
+
+
+def full_logits(network: Function, image: tf.Tensor, *options) -> tf.Tensor:
+    """`grid_logits`, of the same arguments, for each pixel of the crop: float32 [1, H, W, C]."""
+    return resize_bilinear(grid_logits(network, image, *options), image.shape[1:3])
 
 
 def scale_logits(
-    network: Function, image: tf.Tensor, stride: int, settings: NetworkOptions
+    network: Function,
+    image: tf.Tensor,
+    stride: int,
+    settings: NetworkOptions,
+    logits: Callable[..., tf.Tensor] = full_logits,
 ) -> Iterator[tf.Tensor]:
     """Logits [1, H, W, C] at each scale, unflipped and flipped; their softmaxes are to be averaged.
 
@@ -176,7 +213,7 @@ def scale_logits(
     """
     for scale in settings.scales:
         for flip in (False, True) if settings.flip else (False,):
-            yield full_logits(network, image, stride, scale, flip)
+            yield logits(network, image, stride, scale, flip)
 
 
 def mean_softmax(logits: Iterable[tf.Tensor], size: tuple[int, int]) -> np.ndarray:
@@ -224,20 +261,53 @@ class RebuiltNetwork(Network):
         self.weights = weights
         self.settings = settings
         self.crop = settings.crop
-        averages = settings.flip or settings.scales != (1.0,)
-        self.ending = Ending("probabilities" if averages else "logits", self.architecture.n_classes)
+        self.passes = len(settings.scales) * (1 + settings.flip) * (settings.dropout or 1)
+        kind = "logits" if self.passes == 1 and settings.scales == (1.0,) else "probabilities"
+        self.ending = Ending(kind, self.architecture.n_classes)
         self._stride = self.architecture.logits_stride(settings.output_stride)
         self._layers = InferenceLayers(weights)
         self._functions: dict[tuple[int, ...], tf.types.experimental.ConcreteFunction] = {}
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
-        """As in `Network.probabilities`, averaged over all scales and flips."""
+        """As in `Network.probabilities`, averaged over all scales, flips and samples."""
+        if self.settings.dropout:
+            return self.see(image)[0]
         padded = self._pad(image)
         logits = scale_logits(self._network, padded, self._stride, self.settings)
         return mean_softmax(logits, image.shape[:2])
 
+    def see(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """As in `Network.see`.
+
+        Samples of dropout are averaged and compared on the grid of the logits; the logarithm of
+        their mean is then resized like the logits of a single pass.
+        """
+        padded = self._pad(image)
+        size = image.shape[:2]
+        if self.settings.dropout:
+            samples = tf.nn.softmax(self._sample(image))
+            mean = tf.reduce_mean(samples, axis=0)
+            found = self._resize(compare_passes(mean.numpy(), samples.numpy())[np.newaxis])
+            logits = tf.math.log(tf.maximum(mean, np.finfo(np.float32).tiny))
+            probs = mean_softmax([self._resize(logits[np.newaxis])], size)
+            return probs, found[0, : size[0], : size[1]].numpy()
+        if self.passes == 1:
+            return self.probabilities(image), None
+        passes = scale_logits(self._network, padded, self._stride, self.settings, grid_logits)
+        grids = list(passes)
+        mean = np.empty((*size, self.classes), np.float32)
+        found = np.empty((*size, len(MEASURES)), np.float32)
+        # All passes of a strip at once: less memory than one pass over the whole crop.
+        for top in range(0, size[0], 4 * _STRIP):
+            rows = slice(top, min(top + 4 * _STRIP, size[0]))
+            logits = (resize_rows(grid, self.crop, top, rows.stop) for grid in grids)
+            passes = [tf.nn.softmax(strip[:, : size[1]]).numpy() for strip in logits]
+            np.divide(sum(passes), len(passes), out=mean[rows])
+            found[rows] = compare_passes(mean[rows], passes)
+        return mean, found
+
     def logits(self, image: np.ndarray) -> np.ndarray:
-        """As in `Network.logits`, at scale 1 without flip in any case."""
+        """As in `Network.logits`, at scale 1 without flip and dropout in any case."""
         height, width = image.shape[:2]
         logits = full_logits(self._network, self._pad(image), self._stride)
         return np.array(logits[0, :height, :width])
@@ -250,16 +320,28 @@ class RebuiltNetwork(Network):
         check_image(image, self.crop)
         return pad_to_crop(tf.constant(image[np.newaxis]), self.crop)
 
-    def _network(self, images):
-        """The network as one function for each input size: sizes are those of the scales."""
-        size = tuple(images.shape)
-        if size not in self._functions:
-            signature = tf.TensorSpec(size, tf.float32)
-            stride = self.settings.output_stride
-            network = partial(compute_logits, self.architecture, self._layers, output_stride=stride)
-            traced = tf.function(network, autograph=False)
-            self._functions[size] = traced.get_concrete_function(signature)
-        return self._functions[size](images)
+    def _resize(self, grid):
+        return resize_bilinear(grid, self.crop)
+
+    def _sample(self, image):
+        """Logits with dropout, [T, h, w, C], whose seeds are the image's own, wherever it is."""
+        own = np.array(zlib.crc32(image.tobytes()), np.uint32).view(np.int32)
+        seeds = [(own, number) for number in range(self.settings.dropout)]
+        return self._network(normalise(self._pad(image)), tf.constant(seeds, tf.int32))
+
+    def _network(self, *inputs):
+        """The network as one function for each input size, and one with dropout."""
+        sizes = tuple(tuple(tensor.shape) for tensor in inputs)
+        if sizes not in self._functions:
+
+            @tf.function(autograph=False)
+            def network(images, *seeds):
+                stride = self.settings.output_stride
+                return compute_logits(self.architecture, self._layers, images, stride, *seeds)
+
+            signature = (tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in inputs)
+            self._functions[sizes] = network.get_concrete_function(*signature)
+        return self._functions[sizes](*inputs)
 
 
 def check_settings(settings: NetworkOptions) -> None:
@@ -273,6 +355,13 @@ def check_settings(settings: NetworkOptions) -> None:
         raise InputError(
             f"scales: expected one or more factors in (0, 8], got {settings.scales!r}; "
             "the paper uses (1.0,) and (0.75, 1.0, 1.25)"
+        )
+    if settings.dropout is not None and not (
+        2 <= settings.dropout <= 64 and settings.scales == (1.0,) and not settings.flip
+    ):
+        raise InputError(
+            f"dropout: expected 2 to 64 samples at scale 1 without flip, got {settings.dropout} at "
+            f"{settings.scales} with flip={settings.flip}; ask for --scales 1 --no-flip with it"
         )
     crop, stride = settings.crop, settings.output_stride
     is_pair = isinstance(crop, tuple) and len(crop) == 2

@@ -1,5 +1,6 @@
 """Registry of the formats that networks are stored in; everything else reads it."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +19,9 @@ class Format(NamedTuple):
     ``module:function`` that is called with the path and the `NetworkOptions` and returns a
     `metaseg_tf.networks.image_network.Network`; it is imported on use since each brings its own
     library. Names of files end with one of ``suffixes``; a folder is recognised by the file
-    ``marker``. Options that `NetworkOptions.rebuilds` names are refused unless it ``rebuilds``.
-    ``requires`` is what pip installs for it.
+    ``marker``. Options that `NetworkOptions.rebuilds` names are refused unless it ``rebuilds``, but
+    for ``flip``, which `metaseg_tf.networks.network.Mirrored` does. ``requires`` is what pip
+    installs for it.
     """
 
     words: str
@@ -110,8 +112,8 @@ def open_network(path: Path, options: NetworkOptions):
 
 def refuse_rebuilding(path: Path, options: NetworkOptions) -> None:
     """Raise an InputError if options are asked for that only DeepLab can be rebuilt with."""
-    if options.rebuilds:
+    if replace(options, flip=None).rebuilds:
         raise InputError(
             f"{path}: expected a DeepLab graph or checkpoint to rebuild at other settings, got "
-            "another network; leave out output stride, scales, flip and crop"
+            "another network; leave out output stride, scales, crop and dropout"
         )

@@ -1,4 +1,7 @@
-"""Figure 2: segmentation and heat map of D of an image, for each network."""
+"""Figure 2: segmentation and heat map of D of an image, for each network.
+
+If the networks make several passes, what they disagree on is a third row.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +12,7 @@ from matplotlib.axes import Axes
 from metaseg_tf.analysis.evaluation import load_segments
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.paper.figures import drawing
-from metaseg_tf.pictures import HEAT_MAP, overlay_classes
+from metaseg_tf.pictures import HEAT_MAP, MOST_INFORMATION, overlay_classes
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.truth import check_truth
@@ -53,29 +56,35 @@ def draw(runs: Sequence[Run], *, image: str | None = None) -> drawing.Drawing:
     values = frame(tables, image, classes)
     maps = [run.load_maps(image) for run in runs]
     photograph = next((m.image for m in maps if m.image is not None), None)
-    figure, axes = _lay_out(len(runs), maps[0].pred.shape, photograph, image)
-    for run, own, (upper, lower) in zip(runs, maps, axes.T, strict=True):
+    informed = all(own.mutual_information is not None for own in maps)
+    figure, axes = _lay_out(len(runs), maps[0].pred.shape, photograph, image, 2 + informed)
+    for run, own, (upper, lower, *lowest) in zip(runs, maps, axes.T, strict=True):
         rows = values[values["network"] == run.name]
         _, heat, *_ = plot(rows, own, run.classes, upper, lower)
         upper.set_title(f"{drawing.title_of(run)}: segmentation", size=9)
-    figure.colorbar(heat, ax=axes, label="$D_z$", shrink=0.6, aspect=25)
+        for ax in lowest:
+            information = drawing.show_picture(ax, own.mutual_information, "mutual information $I$")
+            information.set(cmap=HEAT_MAP, clim=(0, MOST_INFORMATION))
+    figure.colorbar(heat, ax=axes[:2], label="$D_z$", shrink=0.6, aspect=25)
+    if informed:
+        figure.colorbar(information, ax=axes[2], label="$I_z$", extend="max")
     shown = [(own.pred, run.classes) for run, own in zip(runs, maps, strict=True)]
     drawing.add_legend(figure, drawing.class_patches(shown))
     return drawing.Drawing(figure, {"": values})
 
 
-def _lay_out(n_runs, shape, photograph, image):
-    """A figure with axes [2, n_runs], below the photograph if there is one."""
+def _lay_out(n_runs, shape, photograph, image, n_maps):
+    """A figure with axes [n_maps, n_runs], below the photograph if there is one."""
     width = 4.8 if n_runs == 1 else 3.4 * n_runs
     panel = (width - 0.8) / n_runs * shape[0] / shape[1] + 0.25
-    n_rows = 2 + (photograph is not None)
+    n_rows = n_maps + (photograph is not None)
     figure = drawing.new_figure(width, n_rows * panel + 0.1)
     grid = figure.add_gridspec(n_rows, n_runs)
     if photograph is None:
         figure.suptitle(drawing.plain(image, 60), size=10)
     else:
         drawing.show_picture(figure.add_subplot(grid[0, :]), photograph, drawing.plain(image, 60))
-    rows = range(n_rows - 2, n_rows)
+    rows = range(n_rows - n_maps, n_rows)
     return figure, np.array(
         [[figure.add_subplot(grid[row, column]) for column in range(n_runs)] for row in rows]
     )

@@ -11,6 +11,10 @@ metaseg.layers = (() => {
     { key: "truth", name: "ground truth", file: "truth.png" },
     { key: "entropy", name: "entropy E", file: "entropy.png", heat: true },
     { key: "difference", name: "difference D", file: "difference.png", heat: true },
+    {
+      key: "information", name: "mutual information I of the passes",
+      file: "mutual_information.png", heat: true, most: "information",
+    },
     { key: "true", name: "true IoU_adj", value: "iou_adj" },
     { key: "predicted", name: "predicted IoU_adj", value: "iou_adj_predicted" },
     {
@@ -60,10 +64,10 @@ metaseg.layers = (() => {
     context.globalCompositeOperation = "source-over";
   }
 
-  function ramp(name, anchors) {
+  function ramp(name, anchors, most = 1) {
     const bar = element("span", { className: "ramp", "aria-hidden": "true" });
     bar.style.background = colours.gradient(anchors);
-    const ticks = [0, 0.25, 0.5, 0.75, 1].map((tick) => element("span", {}, String(tick)));
+    const ticks = [0, 0.25, 0.5, 0.75, 1].map((tick) => element("span", {}, String(tick * most)));
     return [element("span", {}, name),
       element("span", { className: "scale" }, bar, element("span", { className: "ticks" }, ...ticks))];
   }
@@ -84,7 +88,7 @@ metaseg.layers = (() => {
 
   function legend(layer, run, image, onClass) {
     if (layer.key === "image") return [];
-    if (layer.heat) return ramp(layer.name, run.heat);
+    if (layer.heat) return ramp(layer.name, run.heat, run[layer.most]);
     if (layer.key === "truth") {
       const known = image.truth.filter((id) => id < run.classes.length);
       const rest = known.length < image.truth.length

@@ -13,6 +13,7 @@ from metaseg_tf.networks.deeplab.layers import (
     InferenceLayers,
     RecordingLayers,
     resize_bilinear,
+    resize_rows,
     scale_dimension,
 )
 from metaseg_tf.networks.graph import graph_multiply_adds
@@ -110,3 +111,18 @@ def test_corners_keep_their_values():
 )
 def test_sizes_are_truncated(size, scale, expected):
     assert scale_dimension(size, scale) == expected
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    given_size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    size=st.tuples(st.integers(1, 70), st.integers(1, 40)),
+    part=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+)
+def test_rows_are_those_of_the_whole(given_size, size, part):
+    x = np.random.default_rng(0).normal(size=(1, *given_size, 3)).astype(np.float32)
+    top, bottom = (round(share * size[0]) for share in sorted(part))
+    bottom = max(bottom, top + 1) if top < size[0] else size[0]
+    top = min(top, bottom - 1)
+    expected = resize_bilinear(x, size)[0, top:bottom]
+    np.testing.assert_allclose(resize_rows(x, size, top, bottom), expected, atol=1e-6)

@@ -159,7 +159,7 @@ def test_a_reduced_image_goes_through_the_grid_of_scale_1():
         seen.append(tuple(x.shape[1:3]))
         return network(x)
 
-    reduced = full_logits(recorded, image, STRIDE, scale=0.75)
+    reduced = full_logits(recorded, image, STRIDE, 0.75)
     direct = slow_deeplab.bilinear(
         network(slow_deeplab.bilinear(image[0].numpy(), (49, 73))[np.newaxis] * 2 / 255 - 1)[0],
         (65, 97),

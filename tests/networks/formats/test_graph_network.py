@@ -70,5 +70,5 @@ def test_graphs_without_scores_of_an_image_are_refused(tmp_path, tail, words):
 
 def test_settings_of_deeplab_are_refused(tmp_path):
     path = write(tmp_path, frozen(lambda x: x))
-    with pytest.raises(InputError, match="leave out output stride, scales, flip and crop"):
-        load_network(path, flip=True)
+    with pytest.raises(InputError, match="leave out output stride, scales, crop and dropout"):
+        load_network(path, scales=2)

@@ -274,8 +274,8 @@ def test_errors_of_a_run_are_ours(path):
 
 
 def test_settings_of_deeplab_are_refused(path):
-    with pytest.raises(InputError, match="leave out output stride, scales, flip and crop"):
-        load_network(write(path, model()), flip=True)
+    with pytest.raises(InputError, match="leave out output stride, scales, crop and dropout"):
+        load_network(write(path, model()), scales=2)
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])

@@ -49,6 +49,13 @@ def test_a_single_run_without_photograph_or_truth(tmp_path):
     heat = measured.heat
     run.write_segments("a", segment_metrics(probs))
     maps = ImageMaps(heat.pred, measured.segments, heat.entropy, heat.difference)
+    run.write_maps("b", replace(maps, mutual_information=heat.entropy / 9))
+    run.write_segments("b", segment_metrics(probs))
     run.write_maps("a", replace(maps, gt=None))
-    drawing = figure2.draw([run])
+    drawing = figure2.draw([run], image="a")
     assert len(drawing.frames[""]) == len(measured.table)
+    assert len(drawing.figure.axes) == 3
+    *_, information, _, bar = figure2.draw([run], image="b").figure.axes
+    (shown,) = information.images
+    np.testing.assert_allclose(shown.get_array(), heat.entropy / 9, atol=1 / 500)
+    assert (shown.get_clim(), bar.get_ylabel()) == ((0, 0.25), "$I_z$")
