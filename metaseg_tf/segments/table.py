@@ -13,9 +13,12 @@ from metaseg_tf.data.classes import VOID, check_class_ids
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.segments.columns import (
     DEFAULT_METRICS,
+<<<<<<< HEAD
     DISAGREEMENT,
     FURTHER_GROUPS,
     PAPER_GROUPS,
+=======
+>>>>>>> h/metrics
     check_convention,
     class_columns,
     columns,
@@ -201,8 +204,7 @@ def measure_image(
         table = measured.result()
         further = [
             pool.submit(measure, table, segments, sums)
-            for group in FURTHER_GROUPS
-            if group in groups
+            for group in groups
             for measure in _FURTHER.get(group, ())
         ]
         if compared:
