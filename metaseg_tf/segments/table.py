@@ -13,12 +13,8 @@ from metaseg_tf.data.classes import VOID, check_class_ids
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.segments.columns import (
     DEFAULT_METRICS,
-<<<<<<< HEAD
     DISAGREEMENT,
-    FURTHER_GROUPS,
     PAPER_GROUPS,
-=======
->>>>>>> h/metrics
     check_convention,
     class_columns,
     columns,
