@@ -24,7 +24,7 @@ from metaseg_tf.paper.layout import PrintedTable
 
 __all__ = [
     "SPELLING", "download_with_bar", "interruptible", "long_work", "open_streams", "print_error",
-    "print_json", "print_outcomes", "print_paths", "print_rows", "print_table", "print_text",
+    "print_json", "print_outcomes", "print_paths", "print_table", "print_text",
     "show_progress", "spell_out", "start_tensorflow", "summarise",
 ]  # fmt: skip
 
@@ -105,23 +105,17 @@ def start_tensorflow() -> None:
     keep_freed_memory()
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
-    with _native_stderr_silenced():
-        import numpy as np
-
-        from metaseg_tf.segments.dispersion import compute_heat_maps
-
-        compute_heat_maps(np.full((1, 1, 2), 0.5, np.float32))
-
-
-@contextmanager
-def _native_stderr_silenced() -> Iterator[None]:
-    """TensorFlow's compiler prints its first lines before its log level is in force."""
+    # The compiler prints its first lines before its log level is in force.
     sys.stderr.flush()
     kept = os.dup(2)
     try:
         with open(os.devnull, "wb") as nothing:
             os.dup2(nothing.fileno(), 2)
-        yield
+        import numpy as np
+
+        from metaseg_tf.segments.dispersion import compute_heat_maps
+
+        compute_heat_maps(np.full((1, 1, 2), 0.5, np.float32))
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -315,15 +309,3 @@ def print_table(table: PrintedTable, *, titles: int = 0) -> None:
     for grid, needed in grids:
         Console(width=max(width, needed), **options).print(grid)
     print_text(table.caption)
-
-
-def print_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A plain table on the screen."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*header, box=box.SIMPLE)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)

@@ -52,13 +52,14 @@ def demo(
     total, first = images + fresh.limit, plan.networks[0]
 
     def draw():
-        yield from stages.draw_fresh(fresh)
+        other = {"seed": stages.FRESH_SEED, "city": "freshtown"}
+        yield from stages.draw_scenes(fresh.cityscapes, images=fresh.limit, **other)
         if drawn_ahead:
             wait([drawn_ahead])
         yield from stages.draw_scenes(plan.cityscapes, images=images)
 
     with console.interruptible(), open_helper() as helper:
-        drawn_ahead = helper and helper.submit(stages.finish_scenes, plan.cityscapes, images)
+        drawn_ahead = helper and helper.submit(stages.finish_scenes, plan.cityscapes, images=images)
         console.start_tensorflow()
         list(console.show_progress(draw(), total, "drawing scenes", quiet=quiet))
         measured = stages.measure_first(plan, fresh)

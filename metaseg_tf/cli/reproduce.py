@@ -52,7 +52,7 @@ def take_stages(plan, *, quiet: bool = False, skip: Collection[str] = (), helper
     from metaseg_tf.runs.run import Run
     from metaseg_tf.runs.storage import LocalFolder
 
-    total, fitted, results = reproduction.count_images(plan), [], []
+    total, fitted, results = len(reproduction.list_images(plan)), [], []
     LocalFolder(plan.out).probe("steps.json")
     with console.interruptible():
         for entry in reproduction.checkpoints_of(plan):

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from metaseg_tf.runs.work import ImageResult
 
 __all__ = [
-    "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_success", "draw_fresh", "draw_scenes",
+    "DEMO_IMAGES", "DEMO_NETWORKS", "FRESH_SEED", "demo_plan", "describe_success", "draw_scenes",
     "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_first",
 ]  # fmt: skip
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
 DEMO_IMAGES = 60
 #: First seed of the scenes on which the demo's meta model is tried; its own begin at 0.
-_FRESH_SEED = 1_000_000
+FRESH_SEED = 1_000_000
 
 DEMO_NETWORKS = (
     NetworkPlan("XC", "demo_xception", "demo_xception"),
@@ -75,15 +75,9 @@ def draw_scenes(
     )
 
 
-def finish_scenes(root: Path, images: int) -> None:
-    """Draw all of the demo's scenes."""
-    for _ in draw_scenes(root, images=images):
-        pass
-
-
-def draw_fresh(fresh: Plan) -> Iterator[Path]:
-    """Draw the scenes of a `fresh_plan`, of seeds of their own."""
-    return draw_scenes(fresh.cityscapes, images=fresh.limit, seed=_FRESH_SEED, city="freshtown")
+def finish_scenes(root: Path, **settings) -> list[Path]:
+    """All scenes of `draw_scenes`, drawn in one go."""
+    return list(draw_scenes(root, **settings))
 
 
 def measure_first(plan: Plan, fresh: Plan) -> "Iterator[ImageResult]":

@@ -24,17 +24,11 @@ _LEAST = 1e-30
 class Ending:
     """The kind of a network's scores, which is the same for all images.
 
-    Raises NetworkError if the scores can be neither logits nor a distribution. ``classes`` is the
-    number of classes C: 2 for one sigmoid channel, else ``channels``.
-
-    Parameters
-    ----------
-    kind : {"probabilities", "sigmoid", "logits"} or None
-        None if the first image has to decide: values in [0, 1] are probabilities or refused.
-    channels : int
-        Of the scores.
-    rounded : bool
-        To 8 bits, so that rows sum to 1 within C / 512 only, or twice that if they are resized.
+    The ``kind`` is "probabilities", "sigmoid", "logits", or None if the first image has to decide:
+    values in [0, 1] are probabilities or refused. Scores that are ``rounded`` to 8 bits sum to 1
+    within C / 512 only, or twice that if they are resized. ``classes`` is the number of classes C:
+    2 for one sigmoid channel, else ``channels``. Raises NetworkError if the scores can be neither
+    logits nor a distribution.
     """
 
     def __init__(self, kind: str | None, channels: int, rounded: bool = False):

@@ -21,17 +21,8 @@ __all__ = [
     "paint_wall",
 ]  # fmt: skip
 
+#: Places in a facade's palette; there are four kinds of panes.
 _WALL, _TRIM, _FRAME, _GLASS_AT, _SIGN, _DOOR = 0, 1, 2, 3, 7, 8
-
-
-def _draw_palette(rng, brick, odd):
-    """Colours of wall, trim, window frames, panes, shop sign and door, in this order."""
-    wall = draw_from(rng, "brick" if brick else "plaster")
-    if odd:
-        wall = draw_any(rng, 40)
-    trim = tuple(min(250.0, c) for c in scaled(wall, rng.uniform(0.85, 1.3)))
-    frame = (228, 226, 220) if rng.uniform() < 0.7 else (92, 70, 52)
-    return (wall, trim, frame, *PALETTES["glass"], pick(rng, PALETTES["shop signs"]), (70, 52, 44))
 
 
 class Facade:
@@ -48,7 +39,13 @@ class Facade:
         self.window_width = 0.96 if ribbon else rng.uniform(0.36, 0.62)
         self.window_low, self.window_high = rng.uniform(0.2, 0.36), rng.uniform(0.78, 0.9)
         self.balconies = bool(rng.uniform() < 0.2)
-        self.palette = _draw_palette(rng, self.brick, odd)
+        wall = draw_from(rng, "brick" if self.brick else "plaster")
+        if odd:
+            wall = draw_any(rng, 40)
+        trim = tuple(min(250.0, c) for c in scaled(wall, rng.uniform(0.85, 1.3)))
+        frame = (228, 226, 220) if rng.uniform() < 0.7 else (92, 70, 52)
+        sign, door = pick(rng, PALETTES["shop signs"]), (70, 52, 44)
+        self.palette = (wall, trim, frame, *PALETTES["glass"], sign, door)
         self.brightness = light.on(normal)
         self.lit = 0.35 if light.dusk else 0.04
         self.seed = int(rng.integers(1 << 16))
@@ -96,9 +93,7 @@ class Facade:
         layer = np.where(pane, glass, layer)
         if self.balconies:
             layer[upper & (within < 0.3) & (across < 0.42) & (number % 2 == 0)] = _TRIM
-        return self._ground_floor(layer, storey == 0, within, number, across, glass)
-
-    def _ground_floor(self, layer, below, within, number, across, glass):
+        below = storey == 0
         if self.ground == "shop":
             layer[below & (within > 0.76)] = _SIGN
             letters = below & (within > 0.83) & (within < 0.93) & (across * 9 % 1 < 0.55)

@@ -106,9 +106,17 @@ class Canvas:
         box = self._visible_box(quad)
         if box is None:
             return
-        patch, opacity = self._shade_wall(start, end, box, shader)
+        left, top, right, bottom = box
+        columns = np.arange(left, right, dtype=np.float32) + np.float32(0.5)
+        along, z = self.camera.wall_columns(start, end, columns)
+        rows = np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5)
+        steps = (rows - np.float32(self.camera.horizon)) * (z / np.float32(self.camera.focal))
+        rgb, opacity = shader(along, np.float32(self.camera.eye) - steps)
+        clear = self.light.clearness(z)[:, None]
+        rgb = rgb * clear + np.array(self.light.haze, np.float32) * (1 - clear)
+        patch = Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8))
         mask = Image.new("1", patch.size)
-        shifted = [(u - box[0], v - box[1]) for u, v in quad]
+        shifted = [(u - left, v - top) for u, v in quad]
         ImageDraw.Draw(mask).polygon(shifted, fill=1)
         self.labels.paste(LABEL_IDS[label], box, mask)
         if opacity is not None:
@@ -141,19 +149,6 @@ class Canvas:
         right = min(self.camera.width, int(max(columns)) + 1)
         bottom = min(self.camera.height, int(max(rows)) + 1)
         return (left, top, right, bottom) if left < right and top < bottom else None
-
-    def _shade_wall(self, start, end, box, shader):
-        left, top, right, bottom = box
-        columns = np.arange(left, right, dtype=np.float32) + np.float32(0.5)
-        along, z = self.camera.wall_columns(start, end, columns)
-        rows = np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5)
-        up = np.float32(self.camera.eye) - (rows - np.float32(self.camera.horizon)) * (
-            z / np.float32(self.camera.focal)
-        )
-        rgb, opacity = shader(along, up)
-        clear = self.light.clearness(z)[:, None]
-        rgb = rgb * clear + np.array(self.light.haze, np.float32) * (1 - clear)
-        return Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8)), opacity
 
 
 def _normal(points):
