@@ -30,6 +30,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+#: Characters of a table's heading in one line.
+_HEADING = 20
 #: Codec error handler that spells characters out.
 SPELLING = "metaseg_tf.spell_out"
 _SIGNS = {
@@ -278,14 +280,12 @@ def print_table(table: PrintedTable, *, titles: int = 0) -> None:
         rows += [(", ".join(title), *[""] * (len(header) - 1))] if titles else []
         rows += [tuple(map(spell_out, row[titles:])) for row in group]
 
-    def lay_out(columns, folded):
+    def lay_out(columns):
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if titles else 1))
-        widths = [max(len(row[i]) for row in rows) for i in columns]
-        room = (width - widths[0]) // len(widths[1:]) - 4
-        for place, i in enumerate(columns):
-            lines = textwrap.wrap(header[i], max(room, widths[place])) if folded else [header[i]]
-            justify = "right" if place else "left"
-            grid.add_column("\n".join(lines), justify=justify, no_wrap=True)
+        for i in columns:
+            # Long names of runs take several lines.
+            name = textwrap.fill(header[i], max(_HEADING, *(len(row[i]) for row in rows)))
+            grid.add_column(name, justify="right" if i > columns[0] else "left", no_wrap=True)
         for cells in ([row[i] for i in columns] for row in rows):
             if any(cells):
                 grid.add_row(*cells)
@@ -295,15 +295,11 @@ def print_table(table: PrintedTable, *, titles: int = 0) -> None:
     width, wide = Console().width, Console(width=10_000, **options)
     starts = [i for i, name in enumerate(header) if name == header[0]]
     halves = [range(*ends) for ends in pairwise([*starts, len(header)])]
-    pieces = [
-        [(half[0], *half[i : i + n]) for half in halves for i in range(1, len(half), n)]
-        for n in (len(header), 2, 1)
-    ]
-    for columns, folded in (
-        ([range(len(header))], False), (pieces[0], False), (pieces[1], False),
-        (pieces[1], True), (pieces[2], True),
-    ):  # fmt: skip
-        grids = [lay_out(piece, folded) for piece in columns]
+    pieces = [[range(len(header))]]
+    for n in (len(header), 2, 1):
+        pieces.append([(h[0], *h[i : i + n]) for h in halves for i in range(1, len(h), n)])
+    for columns in pieces:
+        grids = list(map(lay_out, columns))
         if all(needed <= width for _, needed in grids):
             break
     for grid, needed in grids:

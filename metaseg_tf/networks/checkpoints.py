@@ -104,9 +104,8 @@ def checkpoint_folder(folder: Path | None = None) -> Path:
     given = folder or os.environ.get(FOLDER_VARIABLE)
     if given:
         return Path(given)
-    repository = Path(__file__).parents[2] / "deeplab_checkpoints"
-    if repository.is_dir():
-        return repository
+    if _BUNDLED_FOLDERS[0].is_dir():
+        return _BUNDLED_FOLDERS[0]
     import pooch  # slow to import, and needed outside of a repository only
 
     return Path(pooch.os_cache("metaseg_tf"))

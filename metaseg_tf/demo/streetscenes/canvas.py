@@ -90,7 +90,15 @@ class Canvas:
 
     def lit(self, points, colour, label=None):
         """Fill a flat face of world points in the light that its normal gives it."""
-        self.polygon(points, scaled(colour, self.light.on(_normal(points))), label)
+        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = points[:3]
+        ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        length = (nx * nx + ny * ny + nz * nz) ** 0.5
+        if nx * ax + ny * (ay - 1.3) + nz * az > 0:
+            # Towards the camera.
+            length = -length
+        normal = (nx / length, ny / length, nz / length) if length else (0.0, 1.0, 0.0)
+        self.polygon(points, scaled(colour, self.light.on(normal)), label)
 
     def wall(self, start, end, bottom, top, shader, label):
         """Paint a vertical wall over the ground line between two points (x, z), all in metres.
@@ -149,16 +157,3 @@ class Canvas:
         right = min(self.camera.width, int(max(columns)) + 1)
         bottom = min(self.camera.height, int(max(rows)) + 1)
         return (left, top, right, bottom) if left < right and top < bottom else None
-
-
-def _normal(points):
-    """Unit normal of a face, turned towards the camera."""
-    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = points[:3]
-    ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
-    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-    length = (nx * nx + ny * ny + nz * nz) ** 0.5
-    if length == 0:
-        return (0.0, 1.0, 0.0)
-    if nx * ax + ny * (ay - 1.3) + nz * az > 0:
-        length = -length
-    return (nx / length, ny / length, nz / length)

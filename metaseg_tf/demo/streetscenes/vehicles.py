@@ -6,7 +6,6 @@ rows have the fields of `Point` and `Mark` in their order.
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -44,7 +43,7 @@ class Shape:
 
     ``panes`` are outlines (along, up); ``wheels``, ``seams`` (where doors meet) and ``mirrors``
     are positions along it; ``stripe`` is the lower and upper edge of a dark band along the side;
-    ``paints`` is the palette of its usual colours.
+    ``paints`` is the palette of its usual colours. The last three are those of the whole profile.
     """
 
     label: str
@@ -58,18 +57,9 @@ class Shape:
     stripe: tuple[float, float]
     seams: list[float]
     mirrors: float | None
-
-    @cached_property
-    def half_length(self):
-        return max(point.along for point in self.profile)
-
-    @cached_property
-    def half_width(self):
-        return max(point.half_width for point in self.profile)
-
-    @cached_property
-    def height(self):
-        return max(point.up for point in self.profile)
+    half_length: float
+    height: float
+    half_width: float
 
 
 def _read_shape(measures) -> Shape:
@@ -77,6 +67,9 @@ def _read_shape(measures) -> Shape:
         part: [kind(*row) for row in measures[part]]
         for part, kind in (("profile", Point), ("rear", Mark), ("front", Mark))
     }
+    parts["half_length"] = max(point.along for point in parts["profile"])
+    parts["height"] = max(point.up for point in parts["profile"])
+    parts["half_width"] = max(point.half_width for point in parts["profile"])
     if not isinstance(measures["panes"][0], list):
         # A row of equal panes is stored as its ends and their number.
         start, end, low, high, count = measures["panes"]
