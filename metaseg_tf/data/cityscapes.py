@@ -54,15 +54,14 @@ LABELS = tuple(
     for label_id, name in enumerate(_NAMES.split(", "))
 )
 
+#: Train ids of files that hold label ids, and of files that hold train ids, uint8 [2, 256].
+_TABLES = np.full((2, 256), _UNKNOWN, np.uint8)
+_TABLES[0, : len(LABELS)] = [label.train_id for label in LABELS]
+_TABLES[1, : len(CITYSCAPES)] = range(len(CITYSCAPES))
+_TABLES[:, 255] = VOID
 #: Train id of each label id, uint8 [256]; 255 for void, 254 for ids that do not exist. The licence
 #: plate has the label id -1, which a PNG of bytes holds as 255.
-LABEL_IDS_TO_TRAIN_IDS = np.full(256, _UNKNOWN, np.uint8)
-LABEL_IDS_TO_TRAIN_IDS[: len(LABELS)] = [label.train_id for label in LABELS]
-LABEL_IDS_TO_TRAIN_IDS[255] = VOID
-
-_TRAIN_IDS_TO_TRAIN_IDS = np.full(256, _UNKNOWN, np.uint8)
-_TRAIN_IDS_TO_TRAIN_IDS[: len(CITYSCAPES)] = range(len(CITYSCAPES))
-_TRAIN_IDS_TO_TRAIN_IDS[255] = VOID
+LABEL_IDS_TO_TRAIN_IDS = _TABLES[0]
 
 
 @dataclass(frozen=True)
@@ -254,7 +253,7 @@ def _decoder():
     """A function of what `_columns` gives of a pair, which passes the place on; traced but once."""
     import tensorflow as tf
 
-    tables = tf.constant(np.stack([LABEL_IDS_TO_TRAIN_IDS, _TRAIN_IDS_TO_TRAIN_IDS]))
+    tables = tf.constant(_TABLES)
     signature = [tf.TensorSpec([], t) for t in (tf.int64, tf.string, tf.string, tf.int64)]
 
     @tf.function(input_signature=signature, autograph=False)
