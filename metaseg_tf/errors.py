@@ -1,12 +1,13 @@
 """The exception tree: every message says what was given, what was expected and what to do."""
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 __all__ = [
     "ClusterError", "DataFormatError", "InputError", "MetaSegError", "MissingDependencyError",
     "NetworkError", "RunError", "SettingsMismatchError", "ShapeError", "UnsafeGraphError",
-    "check_choice", "in_one_line", "number_of", "suggest",
+    "check_choice", "in_one_line", "number_of", "restate", "suggest",
 ]  # fmt: skip
 
 
@@ -60,6 +61,23 @@ def check_choice(name: str, value: object, choices: Collection, remedy: str = ""
 def in_one_line(error: Exception | str, limit: int | None = 160) -> str:
     """The text of another library's error, short enough to be quoted in a message of ours."""
     return " ".join(str(error).split())[:limit] or type(error).__name__
+
+
+@contextmanager
+def restate(
+    kinds: type[Exception] | tuple[type[Exception], ...],
+    ours: type[MetaSegError],
+    said: str,
+    remedy: str,
+) -> Iterator[None]:
+    """Raise another library's errors of these kinds as one of ours, with their text in brackets."""
+    try:
+        yield
+    except MetaSegError:
+        raise
+    except kinds as error:
+        reason = getattr(error, "strerror", None) or in_one_line(error)
+        raise ours(f"{said} ({reason}); {remedy}") from error
 
 
 def number_of(n: int, noun: str) -> str:

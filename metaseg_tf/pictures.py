@@ -52,18 +52,10 @@ def heat_colours(steps: int) -> np.ndarray:
 def overlay_classes(
     classes: np.ndarray, palette: np.ndarray, photograph: np.ndarray | None = None
 ) -> np.ndarray:
-    """Class colours, over the photograph in grey if there is one.
+    """Colours of classes uint8 [H, W], over the photograph uint8 [H, W, 3] in grey if there is one.
 
-    Parameters
-    ----------
-    classes : uint8 [H, W]
-    palette : uint8 [C, 3]
-        Colour of each class. Other values, such as void, become white.
-    photograph : uint8 [H, W, 3], optional
-
-    Returns
-    -------
-    uint8 [H, W, 3]
+    The palette is uint8 [C, 3]; values that it lacks, such as void, become white. Returns uint8
+    [H, W, 3].
     """
     white = np.full((256 - len(palette), 3), 255, np.uint8)
     colours = np.concatenate([palette, white])
@@ -82,22 +74,11 @@ def overlay_classes(
 def paint_segments(
     segments: np.ndarray, values: np.ndarray, image: np.ndarray | None = None, *, void: int = 0
 ) -> np.ndarray:
-    """Segments in the colours of their values, over the photograph if there is one.
+    """Segments, with dark borders, in the colours of their values, over the photograph if given.
 
-    Parameters
-    ----------
-    segments : int32 [H, W]
-        Numbers 1..n, 0 for no segment.
-    values : float64 [n]
-        In [0, 1]; NaN for segments without a value, which become grey.
-    image : uint8 [H, W, 3], optional
-    void : int
-        Grey level of pixels that have neither a segment nor an image: black by default.
-
-    Returns
-    -------
-    uint8 [H, W, 3]
-        Borders of segments are dark.
+    ``segments``, int32 [H, W], are numbers 1..n, 0 for none; ``values``, float64 [n], are in
+    [0, 1], or NaN for those that become grey; the ``image`` is uint8 [H, W, 3]. Pixels with neither
+    a segment nor an image get the grey level ``void``. Returns uint8 [H, W, 3].
     """
     table = np.full((len(values) + 1, 3), void, np.uint8)
     table[1:] = interpolate_colours(values)

@@ -11,14 +11,8 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf.errors import InputError, check_choice
-from metaseg_tf.segments.columns import (
-    IOU_COLUMNS,
-    PAPER_GROUPS,
-    count_classes,
-    feature_columns,
-    feature_values,
-    group_of,
-)  # fmt: skip
+from metaseg_tf.segments import columns
+from metaseg_tf.segments.columns import IOU_COLUMNS, PAPER_GROUPS
 from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
@@ -72,31 +66,19 @@ def build_design(
 ) -> Design:
     """Take the segments with interior from a segment table and standardise their features.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A segment table with ground truth and a column ``image``.
-    classes : {"all", "predicted"}
-        Keep every class's probability, or, as the authors' code, those up to the largest class
-        predicted. Over a whole validation set both are the same.
-    groups : collection of str
-        Groups of features, of `metaseg_tf.segments.columns.GROUPS`.
-    least_scale : float
-        Columns whose standard deviation is smaller are divided by this instead.
-    interior : bool
-        False for the segments without interior, which no fit of the paper has.
-
-    Raises
-    ------
-    InputError
-        If columns are missing, no segment has interior, or a value used is NaN or infinite.
+    The table has ground truth and a column ``image``. ``classes`` are "all", or, as in the authors'
+    code, up to the largest one "predicted": over a whole validation set both are the same.
+    ``groups`` of features are those of `metaseg_tf.segments.columns.GROUPS`; columns whose standard
+    deviation is smaller than ``least_scale`` are divided by that instead. With ``interior`` False
+    the segments without interior are taken, which no fit of the paper has. Raises InputError if
+    columns are missing, no segment is left, or a value used is NaN or infinite.
     """
     check_choice("classes", classes, CLASS_CHOICES)
-    n_classes = count_classes(table)
+    n_classes = columns.count_classes(table)
     if classes == "predicted" and len(table):
         n_classes = min(n_classes, int(table["class_id"].max()) + 1)
-    names = feature_columns(n_classes, groups)
-    measured = [name for name in names if group_of(name) != "prediction"]
+    names = columns.feature_columns(n_classes, groups)
+    measured = [name for name in names if columns.group_of(name) != "prediction"]
     missing = [name for name in ("image", *measured, *IOU_COLUMNS) if name not in table.columns]
     if missing:
         raise InputError(
@@ -113,7 +95,7 @@ def build_design(
         )
     kept = table.iloc[rows]
     check_finite(kept, (*measured, *IOU_COLUMNS))
-    values = feature_values(kept, names)
+    values = columns.feature_values(kept, names)
     X, mean, scale, constant = standardise(values, least_scale=least_scale)
     iou_adj, iou = (kept[name].to_numpy(np.float64) for name in ("iou_adj", "iou"))
     image = kept["image"].to_numpy(object)

@@ -65,23 +65,14 @@ def score_groups(
     """AUROC and calibration of probabilities within each group of rows, on held-out rows only.
 
     Calibration is "in the large": the mean predicted probability against the observed share.
+    ``probability``, float64 [splits, n] in [0, 1], is that of the outcome ``y`` (bool [n]) by the
+    model of each split, which was not fitted to the rows ``held_out`` (bool [splits, n]); ``group``
+    is int [n].
 
-    Parameters
-    ----------
-    probability : float64 array [splits, n]
-        Of the outcome ``y``, in [0, 1], by the model of each split.
-    y : bool array [n]
-    group : int array [n]
-    held_out : bool array [splits, n]
-        Rows that the model of each split was not fitted to.
-
-    Returns
-    -------
-    DataFrame, indexed by group
-        ``n`` rows, of these ``positive`` ones. Over splits, the means of ``auroc``, ``predicted``
-        and ``observed`` in [0, 1] and of ``gap``, predicted minus observed; their population
-        standard deviations as ``auroc_std`` and so on, NaN for one split. All are NaN with fewer
-        than 2 `FEW` rows, and the AUROC with fewer than `FEW` of either outcome.
+    The rows returned, by group, have ``n`` and of these ``positive`` ones. Over splits, the means
+    of ``auroc``, ``predicted`` and ``observed`` in [0, 1] and of ``gap``, predicted minus observed;
+    their population standard deviations as ``auroc_std`` and so on, NaN for one split. All are NaN
+    with fewer than 2 `FEW` rows, and the AUROC with fewer than `FEW` of either outcome.
     """
     rows = pd.DataFrame({"group": group, "observed": y})
     splits = []

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import typer
 
-from metaseg_tf.cli.console import download_with_bar, print_json, print_rows, start_tensorflow
+from metaseg_tf.cli.console import download_with_bar, print_json, print_table, start_tensorflow
 from metaseg_tf.cli.options import AsJson, Quiet, argument, option
+from metaseg_tf.paper.layout import PrintedTable
 
 __all__ = ["app"]
 
@@ -38,8 +39,9 @@ def list_checkpoints(folder: Folder = None, as_json: AsJson = False) -> None:
             miou = f"{row.miou:.2%}" + (" *" if row.miou == entry.paper_miou else "")
             flip = "yes" if row.flip else "no"
             rows.append((entry.name, str(row.output_stride), scales, flip, miou, size, downloaded))
-    print_rows(("name", "OS", "scales", "flip", "mIoU", "size", "here"), rows)
-    typer.echo("mIoU on the Cityscapes validation set; * marks the settings of the paper.")
+    caption = "mIoU on the Cityscapes validation set; * marks the settings of the paper."
+    header = ("name", "OS", "scales", "flip", "mIoU", "size", "here")
+    print_table(PrintedTable("checkpoints", caption, header, tuple(rows)))
 
 
 @app.command()
@@ -71,4 +73,4 @@ def inspect(
     if as_json:
         print_json(report.to_json())
     else:
-        print_rows(("", str(path)), report.rows().items())
+        print_table(PrintedTable("graph", "", ("", str(path)), tuple(report.rows().items())))

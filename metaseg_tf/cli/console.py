@@ -24,12 +24,14 @@ from metaseg_tf.paper.layout import PrintedTable
 
 __all__ = [
     "SPELLING", "download_with_bar", "interruptible", "long_work", "open_streams", "print_error",
-    "print_json", "print_outcomes", "print_paths", "print_rows", "print_table", "print_text",
+    "print_json", "print_outcomes", "print_paths", "print_table", "print_text",
     "show_progress", "spell_out", "start_tensorflow", "summarise",
 ]  # fmt: skip
 
 T = TypeVar("T")
 
+#: Characters of a table's heading in one line.
+_HEADING = 20
 #: Codec error handler that spells characters out.
 SPELLING = "metaseg_tf.spell_out"
 _SIGNS = {
@@ -105,23 +107,17 @@ def start_tensorflow() -> None:
     keep_freed_memory()
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
-    with _native_stderr_silenced():
-        import numpy as np
-
-        from metaseg_tf.segments.dispersion import compute_heat_maps
-
-        compute_heat_maps(np.full((1, 1, 2), 0.5, np.float32))
-
-
-@contextmanager
-def _native_stderr_silenced() -> Iterator[None]:
-    """TensorFlow's compiler prints its first lines before its log level is in force."""
+    # The compiler prints its first lines before its log level is in force.
     sys.stderr.flush()
     kept = os.dup(2)
     try:
         with open(os.devnull, "wb") as nothing:
             os.dup2(nothing.fileno(), 2)
-        yield
+        import numpy as np
+
+        from metaseg_tf.segments.dispersion import compute_heat_maps
+
+        compute_heat_maps(np.full((1, 1, 2), 0.5, np.float32))
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -284,14 +280,12 @@ def print_table(table: PrintedTable, *, titles: int = 0) -> None:
         rows += [(", ".join(title), *[""] * (len(header) - 1))] if titles else []
         rows += [tuple(map(spell_out, row[titles:])) for row in group]
 
-    def lay_out(columns, folded):
+    def lay_out(columns):
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if titles else 1))
-        widths = [max(len(row[i]) for row in rows) for i in columns]
-        room = (width - widths[0]) // len(widths[1:]) - 4
-        for place, i in enumerate(columns):
-            lines = textwrap.wrap(header[i], max(room, widths[place])) if folded else [header[i]]
-            justify = "right" if place else "left"
-            grid.add_column("\n".join(lines), justify=justify, no_wrap=True)
+        for i in columns:
+            # Long names of runs take several lines.
+            name = textwrap.fill(header[i], max(_HEADING, *(len(row[i]) for row in rows)))
+            grid.add_column(name, justify="right" if i > columns[0] else "left", no_wrap=True)
         for cells in ([row[i] for i in columns] for row in rows):
             if any(cells):
                 grid.add_row(*cells)
@@ -301,29 +295,13 @@ def print_table(table: PrintedTable, *, titles: int = 0) -> None:
     width, wide = Console().width, Console(width=10_000, **options)
     starts = [i for i, name in enumerate(header) if name == header[0]]
     halves = [range(*ends) for ends in pairwise([*starts, len(header)])]
-    pieces = [
-        [(half[0], *half[i : i + n]) for half in halves for i in range(1, len(half), n)]
-        for n in (len(header), 2, 1)
-    ]
-    for columns, folded in (
-        ([range(len(header))], False), (pieces[0], False), (pieces[1], False),
-        (pieces[1], True), (pieces[2], True),
-    ):  # fmt: skip
-        grids = [lay_out(piece, folded) for piece in columns]
+    pieces = [[range(len(header))]]
+    for n in (len(header), 2, 1):
+        pieces.append([(h[0], *h[i : i + n]) for h in halves for i in range(1, len(h), n)])
+    for columns in pieces:
+        grids = list(map(lay_out, columns))
         if all(needed <= width for _, needed in grids):
             break
     for grid, needed in grids:
         Console(width=max(width, needed), **options).print(grid)
     print_text(table.caption)
-
-
-def print_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A plain table on the screen."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*header, box=box.SIMPLE)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)

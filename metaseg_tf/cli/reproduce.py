@@ -56,7 +56,7 @@ def take_stages(
     from metaseg_tf.paper import reproduction
     from metaseg_tf.runs.storage import LocalFolder
 
-    total, begun, results = reproduction.count_images(plan), dict(begun or {}), []
+    total, begun, results = len(reproduction.list_images(plan)), dict(begun or {}), []
     LocalFolder(plan.out).probe("steps.json")
     with console.interruptible():
         for entry in reproduction.checkpoints_of(plan):

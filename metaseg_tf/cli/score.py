@@ -2,36 +2,27 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from metaseg_tf.cli.console import print_json, print_paths, print_table
-from metaseg_tf.cli.options import AsJson, RunFolders
-from metaseg_tf.errors import InputError
+from metaseg_tf.cli.options import AsJson, RunFolders, option
+from metaseg_tf.errors import InputError, restate
 
 __all__ = ["score"]
 
 
 def score(
     runs: RunFolders,
-    model: Annotated[
+    model: option(
         list[Path] | None,
-        typer.Option(
-            help="Meta model written by fit, or a folder of predict that keeps one; give two to "
-            "compare them."
-        ),
-    ] = None,
-    cost: Annotated[
+        help="Meta model written by fit, or a folder of predict that keeps one; give two to "
+        "compare them.",
+    ) = None,
+    cost: option(
         str,
-        typer.Option(
-            metavar="FP:FN",
-            help="Cost of rejecting a segment that is right, and of keeping a false positive.",
-        ),
-    ] = "1:1",
-    draws: Annotated[
-        int, typer.Option(min=100, help="Bootstrap draws of images behind the intervals.")
-    ] = 1000,
+        metavar="FP:FN",
+        help="Cost of rejecting a segment that is right, and of keeping a false positive.",
+    ) = "1:1",
+    draws: option(int, min=100, help="Bootstrap draws of images behind the intervals.") = 1000,
     as_json: AsJson = False,
 ) -> None:
     """Score the verdicts of a meta model on a run with ground truth.
@@ -52,13 +43,9 @@ def score(
             f"score: expected at most two runs and two models, got {len(runs)} and {len(paths)}; "
             "compare two at a time"
         )
-    try:
+    remedy = "write 1:5 if keeping a false positive costs five times as much as rejecting a segment"
+    with restate(ValueError, InputError, f"--cost: expected FP:FN, got {cost!r}", remedy):
         rejected, kept = (float(part) for part in cost.split(":"))
-    except ValueError:
-        raise InputError(
-            f"--cost: expected FP:FN, two numbers, got {cost!r}; write 1:5 if keeping a false "
-            "positive costs five times as much as rejecting a segment that is right"
-        ) from None
     models = [p and (load_kept(Run(p)) if p.is_dir() else load_model(p)) for p in paths]
     found = {}
     for i in range(n):

@@ -3,6 +3,7 @@
 TensorFlow is imported only when images are read: tables and reports need the labels alone.
 """
 
+import contextlib
 import functools
 import glob
 import os
@@ -17,7 +18,7 @@ import numpy as np
 from metaseg_tf.data.classes import CITYSCAPES, VOID
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.data.sample import MAX_PIXELS, FileItem, Sample, Source
-from metaseg_tf.errors import DataFormatError, InputError, in_one_line
+from metaseg_tf.errors import DataFormatError, InputError, restate
 
 __all__ = ["LABELS", "LABEL_IDS_TO_TRAIN_IDS", "Label", "Pair", "PairSource", "find_pairs"]
 
@@ -53,15 +54,14 @@ LABELS = tuple(
     for label_id, name in enumerate(_NAMES.split(", "))
 )
 
+#: Train ids of files that hold label ids, and of files that hold train ids, uint8 [2, 256].
+_TABLES = np.full((2, 256), _UNKNOWN, np.uint8)
+_TABLES[0, : len(LABELS)] = [label.train_id for label in LABELS]
+_TABLES[1, : len(CITYSCAPES)] = range(len(CITYSCAPES))
+_TABLES[:, 255] = VOID
 #: Train id of each label id, uint8 [256]; 255 for void, 254 for ids that do not exist. The licence
 #: plate has the label id -1, which a PNG of bytes holds as 255.
-LABEL_IDS_TO_TRAIN_IDS = np.full(256, _UNKNOWN, np.uint8)
-LABEL_IDS_TO_TRAIN_IDS[: len(LABELS)] = [label.train_id for label in LABELS]
-LABEL_IDS_TO_TRAIN_IDS[255] = VOID
-
-_TRAIN_IDS_TO_TRAIN_IDS = np.full(256, _UNKNOWN, np.uint8)
-_TRAIN_IDS_TO_TRAIN_IDS[: len(CITYSCAPES)] = range(len(CITYSCAPES))
-_TRAIN_IDS_TO_TRAIN_IDS[255] = VOID
+LABEL_IDS_TO_TRAIN_IDS = _TABLES[0]
 
 
 @dataclass(frozen=True)
@@ -85,17 +85,39 @@ class Pair(FileItem):
         """
         import tensorflow as tf
 
-        try:
+        self.check()
+        found = "expected two whole PNG files, got one that cannot be read"
+        said = f"{self.image} with {self.labels.name}: {found}"
+        with restate(tf.errors.OpError, DataFormatError, said, "unpack it again"):
             _, image, gt = _decoder()(*(tf.constant(column[0]) for column in _columns([self])))
-        except tf.errors.OpError as error:
-            # These say better what is wrong than TensorFlow.
-            _check_png(self.image)
-            _check_png(self.labels, _GREY)
-            raise DataFormatError(
-                f"{self.image} with {self.labels.name}: expected two whole PNG files, got one that "
-                f"cannot be read ({in_one_line(error)}); unpack it again"
-            ) from error
         return _as_sample(self, image, gt)
+
+    def check(self) -> None:
+        """Check the headers: decoders allocate what they declare, and turn labels into other ids.
+
+        Raises DataFormatError if a file is not what the data set has in its place.
+        """
+        for path, kind in ((self.image, None), (self.labels, _GREY)):
+            with (
+                restate(OSError, DataFormatError, f"{path}: cannot be read", "unpack it again"),
+                path.open("rb") as file,
+            ):
+                header = file.read(_PNG_HEADER.size)
+            if len(header) < _PNG_HEADER.size or not header.startswith(_PNG):
+                raise DataFormatError(
+                    f"{path}: expected a whole PNG file, got something else; unpack it again"
+                )
+            _, width, height, bits, colour = _PNG_HEADER.unpack(header)
+            if not 0 < width * height <= MAX_PIXELS:
+                raise DataFormatError(
+                    f"{path}: expected at most {MAX_PIXELS} pixels, got a PNG file of "
+                    f"{height}x{width}; it is not an image of a street"
+                )
+            if kind not in (None, (bits, colour)):
+                raise DataFormatError(
+                    f"{path}: expected labels as a PNG of 8-bit grey, got {bits} bits of colour "
+                    f"type {colour}; take the file ending in {' or '.join(_LABEL_SUFFIXES)}"
+                )
 
 
 class PairSource(Source):
@@ -169,8 +191,10 @@ def read_ahead(pairs: Sequence[Pair]) -> Callable[[Pair], Sample]:
     """Decode pairs ahead of their reader, in their order and on several threads.
 
     The function returned reads any pair as `Pair.read` does, and drops the unread ones before it. A
-    pair that is broken, dropped, read before or not among ``pairs`` is decoded on its own.
+    pair that is broken, dropped, read before or not among ``pairs`` is decoded on its own. Headers
+    are looked at here: the chain itself could not say what is wrong.
     """
+    pairs = list(filter(_is_sound, pairs))
     elements = iter(_chain(pairs))
     # Each element carries the place of its pair, so that pixels and pair cannot part.
     places = {pair: place for place, pair in enumerate(pairs)}
@@ -186,6 +210,13 @@ def read_ahead(pairs: Sequence[Pair]) -> Callable[[Pair], Sample]:
         return _as_sample(pair, *decoded) if int(place) == wanted >= 0 else pair.read()
 
     return read
+
+
+def _is_sound(pair: Pair) -> bool:
+    with contextlib.suppress(DataFormatError):
+        pair.check()
+        return True
+    return False
 
 
 def _chain(pairs: Sequence[Pair]):
@@ -222,58 +253,16 @@ def _decoder():
     """A function of what `_columns` gives of a pair, which passes the place on; traced but once."""
     import tensorflow as tf
 
-    tables = tf.constant(np.stack([LABEL_IDS_TO_TRAIN_IDS, _TRAIN_IDS_TO_TRAIN_IDS]))
+    tables = tf.constant(_TABLES)
     signature = [tf.TensorSpec([], t) for t in (tf.int64, tf.string, tf.string, tf.int64)]
 
     @tf.function(input_signature=signature, autograph=False)
     def decode(place, image, labels, table):
-        pixels = tf.image.decode_png(_read_png(image), channels=3)
-        ids = tf.image.decode_png(_read_png(labels, _GREY), channels=1)[..., 0]
+        pixels = tf.image.decode_png(tf.io.read_file(image), channels=3)
+        ids = tf.image.decode_png(tf.io.read_file(labels), channels=1)[..., 0]
         return place, pixels, tf.gather(tables[table], tf.cast(ids, tf.int32))
 
     return decode.get_concrete_function()
-
-
-def _read_png(path, kind: tuple[int, int] | None = None):
-    """A PNG file as a string tensor; fails if `_check_png` would."""
-    import tensorflow as tf
-
-    content = tf.io.read_file(path)
-    header = tf.io.decode_raw(tf.strings.substr(content, 0, _PNG_HEADER.size), tf.uint8)
-    places = tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64)
-    sides = tf.linalg.matvec(tf.reshape(tf.cast(header[16:24], tf.int64), [2, 4]), places)
-    # Each side by itself, too, since a product of two can be too large for its type.
-    sizes = tf.concat([sides, [tf.reduce_prod(sides)]], 0)
-    sound = [header[:16] == list(_PNG), sizes <= MAX_PIXELS]
-    if kind is not None:
-        sound.append(header[24:] == kind)
-    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(tf.concat(sound, 0)), [path])]):
-        return tf.identity(content)
-
-
-def _check_png(path: Path, kind: tuple[int, int] | None = None) -> None:
-    """Check a PNG's header: decoders allocate what it declares, and turn labels into other ids."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataFormatError(
-            f"{path}: cannot be read ({error.strerror}); unpack it again"
-        ) from error
-    if len(content) < _PNG_HEADER.size or not content.startswith(_PNG):
-        raise DataFormatError(
-            f"{path}: expected a whole PNG file, got something else; unpack it again"
-        )
-    _, width, height, bits, colour = _PNG_HEADER.unpack_from(content)
-    if not 0 < width * height <= MAX_PIXELS:
-        raise DataFormatError(
-            f"{path}: expected at most {MAX_PIXELS} pixels, got a PNG file of {height}x{width}; "
-            "it is not an image of a street"
-        )
-    if kind not in (None, (bits, colour)):
-        raise DataFormatError(
-            f"{path}: expected labels as a PNG of 8-bit grey, got {bits} bits of "
-            f"colour type {colour}; take the file ending in {' or '.join(_LABEL_SUFFIXES)} as it is"
-        )
 
 
 def _as_sample(pair: Pair, image, gt) -> Sample:

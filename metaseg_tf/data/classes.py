@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from metaseg_tf.data.folders import check_file
-from metaseg_tf.errors import DataFormatError, InputError, in_one_line
+from metaseg_tf.errors import DataFormatError, InputError, restate
 
 __all__ = [
     "BUILT_IN", "CITYSCAPES", "KINDS", "MAX_CLASSES", "VOID", "ClassTable", "appearance",
@@ -148,7 +148,10 @@ def load_classes(source: str | os.PathLike) -> ClassTable:
     """
     path = _TABLES / f"{source}.csv" if str(source) in BUILT_IN else Path(source)
     check_file(path)
-    try:
+    said = f"{path}: expected names of classes as text, CSV or JSON, got a file that cannot be read"
+    remedy = f"write one name per line, or give {', '.join(BUILT_IN)}"
+    broken = (OSError, ValueError, RecursionError, csv.Error)
+    with restate(broken, DataFormatError, said, remedy):
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
@@ -162,11 +165,6 @@ def load_classes(source: str | os.PathLike) -> ClassTable:
             rows = [line.strip() for line in text.splitlines() if line.strip()]
         if not isinstance(rows, list):
             raise ValueError("it is not a list")
-    except (OSError, ValueError, RecursionError, csv.Error) as error:
-        raise DataFormatError(
-            f"{path}: expected names of classes as text, CSV or JSON, got a file that cannot be "
-            f"read ({in_one_line(error)}); write one name per line, or give {', '.join(BUILT_IN)}"
-        ) from error
     return ClassTable.from_json(rows)
 
 

@@ -7,21 +7,14 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from metaseg_tf.errors import DataFormatError, in_one_line
+from metaseg_tf.errors import DataFormatError, restate
+from metaseg_tf.untrusted import check_file
 
 __all__ = ["check_file", "find_files", "write_file"]
 
 _LOG = logging.getLogger(__name__)
 #: What Windows puts into folders; what other systems put there begins with a dot.
 _OF_SYSTEMS = ("thumbs.db", "desktop.ini")
-
-
-def check_file(path: Path) -> None:
-    """Raise a DataFormatError for a pipe, socket or device: reading could wait without end."""
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise DataFormatError(
-            f"{path}: expected a regular file, got a pipe, socket or device; copy it into a file"
-        )
 
 
 def find_files(
@@ -38,7 +31,8 @@ def find_files(
     wanted = f"{what} ({', '.join(suffixes)})"
     found, others = [], Counter()
     pending, seen = [os.fspath(folder)], set()
-    try:
+    said = f"{folder}: expected a folder with {wanted}"
+    with restate(OSError, DataFormatError, said, "check the path"):
         while pending:
             place = pending.pop()
             seen.add(os.path.realpath(place))
@@ -59,10 +53,7 @@ def find_files(
                         others[suffix or "file without suffix"] += 1
                     else:
                         found.append(Path(entry.path))
-    except OSError as error:
-        raise DataFormatError(
-            f"{folder}: expected a folder with {wanted}, got {in_one_line(error)}; check the path"
-        ) from error
+
     rest = ", ".join(f"{count} {kind}" for kind, count in others.most_common(9))
     if not found:
         raise DataFormatError(

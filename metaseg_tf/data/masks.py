@@ -13,7 +13,7 @@ from PIL import ImageOps
 from metaseg_tf.data.classes import VOID, ClassTable, check_class_ids
 from metaseg_tf.data.folders import find_files
 from metaseg_tf.data.photographs import FORMATS, Photograph, find_photographs, open_image
-from metaseg_tf.data.sample import FileItem, Sample, Source
+from metaseg_tf.data.sample import Sample, Source
 from metaseg_tf.errors import DataFormatError, InputError, ShapeError
 
 __all__ = ["Labelled", "MaskCode", "find_labelled", "open_labelled"]
@@ -115,28 +115,19 @@ class MaskCode:
                 )
 
 
-@dataclass(frozen=True)
-class Labelled(FileItem):
+@dataclass(frozen=True, kw_only=True)
+class Labelled(Photograph):
     """A photograph and the mask that is its ground truth."""
 
-    photograph: Photograph
     mask: Path
     code: MaskCode
 
-    @property
-    def name(self) -> str:
-        return self.photograph.name
-
-    @property
-    def origin(self) -> str:
-        return self.photograph.origin
-
     def read(self) -> Sample:
         """Image and ground truth; a ShapeError if they differ in size, else errors of their own."""
-        gt, sample = self.code.read(self.mask), self.photograph.read()
+        gt, sample = self.code.read(self.mask), super().read()
         (height, width), (h, w) = sample.image.shape[:2], gt.shape
         if (height, width) != (h, w):
-            with open_image(self.photograph.path) as image:
+            with open_image(self.path) as image:
                 fits_as_stored = image.size == (w, h)
             advice = (
                 "the image is turned as its EXIF orientation declares: turn its mask, too, or take "
@@ -239,5 +230,5 @@ def open_labelled(
     }
     settings = {name: value for name, value in settings.items() if value}
     code = MaskCode(n_classes, given, by_colour, void, reduce_zero_label, tuple(ignore_colours))
-    items = [Labelled(*pair, code) for pair in pairs]
+    items = [Labelled(**vars(photo), mask=mask, code=code) for photo, mask in pairs]
     return Source(items, {"source": "folders", "masks": settings}, n_classes, classes=classes)

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from metaseg_tf.data.folders import check_file, find_files
 from metaseg_tf.data.sample import FileItem, Sample
-from metaseg_tf.errors import DataFormatError, MetaSegError, in_one_line
+from metaseg_tf.errors import DataFormatError, restate
 from metaseg_tf.untrusted.arrays import READ_ERRORS
 
 __all__ = ["FORMATS", "Photograph", "find_photographs", "open_image", "read_photograph"]
@@ -88,21 +88,17 @@ def read_photograph(path: str | os.PathLike) -> np.ndarray:
 def open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image file of a known format; what Pillow raises meanwhile is a DataFormatError."""
     check_file(path)
-    try:
-        with warnings.catch_warnings():
-            # Oddities of a file that can be read all the same need no warning.
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=sorted(set(FORMATS.values()))) as image:
-                yield image
-    except MetaSegError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise DataFormatError(
-            f"{path}: expected an image of fewer pixels, got: {in_one_line(error)}; cut it into "
-            "pieces"
-        ) from error
-    except READ_ERRORS as error:
-        raise DataFormatError(
-            f"{path}: expected a whole image ({', '.join(FORMATS)}), got a file that cannot be "
-            f"read ({in_one_line(error)}); copy it again or leave it out"
-        ) from error
+    large, whole = (
+        f"{path}: expected an image of fewer pixels",
+        f"a whole image ({', '.join(FORMATS)})",
+    )
+    broken = f"{path}: expected {whole}, got a file that cannot be read"
+    with (
+        restate(Image.DecompressionBombError, DataFormatError, large, "cut it into pieces"),
+        restate(READ_ERRORS, DataFormatError, broken, "copy it again or leave it out"),
+        warnings.catch_warnings(),
+    ):
+        # Oddities of a file that can be read all the same need no warning.
+        warnings.simplefilter("ignore")
+        with Image.open(path, formats=sorted(set(FORMATS.values()))) as image:
+            yield image

@@ -104,9 +104,8 @@ def checkpoint_folder(folder: Path | None = None) -> Path:
     given = folder or os.environ.get(FOLDER_VARIABLE)
     if given:
         return Path(given)
-    repository = Path(__file__).parents[2] / "deeplab_checkpoints"
-    if repository.is_dir():
-        return repository
+    if _BUNDLED_FOLDERS[0].is_dir():
+        return _BUNDLED_FOLDERS[0]
     import pooch  # slow to import, and needed outside of a repository only
 
     return Path(pooch.os_cache("metaseg_tf"))
@@ -140,16 +139,9 @@ def download(entry: Checkpoint, folder: Path | None = None, *, progress=False) -
 
     An interrupted download leaves nothing behind and can be started again. Raises DataFormatError
     if there is no connection, the server has no such file, the file is not the one that was
-    recorded, or the archive is broken or unsafe.
-
-    Parameters
-    ----------
-    entry : Checkpoint
-    folder : Path, optional
-        Where archives are kept; by default that of `checkpoint_folder`.
-    progress : object, optional
-        A progress bar as pooch takes it: attribute ``total`` (bytes) and methods ``update(bytes)``,
-        ``reset()`` and ``close()``.
+    recorded, or the archive is broken or unsafe. Archives are kept in ``folder``, by default that
+    of `checkpoint_folder`; ``progress`` is a bar as pooch takes it: attribute ``total`` (bytes) and
+    methods ``update(bytes)``, ``reset()`` and ``close()``.
     """
     folder = checkpoint_folder(folder)
     archive, unpacked = folder / entry.file, folder / entry.folder

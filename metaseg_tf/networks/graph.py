@@ -18,8 +18,9 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from metaseg_tf.errors import DataFormatError, NetworkError, in_one_line
+from metaseg_tf.errors import DataFormatError, NetworkError, restate
 from metaseg_tf.networks.scores import Dataflow, find_argmax
+from metaseg_tf.untrusted import check_file
 from metaseg_tf.untrusted.archives import read_members
 from metaseg_tf.untrusted.graphs import check_graph
 
@@ -149,11 +150,9 @@ class GraphFunctions:
 
     def tensor(self, name: str) -> tf.Tensor:
         """The symbolic tensor of that name; its shape is what TensorFlow knows without a run."""
-        try:
+        with _cannot_be("read"):
             full = f"{_SCOPE}/{name}" if ":" in name else f"{_SCOPE}/{name}:0"
             return self._wrapped.graph.as_graph_element(full)
-        except (KeyError, ValueError, TypeError) as error:
-            raise NetworkError(f"graph: cannot be read: {in_one_line(error)}") from error
 
     def function(self, image: str, names: Sequence[str]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
         """A function from the placeholder ``image`` to the tensors of these names.
@@ -163,12 +162,16 @@ class GraphFunctions:
         pruned = self._wrapped.prune(self.tensor(image), [self.tensor(name) for name in names])
 
         def run(image: tf.Tensor) -> list[tf.Tensor]:
-            try:
+            with _cannot_be("run"):
                 return pruned(image)
-            except tf.errors.OpError as error:
-                raise NetworkError(f"graph: cannot be run: {in_one_line(error)}") from error
 
         return run
+
+
+def _cannot_be(what: str):
+    """TensorFlow's errors, while a graph is read or run, as a NetworkError."""
+    errors = (KeyError, ValueError, TypeError, tf.errors.OpError)
+    return restate(errors, NetworkError, f"graph: cannot be {what}", "export it again")
 
 
 def import_graph(graph_def: tf.compat.v1.GraphDef, weight_bytes: float = math.inf):
@@ -176,7 +179,7 @@ def import_graph(graph_def: tf.compat.v1.GraphDef, weight_bytes: float = math.in
 
     Raises NetworkError if TensorFlow cannot read the graph.
     """
-    try:
+    with _cannot_be("read"):
         skeleton, weights = _split(graph_def, weight_bytes)
 
         def build() -> None:
@@ -184,8 +187,6 @@ def import_graph(graph_def: tf.compat.v1.GraphDef, weight_bytes: float = math.in
             tf.graph_util.import_graph_def(skeleton, name=_SCOPE, input_map=captured)
 
         return tf.compat.v1.wrap_function(build, [])
-    except (ValueError, TypeError, tf.errors.OpError) as error:
-        raise NetworkError(f"graph: cannot be read: {in_one_line(error)}") from error
 
 
 def _split(graph_def: tf.compat.v1.GraphDef, weight_bytes: float):
@@ -245,10 +246,7 @@ def load_graph_def(path: Path) -> tf.compat.v1.GraphDef:
             "file; networks of other formats can be run, but not read as a graph"
         )
     if path.suffix == ".pb":
-        if not path.is_file():
-            raise DataFormatError(
-                f"{path}: expected a frozen graph, found no such file; check the path"
-            )
+        check_file(path, "a frozen graph")
         if path.stat().st_size >= _MAX_BYTES:
             raise DataFormatError(f"{path}: expected a frozen graph below 2 GB, got a larger file")
         contents = [path.read_bytes()]

@@ -5,8 +5,10 @@ named in capitals without underscores, where TensorFlow and TensorFlow Lite most
 recognised by how their names begin, since versions differ at the end.
 """
 
+import json
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,17 +26,11 @@ _LEAST = 1e-30
 class Ending:
     """The kind of a network's scores, which is the same for all images.
 
-    Raises NetworkError if the scores can be neither logits nor a distribution. ``classes`` is the
-    number of classes C: 2 for one sigmoid channel, else ``channels``.
-
-    Parameters
-    ----------
-    kind : {"probabilities", "sigmoid", "logits"} or None
-        None if the first image has to decide: values in [0, 1] are probabilities or refused.
-    channels : int
-        Of the scores.
-    rounded : bool
-        To 8 bits, so that rows sum to 1 within C / 512 only, or twice that if they are resized.
+    The ``kind`` is "probabilities", "sigmoid", "logits", or None if the first image has to decide:
+    values in [0, 1] are probabilities or refused. Scores that are ``rounded`` to 8 bits sum to 1
+    within C / 512 only, or twice that if they are resized. ``classes`` is the number of classes C:
+    2 for one sigmoid channel, else ``channels``. Raises NetworkError if the scores can be neither
+    logits nor a distribution.
     """
 
     def __init__(self, kind: str | None, channels: int, rounded: bool = False):
@@ -89,27 +85,13 @@ class Ending:
         return scores if self.kind == "logits" else np.log(np.maximum(probs, _LEAST))
 
 
+_OPS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+_OPS = {kind: re.compile("|".join(names)) for kind, names in _OPS.items()}
 #: Kind of scores -> the ops that make it; scores of linear ones have no bounds.
-_KINDS = {
-    "probabilities": re.compile("SOFTMAX"),
-    "sigmoid": re.compile("SIGMOID|LOGISTIC"),
-    "logits": re.compile(
-        "CONV|DEPTHWISECONV|TRANSPOSECONV|MATMUL|FULLYCONNECTED|BIASADD|FUSEDBATCHNORM|LOGSOFTMAX"
-        "|GEMM|BATCHNORM"
-    ),
-}
-#: Ops that set bounds.
-_CLIPPING = re.compile("CLIP|MINIMUM|MAXIMUM")
-#: Ops whose first varying input keeps its meaning, wherever its values are moved or spread to.
-_MOVING = re.compile(
-    "IDENTITY|CAST|RESHAPE|SQUEEZE|EXPANDDIMS|TRANSPOSE$|SLICE|STRIDEDSLICE|SPLIT|UNPACK|REVERSE"
-    "|GATHER|PAD|MIRRORPAD|BATCHTOSPACE|SPACETOBATCH|DEPTHTOSPACE|RESIZE|SCALEANDTRANSLATE|MEAN"
-    "|AVGPOOL|AVERAGEPOOL|QUANTIZE|DEQUANTIZE|FAKEQUANT|CHECKNUMERICS|ENSURESHAPE|STOPGRADIENT"
-    "|UNSQUEEZE|UPSAMPLE|DROPOUT|REDUCEMEAN|GLOBALAVERAGEPOOL"
-    f"|PLACEHOLDERWITHDEFAULT|{_CLIPPING.pattern}"
-)
-#: Ops whose inputs all do: they put together tiles, scales or a mirrored image.
-_MERGING = re.compile("CONCAT|PACK|ADD|BIASADD|MUL|DIV|REALDIV")
+_KINDS = {kind: _OPS[kind] for kind in ("probabilities", "sigmoid", "logits")}
+#: Ops that set bounds; ops whose first varying input keeps its meaning, wherever its values are
+#: moved or spread to; ops whose inputs all do, since they put tiles, scales or mirrorings together.
+_CLIPPING, _MOVING, _MERGING = _OPS["clipping"], _OPS["moving"], _OPS["merging"]
 
 
 class Dataflow(NamedTuple):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metaseg_tf.errors import DataFormatError
+from metaseg_tf.errors import DataFormatError, restate
 from metaseg_tf.networks.checkpoints import CATALOGUE
 from metaseg_tf.paper.quantities import Quantity
 from metaseg_tf.runs.run import Manifest
@@ -69,14 +69,11 @@ def load_numbers(path: str | os.PathLike) -> tuple[PublishedNumber, ...]:
 
     Raises DataFormatError if it is missing or has other contents.
     """
-    try:
+    broken = (OSError, ValueError, TypeError, KeyError, AttributeError)
+    said = f"{path}: expected a file of golden numbers, got something else"
+    with restate(broken, DataFormatError, said, "restore it from the repository"):
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         return tuple(PublishedNumber.from_json(entry) for entry in content)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataFormatError(
-            f"{path}: expected a file of golden numbers, got something else ({error}); "
-            "restore it from the repository"
-        ) from error
 
 
 #: All printed numbers. Table 3 repeats the regression of table 2 for the adjusted IoU.
@@ -96,13 +93,7 @@ def paper_network(manifest: Manifest) -> str | None:
 
 
 def find_published(place: str, network: str, quantity: Quantity | str) -> PublishedNumber:
-    """The printed number of that place, network and quantity.
-
-    Raises
-    ------
-    KeyError
-        If the paper prints no such number.
-    """
+    """The printed number of that place, network and quantity; KeyError if there is none."""
     quantity = Quantity.parse(quantity) if isinstance(quantity, str) else quantity
     for number in PUBLISHED:
         if (number.place, number.network, number.quantity) == (place, network, quantity):

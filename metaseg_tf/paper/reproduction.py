@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PAPER_NETWORKS", "NetworkPlan", "Plan", "StepResult", "begin_results", "beside",
-    "checkpoints_of", "choose_networks", "count_images", "is_measured", "make_results", "measure",
+    "checkpoints_of", "choose_networks", "is_measured", "list_images", "make_results", "measure",
     "open_helper",
 ]  # fmt: skip
 
@@ -110,9 +110,10 @@ def checkpoints_of(plan: Plan) -> list[Checkpoint]:
     return [find(n.source) for n in plan.networks if n.source in CATALOGUE_NAMES]
 
 
-def count_images(plan: Plan) -> int:
-    """Number of images of the plan; errors as `metaseg_tf.data.cityscapes.find_pairs`."""
-    return len(_image_names(plan))
+def list_images(plan: Plan) -> set[str]:
+    """Names of the images of the plan; errors as `metaseg_tf.data.cityscapes.find_pairs`."""
+    pairs = find_pairs(plan.cityscapes, split=plan.split, limit=plan.limit)
+    return {pair.name for pair in pairs}
 
 
 def is_measured(plan: Plan, network: NetworkPlan) -> bool:
@@ -124,13 +125,8 @@ def is_measured(plan: Plan, network: NetworkPlan) -> bool:
     return (
         run.manifest.settings.get("network") == Path(network.source).name
         and "miou" in run.manifest.results
-        and run.done() == _image_names(plan)
+        and run.done() == list_images(plan)
     )
-
-
-def _image_names(plan: Plan) -> set[str]:
-    pairs = find_pairs(plan.cityscapes, split=plan.split, limit=plan.limit)
-    return {pair.name for pair in pairs}
 
 
 def measure(

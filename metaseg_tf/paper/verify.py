@@ -4,10 +4,12 @@ The mIoU and the two counts of segments are a network's fingerprint. It decides 
 numbers may differ: docs/decisions/0056-the-fingerprint-decides.md.
 """
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,11 +51,9 @@ _SIGMAS = 2
 # Metrics are exact to 1e-6, and means of probabilities stored with three digits to 1e-2.
 _SLACK, _ROUGH = 1e-6, 1e-2
 
-_EXPECTED = {
-    "equal": "the fingerprint is equal, so every number must match",
-    "near": "the fingerprint is near ({}); other segments draw other halves, which move the scores",
-    "other": "the fingerprint is different ({}), so nothing else can be expected to agree",
-}
+_WORDS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+#: By fingerprint, what is to be expected of the other numbers; by setting, what another value does.
+_EXPECTED, _EFFECTS = _WORDS["expected"], _WORDS["effects"]
 #: The scores that the abstract quotes.
 _HEADLINES = {
     ("table 2", f"iou_adj/{score}/validation")
@@ -66,18 +66,6 @@ _MEASURED_WITH = {"convention": "reference", "connectivity": 8, "void": 255, "sp
 PAPER_SETTINGS = {
     role: {"images": IMAGES, "classes": 19, **_MEASURED_WITH, **asdict(find(name).settings)}
     for name, role in CATALOGUE_NAMES.items()
-}
-# The effect of another value of a setting.
-_EFFECTS = {
-    "images": "other images give other numbers",
-    "classes": "the network is another",
-    "convention": "interior and IoU of the text move correlations and regressions",
-    "connectivity": "segments that touch only at a corner are separated",
-    "void": "other pixels are left out",
-    "split": "the paper's images are those of the validation split",
-    "output_stride": "it changes the mIoU and all after it",
-    "scales": "they change the mIoU and all after it",
-    "flip": "the paper does not name it, see docs/decisions/0010-flip.md",
 }
 
 

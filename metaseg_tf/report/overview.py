@@ -16,7 +16,7 @@ from metaseg_tf.meta.model import SCORE_COLUMNS
 from metaseg_tf.meta.score import score
 from metaseg_tf.paper.figures import FIGURES, make_figure
 from metaseg_tf.paper.layout import PrintedTable
-from metaseg_tf.paper.measured import Measured, Value, collect
+from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.published import PUBLISHED, paper_network
 from metaseg_tf.paper.quantities import Quantity
 from metaseg_tf.paper.scores import say_scores
@@ -26,13 +26,8 @@ from metaseg_tf.report.explorer import JudgedRun
 from metaseg_tf.runs.run import Run
 
 __all__ = [
-    "collect_numbers",
-    "describe_run",
-    "diagnose",
-    "draw_figures",
-    "say_held_out",
-    "score_verdicts",
-]
+    "collect_numbers", "describe_run", "diagnose", "draw_figures", "say_held_out", "score_verdicts",
+]  # fmt: skip
 
 _FILE = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 _TITLES, _WORDS = _FILE["titles"], _FILE["words"]
@@ -123,6 +118,13 @@ def score_verdicts(judged: JudgedRun) -> dict[str, Any]:
     rows = pd.DataFrame(about | {"iou": np.array(ious, float)}).join(scores)
     rows = rows.fillna({"n": 0, "positive": 0}).sort_values("n", ascending=False, kind="stable")
     occurs = (rows["n"] > 0) | rows["iou"].notna() | (rows.index == 0)
+    # Scores on the validation halves; those of clipped predictions if others extrapolate.
+    clipped = any(target == "iou_adj" for target, _ in measured.extrapolating)
+    fits = {
+        name: [measured.values.get(fit._replace(model=m)) for m in (fit.model, "entropy")]
+        for name, fit in _GLANCE.items()
+        if clipped or not fit.clipped
+    }
     return {
         "name": run.name,
         "images": len(run.done()),
@@ -130,7 +132,7 @@ def score_verdicts(judged: JudgedRun) -> dict[str, Any]:
         "aurocs": aurocs,
         "lost": int((aurocs[0] <= aurocs[1]).sum()),
         "reason": reason,
-        "fits": _compare_fits(measured),
+        "fits": fits,
         "scores": said,
         "classes": rows[occurs],
         "absent": rows["name"][~occurs].tolist(),
@@ -144,15 +146,6 @@ def say_held_out(provenance: Mapping[str, Any]) -> dict[str, str]:
         return say_scores(found[["value", "low", "high"]])
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
-
-
-def _compare_fits(measured: Measured) -> dict[str, list[Value | None]]:
-    """Scores on the validation halves; those of clipped predictions if others extrapolate."""
-    return {
-        name: [measured.values.get(fit._replace(model=m)) for m in (fit.model, "entropy")]
-        for name, fit in _GLANCE.items()
-        if not fit.clipped or any(target == "iou_adj" for target, _ in measured.extrapolating)
-    }
 
 
 def diagnose(run: Run) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from metaseg_tf.errors import ClusterError, InputError, MissingDependencyError, in_one_line
+from metaseg_tf.errors import ClusterError, InputError, MissingDependencyError, restate
 from metaseg_tf.runs.work import keep_freed_memory
 
 __all__ = ["Cluster", "connect", "parse_resources"]
@@ -100,13 +100,9 @@ def connect(
     if scheduler is None and workers is None:
         yield None
         return
-    try:
+    said = "cluster: expected Dask distributed, which is not installed"
+    with restate(ImportError, MissingDependencyError, said, "pip install 'metaseg-tf[cluster]'"):
         from distributed import Client
-    except ImportError as error:
-        raise MissingDependencyError(
-            "cluster: expected Dask distributed, which is not installed; "
-            "pip install 'metaseg-tf[cluster]'"
-        ) from error
     with contextlib.ExitStack() as opened:
         address = scheduler
         if workers is not None:
@@ -114,15 +110,12 @@ def connect(
 
             threads = max(1, len(os.sched_getaffinity(0)) // workers)
             address = opened.enter_context(start_workers(workers, threads, resources or {}))
-        try:
+        # TLS without a certificate is a TypeError to Dask, and with tcp:// a RuntimeError.
+        errors = (OSError, RuntimeError, TypeError, ValueError)
+        said = f"{scheduler}: expected a Dask scheduler, got no answer"
+        start = "start one with dask scheduler, or check the address and, for tls://, certificates"
+        with restate(errors, ClusterError, said, start):
             client = opened.enter_context(Client(address, timeout=_SECONDS_TO_CONNECT))
-        except (OSError, RuntimeError, TypeError, ValueError) as error:
-            # TLS without a certificate is a TypeError to Dask, and with tcp:// a RuntimeError.
-            raise ClusterError(
-                f"{scheduler}: expected a Dask scheduler, got no answer ({in_one_line(error)}); "
-                "start one with dask scheduler, or check the address and, for tls://, the "
-                "certificates"
-            ) from error
         cluster = Cluster(client, resources, prepare)
         opened.callback(cluster.cancel)
         yield cluster
@@ -130,13 +123,10 @@ def connect(
 
 def parse_resources(text: str) -> dict[str, float]:
     """``"GPU=1,MEMORY=2e9"`` as a mapping; InputError if it is something else."""
-    try:
+    said = f"resources: expected NAME=AMOUNT, ..., got {text!r}"
+    with restate(ValueError, InputError, said, "write it like GPU=1"):
         pairs = (part.split("=") for part in text.split(","))
         return {name.strip(): float(amount) for name, amount in pairs}
-    except ValueError as error:
-        raise InputError(
-            f"resources: expected NAME=AMOUNT, ..., got {text!r}; write it like GPU=1"
-        ) from error
 
 
 def _call(prepare: Prepare | None, function: Callable, *args) -> Any:
@@ -165,15 +155,12 @@ def _result(future) -> Any:
     from distributed import CancelledError
     from distributed.scheduler import KilledWorker
 
+    lost, again = "cluster: the connection to the scheduler is lost", "start again when it is back"
     try:
-        return future.result()
+        with restate(CancelledError, ClusterError, lost, f"what was finished is kept: {again}"):
+            return future.result()
     except KilledWorker as error:
         raise ClusterError(
             f"lost {error.allowed_failures + 1} workers one after the other with this task; "
             "give them more memory, or look at their logs"
-        ) from error
-    except CancelledError as error:
-        raise ClusterError(
-            "cluster: the connection to the scheduler is lost; what was finished is kept: start "
-            "again when it is back"
         ) from error

@@ -17,7 +17,7 @@ from distributed import Nanny, Scheduler, SpecCluster, Worker
 from distributed.core import Status
 from distributed.security import Security
 
-from metaseg_tf.errors import ClusterError, MissingDependencyError, in_one_line
+from metaseg_tf.errors import ClusterError, MissingDependencyError, in_one_line, restate
 
 __all__ = ["start_workers"]
 
@@ -57,13 +57,9 @@ def start_workers(
     Raises MissingDependencyError if the package cryptography, which makes the certificate, is not
     installed, and ClusterError if workers die while they start, three times in a row.
     """
-    try:
+    said = "cluster: expected the package cryptography, which is not installed"
+    with restate(ImportError, MissingDependencyError, said, "pip install 'metaseg-tf[cluster]'"):
         safe = {**_LOOPBACK, "security": Security.temporary()}
-    except ImportError as error:
-        raise MissingDependencyError(
-            "cluster: expected the package cryptography, which is not installed; "
-            "pip install 'metaseg-tf[cluster]'"
-        ) from error
     own = {"nthreads": threads, "memory_limit": 1 / count, "resources": dict(resources)}
     quiet = {"silence_logs": logging.CRITICAL, "worker_class": _Worker}
     worker = {"cls": Nanny, "options": {**safe, **own, **quiet}}

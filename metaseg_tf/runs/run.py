@@ -29,23 +29,12 @@ import pandas as pd
 
 from metaseg_tf import __version__
 from metaseg_tf.data.classes import CITYSCAPES, MAX_CLASSES, ClassTable
-from metaseg_tf.errors import (
-    DataFormatError,
-    InputError,
-    RunError,
-    SettingsMismatchError,
-    in_one_line,
-)
+from metaseg_tf.errors import DataFormatError, InputError, RunError, SettingsMismatchError, restate
 from metaseg_tf.runs.image_maps import ImageMaps, decode_maps, encode_maps
 from metaseg_tf.runs.segment_files import SegmentFiles
 from metaseg_tf.runs.storage import Folder, LocalFolder, open_folder
-from metaseg_tf.segments.columns import (
-    CONVENTIONS,
-    check_image_name,
-    check_table,
-    count_classes,
-    empty_table,
-)
+from metaseg_tf.segments import columns
+from metaseg_tf.segments.columns import check_image_name
 
 __all__ = [
     "Manifest", "Run", "compare_settings", "csv_text", "inert_cell", "load_run", "write_json",
@@ -235,13 +224,9 @@ class Run:
 
     def read_bytes(self, relative: str) -> bytes:
         """A file below the run folder; RunError if it is not there or cannot be read."""
-        try:
+        said = f"{self._folder.where(relative)}: cannot be read"
+        with restate(OSError, RunError, said, "check permissions"):
             return self._folder.read(relative)
-        except OSError as error:
-            raise RunError(
-                f"{self._folder.where(relative)}: cannot be read ({error.strerror or error}); "
-                "check permissions"
-            ) from error
 
     def fingerprint(self) -> str:
         """A hash that changes with the manifest and with the files of the segment tables."""
@@ -258,7 +243,7 @@ class Run:
         loaded = self._tables.load(only, keep=keep)
         if loaded is not None:
             return loaded.to_pandas()
-        table = empty_table(self.manifest.n_classes or 2)
+        table = columns.empty_table(self.manifest.n_classes or 2)
         table.insert(0, "image", np.empty(0, object))
         return table if only is None else table[only]
 
@@ -293,11 +278,12 @@ def load_run(
         If the folder is not a run or a file in it is broken.
     """
     run = Run(path)
-    table = check_table(run.load(only, keep=keep), str(path), whole=only is None)
-    if only is None and run.manifest.n_classes not in (None, count_classes(table)):
+    table = columns.check_table(run.load(only, keep=keep), str(path), whole=only is None)
+    found, expected = columns.count_classes(table), run.manifest.n_classes
+    if only is None and expected not in (None, found):
         raise DataFormatError(
-            f"{path}: expected tables of the manifest's {run.manifest.n_classes} classes, got "
-            f"{count_classes(table)}; extract into another folder"
+            f"{path}: expected tables of the manifest's {expected} classes, got {found}; extract "
+            "into another folder"
         )
     return table
 
@@ -365,7 +351,9 @@ def _encode(content: Mapping[str, Any]) -> bytes:
 
 
 def _decode_manifest(encoded: bytes, where: str) -> Manifest:
-    try:
+    said = f"{where}: expected the manifest of a run, got something else"
+    broken = (ValueError, KeyError, TypeError)
+    with restate(broken, RunError, said, "extract into another folder"):
         content = parse_json(encoded)
         if type(content["format"]) is not int:
             raise ValueError("impossible format")
@@ -378,11 +366,6 @@ def _decode_manifest(encoded: bytes, where: str) -> Manifest:
         content = {"classes": None, **content}
         names = Manifest.__dataclass_fields__
         return _checked(Manifest(**{name: content[name] for name in names}))
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{where}: expected the manifest of a run, got something else ({in_one_line(error)}); "
-            "extract into another folder"
-        ) from error
 
 
 def _checked(manifest: Manifest) -> Manifest:
@@ -390,7 +373,10 @@ def _checked(manifest: Manifest) -> Manifest:
         if not isinstance(getattr(manifest, name), dict):
             raise ValueError(f"{name} is not an object")
     if manifest.classes is not None:
-        manifest.classes = ClassTable.from_json(manifest.classes)
+        try:
+            manifest.classes = ClassTable.from_json(manifest.classes)
+        except InputError as error:
+            raise ValueError(str(error)) from error
     elif manifest.settings.get("source") == "cityscapes" and manifest.n_classes == len(CITYSCAPES):
         manifest.classes = CITYSCAPES
     settings, results = manifest.settings, manifest.results
@@ -404,7 +390,7 @@ def _checked(manifest: Manifest) -> Manifest:
         "settings": all(map(str.isprintable, settings)),
         "n_classes": type(n_classes) is int and 2 <= n_classes <= MAX_CLASSES,
         "classes": manifest.classes is None or len(manifest.classes) == manifest.n_classes,
-        "convention": settings.get("convention", CONVENTIONS[0]) in CONVENTIONS,
+        "convention": settings.get("convention", "reference") in columns.CONVENTIONS,
         "connectivity": type(connectivity) is int and connectivity in (4, 8),
         # Former versions wrote NaN if all was void.
         "miou": type(miou) in (int, float) and not (miou < 0 or miou > 1),

@@ -20,13 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from metaseg_tf.data.folders import write_file
-from metaseg_tf.errors import (
-    InputError,
-    MetaSegError,
-    MissingDependencyError,
-    RunError,
-    in_one_line,
-)
+from metaseg_tf.errors import InputError, MissingDependencyError, RunError, restate
 
 __all__ = ["Folder", "LocalFolder", "RemoteFolder", "open_folder"]
 
@@ -59,19 +53,11 @@ class _Place:
         names = (f"{relative}.broken{number or ''}" for number in itertools.count())
         self.rename(relative, next(name for name in names if not self.exists(name)))
 
-    @contextlib.contextmanager
-    def _writing(self, relative: str) -> Iterator[None]:
+    def _writing(self, relative: str) -> contextlib.AbstractContextManager[None]:
         """Turn what the system says about a file into one line with a remedy."""
-        try:
-            yield
-        except MetaSegError:
-            raise
-        except self._errors as error:
-            reason = getattr(error, "strerror", None) or in_one_line(error)
-            raise RunError(
-                f"{self.where(relative)}: cannot be written ({reason}); "
-                "what was finished is kept: make room or choose another --out, and start again"
-            ) from error
+        said = f"{self.where(relative)}: cannot be written"
+        remedy = "what was finished is kept: make room or choose another --out, and start again"
+        return restate(self._errors, RunError, said, remedy)
 
 
 class LocalFolder(_Place):
@@ -293,28 +279,20 @@ def open_folder(path: str | os.PathLike) -> Folder:
     scheme, separator, rest = address.partition("://")
     if not separator or scheme in ("file", "local"):
         return LocalFolder(rest if separator else path)
-    try:
+    driver = f"{address}: expected fsspec with a driver for it"
+    remedy = "pip install 'metaseg-tf[cluster]' and the driver, such as s3fs or gcsfs"
+    known = f"{address}: expected a path or an address that fsspec knows"
+    with (
+        restate(ImportError, MissingDependencyError, driver, remedy),
+        restate(ValueError, InputError, known, "write it like s3://bucket/folder"),
+    ):
         from fsspec.core import url_to_fs
 
         # Others write here, too: what was listed once must be listed again.
         folder = RemoteFolder(*url_to_fs(address, use_listings_cache=False))
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"{address}: expected fsspec with a driver for it ({error}); "
-            "pip install 'metaseg-tf[cluster]' and the driver, such as s3fs or gcsfs"
-        ) from error
-    except ValueError as error:
-        raise InputError(
-            f"{address}: expected a path or an address that fsspec knows ({error}); "
-            "write it like s3://bucket/folder"
-        ) from error
-    try:
+    remedy = "check the address and the credentials of its store"
+    with restate(RemoteFolder._errors, RunError, f"{folder.path}: cannot be reached", remedy):
         folder.exists()
-    except Exception as error:  # see RemoteFolder._errors
-        raise RunError(
-            f"{folder.path}: cannot be reached ({in_one_line(error)}); "
-            "check the address and the credentials of its store"
-        ) from error
     return folder
 
 

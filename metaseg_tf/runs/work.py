@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from operator import methodcaller
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from metaseg_tf.data.sample import Item, Sample, Source
 from metaseg_tf.errors import ClusterError, InputError, MetaSegError
@@ -54,31 +54,16 @@ class ImageResult(NamedTuple):
         return str(self.error or "")
 
 
-class Executor(Protocol):
-    """Works on jobs: this process, or the workers of `metaseg_tf.runs.cluster.Cluster`."""
+class Executor:
+    """Works on a job when it is collected, with ``threads``, while a thread loads the next one.
+
+    `metaseg_tf.runs.cluster.Cluster` has the same attributes and methods, for workers elsewhere.
+    """
 
     #: Number of jobs that are submitted before one is collected.
-    backlog: int
+    backlog = 2
     #: True if jobs are collected in the order in which they were submitted.
-    ordered: bool
-
-    def __len__(self) -> int:
-        """Number of jobs submitted and not yet collected."""
-
-    def submit(self, label: Any, function: Callable, job: ImageJob) -> None:
-        """Have ``function(job)`` called."""
-
-    def collect(self) -> tuple[Any, Callable[[], ImageResult]]:
-        """Wait for a job to end; gives its label, and a function that returns its result."""
-
-    def cancel(self) -> None:
-        """Forget all jobs that were not collected."""
-
-
-class _InProcess:
-    """Works on a job when it is collected, with ``threads``, while a thread loads the next one."""
-
-    backlog, ordered = 2, True
+    ordered = True
 
     def __init__(self, threads: int | None = None):
         self._threads = threads
@@ -86,14 +71,18 @@ class _InProcess:
         self._tasks = deque()
 
     def __len__(self) -> int:
+        """Number of jobs submitted and not yet collected."""
         return len(self._tasks)
 
     def submit(self, label: Any, function: Callable, job: ImageJob) -> None:
-        """Begin to load a job."""
+        """Have ``function(job)`` called: here, begin to load the job."""
         self._tasks.append((label, function, job, self._loader.submit(job.load)))
 
     def collect(self) -> tuple[Any, Callable[[], ImageResult]]:
-        """Work on the oldest job, whose memory is let go before the one after next is loaded."""
+        """Wait for a job to end; gives its label, and a function that returns its result.
+
+        Here it is the oldest job, whose memory is let go before the one after next is loaded.
+        """
         label, function, job, loading = self._tasks.popleft()
         threads = self._threads if self._tasks else None
         result = function(job._replace(load=loading.result, threads=threads))
@@ -124,7 +113,7 @@ def work_through(
     """
     done, run.manifest.failed = run.done(), {}
     if cluster is None:
-        executor, read = _InProcess(source.threads), source.reader(done)
+        executor, read = Executor(source.threads), source.reader(done)
     else:
         executor, read = cluster, methodcaller("read")
 

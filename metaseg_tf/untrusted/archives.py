@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
-from metaseg_tf.errors import DataFormatError, in_one_line
+from metaseg_tf.errors import DataFormatError, restate
+from metaseg_tf.untrusted import check_file
 
 __all__ = ["MAX_BYTES", "read_members", "unpack"]
 
@@ -70,37 +71,26 @@ def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, target: BinaryIO) -
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tarfile.TarFile]:
-    if not path.is_file():
-        raise DataFormatError(
-            f"{path}: expected a .tar.gz archive, found no such file; check the path"
-        )
-    try:
-        with path.open("rb") as file:
-            is_packed = file.read(len(_GZIP)) == _GZIP
+    check_file(path, "a .tar.gz archive")
+    kept, broken = f"{path}: cannot be unpacked", f"{path}: expected a whole .tar.gz archive"
+    with (
+        restate(OSError, DataFormatError, kept, "check permissions and make room"),
+        restate(_BROKEN, DataFormatError, broken, "download it again"),
+        path.open("rb") as file,
+    ):
+        is_packed = file.read(len(_GZIP)) == _GZIP
         with (
             (gzip.open if is_packed else open)(path, "rb") as content,
             tarfile.open(fileobj=_InPieces(content), mode="r:") as archive,
         ):
             yield archive
-    except DataFormatError:
-        raise
-    except _BROKEN as error:
-        raise DataFormatError(
-            f"{path}: expected a whole .tar.gz archive, got a broken one ({in_one_line(error)}); "
-            "download it again"
-        ) from error
-    except OSError as error:
-        raise DataFormatError(
-            f"{path}: cannot be unpacked ({error.strerror}); check permissions and make room"
-        ) from error
 
 
 class _InPieces:
     """A file that is read in pieces of bounded size, whatever a header in it declares."""
 
     def __init__(self, file: BinaryIO):
-        self._file = file
-        self.seek, self.tell = file.seek, file.tell
+        self._file, self.seek, self.tell = file, file.seek, file.tell
 
     def read(self, size: int) -> bytes:
         """At most ``size`` bytes, as files do."""
@@ -119,20 +109,16 @@ def _checked(archive: tarfile.TarFile, path: Path, max_bytes: int) -> Iterator[t
                 f"{path}: expected at most {_MAX_MEMBERS} files of {max_bytes} bytes in all, "
                 "got more; this is not a published checkpoint"
             )
-        _check_member(member, path)
+        if not (member.isfile() or member.isdir()):
+            raise DataFormatError(
+                f"{path}: expected files and folders, got a link or device {member.name!r}; "
+                "do not unpack this archive"
+            )
+        name, windows = PurePosixPath(member.name), PureWindowsPath(member.name)
+        outside = name.is_absolute() or windows.anchor or ".." in (*name.parts, *windows.parts)
+        if outside or len(member.name) > _MAX_NAME or not member.name.isprintable():
+            raise DataFormatError(
+                f"{path}: expected names inside of the archive's folder, got {member.name[:60]!r}; "
+                "do not unpack this archive"
+            )
         yield member
-
-
-def _check_member(member: tarfile.TarInfo, path: Path) -> None:
-    if not (member.isfile() or member.isdir()):
-        raise DataFormatError(
-            f"{path}: expected files and folders, got a link or device {member.name!r}; "
-            "do not unpack this archive"
-        )
-    name, windows = PurePosixPath(member.name), PureWindowsPath(member.name)
-    outside = name.is_absolute() or windows.anchor or ".." in (*name.parts, *windows.parts)
-    if outside or len(member.name) > _MAX_NAME or not member.name.isprintable():
-        raise DataFormatError(
-            f"{path}: expected names inside of the archive's folder, got {member.name[:60]!r}; "
-            "do not unpack this archive"
-        )

@@ -243,25 +243,18 @@ def _find_npy(
 ) -> _Array:
     """The array in an npy file, maybe within an archive, of which ``stored`` bytes are there."""
     _check_size(origin, name, size, stored)
+    form = np.lib.format
+    headers = {(1, 0): form.read_array_header_1_0, (2, 0): form.read_array_header_2_0}
     with opener() as stream:
-        shape, dtype = _read_header(stream)
+        shape, _, dtype = headers[form.read_magic(stream)](stream)
 
     def read() -> np.ndarray:
         if not 0 <= math.prod(shape) * dtype.itemsize <= size:
             raise origin.refuse(name, "as many bytes as its shape takes", list(shape))
         with opener() as stream:
-            return np.lib.format.read_array(stream, allow_pickle=False)
+            return form.read_array(stream, allow_pickle=False)
 
     return _Array(shape, dtype, read)
-
-
-def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
-    header, version = np.lib.format, np.lib.format.read_magic(stream)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"npy version {version}")
-    read = header.read_array_header_1_0 if version == (1, 0) else header.read_array_header_2_0
-    shape, _, dtype = read(stream)
-    return shape, dtype
 
 
 @contextlib.contextmanager

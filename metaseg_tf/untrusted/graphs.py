@@ -13,7 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 import tensorflow as tf
 
 from metaseg_tf.errors import NetworkError, UnsafeGraphError
-from metaseg_tf.untrusted.lists import read_list
+from metaseg_tf.untrusted import read_list
 
 __all__ = ["ALLOWED_OPS", "check_graph", "check_sizes", "count_calls"]
 

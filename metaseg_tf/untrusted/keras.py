@@ -13,9 +13,9 @@ from pathlib import Path
 
 import h5py
 
-from metaseg_tf.errors import DataFormatError, UnsafeGraphError
+from metaseg_tf.errors import DataFormatError, UnsafeGraphError, restate
+from metaseg_tf.untrusted import check_file, read_list
 from metaseg_tf.untrusted.arrays import READ_ERRORS, check_hdf5
-from metaseg_tf.untrusted.lists import read_list
 
 __all__ = ["check_keras_file"]
 
@@ -34,25 +34,14 @@ def check_keras_file(path: Path) -> None:
     missing, broken or holds weights only; UnsafeGraphError if it holds Lambda layers or names code
     outside of Keras.
     """
-    if not path.is_file():
-        raise DataFormatError(f"{path}: expected a Keras model, found no such file; check the path")
-    try:
+    check_file(path, "a Keras model")
+    found = "got a broken file or weights only, or endless layers in layers"
+    said = f"{path}: expected a Keras model with its architecture, {found}"
+    with restate(READ_ERRORS, DataFormatError, said, "save the whole model"):
         config = dict(json.loads(_read_config(path)))
-    except DataFormatError:
-        raise
-    except READ_ERRORS as error:
-        raise DataFormatError(
-            f"{path}: expected a Keras model with its architecture, got a broken file or weights "
-            "only; save the whole model"
-        ) from error
-    # How the model was trained is not read; parts that are models come with theirs.
-    config.pop("compile_config", None)
-    try:
+        # How the model was trained is not read; parts that are models come with theirs.
+        config.pop("compile_config", None)
         refused = [entry for entry in _entries(config) if not _is_allowed(entry)]
-    except RecursionError as error:
-        raise DataFormatError(
-            f"{path}: expected a Keras model, got one of endless layers in layers; save it again"
-        ) from error
     if refused:
         name, module = refused[0].get("class_name"), refused[0].get("module")
         raise UnsafeGraphError(
@@ -88,19 +77,13 @@ def _entries(config) -> Iterator[dict]:
 
 
 def _is_allowed(entry: dict) -> bool:
-    name, config = entry["class_name"], entry.get("config")
+    name, called = entry["class_name"], entry.get("config")
     if str(entry.get("module") or "keras").split(".")[0] not in ("keras", "builtins"):
         return False
-    if name == "function":
-        return _is_allowed_function(config)
     if name in ("TFOpLambda", "SlicingOpLambda"):
-        return isinstance(config, dict) and _is_allowed_function(config.get("function"))
-    return isinstance(name, str) and name in _CLASSES
-
-
-def _is_allowed_function(name) -> bool:
-    """True if a function of TensorFlow or Keras, by its public name, only computes on tensors."""
-    if not isinstance(name, str):
-        return False
-    name = name.removeprefix("compat.v1.")
-    return name in _FUNCTIONS or (name.startswith(_MODULES) and name.count(".") == 1)
+        called = isinstance(called, dict) and called.get("function")
+    elif name != "function":
+        return isinstance(name, str) and name in _CLASSES
+    # A function of TensorFlow or Keras, by its public name, that only computes on tensors.
+    called = called.removeprefix("compat.v1.") if isinstance(called, str) else ""
+    return called in _FUNCTIONS or (called.startswith(_MODULES) and called.count(".") == 1)

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError, Message
 from onnx import FunctionProto, ModelProto, NodeProto, SparseTensorProto, TensorProto
 
 from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError
+from metaseg_tf.untrusted import check_file
 
 __all__ = ["read_model"]
 
@@ -33,8 +34,7 @@ def read_model(path: Path) -> tuple[ModelProto, list[Path]]:
     functions or sparse weights; UnsafeGraphError if there are custom operators, or weights outside
     of the folder.
     """
-    if not path.is_file():
-        raise DataFormatError(f"{path}: expected an ONNX file, found no such file; check the path")
+    check_file(path, "an ONNX file")
     size = path.stat().st_size
     try:
         model = ModelProto.FromString(path.read_bytes() if size <= _MAX_BYTES else b"")

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -190,7 +189,15 @@ def diagnose(
     aliases = find_aliases(design)
     linear = fit_linear(design, aliases.kept, target)
     missing: list[str] = []
-    attempt = partial(_attempt, missing)
+
+    def attempt(make, *args, **options):
+        """One part, or None and a note why the table does not allow it."""
+        try:
+            return make(*args, **options)
+        except InputError as error:
+            missing.append(str(error))
+            return None
+
     logit = attempt(fit_logit, design, aliases.kept)
     calibration = attempt(calibrate, design, aliases.kept, engine=engine)
     groups = logit.without if logit else ()
@@ -201,14 +208,9 @@ def diagnose(
         "calibration": [attempt(calibration.test)] if calibration else [],
     }
     tests = {kind: assumptions.correct_tests(found) for kind, found in made.items()}
-    parts = (
-        tests,
-        linear.influential(design, table),
-        logit,
-        calibration,
-        tuple(dict.fromkeys(missing)),
-    )
-    return Diagnostics(design, aliases, linear, *parts, classes)
+    influential, reasons = linear.influential(design, table), tuple(dict.fromkeys(missing))
+    about = design, aliases, linear, tests, influential, logit, calibration
+    return Diagnostics(*about, reasons, classes)
 
 
 def _list(words: Iterable[str]) -> str:
@@ -216,12 +218,3 @@ def _list(words: Iterable[str]) -> str:
     words = list(words)
     others = [f"and {len(words) - _LISTED} others"] if len(words) > _LISTED else []
     return ", ".join([*words[:_LISTED], *others]) or "none"
-
-
-def _attempt(missing, make, *args, **options):
-    """Make one part, or note why the table does not allow it."""
-    try:
-        return make(*args, **options)
-    except InputError as error:
-        missing.append(str(error))
-        return None

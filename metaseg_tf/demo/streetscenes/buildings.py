@@ -21,17 +21,8 @@ __all__ = [
     "paint_wall",
 ]  # fmt: skip
 
+#: Places in a facade's palette; there are four kinds of panes.
 _WALL, _TRIM, _FRAME, _GLASS_AT, _SIGN, _DOOR = 0, 1, 2, 3, 7, 8
-
-
-def _draw_palette(rng, brick, odd):
-    """Colours of wall, trim, window frames, panes, shop sign and door, in this order."""
-    wall = draw_from(rng, "brick" if brick else "plaster")
-    if odd:
-        wall = draw_any(rng, 40)
-    trim = tuple(min(250.0, c) for c in scaled(wall, rng.uniform(0.85, 1.3)))
-    frame = (228, 226, 220) if rng.uniform() < 0.7 else (92, 70, 52)
-    return (wall, trim, frame, *PALETTES["glass"], pick(rng, PALETTES["shop signs"]), (70, 52, 44))
 
 
 class Facade:
@@ -48,16 +39,16 @@ class Facade:
         self.window_width = 0.96 if ribbon else rng.uniform(0.36, 0.62)
         self.window_low, self.window_high = rng.uniform(0.2, 0.36), rng.uniform(0.78, 0.9)
         self.balconies = bool(rng.uniform() < 0.2)
-        self.palette = _draw_palette(rng, self.brick, odd)
+        wall = draw_from(rng, "brick" if self.brick else "plaster")
+        if odd:
+            wall = draw_any(rng, 40)
+        trim = tuple(min(250.0, c) for c in scaled(wall, rng.uniform(0.85, 1.3)))
+        frame = (228, 226, 220) if rng.uniform() < 0.7 else (92, 70, 52)
+        sign, door = pick(rng, PALETTES["shop signs"]), (70, 52, 44)
+        self.palette = (wall, trim, frame, *PALETTES["glass"], sign, door)
         self.brightness = light.on(normal)
         self.lit = 0.35 if light.dusk else 0.04
         self.seed = int(rng.integers(1 << 16))
-
-    def changed(self, **other):
-        """A copy with other values."""
-        facade = copy(self)
-        vars(facade).update(other)
-        return facade
 
     def __call__(self, along, up):
         """Colours, float32 [H, W, 3], at metres ``along`` [W] and ``up`` [H, W]."""
@@ -74,9 +65,17 @@ class Facade:
         solid = (layer < _GLASS_AT) | (layer >= _SIGN)
         # Panes mirror more sky in their upper part; then curtains and the reveal's shadow.
         pane = np.float32(0.8) + np.float32(0.6) * within
-        pane -= np.float32(0.35) * self._in_reveal(within)
+        in_reveal = (within > self.window_high - 0.05) & (within < self.window_high)
+        pane -= np.float32(0.35) * in_reveal
         pane = pane + np.float32(0.4) * (across > 0.36 * self.window_width)
-        wall = self._weathering(along, up, within)
+        # Brightness of walls around 1: stains, darker above the ground and under ledges, bricks.
+        wall = 1 + 0.05 * sample_noise(1.0, up * 12 + self.seed, along * 12 + self.seed)
+        wall *= np.clip(0.8 + 0.12 * up, 0.6, 1.0)
+        wall -= 0.12 * (within > 0.95)
+        wall -= 0.22 * in_reveal
+        wall += 0.25 * (within - np.float32(0.5)) * (np.abs(within - np.float32(0.5)) < 0.3)
+        if self.brick:
+            wall += 0.1 * sample_noise(0.0, up * 13, along * 4 + np.floor(up * 13) % 2 * 0.5)
         shade = np.where(solid, wall, pane) * np.float32(self.brightness)
         return rgb * shade[..., None].astype(np.float32), None
 
@@ -96,9 +95,7 @@ class Facade:
         layer = np.where(pane, glass, layer)
         if self.balconies:
             layer[upper & (within < 0.3) & (across < 0.42) & (number % 2 == 0)] = _TRIM
-        return self._ground_floor(layer, storey == 0, within, number, across, glass)
-
-    def _ground_floor(self, layer, below, within, number, across, glass):
+        below = storey == 0
         if self.ground == "shop":
             layer[below & (within > 0.76)] = _SIGN
             letters = below & (within > 0.83) & (within < 0.93) & (across * 9 % 1 < 0.55)
@@ -117,20 +114,6 @@ class Facade:
         """A number for each window that looks random yet is the same for all its pixels."""
         mixed = storey.astype(np.int32) * 7919 + number.astype(np.int32) * 104729 + self.seed
         return (mixed ^ (mixed >> 7)) & 255
-
-    def _in_reveal(self, within):
-        return (within > self.window_high - 0.05) & (within < self.window_high)
-
-    def _weathering(self, along, up, within):
-        """Brightness around 1: stains, darker above the ground and under ledges, bricks."""
-        shade = 1 + 0.05 * sample_noise(1.0, up * 12 + self.seed, along * 12 + self.seed)
-        shade *= np.clip(0.8 + 0.12 * up, 0.6, 1.0)
-        shade -= 0.12 * (within > 0.95)
-        shade -= 0.22 * self._in_reveal(within)
-        shade += 0.25 * (within - np.float32(0.5)) * (np.abs(within - np.float32(0.5)) < 0.3)
-        if self.brick:
-            shade += 0.1 * sample_noise(0.0, up * 13, along * 4 + np.floor(up * 13) % 2 * 0.5)
-        return shade
 
 
 def masonry(colour, brightness, *, courses=3.0, strength=0.12):
@@ -162,7 +145,8 @@ def paint_house(canvas, rng, house):
     normal = (-float(house.sign), 0.0, 0.0)
     facade = Facade(rng, house.height, canvas.light, normal, house.ground, house.odd)
     light = canvas.light.on((0.0, 0.0, -1.0))
-    gable = facade.changed(ground="plain", brightness=light, bay=facade.bay * 1.7)
+    gable = copy(facade)
+    gable.ground, gable.brightness, gable.bay = "plain", light, facade.bay * 1.7
     depth = house.sign * rng.uniform(8, 12)
     if rng.uniform() < 0.75:
         _paint_roof(canvas, rng, house, depth, facade.palette)
@@ -225,7 +209,8 @@ def paint_bridge(canvas, rng, span, z, *, train):
     stone = masonry(draw_from(rng, "bridges"), light)
     if train:
         wagons = Facade(rng, 9.9, canvas.light, (0.0, 0.0, -1.0), ground="plain", odd=True)
-        wagons = wagons.changed(floor=3.2, bay=2.4, window_width=0.8, balconies=False, brick=False)
+        wagons.floor, wagons.bay, wagons.window_width = 3.2, 2.4, 0.8
+        wagons.balconies = wagons.brick = False
         canvas.wall((-70, z + 2), (70, z + 2), 6.0, 9.4, wagons, "train")
     for pier in ((-80, span[0]), (span[1], 80)):
         canvas.wall((pier[0], z), (pier[1], z), 0, 4.8, stone, "bridge")

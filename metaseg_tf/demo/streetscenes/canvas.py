@@ -90,7 +90,15 @@ class Canvas:
 
     def lit(self, points, colour, label=None):
         """Fill a flat face of world points in the light that its normal gives it."""
-        self.polygon(points, scaled(colour, self.light.on(_normal(points))), label)
+        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = points[:3]
+        ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        length = (nx * nx + ny * ny + nz * nz) ** 0.5
+        if nx * ax + ny * (ay - 1.3) + nz * az > 0:
+            # Towards the camera.
+            length = -length
+        normal = (nx / length, ny / length, nz / length) if length else (0.0, 1.0, 0.0)
+        self.polygon(points, scaled(colour, self.light.on(normal)), label)
 
     def wall(self, start, end, bottom, top, shader, label):
         """Paint a vertical wall over the ground line between two points (x, z), all in metres.
@@ -106,9 +114,17 @@ class Canvas:
         box = self._visible_box(quad)
         if box is None:
             return
-        patch, opacity = self._shade_wall(start, end, box, shader)
+        left, top, right, bottom = box
+        columns = np.arange(left, right, dtype=np.float32) + np.float32(0.5)
+        along, z = self.camera.wall_columns(start, end, columns)
+        rows = np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5)
+        steps = (rows - np.float32(self.camera.horizon)) * (z / np.float32(self.camera.focal))
+        rgb, opacity = shader(along, np.float32(self.camera.eye) - steps)
+        clear = self.light.clearness(z)[:, None]
+        rgb = rgb * clear + np.array(self.light.haze, np.float32) * (1 - clear)
+        patch = Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8))
         mask = Image.new("1", patch.size)
-        shifted = [(u - box[0], v - box[1]) for u, v in quad]
+        shifted = [(u - left, v - top) for u, v in quad]
         ImageDraw.Draw(mask).polygon(shifted, fill=1)
         self.labels.paste(LABEL_IDS[label], box, mask)
         if opacity is not None:
@@ -141,29 +157,3 @@ class Canvas:
         right = min(self.camera.width, int(max(columns)) + 1)
         bottom = min(self.camera.height, int(max(rows)) + 1)
         return (left, top, right, bottom) if left < right and top < bottom else None
-
-    def _shade_wall(self, start, end, box, shader):
-        left, top, right, bottom = box
-        columns = np.arange(left, right, dtype=np.float32) + np.float32(0.5)
-        along, z = self.camera.wall_columns(start, end, columns)
-        rows = np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5)
-        up = np.float32(self.camera.eye) - (rows - np.float32(self.camera.horizon)) * (
-            z / np.float32(self.camera.focal)
-        )
-        rgb, opacity = shader(along, up)
-        clear = self.light.clearness(z)[:, None]
-        rgb = rgb * clear + np.array(self.light.haze, np.float32) * (1 - clear)
-        return Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8)), opacity
-
-
-def _normal(points):
-    """Unit normal of a face, turned towards the camera."""
-    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = points[:3]
-    ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
-    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-    length = (nx * nx + ny * ny + nz * nz) ** 0.5
-    if length == 0:
-        return (0.0, 1.0, 0.0)
-    if nx * ax + ny * (ay - 1.3) + nz * az > 0:
-        length = -length
-    return (nx / length, ny / length, nz / length)

@@ -1,10 +1,11 @@
 """People, two-wheelers and street furniture: flat cut-outs that face the camera.
 
-The private generators yield pieces (outline in metres, colour), from the back to the front. In
-those of two-wheelers ``turn`` in (0, 1] is the share of their length that is seen: 1 from the side.
+Their pieces are painted from the back to the front. Of two-wheelers ``turn`` in (0, 1] is the share
+of their length that is seen: 1 from the side.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
 from metaseg_tf.demo.streetscenes.tools import (
@@ -28,35 +29,6 @@ _SHOES, _TYRE, _SPOKES, _CHROME = (30, 28, 28), (30, 30, 32), (118, 118, 116), (
 _TALL = 1.75
 
 
-def paint_person(canvas, rng, x, z, height):
-    """Someone who stands or walks, ``height`` metres tall."""
-    _paint(canvas, x, z, _person(rng), "person", height / _TALL)
-
-
-def paint_bicycle(canvas, rng, x, z, *, turn=1.0):
-    """A bicycle on its own."""
-    _paint(canvas, x, z, _bicycle(rng, turn), "bicycle")
-
-
-def paint_motorcycle(canvas, rng, x, z, *, turn=1.0):
-    """A motorcycle on its own."""
-    _paint(canvas, x, z, _motorcycle(rng, turn), "motorcycle")
-
-
-def paint_rider(canvas, rng, x, z, *, turn=1.0, motor=False):
-    """Someone riding a bicycle or, with ``motor``, a motorcycle."""
-    (paint_motorcycle if motor else paint_bicycle)(canvas, rng, x, z, turn=turn)
-    helmet = draw_from(rng, "clothes" if motor else "hair")
-    low, lean = (0.82, 0.2 * turn) if motor else (0.92, 0.28 * turn)
-    _paint(canvas, x, z, _rider(rng, turn, low, lean, helmet), "rider")
-
-
-def _paint(canvas, x, z, pieces, label, scale=1.0):
-    for outline, colour in pieces:
-        points = [(across * scale, up * scale) for across, up in outline]
-        canvas.cutout(x, z, points, colour, label)
-
-
 def _tube(start, end, thick):
     """A bar from start to end as a thin quadrilateral."""
     (xa, ya), (xb, yb) = start, end
@@ -65,50 +37,58 @@ def _tube(start, end, thick):
     return [(xa + nx, ya + ny), (xb + nx, yb + ny), (xb - nx, yb - ny), (xa - nx, ya - ny)]
 
 
-def _person(rng):
-    """Legs, trunk with its side in the shade, arms, hands, at times a bag, and the head."""
+def paint_person(canvas, rng, x, z, height):
+    """Someone who stands or walks, ``height`` metres tall."""
+    scale = height / _TALL
+
+    def paint(outline, colour):
+        points = [(across * scale, up * scale) for across, up in outline]
+        canvas.cutout(x, z, points, colour, "person")
+
+    # Legs, trunk with its side in the shade, arms, hands, at times a bag, and the head.
     stride, breadth = rng.uniform(0.02, 0.22), rng.uniform(0.19, 0.26)
     jacket = draw_from(rng, "clothes")
     trousers = draw_from(rng, "clothes")
     for side in (-1, 1):
         foot = side * stride
         hips = sorted([(side * -0.01, 0.9), (side * 0.17, 0.9)])
-        yield [hips[0], (foot - 0.07, 0.04), (foot + 0.07, 0.04), hips[1]], trousers
-        yield rectangle(foot - 0.08, 0, foot + 0.1, 0.07), _SHOES
+        paint([hips[0], (foot - 0.07, 0.04), (foot + 0.07, 0.04), hips[1]], trousers)
+        paint(rectangle(foot - 0.08, 0, foot + 0.1, 0.07), _SHOES)
     if rng.uniform() < 0.15:
-        yield [(-0.16, 0.95), (-0.24, 0.5), (0.24, 0.5), (0.16, 0.95)], jacket
+        paint([(-0.16, 0.95), (-0.24, 0.5), (0.24, 0.5), (0.16, 0.95)], jacket)
     shoulders = (-breadth, 1.4), (-0.1, 1.5), (0.1, 1.5), (breadth, 1.4)
-    yield [(-0.17, 0.82), *shoulders, (0.17, 0.82)], jacket
-    yield [(0.17, 0.82), (breadth, 1.4), (0.1, 1.5), (0.06, 0.82)], scaled(jacket, 0.8)
+    paint([(-0.17, 0.82), *shoulders, (0.17, 0.82)], jacket)
+    paint([(0.17, 0.82), (breadth, 1.4), (0.1, 1.5), (0.06, 0.82)], scaled(jacket, 0.8))
     skin = draw_from(rng, "skin")
     for side in (-1, 1):
         hand = (side * (breadth + stride * 0.5), 0.82)
-        yield _tube((side * breadth * 0.9, 1.38), hand, 0.12), scaled(jacket, 0.85)
-        yield disc(*hand, 0.05, corners=6), skin
+        paint(_tube((side * breadth * 0.9, 1.38), hand, 0.12), scaled(jacket, 0.85))
+        paint(disc(*hand, 0.05, corners=6), skin)
     if rng.uniform() < 0.3:
-        yield rectangle(breadth, 0.7, breadth + 0.2, 1.05), draw_from(rng, "clothes")
+        paint(rectangle(breadth, 0.7, breadth + 0.2, 1.05), draw_from(rng, "clothes"))
     skin = draw_from(rng, "skin")
-    yield rectangle(-0.05, 1.45, 0.05, 1.55), skin
-    yield disc(0, 1.63, 0.1, height=0.13, corners=10), skin
+    paint(rectangle(-0.05, 1.45, 0.05, 1.55), skin)
+    paint(disc(0, 1.63, 0.1, height=0.13, corners=10), skin)
     hair = [(-0.11, 1.62), (-0.1, 1.73), (0, 1.78), (0.1, 1.73), (0.11, 1.62), (0, 1.7)]
-    yield hair, draw_from(rng, "hair")
+    paint(hair, draw_from(rng, "hair"))
 
 
-def _bicycle(rng, turn):
-    paint = draw_from(rng, "clothes")
+def paint_bicycle(canvas, rng, x, z, *, turn=1.0):
+    """A bicycle on its own."""
+    paint, lacquer = partial(canvas.cutout, x, z, label="bicycle"), draw_from(rng, "clothes")
     rear, front = (-0.52 * turn, 0.34), (0.52 * turn, 0.34)
     wide = max(0.34 * turn, 0.035)
     for wheel in (rear, front):
-        yield disc(*wheel, wide, height=0.34), _TYRE
+        paint(disc(*wheel, wide, height=0.34), _TYRE)
         if turn > 0.3:
-            yield disc(*wheel, wide * 0.85, height=0.29), _SPOKES
+            paint(disc(*wheel, wide * 0.85, height=0.29), _SPOKES)
     crank, saddle, head = (-0.05 * turn, 0.32), (-0.2 * turn, 0.86), (0.36 * turn, 0.84)
     bars = (rear, crank), (crank, saddle), (crank, head), (saddle, head), (rear, saddle)
     for start, end in (*bars, (front, (0.33 * turn, 1.0))):
-        yield _tube(start, end, 0.05), paint
-    yield rectangle(saddle[0] - 0.12, 0.88, saddle[0] + 0.1, 0.94), _SHOES
+        paint(_tube(start, end, 0.05), lacquer)
+    paint(rectangle(saddle[0] - 0.12, 0.88, saddle[0] + 0.1, 0.94), _SHOES)
     grip = 0.2 * (1.2 - turn)
-    yield rectangle(0.33 * turn - grip, 0.98, 0.33 * turn + grip, 1.03), (40, 40, 42)
+    paint(rectangle(0.33 * turn - grip, 0.98, 0.33 * turn + grip, 1.03), (40, 40, 42))
 
 
 _TANK = ((-0.7, 0.55), (-0.4, 0.85), (0.1, 0.8), (0.5, 0.9), (0.55, 0.5), (0.1, 0.25), (-0.4, 0.3))
@@ -116,39 +96,45 @@ _SEAT = ((-0.75, 0.8), (-0.7, 0.92), (0.05, 0.86), (0.05, 0.78))
 _FORK = ((0.4, 0.75), (0.45, 1.15), (0.6, 1.1), (0.66, 0.6))
 
 
-def _motorcycle(rng, turn):
-    paint = draw_from(rng, "clothes")
+def paint_motorcycle(canvas, rng, x, z, *, turn=1.0):
+    """A motorcycle on its own."""
+    paint, lacquer = partial(canvas.cutout, x, z, label="motorcycle"), draw_from(rng, "clothes")
     wide = max(turn, 0.3)
     for across in (-0.62 * turn, 0.66 * turn):
-        yield disc(across, 0.31, 0.31 * wide, height=0.31), _TYRE
-        yield disc(across, 0.31, 0.16 * wide, height=0.16), _CHROME
-    for outline, colour in ((_TANK, paint), (_SEAT, _SHOES), (_FORK, scaled(paint, 0.8))):
-        yield [(across * turn, up) for across, up in outline], colour
-    yield disc(0.62 * turn, 0.86, 0.1 * wide, height=0.1, corners=8), (232, 230, 214)
+        paint(disc(across, 0.31, 0.31 * wide, height=0.31), _TYRE)
+        paint(disc(across, 0.31, 0.16 * wide, height=0.16), _CHROME)
+    for outline, colour in ((_TANK, lacquer), (_SEAT, _SHOES), (_FORK, scaled(lacquer, 0.8))):
+        paint([(across * turn, up) for across, up in outline], colour)
+    paint(disc(0.62 * turn, 0.86, 0.1 * wide, height=0.1, corners=8), (232, 230, 214))
     if turn < 0.5:
-        yield rectangle(-0.38, 0.98, 0.38, 1.04), (40, 40, 42)
+        paint(rectangle(-0.38, 0.98, 0.38, 1.04), (40, 40, 42))
 
 
-def _rider(rng, turn, low, lean, helmet):
-    """Legs, trunk, arms, head and helmet above a saddle at the height ``low``."""
+def paint_rider(canvas, rng, x, z, *, turn=1.0, motor=False):
+    """Someone riding a bicycle or, with ``motor``, a motorcycle."""
+    (paint_motorcycle if motor else paint_bicycle)(canvas, rng, x, z, turn=turn)
+    paint = partial(canvas.cutout, x, z, label="rider")
+    helmet = draw_from(rng, "clothes" if motor else "hair")
+    # Legs, trunk, arms, head and helmet above a saddle at the height ``low``.
+    low, lean = (0.82, 0.2 * turn) if motor else (0.92, 0.28 * turn)
     jacket, trousers = draw_from(rng, "clothes"), draw_from(rng, "clothes")
     seat, spread = -0.2 * turn, 1.15 - turn
     neck, broad = (seat + lean, low + 0.55), 0.15 + 0.1 * (1 - turn)
     for side in (-1, 1):
         knee = (0.16 * turn + side * 0.13 * spread, low - 0.25)
-        yield _tube((seat + side * 0.1 * spread, low), knee, 0.16), trousers
-        yield _tube(knee, (knee[0] - 0.1 * turn, 0.22 + 0.12 * (side > 0)), 0.12), trousers
+        paint(_tube((seat + side * 0.1 * spread, low), knee, 0.16), trousers)
+        paint(_tube(knee, (knee[0] - 0.1 * turn, 0.22 + 0.12 * (side > 0)), 0.12), trousers)
     left, right = neck[0] - broad, neck[0] + broad
     shoulders = (left, neck[1] - 0.1), (left + 0.1, neck[1]), (right - 0.1, neck[1])
     hips = (seat - broad * 0.8, low - 0.08), (seat + broad * 0.8, low - 0.08)
-    yield [hips[0], *shoulders, (right, neck[1] - 0.1), hips[1]], jacket
+    paint([hips[0], *shoulders, (right, neck[1] - 0.1), hips[1]], jacket)
     for side in (-1, 1):
         shoulder = (neck[0] + side * broad * 0.8 * spread, neck[1] - 0.06)
         hand = (0.33 * turn + side * 0.28 * spread, low + 0.12)
-        yield _tube(shoulder, hand, 0.1), scaled(jacket, 0.85)
+        paint(_tube(shoulder, hand, 0.1), scaled(jacket, 0.85))
     head = (neck[0] + 0.05 * turn, neck[1] + 0.17)
-    yield disc(*head, 0.11, height=0.14, corners=10), draw_from(rng, "skin")
-    yield disc(head[0], head[1] + 0.05, 0.13, height=0.1, corners=10), helmet
+    paint(disc(*head, 0.11, height=0.14, corners=10), draw_from(rng, "skin"))
+    paint(disc(head[0], head[1] + 0.05, 0.13, height=0.1, corners=10), helmet)
 
 
 _STEEL = (112, 114, 112)
@@ -196,19 +182,6 @@ _SIGN_COLOURS = _FILE["sign colours"]
 _SIGNS = [*[*_FILE["signs"]][:-1], *_FILE["signs"]]
 
 
-def _sign(kind, up, radius):
-    """Pieces (outline, colour) of a sign with its centre at the height ``up``.
-
-    The file has their numbers in shares of the radius and, to be added, in metres.
-    """
-    for colour, shares, *metres in _FILE["signs"][kind]:
-        numbers = [share * radius for share in shares]
-        if metres:
-            numbers = [sum(pair) for pair in zip(numbers, metres[0], strict=True)]
-        outline = [(across, up + above) for across, above in _outline(numbers)]
-        yield outline, _SIGN_COLOURS[colour]
-
-
 def paint_sign(canvas, rng, x, z):
     """One or two signs on a post, seen from the front or, more rarely, from behind."""
     height = rng.uniform(2.1, 2.9)
@@ -216,9 +189,14 @@ def paint_sign(canvas, rng, x, z):
     behind = rng.uniform() < 0.2
     for _ in range(1 + (rng.uniform() < 0.3)):
         kind, radius = pick(rng, _SIGNS), rng.uniform(0.28, 0.4)
-        for points, colour in _sign(kind, height, radius):
-            seen = (128, 130, 130) if behind else colour
-            canvas.cutout(x, z, points, seen, "traffic sign")
+        # The file has the numbers in shares of the radius and, to be added, in metres.
+        for colour, shares, *metres in _FILE["signs"][kind]:
+            numbers = [share * radius for share in shares]
+            if metres:
+                numbers = [sum(pair) for pair in zip(numbers, metres[0], strict=True)]
+            outline = [(across, height + above) for across, above in _outline(numbers)]
+            seen = (128, 130, 130) if behind else _SIGN_COLOURS[colour]
+            canvas.cutout(x, z, outline, seen, "traffic sign")
         height -= 0.8
 
 
@@ -256,28 +234,24 @@ _CLUTTER = ("bin", "bin", "bench", "cabinet", "column", "shelter", "parasol", "p
 
 def paint_clutter(canvas, rng, x, z):
     """A bin, bench, switch box, advertising column, bus shelter, parasol with table or pram."""
-    for points, colour, label in _clutter(pick(rng, _CLUTTER), rng):
-        canvas.cutout(x, z, points, colour, label)
-
-
-def _clutter(kind, rng):
-    """Pieces (outline, colour, label); a colour in the file is a factor on the kind's own."""
-    match kind:
+    paint = partial(canvas.cutout, x, z)
+    match pick(rng, _CLUTTER):
         case "cabinet":
             colour = draw_near(rng, (146, 146, 138))
             wide, high = rng.uniform(0.4, 0.8), rng.uniform(0.9, 1.4)
-            yield rectangle(-wide, 0, wide, high), colour, "static"
-            yield rectangle(-0.02, 0.1, 0.02, high), scaled(colour, 0.6), "static"
+            paint(rectangle(-wide, 0, wide, high), colour, "static")
+            paint(rectangle(-0.02, 0.1, 0.02, high), scaled(colour, 0.6), "static")
         case "column":
-            yield rectangle(-0.6, 0, 0.6, 2.9), (150, 146, 136), "static"
+            paint(rectangle(-0.6, 0, 0.6, 2.9), (150, 146, 136), "static")
             for low in (0.5, 1.3, 2.0):
                 left = rng.uniform(-0.55, 0.0)
                 poster = rectangle(left, low, left + 0.5, low + 0.6)
-                yield poster, draw_any(rng, 60, 230), "static"
-            yield [(-0.7, 2.9), (0, 3.3), (0.7, 2.9)], (70, 84, 70), "static"
-        case _:
+                paint(poster, draw_any(rng, 60, 230), "static")
+            paint([(-0.7, 2.9), (0, 3.3), (0.7, 2.9)], (70, 84, 70), "static")
+        case kind:
+            # A colour in the file is a factor on the kind's own.
             draw, *given = _FILE["clutter"][kind]["own"]
             own = _DRAW_OWN[draw](rng, *given)
             for colour, numbers, label in _FILE["clutter"][kind]["pieces"]:
                 seen = colour if isinstance(colour, list) else scaled(own, colour)
-                yield _outline(numbers, corners=8), seen, label
+                paint(_outline(numbers, corners=8), seen, label)

@@ -3,29 +3,20 @@
 All lengths are in metres.
 """
 
-from collections.abc import Callable
 from math import pi
 from typing import NamedTuple
 
 import numpy as np
 
 from metaseg_tf.demo.streetscenes import buildings, cutouts, vegetation, vehicles
-from metaseg_tf.demo.streetscenes.camera import Conditions
+from metaseg_tf.demo.streetscenes.camera import TRAINING
 from metaseg_tf.demo.streetscenes.tools import KINDS, Frame, pick, positions, rectangle
 
 __all__ = ["Plan", "draw_marks", "populate"]
 
 
-class Character(NamedTuple):
-    """Kind of a side of a street: frequency, metres behind the pavement, eaves, share of shops."""
-
-    frequency: float
-    setback: tuple[float, float]
-    eaves: tuple[float, float]
-    shops: float
-
-
-_CHARACTERS = {name: Character(*measures) for name, measures in KINDS["sides"].items()}
+#: Characters of a side: frequency, metres behind the pavement, height of eaves, share of shops.
+_CHARACTERS = KINDS["sides"]
 
 
 class Strip(NamedTuple):
@@ -55,7 +46,7 @@ class Side:
 
     def __init__(self, rng, sign, kerb):
         self.sign, self.kerb, self.strips, self._end = sign, kerb, [], kerb
-        frequencies = [character.frequency for character in _CHARACTERS.values()]
+        frequencies = [character["frequency"] for character in _CHARACTERS.values()]
         self.character = str(rng.choice(list(_CHARACTERS), p=frequencies))
         self.parking = rng.uniform() < 0.4
         if self.parking:
@@ -70,7 +61,7 @@ class Side:
             self._lay(1.5, "cyclepath")
         self.pavement = self._end
         self._lay(rng.uniform(2.4, 6.0), "slabs")
-        self.facade = self._end + rng.uniform(*_CHARACTERS[self.character].setback)
+        self.facade = self._end + rng.uniform(*_CHARACTERS[self.character]["setback"])
         self._lay(60, "grass" if green else rng.choice(["slabs", "plaza", "soil"]))
 
     def _lay(self, width, kind):
@@ -87,10 +78,12 @@ class Plan:
     """A street before it is populated: lanes, both sides, side streets, crossing and tram track.
 
     ``lane`` is a width, ``end`` the distance at which the street ends and ``crossing`` that of the
-    zebra; ``tram`` is the position of a track. Either may be None.
+    zebra; ``tram`` is the position of a track. Either may be None. ``season`` in [0, 1] is from
+    spring to autumn.
     """
 
-    def __init__(self, rng):
+    def __init__(self, rng, conditions=TRAINING):
+        self.conditions = conditions
         self.lane = lane = rng.uniform(2.9, 3.6)
         self.right_kerb = lane / 2 + lane * (rng.uniform() < 0.25) + rng.uniform(0.2, 1.0)
         left_lanes = 1 + (rng.uniform() < 0.3)
@@ -131,6 +124,7 @@ class Plan:
                 streets.append(SideStreet(self.end, self.end + 9, 0.0, side.at(90.0), side.sign))
         crossed = streets and rng.uniform() < 0.8
         self.crossing = streets[0].near - 2.5 if crossed else None
+        self.season = rng.uniform()
 
 
 #: Length and spacing of dashes in metres; the last is a line without gaps.
@@ -187,14 +181,6 @@ _FLEET = (vehicles.CARS, (vehicles.VAN,), vehicles.TRUCKS, (vehicles.BUS,))
 _FLEET_SHARES = (0.78, 0.07, 0.06, 0.09)
 
 
-class Setting(NamedTuple):
-    """Shared by all items of a scene; ``season`` in [0, 1] is from spring to autumn."""
-
-    plan: Plan
-    conditions: Conditions
-    season: float
-
-
 class Shadow(NamedTuple):
     """Caster of a shadow, in metres: a box on the ground or, with ``lift``, a disc above it."""
 
@@ -206,51 +192,48 @@ class Shadow(NamedTuple):
     lift: float = 0.0
 
 
-class Item(NamedTuple):
-    """Something to be painted after all that lies deeper: ``paint(canvas, rng)`` paints it."""
+class Item:
+    """Something to be painted after all that lies deeper: ``paint(canvas, rng)`` paints it.
 
-    depth: float
-    paint: Callable
-    shadow: Shadow | None = None
+    It calls ``painter(canvas, rng, *args, **settings)``.
+    """
+
+    def __init__(self, depth, painter, *args, shadow=None, **settings):
+        self.depth, self.shadow = float(depth), shadow
+        self.paint = lambda canvas, rng: painter(canvas, rng, *args, **settings)
 
 
-def populate(plan, rng, conditions):
+def populate(plan, rng):
     """A list of all items of a scene, unsorted."""
-    setting = Setting(plan, conditions, rng.uniform())
-    items = [*_view_end(setting, rng)]
+    items = [*_view_end(plan, rng)]
     # Once in a while a railway bridge, most often with a train on it.
     if rng.uniform() < 0.06:
         z = rng.uniform(0.5, 1.0) * plan.end
         span = (plan.left_kerb - 2, plan.right_kerb + 2)
         train = bool(rng.uniform() < 0.7)
-        items.append(_item(z, buildings.paint_bridge, span, z, train=train))
+        items.append(Item(z, buildings.paint_bridge, span, z, train=train))
     for side in plan.sides:
         streets = [street for street in plan.side_streets if street.sign == side.sign]
         for fill in (_plots, _kerbside, _pavement):
-            items += fill(setting, rng, side, streets)
-    return [*items, *_traffic(setting, rng), *_junction(setting, rng)]
+            items += fill(plan, rng, side, streets)
+    return [*items, *_traffic(plan, rng), *_junction(plan, rng)]
 
 
-def _item(depth, painter, *args, shadow=None, **settings):
-    """An Item that calls ``painter(canvas, rng, *args, **settings)``."""
-    return Item(float(depth), lambda canvas, rng: painter(canvas, rng, *args, **settings), shadow)
-
-
-def _plots(setting, rng, side, streets):
+def _plots(plan, rng, side, streets):
     """Houses, gardens and parks of one side, interrupted by its side streets."""
-    start, end = 2.0, setting.plan.end
+    start, end = 2.0, plan.end
     for street in [*streets, None]:
         stop = end - 2 if street is None else min(street.near, end) - 2
         if side.character == "park" or rng.uniform() < 0.08:
             for z in positions(rng, start, stop, (1.5, 4)):
                 x = side.at(side.facade + rng.uniform(1, 14))
-                yield _tree(setting, rng, x, z, (7, 15))
+                yield _tree(plan, rng, x, z, (7, 15))
                 x = side.at(side.facade + rng.uniform(0, 10))
-                yield _bush(setting, rng, x, z + 1, rng.uniform(2, 6), rng.uniform(1, 3.5))
+                yield _bush(plan, rng, x, z + 1, rng.uniform(2, 6), rng.uniform(1, 3.5))
         else:
-            yield from _house_row(rng, side, start, stop, setting.conditions.oddity)
+            yield from _house_row(rng, side, start, stop, plan.conditions.oddity)
         if side.character in ("suburb", "park", "works") or rng.uniform() < 0.1:
-            yield from _enclosure(setting, rng, side, start, stop)
+            yield from _enclosure(plan, rng, side, start, stop)
         start = stop if street is None else street.far + 2
 
 
@@ -260,89 +243,90 @@ def _house_row(rng, side, start, end, oddity):
     z = start
     while z < end:
         stop = min(z + rng.uniform(8, 20), end)
-        ground = "shop" if rng.uniform() < character.shops else "doors"
+        ground = "shop" if rng.uniform() < character["shops"] else "doors"
         x = side.at(side.facade + rng.uniform(0, 1.0) * (rng.uniform() < 0.3))
         odd = bool(rng.uniform() < oddity)
-        house = buildings.House(side.sign, x, z, stop, rng.uniform(*character.eaves), ground, odd)
-        yield _item(stop - 0.1, buildings.paint_house, house)
+        eaves = rng.uniform(*character["eaves"])
+        house = buildings.House(side.sign, x, z, stop, eaves, ground, odd)
+        yield Item(stop - 0.1, buildings.paint_house, house)
         detached = side.character in ("suburb", "works") and rng.uniform() < 0.7
         z = stop + (rng.uniform(4, 12) if detached else 0.0)
 
 
-def _view_end(setting, rng):
+def _view_end(plan, rng):
     """Trees and houses that close the view."""
-    z = setting.plan.end + 13
+    z = plan.end + 13
     built = rng.uniform() < 0.8
     if built:
-        yield _item(z + 1, buildings.paint_view_end, -90, 90, z)
+        yield Item(z + 1, buildings.paint_view_end, -90, 90, z)
     for x in range(-80, 81, 8):
         if not built:
-            yield _bush(setting, rng, x, z + 2, 14, rng.uniform(3, 6))
+            yield _bush(plan, rng, x, z + 2, 14, rng.uniform(3, 6))
         if rng.uniform() < 0.5:
-            yield _tree(setting, rng, x + rng.uniform(-4, 4), z - rng.uniform(1, 3), (7, 14))
+            yield _tree(plan, rng, x + rng.uniform(-4, 4), z - rng.uniform(1, 3), (7, 14))
 
 
-def _tree(setting, rng, x, z, heights):
+def _tree(plan, rng, x, z, heights):
     """A tree with its shadow, its height drawn from the range ``heights``."""
     height = rng.uniform(*heights)
-    colour = vegetation.draw_foliage_colour(rng, setting.season)
+    colour = vegetation.draw_foliage_colour(rng, plan.season)
     shadow = Shadow(x, z, height * 0.24, height * 0.24, height * 0.9, height * 0.4)
-    return _item(z, vegetation.paint_tree, x, z, height, colour, shadow=shadow)
+    return Item(z, vegetation.paint_tree, x, z, height, colour, shadow=shadow)
 
 
-def _enclosure(setting, rng, side, start, stop):
+def _enclosure(plan, rng, side, start, stop):
     """Fences, walls and hedges along the pavement's outer edge, with gaps."""
     x = side.at(side.facade - rng.uniform(0.8, 1.6))
     for near in positions(rng, start, stop - 3, (10, 24)):
         far = min(stop, near + rng.uniform(8, 20))
         kind, height = rng.uniform(), rng.uniform(0.9, 2.5)
         if kind < 0.5:
-            yield _item(far, buildings.paint_wall, (x, near), (x, far), height)
+            yield Item(far, buildings.paint_wall, (x, near), (x, far), height)
         elif kind < 0.82:
-            yield _item(far, buildings.paint_fence, (x, near), (x, far), height)
+            yield Item(far, buildings.paint_fence, (x, near), (x, far), height)
         else:
-            colour = vegetation.draw_foliage_colour(rng, setting.season)
+            colour = vegetation.draw_foliage_colour(rng, plan.season)
             for z in positions(rng, near, far, (1.0, 1.2)):
-                yield _item(z, vegetation.paint_bush, x, z, 1.8, height, colour)
+                yield Item(z, vegetation.paint_bush, x, z, 1.8, height, colour)
 
 
-def _bush(setting, rng, x, z, width, height):
-    colour = vegetation.draw_foliage_colour(rng, setting.season)
-    return _item(z, vegetation.paint_bush, x, z, width, height, colour)
+def _bush(plan, rng, x, z, width, height):
+    colour = vegetation.draw_foliage_colour(rng, plan.season)
+    return Item(z, vegetation.paint_bush, x, z, width, height, colour)
 
 
-def _kerbside(setting, rng, side, streets):
+def _kerbside(plan, rng, side, streets):
     """Parked vehicles, trees, lamps, signs and railings of one side."""
-    end = setting.plan.end
+    end = plan.end
     if side.parking:
         for z in positions(rng, rng.uniform(3, 9), min(100, end), (5.3, 7.0)):
-            if rng.uniform() < 0.66 * setting.conditions.traffic and _is_clear(z, streets):
-                yield _parked(setting, rng, side, z)
+            if rng.uniform() < 0.66 * plan.conditions.traffic and _is_clear(z, streets):
+                yield _parked(plan, rng, side, z)
     if side.verge is not None or side.character == "boulevard":
         trees = side.at(side.verge if side.verge is not None else side.pavement + 0.5)
         spacing = rng.uniform(7, 14)
         for z in positions(rng, rng.uniform(4, 16), end, (spacing, spacing + 1)):
             if _is_clear(z, streets):
-                yield _tree(setting, rng, trees, z, (5, 12))
+                yield _tree(plan, rng, trees, z, (5, 12))
     edge = side.at(side.kerb + (2.2 if side.parking else 0.0) + 0.5)
     spacing = rng.uniform(18, 32)
     for z in positions(rng, rng.uniform(6, 25), end, (spacing, spacing + 1)):
         shadow = Shadow(edge, z, 0.08, 0.08, 6)
-        yield _item(z, cutouts.paint_lamp, edge, z, -side.sign, shadow=shadow)
+        yield Item(z, cutouts.paint_lamp, edge, z, -side.sign, shadow=shadow)
     for z in positions(rng, rng.uniform(5, 20), min(90, end), (15, 45)):
         x = edge + rng.uniform(-0.2, 0.4) * side.sign
-        yield _item(z, cutouts.paint_sign, x, z, shadow=Shadow(x, z, 0.06, 0.06, 2.3))
+        yield Item(z, cutouts.paint_sign, x, z, shadow=Shadow(x, z, 0.06, 0.06, 2.3))
     # At times a railing or bollards between the road and the pavement.
     kind, near = rng.uniform(), rng.uniform(6, 25)
     if kind < 0.2:
         far = near + rng.uniform(6, 20)
-        yield _item(far, buildings.paint_fence, (edge, near), (edge, far), rng.uniform(0.9, 1.2))
+        yield Item(far, buildings.paint_fence, (edge, near), (edge, far), rng.uniform(0.9, 1.2))
     elif kind < 0.38:
         for z in positions(rng, near, near + rng.uniform(6, 20), (2.0, 2.2)):
-            yield _item(z, cutouts.paint_bollard, edge, z)
+            yield Item(z, cutouts.paint_bollard, edge, z)
 
 
-def _pavement(setting, rng, side, streets):
+def _pavement(plan, rng, side, streets):
     """People, cycles and clutter on the pavement of one side."""
     width = max(0.6, side.facade - side.pavement - 0.8)
 
@@ -350,78 +334,78 @@ def _pavement(setting, rng, side, streets):
         z = 4 + 70 * rng.uniform() ** 1.5
         return side.at(side.pavement + 0.3 + width * rng.uniform()), z
 
-    for _ in range(rng.poisson(5.0 * setting.conditions.crowd)):
+    for _ in range(rng.poisson(5.0 * plan.conditions.crowd)):
         yield _person(rng, *spot())
     for _ in range(rng.poisson(1.4)):
         x, z = spot()
         for k in range(rng.integers(1, 4)):
             place = (x + 0.35 * k, z + 0.5 * k)
-            yield _item(place[1], cutouts.paint_bicycle, *place, turn=rng.uniform(0.25, 1.0))
-    for _ in range(rng.poisson(1.6 * setting.conditions.clutter)):
+            yield Item(place[1], cutouts.paint_bicycle, *place, turn=rng.uniform(0.25, 1.0))
+    for _ in range(rng.poisson(1.6 * plan.conditions.clutter)):
         x, z = spot()
-        yield _item(z, cutouts.paint_clutter, x, z, shadow=Shadow(x, z, 0.4, 0.3, 1.0))
+        yield Item(z, cutouts.paint_clutter, x, z, shadow=Shadow(x, z, 0.4, 0.3, 1.0))
 
 
 def _is_clear(z, streets):
     return all(not street.near - 5 < z < street.far + 5 for street in streets)
 
 
-def _parked(setting, rng, side, z):
+def _parked(plan, rng, side, z):
     x = side.at(side.kerb + 1.15 + rng.uniform(-0.15, 0.15))
     kind = rng.uniform()
     if kind < 0.1:
         turn, shadow = rng.uniform(0.3, 1.0), Shadow(x, z, 0.6, 0.3, 0.9)
-        return _item(z, cutouts.paint_motorcycle, x, z, turn=turn, shadow=shadow)
+        return Item(z, cutouts.paint_motorcycle, x, z, turn=turn, shadow=shadow)
     shape = pick(rng, vehicles.CARS)
     if kind > 0.97:
         shape = pick(rng, vehicles.TRUCKS)
     elif kind > 0.9:
         shape = vehicles.VAN
     heading = 0.0 if side.sign > 0 else pi * (rng.uniform() < 0.7)
-    return _vehicle(setting, rng, shape, x, z, heading + rng.uniform(-0.03, 0.03))
+    return _vehicle(plan, rng, shape, x, z, heading + rng.uniform(-0.03, 0.03))
 
 
-def _vehicle(setting, rng, shape, x, z, yaw, *, braking=False):
+def _vehicle(plan, rng, shape, x, z, yaw, *, braking=False):
     """A vehicle of the given shape with its centre at (x, z), in a colour of its kind."""
-    paint = vehicles.draw_paint(rng, shape, setting.conditions.oddity)
+    paint = vehicles.draw_paint(rng, shape, plan.conditions.oddity)
     half = (shape.half_width, shape.half_length)
     if abs(yaw % pi - pi / 2) < 0.8:
         half = half[::-1]
     shadow = Shadow(x, z, *half, shape.height)
     frame = Frame(x, z, yaw)
-    return _item(z, vehicles.paint_vehicle, shape, frame, paint, braking=braking, shadow=shadow)
+    return Item(z, vehicles.paint_vehicle, shape, frame, paint, braking=braking, shadow=shadow)
 
 
 def _person(rng, x, z):
     """A grown-up or, more rarely, a child."""
     height = rng.uniform(1.1, 1.4) if rng.uniform() < 0.08 else rng.uniform(1.58, 1.92)
-    return _item(z, cutouts.paint_person, x, z, height, shadow=Shadow(x, z, 0.2, 0.15, 1.7))
+    return Item(z, cutouts.paint_person, x, z, height, shadow=Shadow(x, z, 0.2, 0.15, 1.7))
 
 
-def _traffic(setting, rng):
+def _traffic(plan, rng):
     """Vehicles ahead and oncoming, a tram on its track, riders along the kerb."""
-    plan, flow = setting.plan, setting.conditions.traffic
+    flow = plan.conditions.traffic
     for z in positions(rng, rng.uniform(7, 40), min(110, plan.end), (14, 40)):
         if rng.uniform() < 0.55 * flow:
             shape, braking = _draw_shape(rng), bool(rng.uniform() < 0.4)
             place = (rng.uniform(-0.3, 0.3), z + shape.half_length, rng.uniform(-0.02, 0.02))
-            yield _vehicle(setting, rng, shape, *place, braking=braking)
+            yield _vehicle(plan, rng, shape, *place, braking=braking)
     lane = plan.left_kerb + plan.lane / 2 + 0.3
     for z in positions(rng, rng.uniform(6, 30), min(120, plan.end), (12, 35)):
         if rng.uniform() < 0.6 * flow:
             shape = _draw_shape(rng)
-            yield _vehicle(setting, rng, shape, lane, z + shape.half_length, pi)
+            yield _vehicle(plan, rng, shape, lane, z + shape.half_length, pi)
     if plan.tram is not None and rng.uniform() < 0.6:
         z, yaw = rng.uniform(14, 60) + vehicles.TRAM.half_length, pi * (rng.uniform() < 0.5)
-        yield _vehicle(setting, rng, vehicles.TRAM, plan.tram, z, yaw)
+        yield _vehicle(plan, rng, vehicles.TRAM, plan.tram, z, yaw)
     for _ in range(rng.poisson(0.4)):
         x, z = plan.right_kerb - rng.uniform(0.4, 0.9), rng.uniform(6, 40)
         yield _rider(rng, x, z, (0.15, 0.5), motor=bool(rng.uniform() < 0.5))
 
 
-def _junction(setting, rng):
+def _junction(plan, rng):
     """Signals, people who cross and cross traffic, if the plan has a crossing."""
-    plan, z = setting.plan, setting.plan.crossing
+    z = plan.crossing
     if z is None:
         return
 
@@ -430,13 +414,13 @@ def _junction(setting, rng):
 
     for x, towards in ((plan.right_kerb + 0.5, -1), (plan.left_kerb - 0.5, 1)):
         if rng.uniform() < 0.8:
-            yield _item(z - 1, cutouts.paint_traffic_light, x, z - 1, towards)
-    for _ in range(rng.poisson(1.4 * setting.conditions.crowd)):
+            yield Item(z - 1, cutouts.paint_traffic_light, x, z - 1, towards)
+    for _ in range(rng.poisson(1.4 * plan.conditions.crowd)):
         yield _person(rng, across(), z - rng.uniform(0.3, 2.7))
     street = plan.side_streets[0]
     if rng.uniform() < 0.5:
         at, yaw = (street.near + street.far) / 2, pi / 2 * street.sign
-        yield _vehicle(setting, rng, _draw_shape(rng), across() + street.sign * 6, at, yaw)
+        yield _vehicle(plan, rng, _draw_shape(rng), across() + street.sign * 6, at, yaw)
     if rng.uniform() < 0.4:
         yield _rider(rng, across(), z + rng.uniform(0.5, 3), (0.7, 1.0))
 
@@ -444,7 +428,7 @@ def _junction(setting, rng):
 def _rider(rng, x, z, turns, *, motor=False):
     turn = rng.uniform(*turns)
     shadow = Shadow(x, z, 0.2 + 0.6 * turn, 0.3, 1.5)
-    return _item(z, cutouts.paint_rider, x, z, turn=turn, motor=motor, shadow=shadow)
+    return Item(z, cutouts.paint_rider, x, z, turn=turn, motor=motor, shadow=shadow)
 
 
 def _draw_shape(rng):

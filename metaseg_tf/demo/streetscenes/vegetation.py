@@ -27,23 +27,22 @@ def _crowns():
 
 def _make_crown(rng):
     """One crown: where a dome that fades outwards, roughened by noise, is above a threshold."""
+
+    def crop(slope, seed):
+        row, column = rng.integers(0, SIDE - _CROWN_SIDE, 2)
+        return noise_tile(slope, seed)[row : row + _CROWN_SIDE, column : column + _CROWN_SIDE]
+
     y, x = np.mgrid[-1 : 1 : _CROWN_SIDE * 1j, -1 : 1 : _CROWN_SIDE * 1j]
-    rough, leaves = (_crop(noise_tile(slope, 2), rng) for slope in (1.5, 0.7))
+    rough, leaves = crop(1.5, 2), crop(0.7, 2)
     dome = 0.75 - np.hypot(x, y * 0.95) + 0.13 * rough + 0.09 * leaves
     dome[np.hypot(x, y) > 0.97] = -1
-    clumps = _crop(noise_tile(1.3, 3), rng)
-    shade = 0.5 - 0.22 * y - 0.12 * x + 0.16 * clumps + 0.1 * leaves
+    shade = 0.5 - 0.22 * y - 0.12 * x + 0.16 * crop(1.3, 3) + 0.1 * leaves
     # The largest connected part without its small holes: leaves hang together.
     parts, _ = ndimage.label(dome > 0)
     whole = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
     gaps, _ = ndimage.label(~whole)
     whole |= (np.bincount(gaps.ravel()) < _SMALL_GAP)[gaps]
     return make_stamp(whole, np.clip(shade, 0, 1))
-
-
-def _crop(tile, rng):
-    row, column = rng.integers(0, SIDE - _CROWN_SIDE, 2)
-    return tile[row : row + _CROWN_SIDE, column : column + _CROWN_SIDE]
 
 
 def draw_foliage_colour(rng, season):

@@ -6,7 +6,6 @@ rows have the fields of `Point` and `Mark` in their order.
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -44,7 +43,7 @@ class Shape:
 
     ``panes`` are outlines (along, up); ``wheels``, ``seams`` (where doors meet) and ``mirrors``
     are positions along it; ``stripe`` is the lower and upper edge of a dark band along the side;
-    ``paints`` is the palette of its usual colours.
+    ``paints`` is the palette of its usual colours. The last three are those of the whole profile.
     """
 
     label: str
@@ -58,35 +57,25 @@ class Shape:
     stripe: tuple[float, float]
     seams: list[float]
     mirrors: float | None
-
-    @cached_property
-    def half_length(self):
-        return max(point.along for point in self.profile)
-
-    @cached_property
-    def half_width(self):
-        return max(point.half_width for point in self.profile)
-
-    @cached_property
-    def height(self):
-        return max(point.up for point in self.profile)
-
-
-def _row_of_panes(start, end, low, high, count):
-    step = (end - start) / count
-    edges = (start + k * step for k in range(count))
-    return [((a, low), (a, high), (a + step * 0.93, high), (a + step * 0.93, low)) for a in edges]
+    half_length: float
+    height: float
+    half_width: float
 
 
 def _read_shape(measures) -> Shape:
-    """A vehicle of the file; a row of equal panes is stored as its ends and their number."""
-    panes = measures["panes"]
     parts = {
-        "profile": [Point(*row) for row in measures["profile"]],
-        "rear": [Mark(*row) for row in measures["rear"]],
-        "front": [Mark(*row) for row in measures["front"]],
-        "panes": panes if isinstance(panes[0], list) else _row_of_panes(*panes),
+        part: [kind(*row) for row in measures[part]]
+        for part, kind in (("profile", Point), ("rear", Mark), ("front", Mark))
     }
+    parts["half_length"] = max(point.along for point in parts["profile"])
+    parts["height"] = max(point.up for point in parts["profile"])
+    parts["half_width"] = max(point.half_width for point in parts["profile"])
+    if not isinstance(measures["panes"][0], list):
+        # A row of equal panes is stored as its ends and their number.
+        start, end, low, high, count = measures["panes"]
+        step = (end - start) / count
+        spans = ((start + k * step, start + k * step + step * 0.93) for k in range(count))
+        parts["panes"] = [rectangle(left, low, right, high) for left, right in spans]
     return Shape(**measures | parts)
 
 
@@ -118,7 +107,14 @@ def paint_vehicle(canvas, _rng, shape, frame, paint, *, braking=False):
     elif canvas.light.dusk:
         colours["red"], colours["lamp"] = (216, 40, 34), (255, 250, 226)
     camera, half, end = canvas.camera, shape.half_width, shape.half_length
-    _paint_tyres(canvas, shape, frame)
+    # The tyres as seen below the front and the rear, in the shade of the body.
+    inside, width = half - 0.04, 0.22
+    for along in (-end * 0.72, end * 0.72):
+        for a, b in ((-inside, width - inside), (inside - width, inside)):
+            tyre = frame.place([(x, y, along) for x, y in rectangle(a, 0, b, shape.radius)])
+            canvas.polygon(tyre, _MATERIALS["tyre"], shape.label)
+    shade = rectangle(-inside, 0.1, inside, shape.profile[0].up + 0.1)
+    canvas.polygon(frame.place([(x, y, 0) for x, y in shade]), (14, 14, 15), shape.label)
     if shape.mirrors is not None:
         up = shape.height * 0.69
         for side in (-1, 1):
@@ -139,18 +135,6 @@ def paint_vehicle(canvas, _rng, shape, frame, paint, *, braking=False):
                 corners = rectangle(centre - mark.half_width, low, centre + mark.half_width, high)
                 outline = frame.place([(a, up, direction * (end + 0.01)) for a, up in corners])
                 canvas.polygon(outline, colours[mark.material], shape.label)
-
-
-def _paint_tyres(canvas, shape, frame):
-    """The tyres as seen below the front and the rear, in the shade of the body."""
-    half, width = shape.half_width - 0.04, 0.22
-    for along in (-shape.half_length * 0.72, shape.half_length * 0.72):
-        for a, b in ((-half, width - half), (half - width, half)):
-            tyre = frame.place([(x, y, along) for x, y in rectangle(a, 0, b, shape.radius)])
-            canvas.polygon(tyre, _MATERIALS["tyre"], shape.label)
-    floor = shape.profile[0].up
-    shade = [(x, y, 0) for x, y in rectangle(-half, 0.1, half, floor + 0.1)]
-    canvas.polygon(frame.place(shade), (14, 14, 15), shape.label)
 
 
 def _paint_panels(canvas, shape, frame, colours):

@@ -202,14 +202,11 @@ class Architecture:
         return DECODER_STRIDE if self.decoder else output_stride
 
 
+#: Depth, number and first stride of blocks that widen by 6 (Sandler et al., table 2).
+_BLOCKS = ((24, 2, 2), (32, 3, 2), (64, 4, 2), (96, 3, 1), (160, 3, 2), (320, 1, 1))
 _BOTTLENECKS = (
     Bottleneck(16, expansion=1),
-    *(Bottleneck(24, 2), Bottleneck(24)),
-    *(Bottleneck(32, 2), Bottleneck(32), Bottleneck(32)),
-    *(Bottleneck(64, 2), Bottleneck(64), Bottleneck(64), Bottleneck(64)),
-    *(Bottleneck(96), Bottleneck(96), Bottleneck(96)),
-    *(Bottleneck(160, 2), Bottleneck(160), Bottleneck(160)),
-    Bottleneck(320),
+    *(Bottleneck(depth, stride if i == 0 else 1) for depth, n, stride in _BLOCKS for i in range(n)),
 )
 #: The paper's weaker network, as published for Cityscapes.
 MOBILENETV2 = Architecture(MobileNetV2(32, _BOTTLENECKS))

@@ -49,7 +49,17 @@ class FrozenGraph(Network):
         functions = GraphFunctions(graph_def)
         self._tail = find_tail(graph)
         image = find_image(graph, self._tail)
-        _check_interface(image, self._tail)
+        dtype = tf.as_dtype(image.attr["dtype"].type)
+        if dtype != tf.uint8:
+            raise NetworkError(
+                f"graph: expected a uint8 image as its input, got {dtype.name} at {image.name!r}; "
+                "use a graph that prepares the image itself, as DeepLab's export does"
+            )
+        if self._tail.resize is None:
+            raise NetworkError(
+                f"graph: expected scores resized to the crop in front of {self._tail.argmax!r}, "
+                f"got {self._tail.scores!r}; export it with prediction_with_upsampled_logits"
+            )
         self._function = partial(functions.function, image.name)
         self._run = self._function([self._tail.scores, self._tail.labels])
         shape = functions.tensor(self._tail.scores).shape
@@ -124,20 +134,6 @@ class FrozenGraph(Network):
                 "the image's; export the graph with a crop size"
             )
         return found.pop()
-
-
-def _check_interface(image, tail) -> None:
-    dtype = tf.as_dtype(image.attr["dtype"].type)
-    if dtype != tf.uint8:
-        raise NetworkError(
-            f"graph: expected a uint8 image as its input, got {dtype.name} at {image.name!r}; "
-            "use a graph that prepares the image itself, as DeepLab's export does"
-        )
-    if tail.resize is None:
-        raise NetworkError(
-            f"graph: expected scores resized to the crop in front of {tail.argmax!r}, got "
-            f"{tail.scores!r}; export it with prediction_with_upsampled_logits"
-        )
 
 
 def _black(side: int) -> tf.Tensor:

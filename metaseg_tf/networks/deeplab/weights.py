@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.data.folders import check_file
-from metaseg_tf.errors import DataFormatError, NetworkError, in_one_line
+from metaseg_tf.errors import DataFormatError, NetworkError, restate
 from metaseg_tf.networks.deeplab.backbones import (
     MOBILENETV2,
     XCEPTION65,
@@ -23,6 +22,7 @@ from metaseg_tf.networks.deeplab.backbones import (
     Decoder,
     MobileNetV2,
 )
+from metaseg_tf.untrusted import check_file
 
 __all__ = [
     "check_weights", "infer_architecture", "load_weights", "recognise_backbone",
@@ -62,29 +62,21 @@ def load_weights(prefix: Path) -> dict[str, np.ndarray]:
             f"checkpoint {prefix}: expected {index.name} next to it, found none; give the common "
             "prefix of the .index and .data files, such as model.ckpt"
         )
-    try:
+    said = f"checkpoint {prefix}: cannot be read, it is truncated or lacks a file"
+    with restate(_BROKEN, DataFormatError, said, "download it again"):
         reader = tf.train.load_checkpoint(str(prefix))
-        names = sorted(filter(_is_weight, reader.get_variable_to_shape_map()))
-        _check_size(prefix, reader, names)
+        shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+        names = sorted(filter(_is_weight, shapes))
+        # Tensors are stored as they are: an index cannot declare more than the files hold.
+        declared = sum(math.prod(shapes[name]) * dtypes[name].size for name in names)
+        stored = sum(file.stat().st_size for file in prefix.parent.glob(f"{prefix.name}.data-*"))
+        if not all(dtypes[name].is_floating for name in names) or not 0 <= declared <= stored:
+            kinds = ", ".join(sorted({dtypes[name].name for name in names}))
+            raise DataFormatError(
+                f"checkpoint {prefix}: expected real weights of {stored} bytes at most, as its "
+                f"files hold, got {declared} bytes of {kinds}; download it again"
+            )
         return {name: reader.get_tensor(name).astype(np.float32) for name in names}
-    except _BROKEN as error:
-        raise DataFormatError(
-            f"checkpoint {prefix}: cannot be read ({in_one_line(error)}); it is truncated or lacks "
-            "a file, download it again"
-        ) from error
-
-
-def _check_size(prefix, reader, names):
-    """Tensors are stored as they are, so an index cannot declare more than the files hold."""
-    shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-    declared = sum(math.prod(shapes[name]) * dtypes[name].size for name in names)
-    stored = sum(file.stat().st_size for file in prefix.parent.glob(f"{prefix.name}.data-*"))
-    if not all(dtypes[name].is_floating for name in names) or not 0 <= declared <= stored:
-        raise DataFormatError(
-            f"checkpoint {prefix}: expected real weights of {stored} bytes at most, as its files "
-            f"hold, got {declared} bytes of {', '.join(sorted({dtypes[n].name for n in names}))}; "
-            "download it again"
-        )
 
 
 def weights_from_graph_def(graph_def: tf.compat.v1.GraphDef) -> dict[str, np.ndarray]:

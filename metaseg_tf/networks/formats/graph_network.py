@@ -6,7 +6,7 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2 as freeze,
 )
 
-from metaseg_tf.errors import NetworkError, in_one_line
+from metaseg_tf.errors import NetworkError, restate
 from metaseg_tf.networks.graph import Graph, GraphFunctions, find_tail, import_graph, node_name
 from metaseg_tf.networks.image_network import ImageNetwork, NetworkInput
 from metaseg_tf.networks.scores import Ending, find_kind, rescales_pixels
@@ -24,13 +24,10 @@ class GraphNetwork(ImageNetwork):
     """
 
     def __init__(self, function, input_range: str | None = None):
-        try:
+        said = "network: expected variables that are only read, got others"
+        remedy = "export it for inference, without augmentation"
+        with restate(ValueError, NetworkError, said, remedy):
             frozen = freeze(function)
-        except ValueError as error:  # if a variable is more than read
-            raise NetworkError(
-                f"network: expected variables that are only read, got: {in_one_line(error)}; "
-                "export it for inference, without augmentation"
-            ) from error
         image = frozen.inputs[0] if len(frozen.inputs) == 1 else None
         if image is None or not (
             (image.dtype == tf.uint8 or image.dtype.is_floating)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from metaseg_tf.errors import NetworkError, in_one_line
+from metaseg_tf.errors import NetworkError, restate
 from metaseg_tf.networks.formats.graph_network import GraphNetwork
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.untrusted.keras import check_keras_file
@@ -21,13 +21,10 @@ def load_keras_model(path: Path, options: NetworkOptions = DEFAULTS) -> GraphNet
     """
     path = Path(path)
     check_keras_file(path)
-    try:
+    # Layers raise anything at a bad configuration.
+    said = f"{path}: expected a model that Keras of TensorFlow {tf.__version__} can load"
+    with restate(Exception, NetworkError, said, "save it as a SavedModel instead"):
         model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # layers raise anything at a bad configuration
-        raise NetworkError(
-            f"{path}: expected a model that Keras of TensorFlow {tf.__version__} can load, "
-            f"got: {in_one_line(error)}; save it as a SavedModel instead"
-        ) from error
     if len(model.inputs or ()) != 1:
         raise NetworkError(
             f"{path}: expected a model of one input, an image, got {len(model.inputs or ())}; "

@@ -1,14 +1,12 @@
 """Networks stored as ONNX, as other frameworks export them, run by ort."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 from onnx import GraphProto, ModelProto, numpy_helper
 
-from metaseg_tf.errors import NetworkError, in_one_line
+from metaseg_tf.errors import NetworkError, restate
 from metaseg_tf.networks.image_network import ImageNetwork, NetworkInput, find_factor
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.networks.scores import Dataflow, Ending, find_argmax, find_kind, rescales_pixels
@@ -77,15 +75,11 @@ class OnnxNetwork(ImageNetwork):
         )
 
 
-@contextmanager
-def _errors_as_ours() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # the runtime's have no base of their own
-        raise NetworkError(
-            f"network: cannot be run by onnxruntime {ort.__version__}, got: {in_one_line(error)}; "
-            "check it there, export it again, or update onnxruntime"
-        ) from error
+def _errors_as_ours():
+    # The runtime's have no base of their own.
+    said = f"network: cannot be run by onnxruntime {ort.__version__}"
+    remedy = "check it there, export it again, or update onnxruntime"
+    return restate(Exception, NetworkError, said, remedy)
 
 
 def _open(model: ModelProto) -> ort.InferenceSession:

@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 from tensorflow.core.framework.variable_pb2 import VariableDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from metaseg_tf.data.folders import check_file
-from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError, in_one_line
+from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError, restate
 from metaseg_tf.networks.formats.graph_network import GraphNetwork
 from metaseg_tf.networks.graph import node_name
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
+from metaseg_tf.untrusted import check_file, read_list
 from metaseg_tf.untrusted.graphs import check_graph, count_calls
-from metaseg_tf.untrusted.lists import read_list
 
 __all__ = ["load_saved_model"]
 
@@ -43,12 +41,12 @@ def load_saved_model(path: Path, options: NetworkOptions = DEFAULTS) -> GraphNet
     functions of the file, or its signature holds ops which inference does not need.
     """
     path = Path(path)
-    _check_before_loading(path)
-    try:
+    # The loader trusts the file, and may raise anything.
+    said = f"{path}: expected a whole SavedModel"
+    with restate(Exception, DataFormatError, said, "copy or export it again"):
+        _check_before_loading(path)
         model = tf.saved_model.load(str(path))
         signatures = dict(model.signatures)
-    except Exception as error:  # the loader trusts the file, and may raise anything
-        raise _broken(path, error) from error
     if "serving_default" not in signatures and len(signatures) != 1:
         raise NetworkError(
             f"{path}: expected a signature 'serving_default' that takes an image, got "
@@ -63,39 +61,27 @@ def _check_before_loading(path: Path) -> None:
     for part in path.rglob("*"):
         check_file(part)
     file = path / "saved_model.pb"
-    if not file.is_file():
-        raise DataFormatError(
-            f"{path}: expected a SavedModel, found no saved_model.pb in it; check the path"
+    check_file(file, "a SavedModel")
+    for graph in SavedModel.FromString(file.read_bytes()).meta_graphs:
+        for node in graph.object_graph_def.nodes:
+            _check_object(node, path)
+        check_graph(graph.graph_def, _MODEL_OPS | _SAVING_OPS)
+        _check_reached(graph, path)
+
+
+def _check_object(node, path: Path) -> None:
+    if node.WhichOneof("kind") not in _KINDS:
+        raise UnsafeGraphError(
+            f"{path}: expected a network of variables only, got one with tables or assets, "
+            "which run code from the file when loaded; export it without them"
         )
-    try:
-        for graph in SavedModel.FromString(file.read_bytes()).meta_graphs:
-            _check_objects(graph.object_graph_def.nodes, path)
-            check_graph(graph.graph_def, _MODEL_OPS | _SAVING_OPS)
-            _check_reached(graph, path)
-    except DecodeError as error:
-        raise _broken(path, error) from error
-
-
-def _broken(path: Path, error: Exception) -> DataFormatError:
-    return DataFormatError(
-        f"{path}: expected a whole SavedModel, got: {in_one_line(error)}; copy or export it again"
-    )
-
-
-def _check_objects(nodes, path: Path) -> None:
-    for node in nodes:
-        if node.WhichOneof("kind") not in _KINDS:
-            raise UnsafeGraphError(
-                f"{path}: expected a network of variables only, got one with tables or assets, "
-                "which run code from the file when loaded; export it without them"
-            )
-        names = {child.local_name for child in node.children}
-        registered = {node.registered_name, node.registered_saver} - {"", "tf.TrackableConstant"}
-        if node.saveable_objects or registered or names & _METHODS:
-            raise UnsafeGraphError(
-                f"{path}: expected variables that TensorFlow restores, got an object that is "
-                "restored by code from the file; export the network for inference without it"
-            )
+    names = {child.local_name for child in node.children}
+    registered = {node.registered_name, node.registered_saver} - {"", "tf.TrackableConstant"}
+    if node.saveable_objects or registered or names & _METHODS:
+        raise UnsafeGraphError(
+            f"{path}: expected variables that TensorFlow restores, got an object that is "
+            "restored by code from the file; export the network for inference without it"
+        )
 
 
 def _check_reached(graph, path: Path) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from metaseg_tf.errors import DataFormatError, NetworkError, in_one_line
+from metaseg_tf.errors import DataFormatError, NetworkError, restate
 from metaseg_tf.networks.image_network import ImageNetwork, NetworkInput
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.networks.scores import Dataflow, Ending, find_argmax, find_kind, rescales_pixels
+from metaseg_tf.untrusted import check_file
 from metaseg_tf.untrusted.tflite import find_fused, rebuild
 
 __all__ = ["TFLiteNetwork"]
@@ -17,6 +18,8 @@ __all__ = ["TFLiteNetwork"]
 #: The size of the first input of a network that takes any.
 _ANY_SIZE = (128, 128)
 _Resolver = tf.lite.experimental.OpResolverType
+#: What the interpreter raises.
+_ERRORS = (MemoryError, ValueError, RuntimeError)
 
 
 class TFLiteNetwork(ImageNetwork):
@@ -54,34 +57,29 @@ class TFLiteNetwork(ImageNetwork):
 
     def run(self, pixels: np.ndarray) -> np.ndarray:
         """As in `ImageNetwork.run`."""
-        try:
+        with restate(_ERRORS, NetworkError, "network: cannot be run", "convert it again"):
             if self.crop is None:
                 self._interpreter.resize_tensor_input(self._input["index"], pixels.shape)
                 self._interpreter.allocate_tensors()
             self._interpreter.set_tensor(self._input["index"], pixels)
             self._interpreter.invoke()
-        except (MemoryError, ValueError, RuntimeError) as error:
-            raise NetworkError(f"network: cannot be run: {in_one_line(error)}") from error
         scores = self._interpreter.get_tensor(self._output["index"])[0].astype(np.float32)
         scale, zero_point = self._output["quantization"]
         return scores if scale == 0 else np.float32(scale) * (scores - zero_point)
 
 
 def _open(path: Path) -> tf.lite.Interpreter:
-    if not path.is_file():
-        raise DataFormatError(
-            f"{path}: expected a TensorFlow Lite file, found no such file; check the path"
-        )
+    check_file(path, "a TensorFlow Lite file")
     content = rebuild(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # keeping all tensors takes memory, on purpose
-            interpreter = tf.lite.Interpreter(
-                model_content=content,
-                # Delegates hide tensors, and make the values depend on the version of TensorFlow.
-                experimental_op_resolver_type=_Resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-                experimental_preserve_all_tensors=True,
-            )
+    said = f"{path}: expected a TensorFlow Lite file that this TensorFlow can run"
+    with restate(_ERRORS, DataFormatError, said, "convert it again"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # keeping all tensors takes memory, on purpose
+        interpreter = tf.lite.Interpreter(
+            model_content=content,
+            # Delegates hide tensors, and make the values depend on the version of TensorFlow.
+            experimental_op_resolver_type=_Resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_preserve_all_tensors=True,
+        )
         for tensor in interpreter.get_input_details():
             if -1 in tensor["shape_signature"]:
                 # The converter leaves the batch open, and other sides if they were.
@@ -90,11 +88,6 @@ def _open(path: Path) -> tf.lite.Interpreter:
                     tensor["index"], [any_ if side < 0 else side for side, any_ in sides]
                 )
         interpreter.allocate_tensors()
-    except (MemoryError, ValueError, RuntimeError) as error:
-        raise DataFormatError(
-            f"{path}: expected a TensorFlow Lite file that this TensorFlow can run, got: "
-            f"{in_one_line(error)}; convert it again"
-        ) from error
     return interpreter
 
 

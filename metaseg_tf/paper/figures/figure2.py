@@ -57,7 +57,19 @@ def draw(runs: Sequence[Run], *, image: str | None = None) -> drawing.Drawing:
     maps = [run.load_maps(image) for run in runs]
     photograph = next((m.image for m in maps if m.image is not None), None)
     informed = all(own.mutual_information is not None for own in maps)
-    figure, axes = _lay_out(len(runs), maps[0].pred.shape, photograph, image, 2 + informed)
+    width = 4.8 if len(runs) == 1 else 3.4 * len(runs)
+    panel = (width - 0.8) / len(runs) * maps[0].pred.shape[0] / maps[0].pred.shape[1] + 0.25
+    # The photograph, if there is one, is as wide as all panels below it.
+    places = 1 + np.arange((2 + informed) * len(runs)).reshape(-1, len(runs))
+    if photograph is not None:
+        places = np.vstack([np.zeros_like(places[:1]), places])
+    figure = drawing.new_figure(width, len(places) * panel + 0.1)
+    mosaic, title = figure.subplot_mosaic(places), drawing.plain(image, 60)
+    if photograph is None:
+        figure.suptitle(title, size=10)
+    else:
+        drawing.show_picture(mosaic.pop(0), photograph, title)
+    axes = np.array([*mosaic.values()]).reshape(-1, len(runs))
     for run, own, (upper, lower, *lowest) in zip(runs, maps, axes.T, strict=True):
         rows = values[values["network"] == run.name]
         _, heat, *_ = plot(rows, own, run.classes, upper, lower)
@@ -71,23 +83,6 @@ def draw(runs: Sequence[Run], *, image: str | None = None) -> drawing.Drawing:
     shown = [(own.pred, run.classes) for run, own in zip(runs, maps, strict=True)]
     drawing.add_legend(figure, drawing.class_patches(shown))
     return drawing.Drawing(figure, {"": values})
-
-
-def _lay_out(n_runs, shape, photograph, image, n_maps):
-    """A figure with axes [n_maps, n_runs], below the photograph if there is one."""
-    width = 4.8 if n_runs == 1 else 3.4 * n_runs
-    panel = (width - 0.8) / n_runs * shape[0] / shape[1] + 0.25
-    n_rows = n_maps + (photograph is not None)
-    figure = drawing.new_figure(width, n_rows * panel + 0.1)
-    grid = figure.add_gridspec(n_rows, n_runs)
-    if photograph is None:
-        figure.suptitle(drawing.plain(image, 60), size=10)
-    else:
-        drawing.show_picture(figure.add_subplot(grid[0, :]), photograph, drawing.plain(image, 60))
-    rows = range(n_rows - n_maps, n_rows)
-    return figure, np.array(
-        [[figure.add_subplot(grid[row, column]) for column in range(n_runs)] for row in rows]
-    )
 
 
 def _count(table: pd.DataFrame) -> pd.Series:

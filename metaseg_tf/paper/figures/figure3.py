@@ -67,7 +67,12 @@ def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> drawing
         plot(frames[run.name], largest, ax)
         ax.set_title(f"{drawing.title_of(run)}\n{ax.get_title()}", size=9)
         ax.label_outer()
-    sizes = _size_legend(largest)
+    look = {"linestyle": "", "marker": "o", "markeredgewidth": 0, "alpha": 0.6}
+    powers = np.floor(np.log10(largest)) + np.arange(-2, 1)
+    sizes = [
+        Line2D([], [], markersize=side, color=drawing.BLUE, label=f"$10^{{{power:.0f}}}$", **look)
+        for power, side in zip(powers, _areas(10.0**powers, largest) ** 0.5, strict=True)
+    ]
     figure.legend(handles=sizes, title="$S$ in pixels", loc="outside lower center", ncols=4)
     joined = pd.concat(frames, names=["network", None]).reset_index(level=0)
     return drawing.Drawing(figure, {"": joined})
@@ -75,13 +80,3 @@ def draw(runs: Sequence[Run], *, engine: str = PAPER_PROTOCOL.engine) -> drawing
 
 def _areas(S, largest):
     return np.maximum(_LARGEST * S / largest, _SMALLEST)
-
-
-def _size_legend(largest):
-    look = {"linestyle": "", "marker": "o", "markeredgewidth": 0, "alpha": 0.6}
-    powers = np.floor(np.log10(largest)) + np.arange(-2, 1)
-    sides = _areas(10.0**powers, largest) ** 0.5
-    return [
-        Line2D([], [], markersize=side, color=drawing.BLUE, label=f"$10^{{{power:.0f}}}$", **look)
-        for power, side in zip(powers, sides, strict=True)
-    ]

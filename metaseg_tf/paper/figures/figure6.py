@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator
 from metaseg_tf.paper.figures import drawing
 from metaseg_tf.paper.measured import compute_correlations
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.columns import GROUPS, METRIC_COLUMNS, METRICS, Column
+from metaseg_tf.segments.columns import GROUPS, METRIC_COLUMNS, METRICS
 
 __all__ = ["draw", "frame", "plot"]
 
@@ -33,7 +33,15 @@ def plot(segments: pd.DataFrame, metric: str, rho: float, ax: Axes) -> PathColle
     unit = f" in {column.unit}s" if column.unit != "1" else ""
     ax.set(xlabel=f"${column.symbol}${unit}", ylim=(-0.03, 1.03))
     ax.set_title(rf"$\rho = {rho:.5f}$" if np.isfinite(rho) else r"$\rho$ undefined", size=8.5)
-    _scale(ax, column, segments[metric].min())
+    if column.group == "size":
+        ax.set_xscale("log")
+    elif np.isinf(column.range[1]):
+        # Relative dispersions can be 0: the axis is linear near it.
+        lowest = segments[metric].min()
+        ax.set_xscale("asinh", linear_width=0.1)
+        ax.xaxis.set_major_locator(FixedLocator([0, 0.1, 0.3, 1, 3, 10, 30, 100]))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.set_xlim(left=0.9 * lowest if lowest > 0 else -0.01)
     return points
 
 
@@ -56,16 +64,3 @@ def draw(runs: Sequence[Run]) -> drawing.Drawing:
         ax.set_ylabel(drawing.IOU_LABEL)
     figure.suptitle(f"{drawing.title_of(run)}, {len(segments)} segments", size=10)
     return drawing.Drawing(figure, {"": segments, "rho": rho.rename_axis("metric").reset_index()})
-
-
-def _scale(ax: Axes, column: Column, lowest: float) -> None:
-    """Logarithmic axes, for relative dispersions, which can be 0, passing to linear near 0."""
-    if not np.isinf(column.range[1]):
-        return
-    if column.group == "size":
-        ax.set_xscale("log")
-    else:
-        ax.set_xscale("asinh", linear_width=0.1)
-        ax.xaxis.set_major_locator(FixedLocator([0, 0.1, 0.3, 1, 3, 10, 30, 100]))
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.set_xlim(left=0.9 * lowest if lowest > 0 else -0.01)
