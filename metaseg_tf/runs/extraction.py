@@ -22,6 +22,7 @@ from metaseg_tf.segments.columns import (
     spell_metrics,
 )
 from metaseg_tf.segments.components import check_labelling
+from metaseg_tf.segments.dispersion import find_runner_up
 from metaseg_tf.segments.iou import compute_class_iou
 from metaseg_tf.segments.table import measure_image
 from metaseg_tf.segments.truth import doubt_truth
@@ -128,6 +129,8 @@ def measure_job(
         return failed(job, error)
     if job.keep_maps:
         kept = {name: getattr(measured, name) for name in ("segments", "gt", "mutual_information")}
+        if sample.gt is not None:
+            kept["runner_up"] = find_runner_up(sample.probs)
         maps = ImageMaps(**measured.heat._asdict(), **kept, image=sample.image)
         run.write_maps(sample.name, maps)
     extra = {}

@@ -20,7 +20,7 @@ from metaseg_tf.segments.columns import check_convention
 
 __all__ = [
     "SUM_TOLERANCE", "HeatMaps", "channels_first", "check_dimensions", "check_probabilities",
-    "compute_heat_maps", "count_threads", "difference", "dispersion", "entropy",
+    "compute_heat_maps", "count_threads", "difference", "dispersion", "entropy", "find_runner_up",
 ]  # fmt: skip
 
 #: How far a pixel's probabilities may sum from 1; softmax stored as float16 stays within.
@@ -299,3 +299,13 @@ def _raise_not_a_distribution(probs: np.ndarray) -> None:
         f"probs: expected rows summing to 1 within {SUM_TOLERANCE:g}, got {total[row, column]:.6g} "
         f"at pixel ({row}, {column}); {advice}"
     )
+
+
+def find_runner_up(probs: np.ndarray) -> np.ndarray:
+    """Class of the second largest probability of each pixel, uint8 [H, W].
+
+    ``probs`` are [H, W, C], or [T, H, W, C] of T passes, whose mean counts.
+    """
+    passes = probs.reshape(-1, *probs.shape[-3:])
+    rows = (passes[:, row].mean(axis=0, dtype=np.float32) for row in range(passes.shape[1]))
+    return np.stack([np.argpartition(row, -2)[:, -2].astype(np.uint8) for row in rows])

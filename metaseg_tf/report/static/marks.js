@@ -87,12 +87,15 @@ metaseg.marks = (() => {
     return [header, ...rows].map((cells) => `${cells.join(",")}\n`).join("");
   }
 
-  function save(run, segments, format) {
+  function offer(text, format, name) {
     const type = format === "json" ? "application/json" : "text/csv";
-    const url = URL.createObjectURL(new Blob([toText(run, segments, format)], { type }));
-    element("a", { href: url, download: `${run.name} segments.${format}` }).click();
+    const url = URL.createObjectURL(new Blob([text], { type }));
+    element("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
+
+  const save = (run, segments, format) =>
+    offer(toText(run, segments, format), format, `${run.name} segments.${format}`);
 
   const marked = (run) => run.images.flatMap((image) => image.segments)
     .filter((segment) => of(run, segment) !== null);
@@ -101,6 +104,7 @@ metaseg.marks = (() => {
   readAll();
 
   return {
-    KINDS, KEYS, of, put, buttons, marked, toText, save, readAll, isKept: () => refused === null,
+    KINDS, KEYS, of, put, buttons, marked, toCell, toText, offer, save, readAll,
+    isKept: () => refused === null,
   };
 })();
