@@ -6,7 +6,10 @@ errors that are planted into the labels of other images which regions are the la
 the network's.
 """
 
+import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,16 +23,18 @@ from metaseg_tf.analysis.design import standardise
 from metaseg_tf.analysis.estimators import Lasso
 from metaseg_tf.analysis.protocol import image_folds
 from metaseg_tf.data.classes import VOID, ClassTable
-from metaseg_tf.errors import InputError
-from metaseg_tf.meta.fit import FOLDS, LEAST_SCALE
+from metaseg_tf.errors import InputError, restate
+from metaseg_tf.meta.fit import FOLDS
+from metaseg_tf.pictures import to_png
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
+from metaseg_tf.runs.storage import LocalFolder
 from metaseg_tf.segments.columns import BOX
 from metaseg_tf.segments.components import label_components
 
 __all__ = [
-    "COLUMNS", "ERRORS", "LEAST", "Review", "correct_labels", "find_regions", "measure_regions",
-    "plant_errors", "review_labels",
+    "COLUMNS", "ERRORS", "LEAST", "PLANTED", "Measured", "Review", "correct_labels", "correct_run",
+    "find_regions", "measure_labels", "measure_regions", "plant_errors", "review_labels",
 ]  # fmt: skip
 
 #: Columns of the queue.
@@ -43,6 +48,8 @@ ERRORS, LEAST = 0.1, 60
 PLANTED = ("dropped", "class", "shifted", "invented")
 #: Rankings that need no fit: column, and whether the smallest are the most suspicious.
 BASELINES = {"D": True, "size": False, "p_given": True}
+#: Columns by which a region is found again.
+_REGION = [*BOX, "class_id", "given_class_id", "size"]
 _REACH = 2
 #: Larger components of the labels, as a share of the image, are not what is mistaken as a whole.
 _LARGEST = 0.05
@@ -155,7 +162,10 @@ def plant_errors(
     size = np.bincount(components.ravel())
     size[0] = 0
     fit = np.flatnonzero((size >= least) & (size <= _LARGEST * given.size))
-    classes, changed = np.unique(given[given != VOID]), given.copy()
+    classes, changed = (
+        np.flatnonzero(np.bincount(given.ravel(), minlength=256)[:VOID]),
+        given.copy(),
+    )
     numbers = np.zeros(given.shape, np.int32)
     boxes = ndimage.find_objects(components)
     for error, component in enumerate(fit[rng.random(len(fit)) < share], start=1):
@@ -163,7 +173,8 @@ def plant_errors(
         # With a margin, so that there are surroundings.
         box = tuple(slice(max(side.start - 2, 0), side.stop + 2) for side in box)
         mask, before = components[box] == component, given[box]
-        own, rows, columns = before[mask][0], *np.nonzero(components == component)
+        own = before[mask][0]
+        rows, columns = (at + side.start for at, side in zip(np.nonzero(mask), box, strict=True))
         new = changed.copy()
         if kind == "class":
             new[rows, columns] = rng.choice(classes[classes != own]) if len(classes) > 1 else own
@@ -249,7 +260,7 @@ def measure_labels(
         yield Measured(name, whole, counts, planted, reached)
 
 
-def build_features(measured: Sequence[Measured]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _build_features(measured: Sequence[Measured]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All regions, and their features; how often classes are confused counts other images only."""
     tables, total = [], np.sum([one.counts for one in measured], axis=0)
     for one in measured:
@@ -272,8 +283,7 @@ class Review(NamedTuple):
     #: One row per region with ``COLUMNS``, the most suspicious first.
     queue: pd.DataFrame
     #: By ranking, of the regions of labels with errors planted in held-out images:
-    #: ``average_precision``, and ``precision`` and ``recall`` among as many first regions as there
-    #: are wrong ones for each of ``FIRST``.
+    #: ``average_precision``, and ``precision`` among as many first regions as are wrong.
     rankings: pd.DataFrame
     planted: int  #: Errors, and how many of them are in regions; no ranking finds others.
     reached: int
@@ -291,7 +301,7 @@ def review_labels(measured: Sequence[Measured], classes: ClassTable) -> Review:
     images: those of their labels as given, which count as right, and those that planted errors
     make. It supposes as many errors as were planted. Raises InputError if none left a region.
     """
-    table, features = build_features(measured)
+    table, features = _build_features(measured)
     X, wrong = features.to_numpy(np.float64), table["wrong"].to_numpy()
     trial, log_odds = table["trial"].to_numpy(), np.zeros(len(table))
     for held_out in image_folds(table["image"].to_numpy(), FOLDS):
@@ -308,10 +318,11 @@ def review_labels(measured: Sequence[Measured], classes: ClassTable) -> Review:
     tried = table[table["trial"] == 0]
     rankings = {"model": tried["score"]}
     rankings |= {name: tried[name] * (1 - 2 * falls) for name, falls in BASELINES.items()}
-    rows = {name: _rate_ranking(x, tried["wrong"]) for name, x in rankings.items() if x.notna().all()}
+    known = {name: values for name, values in rankings.items() if values.notna().all()}
+    rows = {name: _rate_ranking(values, tried["wrong"]) for name, values in known.items()}
     queue = table[table["trial"] == -1].sort_values("score", ascending=False, kind="stable")
     queue = queue.reset_index(drop=True)
-    queue["rank"], queue["kind"] = np.arange(1, len(queue) + 1), name_kinds(queue, classes)
+    queue["rank"], queue["kind"] = np.arange(1, len(queue) + 1), _name_kinds(queue, classes)
     queue["reason"] = [_give_reason(row, classes.names) for row in queue.itertuples()]
     sums = (sum(one.planted for one in measured), sum(one.reached for one in measured))
     return Review(queue[list(COLUMNS)], pd.DataFrame(rows).T, *sums)
@@ -323,7 +334,7 @@ def _rate_ranking(values: pd.Series, wrong: pd.Series) -> dict[str, float]:
     return {"average_precision": average_precision_score(wrong, values), "precision": first.mean()}
 
 
-def name_kinds(table: pd.DataFrame, classes: ClassTable) -> np.ndarray:
+def _name_kinds(table: pd.DataFrame, classes: ClassTable) -> np.ndarray:
     """Kind of each region's error: a missing label, a spurious one, or a confusion of classes.
 
     A thing on stuff is missing, stuff on a thing makes that spurious. Where the class table does
@@ -353,5 +364,34 @@ def correct_labels(maps: ImageMaps, accepted: pd.DataFrame, least: int = LEAST) 
     ``accepted`` are rows of a queue. Raises InputError for one that is no region of these labels.
     """
     regions, corrected = find_regions(maps.pred, maps.gt, least), maps.gt.copy()
-    boxes = {box: number for number, box in enumerate(ndimage.find_objects(regions), start=1)}
-    return regions, corrected, boxes
+    known = measure_regions(maps, maps.gt, regions)
+    numbers = {tuple(row): number for number, row in enumerate(known[_REGION].to_numpy(int), 1)}
+    for row in accepted[_REGION].to_numpy(int):
+        if tuple(row) not in numbers:
+            raise InputError(
+                f"decisions: expected regions of this run's labels, got one of {row[6]} pixels at "
+                f"row {row[0]}, column {row[1]} that is not there; review the run again"
+            )
+        corrected[regions == numbers[tuple(row)]] = row[4]
+    return corrected
+
+
+def correct_run(run: Run, decisions: str | os.PathLike, out: str | os.PathLike) -> list[Path]:
+    """Write ``OUT/corrected/<image>.png``, class ids with 255 for void, for accepted decisions.
+
+    ``decisions`` is the JSON file that the page exports. No file outside ``out`` is written. Raises
+    InputError if it is something else, or the regions are not those of the run.
+    """
+    said = f"{decisions}: expected decisions exported by the page as JSON, got something else"
+    broken = (OSError, ValueError, KeyError, TypeError, RecursionError)
+    with restate(broken, InputError, said, "export them again"):
+        rows = pd.DataFrame(
+            json.loads(Path(decisions).read_bytes()), columns=[*COLUMNS, "decision"]
+        )
+        accepted = rows[rows["decision"] == "accept"].astype(dict.fromkeys(_REGION, int))
+    folder, paths = LocalFolder(out), []
+    for image, regions in accepted.groupby("image"):
+        corrected = correct_labels(run.load_maps(image), regions)
+        folder.write(f"corrected/{image}.png", to_png(corrected))
+        paths.append(folder.where(f"corrected/{image}.png"))
+    return paths

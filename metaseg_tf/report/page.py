@@ -20,7 +20,7 @@ from metaseg_tf.report import explorer, overview
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import METRICS
 
-__all__ = ["IMAGES", "write_report"]
+__all__ = ["IMAGES", "STATIC", "write_report"]
 
 #: Images of each run that can be explored, by default.
 IMAGES = 12
@@ -28,7 +28,8 @@ IMAGES = 12
 _FOLDER = "report"
 #: Colours of the legend of the heat maps, between which the page interpolates.
 _HEAT_STEPS = 9
-_STATIC = Path(__file__).parent / "static"
+#: What the browser loads.
+STATIC = Path(__file__).parent / "static"
 
 
 def write_report(
@@ -57,7 +58,7 @@ def write_report(
     home = runs[0]
     for position, (one, names) in enumerate(zip(judged, chosen, strict=True)):
         _write_run(home, position, one, names)
-    for file in sorted(_STATIC.iterdir()):
+    for file in sorted(STATIC.iterdir()):
         home.write_bytes(f"{_FOLDER}/{file.name}", file.read_bytes())
     shown, missing_figures = overview.draw_figures(runs, figures) if is_labelled else ([], [])
     for figure in shown:

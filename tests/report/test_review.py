@@ -1,0 +1,104 @@
+"""The queue of labels as a page in a real browser, and its decisions on the way back."""
+
+import csv
+import io
+import json
+
+import browsing
+import numpy as np
+import pandas as pd
+import pytest
+from mapped_runs import make_run
+from PIL import Image
+
+from metaseg_tf.meta.review import COLUMNS, Review, correct_run, find_regions, measure_regions
+from metaseg_tf.report.review import write_queue
+
+HOSTILE = "=<img src=x onerror='harm = 1'>"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs") / "XC", range(2), name=HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def queue(run):
+    """All regions of the run's labels, in an order of no meaning."""
+    tables = []
+    for name in sorted(run.with_maps()):
+        maps = run.load_maps(name)
+        table = measure_regions(maps, maps.gt, find_regions(maps.pred, maps.gt))
+        tables.append(table.assign(image=name))
+    table = pd.concat(tables, ignore_index=True)
+    table["rank"], table["score"] = table.index + 1, 0.5
+    return table.assign(kind="confusion", reason=HOSTILE)[list(COLUMNS)]
+
+
+@pytest.fixture(scope="module")
+def folder(run, queue, tmp_path_factory):
+    out = tmp_path_factory.mktemp("queue")
+    rankings = pd.DataFrame({"average_precision": {"model": 0.5, "D": 0.6}})
+    write_queue(Review(queue, rankings, 5, 3), run, out, 4)
+    return out
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with browsing.launched() as browser:
+        yield browser
+
+
+def test_the_better_baseline_is_named(folder):
+    assert "-D of the region finds most (average precision 0.60; the fitted model 0.50); the" in (
+        (folder / "index.html").read_text()
+    )
+
+
+def test_all_regions_are_in_the_table_and_the_first_on_the_page(folder, queue):
+    rows = list(csv.DictReader(io.StringIO((folder / "queue.csv").read_text())))
+    assert tuple(rows[0]) == COLUMNS
+    assert len(rows) == len(queue) > 4
+    assert rows[0]["reason"] == f"'{HOSTILE}"
+    assert len(list((folder / "crops").iterdir())) == 4
+
+
+def test_a_crop_shows_image_label_and_prediction(folder, run, queue):
+    with Image.open(folder / "crops" / "1.jpg") as crop:
+        height, width = run.load_maps(queue["image"][0]).pred.shape
+        assert crop.height <= height + 1
+        assert crop.width <= 3 * width + 8
+        assert len(np.unique(np.asarray(crop).reshape(-1, 3), axis=0)) > 10
+
+
+def test_the_queue_is_worked_by_keyboard_and_corrects_labels(
+    browser, run, folder, queue, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(browsing, "settle", lambda page: None)
+    with browsing.opened(browser, folder / "index.html") as (page, said):
+        assert page.locator("#place").text_content() == "1 of 4, 0 decided"
+        assert page.locator("#reason").text_content() == HOSTILE
+        for key in "ars":
+            page.keyboard.press(key)
+        assert page.locator("#place").text_content() == "4 of 4, 3 decided"
+        page.keyboard.press("ArrowLeft")
+        pressed = page.locator("#buttons [aria-pressed=true]")
+        assert pressed.text_content() == "skip"
+        page.keyboard.press("s")
+        assert page.locator("#place").text_content() == "3 of 4, 2 decided"
+        page.reload()
+        assert page.locator("#place").text_content() == "3 of 4, 2 decided"
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="Export decisions.json").click()
+        path = tmp_path / saved.value.suggested_filename
+        saved.value.save_as(path)
+        rows = list(csv.DictReader(io.StringIO(page.evaluate("metaseg.review.toText('csv')"))))
+        assert page.evaluate("window.harm === undefined && violations.length === 0")
+        assert said == []
+    decided = json.loads(path.read_text())
+    assert [(row["rank"], row["decision"]) for row in decided] == [(1, "accept"), (2, "reject")]
+    assert tuple(rows[0]) == (*COLUMNS, "decision")
+    assert rows[0]["reason"] == f"'{HOSTILE}"
+    (written,) = correct_run(run, path, tmp_path)
+    changed = np.asarray(Image.open(written)) != run.load_maps(queue["image"][0]).gt
+    assert changed.sum() == queue["size"][0]
