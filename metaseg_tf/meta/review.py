@@ -33,8 +33,8 @@ from metaseg_tf.segments.columns import BOX
 from metaseg_tf.segments.components import label_components
 
 __all__ = [
-    "COLUMNS", "ERRORS", "LEAST", "PLANTED", "Measured", "Review", "correct_labels", "correct_run",
-    "find_regions", "measure_labels", "measure_regions", "plant_errors", "review_labels",
+    "COLUMNS", "ERRORS", "FIRST", "LEAST", "PLANTED", "Measured", "Review", "correct_labels",
+    "correct_run", "find_regions", "measure_labels", "measure_regions", "plant_errors", "review_labels",
 ]  # fmt: skip
 
 #: Columns of the queue.
@@ -43,6 +43,8 @@ COLUMNS = (
 )  # fmt: skip
 #: Share of the labels' components that are assumed to be wrong, and fewest pixels of a region.
 ERRORS, LEAST = 0.1, 60
+#: Numbers of regions at the head of a ranking whose precision is told.
+FIRST = (20, 50)
 #: What is planted: the label is dropped into its surroundings, has another class, has a shifted
 #: border, or is invented somewhere else.
 PLANTED = ("dropped", "class", "shifted", "invented")
@@ -283,7 +285,7 @@ class Review(NamedTuple):
     #: One row per region with ``COLUMNS``, the most suspicious first.
     queue: pd.DataFrame
     #: By ranking, of the regions of labels with errors planted in held-out images:
-    #: ``average_precision``, and ``precision`` among as many first regions as are wrong.
+    #: ``average_precision``, precision among the first ``FIRST``, and among as many as are wrong.
     rankings: pd.DataFrame
     planted: int  #: Errors, and how many of them are in regions; no ranking finds others.
     reached: int
@@ -329,9 +331,11 @@ def review_labels(measured: Sequence[Measured], classes: ClassTable) -> Review:
 
 
 def _rate_ranking(values: pd.Series, wrong: pd.Series) -> dict[str, float]:
-    """Average precision, and the precision among as many first regions as are wrong."""
-    first = wrong[values.sort_values(ascending=False, kind="stable").index[: wrong.sum()]]
-    return {"average_precision": average_precision_score(wrong, values), "precision": first.mean()}
+    """Average precision, and the share of wrong regions among the first ones."""
+    ordered = wrong[values.sort_values(ascending=False, kind="stable").index]
+    found = {"average_precision": average_precision_score(wrong, values)}
+    found |= {f"precision_{first}": ordered[:first].mean() for first in FIRST}
+    return found | {"precision_wrong": ordered[: wrong.sum()].mean()}
 
 
 def _name_kinds(table: pd.DataFrame, classes: ClassTable) -> np.ndarray:

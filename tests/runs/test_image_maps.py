@@ -22,7 +22,8 @@ def maps():
     *heat, information = rng.random((3, 24, 32), np.float32)
     image = np.stack(np.broadcast_arrays(*np.ogrid[50:74, 90:122], 128), -1).astype(np.uint8)
     segments = np.arange(24 * 32, dtype=np.int32).reshape(24, 32)
-    return ImageMaps(pred, segments, *heat, gt, image, information)
+    runner_up = make_blobs(24, 32, 4, 3)
+    return ImageMaps(pred, segments, *heat, gt, image, information, runner_up)
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def run(tmp_path):
 def test_maps_come_back(maps, run):
     run.write_maps("a", maps)
     back = run.load_maps("a")
-    for name in ("pred", "segments", "gt"):
+    for name in ("pred", "segments", "gt", "runner_up"):
         np.testing.assert_array_equal(getattr(back, name), getattr(maps, name))
         assert getattr(back, name).dtype == getattr(maps, name).dtype
     for name in ("entropy", "difference", "mutual_information"):
@@ -44,12 +45,14 @@ def test_maps_come_back(maps, run):
 
 
 def test_photograph_truth_and_passes_are_optional(maps):
-    files = encode_maps(dataclasses.replace(maps, gt=None, image=None, mutual_information=None))
+    lacking = dict.fromkeys(("gt", "image", "mutual_information", "runner_up"))
+    files = encode_maps(dataclasses.replace(maps, **lacking))
     assert set(files) == {"npz"}
     back = decode_maps(files["npz"])
     assert back.gt is None
     assert back.mutual_information is None
     assert back.image is None
+    assert back.runner_up is None
 
 
 def test_certain_and_undecided_pixels_are_exact(maps):

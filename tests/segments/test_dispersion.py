@@ -10,7 +10,13 @@ from scenes import make_probs, probability_maps, slow_difference, slow_entropy
 import metaseg_tf.segments.dispersion
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.segments.columns import CONVENTIONS
-from metaseg_tf.segments.dispersion import compute_heat_maps, difference, dispersion, entropy
+from metaseg_tf.segments.dispersion import (
+    compute_heat_maps,
+    difference,
+    dispersion,
+    entropy,
+    find_runner_up,
+)
 
 
 @pytest.fixture
@@ -29,6 +35,15 @@ def test_heat_maps_equal_the_equations(probs, convention, xla):
     np.testing.assert_allclose(
         heat.difference.ravel(), [slow_difference(p) for p in pixels], atol=5e-7
     )
+
+
+@given(probability_maps(n_classes=4), st.booleans())
+def test_the_runner_up_has_the_second_largest_probability(probs, several):
+    passes = np.stack([probs, probs[..., ::-1]]) if several else probs[None]
+    found = find_runner_up(passes if several else probs)
+    assert found.dtype == np.uint8
+    for mean, second in zip(passes.mean(axis=0).reshape(-1, 4), found.ravel(), strict=True):
+        assert mean[second] == sorted(mean)[-2]
 
 
 @given(probability_maps(n_classes=2))
