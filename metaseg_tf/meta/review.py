@@ -34,7 +34,8 @@ from metaseg_tf.segments.components import label_components
 
 __all__ = [
     "COLUMNS", "ERRORS", "FIRST", "LEAST", "PLANTED", "Measured", "Review", "correct_labels",
-    "correct_run", "find_regions", "measure_labels", "measure_regions", "plant_errors", "review_labels",
+    "correct_run", "find_regions", "measure_labels", "measure_regions", "plant_errors",
+    "review_labels",
 ]  # fmt: skip
 
 #: Columns of the queue.
