@@ -26,6 +26,8 @@ RANKINGS = {
 }
 #: A crop shows this many times the region's box, and at least so many pixels.
 _AROUND, _LEAST_SIDE = 2.0, 96
+#: Smaller crops are enlarged.
+_LEAST_HEIGHT = 240
 _OUTLINE = (255, 0, 220)
 
 
@@ -100,4 +102,6 @@ def _draw_crop(maps: ImageMaps, row, palette: np.ndarray) -> bytes:
     for panel in panels:
         panel[edge] = _OUTLINE
     gap = np.full((len(pred), 4, 3), 255, np.uint8)
-    return to_jpeg(np.hstack([panels[0], gap, panels[1], gap, panels[2]]), quality=90)
+    shown = np.hstack([panels[0], gap, panels[1], gap, panels[2]])
+    times = max(_LEAST_HEIGHT // len(shown), 1)
+    return to_jpeg(shown.repeat(times, axis=0).repeat(times, axis=1), quality=90)
