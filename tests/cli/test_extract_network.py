@@ -170,7 +170,7 @@ def test_an_assumed_input_range_is_one_line(metaseg, float_network, cityscapes, 
     out = tmp_path / "run"
     words = ["--network", float_network, "--cityscapes", cityscapes, "--out", out, "--limit", "1"]
     # In a process of its own, where pytest does not take what is logged.
-    command = [sys.executable, "-m", "metaseg_tf", "extract", *words, "--workers", "2"]
+    command = [sys.executable, "-m", "metaseg_tf", "extract", *words, "--workers", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     # Newer TensorFlow tells there of GPUs as well.
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("metaseg-tf: ")]
