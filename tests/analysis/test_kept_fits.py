@@ -1,7 +1,5 @@
 """Fits that are kept in a run's folder: read again as they were, and only for what they fit."""
 
-import shutil
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +8,7 @@ from tables import make_table
 
 from metaseg_tf.analysis import diagnostics, evaluation
 from metaseg_tf.analysis.evaluation import diagnose_run, evaluate, evaluate_run
-from metaseg_tf.runs.run import Run, load_run
+from metaseg_tf.runs.run import load_run
 from metaseg_tf.runs.storage import LocalFolder
 
 pytestmark = pytest.mark.usefixtures("short_path")
@@ -49,9 +47,15 @@ def fitted(tmp_path_factory, short_path):
 
 
 @pytest.fixture
-def kept(fitted, tmp_path):
-    """A copy of the run with its fits, to be spoiled."""
-    return Run(shutil.copytree(fitted[0].path, tmp_path / "run"))
+def kept(fitted, forget):
+    """The run with its fits, to be spoiled: afterwards they are put back."""
+    run, _ = fitted
+    files = {file: file.read_bytes() for file in (run.path / "evaluation").iterdir()}
+    forget()
+    yield run
+    for file, content in files.items():
+        file.write_bytes(content)
+    forget()
 
 
 def assert_same(ours, expected):
