@@ -195,9 +195,8 @@ def test_a_published_network_without_its_last_units_is_not_taken_for_a_shorter_o
 
 @pytest.mark.parametrize(
     "parts",
-    # The other three of a normalisation have its shape, too.
-    [("weights", "biases", "beta"), pytest.param("", marks=pytest.mark.long)],
-    ids=["some", "all"],
+    [("weights", "biases"), pytest.param("", marks=pytest.mark.long)],
+    ids=["kernels", "all"],
 )
 @pytest.mark.parametrize("name", SMALL)
 def test_any_one_weight_may_be_missing(name, parts):
