@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import shutil
-from contextlib import ExitStack, contextmanager
 from urllib.parse import quote
 
 import browsing
@@ -52,39 +51,13 @@ def browser():
         yield browser
 
 
-@pytest.fixture(scope="module")
-def tab(browser):
-    """Open a page anew in the one tab of its size, which takes half the time of another tab.
-
-    Whatever it says on the console, refusals by its policy too, fails the test.
-    """
-    with ExitStack() as stack:
-        tabs = {}
-
-        @contextmanager
-        def open_in_tab(path, viewport):
-            size = tuple(viewport.values())
-            if (path, size) in tabs:
-                page, said = tabs[path, size]
-                page.mouse.move(0, 0)
-                page.goto("about:blank")
-                said.clear()
-                page.goto(path.as_uri())
-                settle(page)
-            else:
-                page, said = tabs[path, size] = stack.enter_context(opened(browser, path, viewport))
-            yield page
-            settle(page)
-            assert said == []
-            page.evaluate("localStorage.clear()")
-
-        yield open_in_tab
-
-
 @pytest.fixture
-def page(request, tab, page_path):
-    with tab(page_path, getattr(request, "param", WIDE)) as page:
+def page(request, browser, page_path):
+    """The page; whatever it says on the console, refusals by its policy too, fails the test."""
+    with opened(browser, page_path, getattr(request, "param", WIDE)) as (page, said):
         yield page
+        settle(page)
+        assert said == []
 
 
 def test_only_the_page_s_own_files_are_run_or_loaded(browser, page_path, tmp_path):
@@ -373,10 +346,12 @@ def test_all_controls_have_names(page):
 
 
 @pytest.fixture
-def judged_page(request, tab, judged_path):
-    """The page of judged images."""
-    with tab(judged_path, getattr(request, "param", WIDE)) as page:
+def judged_page(request, browser, judged_path):
+    """The page of judged images, which says nothing on the console."""
+    with opened(browser, judged_path, getattr(request, "param", WIDE)) as (page, said):
         yield page
+        settle(page)
+        assert said == []
 
 
 both_widths = pytest.mark.parametrize(
