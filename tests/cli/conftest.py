@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
+from late_cluster import PickledCluster
 
 from metaseg_tf import cli
 
@@ -33,6 +35,14 @@ def refused(metaseg):
         return error
 
     return call
+
+
+@pytest.fixture(params=["pickled", pytest.param("processes", marks=pytest.mark.long)])
+def workers(request, monkeypatch):
+    """What ``--workers`` starts: processes, or what stands for them and needs not start."""
+    if request.param == "pickled":
+        replaced = "metaseg_tf.runs.cluster.connect"
+        monkeypatch.setattr(replaced, lambda *_: nullcontext(PickledCluster()))
 
 
 @pytest.fixture(scope="session")

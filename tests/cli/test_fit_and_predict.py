@@ -242,7 +242,7 @@ def test_another_network_than_the_models_is_noted(metaseg, made, photographs, tm
     assert "(output_stride 8 when fitted, 16 now)" in error
 
 
-def test_workers_write_what_one_process_writes(metaseg, made, photographs, tmp_path):
+def test_workers_write_what_one_process_writes(metaseg, made, workers, tmp_path):
     dumps = write_dumps(tmp_path / "new", range(20, 24))
     words = ("predict", made / "model.json", "--softmax", dumps, "--out")
     assert metaseg(*words, tmp_path / "here")[0] == 0

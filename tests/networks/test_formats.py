@@ -128,7 +128,7 @@ def read_real(number):
 
 
 @needs_real_data
-@pytest.mark.parametrize("number", [0, 3])
+@pytest.mark.parametrize("number", [0, pytest.param(3, marks=pytest.mark.long)])
 def test_a_real_network_in_tiles_is_right_on_real_images(number):
     image, gt = read_real(number)
     probs = load_network(NETWORK, tile=513, overlap=64).probabilities(image)
