@@ -10,6 +10,7 @@ from metaseg_tf.analysis.scores import auroc, r2
 from metaseg_tf.data.softmax import find_dumps, load_dump
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.runs.sources import open_cityscapes
+from metaseg_tf.segments.columns import DEFAULT_METRICS, columns
 from metaseg_tf.segments.table import measure_image
 
 pytestmark = pytest.mark.long
@@ -50,10 +51,14 @@ def try_model(fitted_on, applied_to):
     return auroc(probability, iou_adj > 0), r2(verdicts["iou_adj_linear"].to_numpy(), iou_adj)
 
 
-def test_a_model_of_a_few_images_holds_in_another_city(cities):
-    for fitted_on, applied_to in (cities, cities[::-1]):
+@pytest.mark.parametrize(("metrics", "least"), [("paper", 0.8), (DEFAULT_METRICS, 0.75)])
+def test_a_model_of_a_few_images_holds_in_another_city(cities, metrics, least):
+    """Three or four images are too few to learn from neighbours: decision record 0058."""
+    names = [c.name for c in columns(19, metrics=metrics)]
+    first, second = (table[["image", *names]] for table in cities)
+    for fitted_on, applied_to in ((first, second), (second, first)):
         area, explained = try_model(fitted_on, applied_to)
-        assert area > 0.8
+        assert area > least
         assert explained > 0.6
 
 
