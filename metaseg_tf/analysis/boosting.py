@@ -205,7 +205,7 @@ class _Boosted(Estimator):
 
     #: Options of scikit-learn's fit that are not chosen from.
     fixed: ClassVar[dict[str, Any]] = {
-        "learning_rate": 0.06, "max_leaf_nodes": 16, "max_features": 0.3,
+        "learning_rate": 0.06, "max_leaf_nodes": 16, "max_features": 0.3, "max_bins": 63,
         "l2_regularization": 1.0, "early_stopping": False, "random_state": 0,
     }  # fmt: skip
 
