@@ -8,6 +8,7 @@ import pytest
 from late_cluster import PickledCluster
 
 from metaseg_tf import cli
+from metaseg_tf.analysis.estimators import ESTIMATORS
 
 
 @pytest.fixture
@@ -55,3 +56,14 @@ def fresh_python():
         ).stdout
 
     return run
+
+
+@pytest.fixture
+def few_trees(monkeypatch):
+    """Boosting that fits five small trees, and chooses from no others."""
+
+    def few(cls, protocol, columns):
+        return [{"trees": 5, "depth": 2, "falling": []}]
+
+    for estimator in ESTIMATORS["boosting"]:
+        monkeypatch.setattr(estimator, "settings", classmethod(few))

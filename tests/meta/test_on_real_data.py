@@ -10,7 +10,6 @@ from metaseg_tf.analysis.scores import auroc, r2
 from metaseg_tf.data.softmax import find_dumps, load_dump
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.runs.sources import open_cityscapes
-from metaseg_tf.segments.columns import DEFAULT_METRICS, columns
 from metaseg_tf.segments.table import measure_image
 
 pytestmark = pytest.mark.long
@@ -43,7 +42,7 @@ def cities(real_data):
 
 
 def try_model(fitted_on, applied_to):
-    """AUROC and R2 over segments with interior."""
+    """AUROC and R2 over segments with interior; of so few images, `fit` leaves neighbours alone."""
     rows = applied_to[applied_to["S_in"] > 0]
     verdicts = fit_meta_model(fitted_on, protocol=SHORT).score(rows)
     iou_adj = rows["iou_adj"].to_numpy()
@@ -51,14 +50,10 @@ def try_model(fitted_on, applied_to):
     return auroc(probability, iou_adj > 0), r2(verdicts["iou_adj_linear"].to_numpy(), iou_adj)
 
 
-@pytest.mark.parametrize(("metrics", "least"), [("paper", 0.8), (DEFAULT_METRICS, 0.75)])
-def test_a_model_of_a_few_images_holds_in_another_city(cities, metrics, least):
-    """Three or four images are too few to learn from neighbours: decision record 0058."""
-    names = [c.name for c in columns(19, metrics=metrics)]
-    first, second = (table[["image", *names]] for table in cities)
-    for fitted_on, applied_to in ((first, second), (second, first)):
+def test_a_model_of_a_few_images_holds_in_another_city(cities):
+    for fitted_on, applied_to in (cities, cities[::-1]):
         area, explained = try_model(fitted_on, applied_to)
-        assert area > least
+        assert area > 0.8
         assert explained > 0.6
 
 
