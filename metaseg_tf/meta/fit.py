@@ -21,7 +21,7 @@ from metaseg_tf.meta.score import Scores, compare_scores, score
 from metaseg_tf.runs.run import Manifest
 from metaseg_tf.segments.columns import IOU_COLUMNS, PAPER_GROUPS, groups_in
 
-__all__ = ["BEST", "FOLDS", "LEAST_SCALE", "fit_held_out", "fit_meta_model"]
+__all__ = ["BEST", "FOLDS", "LEAST_SCALE", "fit_meta_model", "judge_held_out"]
 
 #: Of fewer images each is a fold.
 FOLDS = 10
@@ -115,10 +115,10 @@ def _fit_scored(
     features = {"groups": groups, "least_scale": LEAST_SCALE}
     inside = outside = build_design(table, **features)
     folds = image_folds(table["image"].to_numpy(), FOLDS)
-    interior, chosen, judged = fit_held_out(inside, folds, meta, protocol)
+    interior, chosen, judged = _fit(inside, folds, meta, protocol)
     try:
         outside = build_design(table, **features, interior=False)
-        no_interior, _, judged_too = fit_held_out(outside, folds, meta, protocol)
+        no_interior, _, judged_too = _fit(outside, folds, meta, protocol)
     except InputError:  # none, too few, or all alike
         no_interior, judged_too = _constant(outside)
     held_out = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
@@ -145,14 +145,12 @@ def _fit_scored(
     return MetaModel(*fits, *measured, provenance, manifest.classes), scores
 
 
-def fit_held_out(
+def _fit(
     design: Design, folds: np.ndarray, meta: str, protocol: Protocol
 ) -> tuple[SegmentFit, dict[str, Any], np.ndarray]:
     """The fit of all rows, what was chosen, and verdicts [n, SCORE_COLUMNS] on held-out images."""
+    (best, best_too), log_odds, predicted = judge_held_out(design, folds, meta, protocol)
     classifier, regressor = ESTIMATORS[meta]
-    folds = folds[:, design.rows]
-    best, log_odds = _choose(classifier, design, design.y, folds, protocol)
-    best_too, predicted = _choose(regressor, design, design.iou_adj, folds, protocol)
     spread = _measure_spread(predicted, design.iou_adj)
     estimators = (
         classifier(**best).fit(design.X, design.y),
@@ -161,6 +159,20 @@ def fit_held_out(
     fit = SegmentFit(design.mean, design.scale, *estimators, spread)
     chosen = best | {f"regressor_{key}" if key in best else key: x for key, x in best_too.items()}
     return fit, chosen, tabulate_verdicts(predicted, log_odds, spread)
+
+
+def judge_held_out(
+    design: Design, folds: np.ndarray, meta: str, protocol: Protocol
+) -> tuple[tuple[dict[str, Any], dict[str, Any]], np.ndarray, np.ndarray]:
+    """Settings of both estimators, and log-odds [n] and predictions [n] on held-out images.
+
+    ``folds`` [k, rows of the table] are masks of the images held out.
+    """
+    classifier, regressor = ESTIMATORS[meta]
+    folds = folds[:, design.rows]
+    best, log_odds = _choose(classifier, design, design.y, folds, protocol)
+    best_too, predicted = _choose(regressor, design, design.iou_adj, folds, protocol)
+    return (best, best_too), log_odds, predicted
 
 
 def _choose(
