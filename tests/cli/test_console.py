@@ -110,6 +110,7 @@ CASES = {
     "report {nowhere}": 2,
     "score {scenes} --model {model.json} --draws 100": 0,
     "score {scenes}": 2,
+    "ablate {nowhere}": 2,
     "compact {copy}": 0,
     "compact {nowhere}": 2,
     "extract --softmax {broken} --out {new} --on-error skip": 0,
