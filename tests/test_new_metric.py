@@ -77,7 +77,7 @@ def copy(tmp_path):
 
 def test_the_steps_fit_the_package_as_it_is(copy):
     columns, table = (copy / "metaseg_tf" / "segments" / f for f in ("columns.json", "table.py"))
-    assert "extent" in {column[0] for column in json.loads(columns.read_text())["metrics"]}
+    assert "aspect" in {column[0] for column in json.loads(columns.read_text())["metrics"]}
     compile(table.read_text(), table, "exec")
 
 
