@@ -60,7 +60,7 @@ def test_json_holds_the_fit_to_the_last_bit(design, kind):
     np.testing.assert_array_equal(
         getattr(again, verdicts)(design.X), getattr(fitted, verdicts)(design.X)
     )
-    with pytest.raises(ValueError, match="expected (3 numbers|features from 0 to 2)"):
+    with pytest.raises(ValueError, match=r"expected (3 numbers|features from 0 to 2)"):
         kind.from_json(content, 3)
 
 
