@@ -32,8 +32,10 @@ def review(
     from metaseg_tf.meta.review import correct_run, measure_labels, review_labels
     from metaseg_tf.report.review import describe_best, write_queue
     from metaseg_tf.runs.run import Run
+    from metaseg_tf.runs.storage import LocalFolder
 
     opened = Run(run)
+    LocalFolder(out).probe("queue.csv")
     if apply is not None:
         print_paths(correct_run(opened, apply, out))
         return

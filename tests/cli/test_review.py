@@ -31,3 +31,12 @@ def test_a_share_of_errors_is_a_share(metaseg, tmp_path):
     code, _, said = metaseg("review", tmp_path / "run", "--out", tmp_path, "--errors", "5")
     assert code == 2
     assert "expected a share between 0 and 1, got 5" in said
+
+
+def test_a_file_in_the_place_of_the_queue_is_told_before_the_work(metaseg, tmp_path):
+    make_run(tmp_path / "run", range(2))
+    (tmp_path / "queue").touch()
+    code, _, said = metaseg("review", tmp_path / "run", "--out", tmp_path / "queue")
+    assert code == 2
+    assert str(tmp_path / "queue") in said
+    assert "comparing" not in said
