@@ -1,7 +1,7 @@
 """One image: class probabilities, with or without ground truth, become its segment table."""
 
 import warnings
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -197,12 +197,12 @@ def measure_image(
         compared = gt is not None and pool.submit(
             compute_iou, heat.pred, segments, gt, convention=convention, connectivity=connectivity
         )
-        table = measured.result()
         further = [
-            pool.submit(measure, table, segments, sums)
+            pool.submit(measure, measured, segments, sums)
             for group in groups
             for measure in _FURTHER.get(group, ())
         ]
+        table = measured.result()
         if compared:
             table["iou"], table["iou_adj"] = compared.result()
         for more in further:
@@ -345,10 +345,10 @@ def _boxes(segment: np.ndarray, spans: Spans, height: int, n: int) -> dict[str, 
 
 
 def _measure_geometry(
-    table: dict[str, np.ndarray], segments: np.ndarray, sums: _SpanSums
+    paper: Future, segments: np.ndarray, sums: _SpanSums
 ) -> dict[str, np.ndarray]:
     """Where in the image each segment is, its box, and how much of that it fills."""
-    (height, width), spans = segments.shape, sums.spans
+    (height, width), spans, table = segments.shape, sums.spans, paper.result()
     row, left = np.divmod(spans.starts, width)
     owner = segments.ravel()[spans.starts].astype(np.intp)
     # Centres of pixels are half a pixel from their edges.
@@ -368,8 +368,8 @@ def _measure_geometry(
     }
 
 
-#: Further group -> what gives its columns for the paper's columns of the table, the numbers of the
-#: segments, and the sums over spans; the functions run in parallel.
+#: Further group -> what gives its columns for the paper's, which may still be in the making, the
+#: numbers of the segments, and the sums over spans; the functions run in parallel.
 _FURTHER = {
     "neighbours": (measure_neighbours,),
     "geometry": (_measure_geometry,),
