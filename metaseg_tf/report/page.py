@@ -77,6 +77,9 @@ def write_report(
         few=FEW,
         format_number=format_number,
         numbers=overview.collect_numbers(runs) if is_labelled else None,
+        misses=[overview.list_misses(one, names) for one, names in zip(judged, chosen, strict=True)]
+        if is_labelled
+        else [],
         figures=shown,
         missing_figures=missing_figures,
         diagnostics=[(run.name, overview.diagnose(run)) for run in runs if is_labelled],
@@ -126,7 +129,12 @@ def _write_image(
 ) -> dict[str, Any]:
     """Write pictures and segment map of one image; returns what ``run.js`` holds of it."""
     maps = judged.run.load_maps(name)
-    pictures = explorer.draw_pictures(maps, judged.run.classes.palette)
+    siou = None
+    if judged.truth is not None:
+        siou = judged.truth["siou"][judged.truth["image"] == name].to_numpy()
+    connectivity = judged.run.manifest.settings.get("connectivity", 8)
+    palette = judged.run.classes.palette
+    pictures = explorer.draw_pictures(maps, palette, siou, connectivity)
     for file, content in pictures.items():
         home.write_bytes(f"{folder}/{file}", content)
     rows = judged.table[judged.table["image"] == name]

@@ -43,8 +43,8 @@ HARM = [
     (f"<base href='{ELSEWHERE}/a'>", "base-uri", ELSEWHERE),
 ]
 LAYERS = [
-    "image", "prediction", "truth", "entropy", "difference", "information", "true", "predicted",
-    "false",
+    "image", "prediction", "truth", "found", "entropy", "difference", "information", "true",
+    "predicted", "false",
 ]  # fmt: skip
 
 
@@ -165,6 +165,31 @@ def test_every_layer_can_be_shown(page):
         assert page.locator("#overlay").get_attribute("data-layer") == layer or layer == "image"
         pictures.add(page.locator("#stage").screenshot())
     assert len(pictures) == len(LAYERS)
+
+
+def test_the_layer_of_the_truth_shows_what_was_missed(page, runs, table):
+    page.locator("#layers input[value=found]").check()
+    settle(page)
+    image = table["image"].iloc[0]
+    truth = runs[0].load_truth()
+    own = truth[truth["image"] == image]
+    gt = runs[0].load_maps(image).gt
+    levels = (own["siou"] * 31).round().nunique()
+    assert overlay_colours(page) == [levels + 1, np.count_nonzero(gt == 255)]
+    assert "sIoU" in page.locator("#legend").inner_text()
+
+
+def test_the_worst_misses_lead_to_their_image(page, runs):
+    truth = runs[0].load_truth()
+    rows = page.locator("#misses details").first.locator("tbody tr")
+    assert rows.count() == min(20, (truth["siou"] <= 0.25).sum())
+    linked = rows.locator("a").first
+    name = linked.inner_text()
+    linked.click()
+    settle(page)
+    assert page.evaluate("metaseg.explorer.state.image") == page.evaluate(
+        "name => metaseg.runs[0].images.findIndex(one => one.name === name)", name
+    )
 
 
 def test_the_prediction_shows_a_colour_for_each_class(page, table):
