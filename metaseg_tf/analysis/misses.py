@@ -7,7 +7,6 @@ import pandas as pd
 
 from metaseg_tf.analysis.scores import group_by_size
 from metaseg_tf.data.classes import ClassTable
-from metaseg_tf.segments.columns import BOX
 
 __all__ = ["FOUND", "THRESHOLDS", "rank_misses", "score_misses"]
 
@@ -82,8 +81,6 @@ def rank_misses(truth: pd.DataFrame, classes: ClassTable) -> pd.DataFrame:
         class_name=names[truth["class_id"]],
         hidden_by_name=names[truth["hidden_by"]],
     )[truth["siou"] <= FOUND]
-    front = ["image", "component", "class_id", "class_name", "size", "lost", *BOX]
-    missed = missed[[*front, *(name for name in missed if name not in front)]]
     return missed.sort_values("lost", ascending=False, kind="stable", ignore_index=True)
 
 

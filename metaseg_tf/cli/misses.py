@@ -17,10 +17,9 @@ def misses(run: RunFolder, as_json: AsJson = False) -> None:
     from metaseg_tf.paper.misses import store_misses
     from metaseg_tf.runs.run import Run
 
-    scores, tables, paths = store_misses(Run(run))
+    scores, table, paths = store_misses(Run(run))
     if as_json:
         print_json(json.loads(scores.to_json(orient="records")))
         return
-    for table in tables:
-        print_table(table)
+    print_table(table)
     print_paths(paths)

@@ -143,12 +143,9 @@ def fit_demo_model(plan: Plan, path: Path) -> MetaModel:
 def describe_misses(plan: Plan) -> Iterator[str]:
     """What each of the plan's runs missed, in words; tables and pictures go into ``misses/``."""
     for run in plan.open_runs().values():
-        scores = store_misses(run)[0].set_index(["group", "of"])
-        for kind in ("things", "stuff"):
-            if ("kind", kind) in scores.index:
-                row = scores.loc["kind", kind]
-                share = row["overlooked"] / max(row["components"], 1)
-                yield f"{run.name} overlooks {share:.0%} of {row['components']:.0f} {kind}"
+        row = store_misses(run)[0].set_index("of").loc["things"]
+        share = row["overlooked"] / max(row["components"], 1)
+        yield f"things that {run.name} overlooks: {share:.0%} of {row['components']}"
 
 
 def describe_success(plan: Plan, fresh: Plan, model: MetaModel) -> Iterator[str]:

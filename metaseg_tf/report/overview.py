@@ -4,14 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from metaseg_tf.analysis.evaluation import diagnose_run, evaluate_run
-from metaseg_tf.analysis.misses import rank_misses
 from metaseg_tf.analysis.scores import FEW, auroc, score_groups
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta.model import SCORE_COLUMNS
@@ -28,7 +26,7 @@ from metaseg_tf.report.explorer import JudgedRun
 from metaseg_tf.runs.run import Run
 
 __all__ = [
-    "collect_numbers", "describe_run", "diagnose", "draw_figures", "list_misses", "say_held_out",
+    "collect_numbers", "describe_run", "diagnose", "draw_figures", "say_held_out",
     "score_verdicts",
 ]  # fmt: skip
 
@@ -36,8 +34,6 @@ _FILE = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8
 _TITLES, _WORDS = _FILE["titles"], _FILE["words"]
 #: The scores shown first, each of a fit on all metrics and of one on the entropy alone.
 _GLANCE = {name: Quantity.parse(text) for name, text in _FILE["glance"].items()}
-#: Components that were missed and are listed one by one, of each run.
-_WORST = 20
 
 
 class Numbers(NamedTuple):
@@ -151,23 +147,6 @@ def say_held_out(provenance: Mapping[str, Any]) -> dict[str, str]:
         return say_scores(found[["value", "low", "high"]])
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
-
-
-def list_misses(judged: JudgedRun, shown: Sequence[str]) -> dict[str, Any]:
-    """The components of the ground truth that a run missed, worst first, some of them in full.
-
-    Those of images that are ``shown`` have an address in the explorer; ``rows`` is None if the run
-    does not keep the components.
-    """
-    run, truth = judged.run, judged.truth
-    if truth is None:
-        return {"name": run.name, "rows": None}
-    worst = rank_misses(truth, run.classes)
-    rows = worst.head(_WORST).to_dict("records")
-    for row in rows:
-        row["link"] = f"#{quote(run.name, '')}/{quote(row['image'], '')}"
-        row["link"] = row["link"] if row["image"] in shown else ""
-    return {"name": run.name, "rows": rows, "missed": len(worst), "components": len(truth)}
 
 
 def diagnose(run: Run) -> list[tuple[str, str]]:

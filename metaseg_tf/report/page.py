@@ -11,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from metaseg_tf import __version__
+from metaseg_tf.analysis.misses import rank_misses
 from metaseg_tf.analysis.scores import FEW
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel
@@ -77,9 +78,10 @@ def write_report(
         few=FEW,
         format_number=format_number,
         numbers=overview.collect_numbers(runs) if is_labelled else None,
-        misses=[overview.list_misses(one, names) for one, names in zip(judged, chosen, strict=True)]
-        if is_labelled
-        else [],
+        misses=[
+            (one.run.name, names, one.truth is not None and rank_misses(one.truth, one.run.classes))
+            for one, names in zip(judged, chosen, strict=True)
+        ],
         figures=shown,
         missing_figures=missing_figures,
         diagnostics=[(run.name, overview.diagnose(run)) for run in runs if is_labelled],

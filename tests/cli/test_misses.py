@@ -15,7 +15,7 @@ def test_what_is_stored_is_what_is_printed(metaseg, tmp_path):
     missed = (stored / "missed.csv").read_text().splitlines()
     assert len(missed) == len(rank_misses(run.load_truth(), run.classes)) + 1
     made = {path.name for path in stored.iterdir()}
-    assert {"recall.png", "recall.pdf", "recall.csv", "misses.md", "misses_by_size.tex"} <= made
+    assert {"recall.png", "recall.pdf", "recall.csv", "misses.md", "misses.tex"} <= made
 
 
 def test_a_run_without_truth_is_refused_in_one_line(metaseg, tmp_path):

@@ -3,7 +3,7 @@ from mapped_runs import make_run
 
 from metaseg_tf.analysis.misses import score_misses
 from metaseg_tf.paper.figures import drawing
-from metaseg_tf.paper.misses import frame, lay_out_misses, plot, plot_classes
+from metaseg_tf.paper.misses import frame, lay_out_misses, plot
 from metaseg_tf.runs.run import load_run
 
 
@@ -31,20 +31,11 @@ def test_the_curves_are_shares_of_components(run, scores):
     assert lines[0].get_ydata().tolist() == first["recall"].tolist()
 
 
-def test_bars_share_out_the_components_of_each_class(scores):
-    ax = drawing.new_figure(4, 3).subplots()
-    parts = plot_classes(scores, ax)
-    own = scores[scores["group"] == "class"]
-    widths = [[bar.get_width() for bar in part] for part in parts]
-    assert [sum(column) for column in zip(*widths, strict=True)] == pytest.approx([1] * len(own))
-    assert widths[0] == pytest.approx(list(own["overlooked"] / own["components"]))
-
-
-def test_tables_say_the_scores(run, scores):
-    by_class, by_size = lay_out_misses(scores, run)
-    assert by_class.header[-3:] == ("PQ", "SQ", "RQ")
-    row = scores.iloc[0]
-    assert by_class.rows[0][:2] == ("all", str(row["components"]))
-    assert by_class.rows[0][-3] == f"{row['pq']:.3f}"
-    assert by_size.header[-1] == "F1"
-    assert by_size.caption.startswith("XC: ")
+def test_the_table_says_the_scores(run, scores):
+    table = lay_out_misses(scores, run)
+    assert table.header[-3:] == ("PQ", "SQ", "RQ")
+    first, last = scores.iloc[0], scores.iloc[-1]
+    assert table.rows[0][:2] == ("all", str(first["components"]))
+    assert table.rows[0][-3] == f"{first['pq']:.3f}"
+    assert table.rows[-1][-4:] == (f"{last['f1']:.3f}", "n/a", "n/a", "n/a")
+    assert table.caption.startswith("XC: ")
