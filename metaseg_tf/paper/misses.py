@@ -15,11 +15,10 @@ from metaseg_tf.runs.run import Run, csv_text
 
 __all__ = ["frame", "lay_out_misses", "plot", "store_misses"]
 
-#: Column of the scores -> its heading.
+#: Column of the scores -> its heading in print, which fits a terminal.
 _SHOWN = {
-    "components": "components", "overlooked": "overlooked", "found_25": "sIoU > .25",
-    "found_50": "> .5", "found_75": "> .75", "recall": "recall", "f1": "F1", "pq": "PQ",
-    "sq": "SQ", "rq": "RQ",
+    "components": "components", "overlooked": "overlooked", "found_25": "found",
+    "recall": "recall", "f1": "F1", "pq": "PQ",
 }  # fmt: skip
 
 
@@ -33,7 +32,7 @@ def lay_out_misses(scores: pd.DataFrame, run: Run) -> PrintedTable:
 
     caption = (
         f"{run.name}: components of the ground truth, those without a pixel predicted as their "
-        "class, those found at three thresholds of sIoU, recall and F1 over thresholds from .25 to "
+        "class, those found (sIoU > .25), mean recall and F1 over thresholds of sIoU from .25 to "
         ".75, and panoptic quality."
     )
     rows = scores.to_dict("records")
@@ -62,7 +61,7 @@ def plot(recall: pd.DataFrame, ax: Axes) -> list[Line2D]:
     lines = []
     by_size = recall.groupby("size", sort=False)
     for (name, own), colour in zip(by_size, drawing.LINE_COLOURS, strict=False):
-        label = f"{name} ({own['components'].iloc[0]})"
+        label = f"{name} ({own['components'].iloc[0]} components)"
         lines += ax.plot(own["threshold"], own["recall"], color=colour, label=label)
     ax.set(xlabel="threshold of sIoU", ylabel="share found", xlim=(0, 1), ylim=(0, 1))
     return lines
@@ -84,8 +83,8 @@ def store_misses(run: Run) -> tuple[pd.DataFrame, PrintedTable, list[Path]]:
     }
     paths = [run.write_text(f"misses/{name}", text) for name, text in texts.items()]
     with drawing.styled():
-        figure, recall = drawing.new_figure(5, 3.2), frame(truth)
-        ax = figure.subplots()
-        ax.legend(handles=plot(recall, ax), title="size (components)")
+        figure, recall = drawing.new_figure(5, 3.6), frame(truth)
+        lines = plot(recall, figure.subplots())
+        figure.legend(handles=lines, loc="outside lower center", ncols=2)
         picture = drawing.Drawing(figure, {"": recall})
         return scores, table, paths + drawing.store_drawing(picture, run, "misses/recall")
