@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_misses", "describe_success", "draw_all",
-    "draw_scenes",
-    "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_fresh", "more_plan",
+    "draw_scenes", "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_fresh",
+    "more_plan",
 ]  # fmt: skip
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.

@@ -26,8 +26,7 @@ from metaseg_tf.report.explorer import JudgedRun
 from metaseg_tf.runs.run import Run
 
 __all__ = [
-    "collect_numbers", "describe_run", "diagnose", "draw_figures", "say_held_out",
-    "score_verdicts",
+    "collect_numbers", "describe_run", "diagnose", "draw_figures", "say_held_out", "score_verdicts",
 ]  # fmt: skip
 
 _FILE = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
