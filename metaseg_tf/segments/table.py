@@ -201,7 +201,11 @@ def measure_image(
         measured = pool.submit(_measure, heat.pred, segments, sums)
         overlay = gt is not None and pool.submit(Overlay, heat.pred, segments, gt, connectivity)
         compared = overlay and pool.submit(lambda: overlay.result().ious(convention))
-        missed = overlay and truth and pool.submit(lambda: measure_truth(probs, overlay.result()))
+        missed = (
+            overlay
+            and truth
+            and pool.submit(lambda: measure_truth(probs, heat.largest, overlay.result()))
+        )
         table = measured.result()
         further = [
             pool.submit(measure, table, segments, sums)

@@ -127,15 +127,17 @@ def test_further_metrics_against_the_papers(scene, note):
 
 
 def test_the_truth_s_components_against_segment_metrics(scene, note):
-    """Processor time of both, in turns: other processes slow them down alike."""
+    """Processor time, in pairs: whatever else the machine does hits both alike."""
     probs, gt = scene
-    seconds: dict[bool, list[float]] = {False: [], True: []}
     measure_image(probs, gt, truth=True)
-    for _ in range(2 * ROUNDS):
-        for truth, found in seconds.items():
+    ratios = []
+    for i in range(3 * ROUNDS):
+        seconds = {}
+        # Neither is always the first.
+        for truth in (i % 2 == 0, i % 2 == 1):
             start = time.process_time()
             measure_image(probs, gt, truth=truth)
-            found.append(time.process_time() - start)
-    ratio = min(seconds[True]) / min(seconds[False])
-    note("segment_metrics with the truth's components / without", ratio)
-    assert ratio <= 1.1
+            seconds[truth] = time.process_time() - start
+        ratios.append(seconds[True] / seconds[False])
+    note("segment_metrics with the truth's components / without", np.median(ratios))
+    assert np.median(ratios) <= 1.1
