@@ -128,7 +128,8 @@ def measure_job(
         return failed(job, error)
     if job.keep_maps:
         kept = {name: getattr(measured, name) for name in ("segments", "gt", "mutual_information")}
-        maps = ImageMaps(**measured.heat._asdict(), **kept, image=sample.image)
+        kept |= {name: getattr(measured.heat, name) for name in ("pred", "entropy", "difference")}
+        maps = ImageMaps(**kept, image=sample.image)
         run.write_maps(sample.name, maps)
     extra = {}
     if measured.confusions is not None:

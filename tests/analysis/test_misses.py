@@ -85,8 +85,8 @@ def test_panoptic_quality_equals_panoptica(images):
                 instance_matcher=panoptica.NaiveThresholdMatching(matching_threshold=0.5),
             )
             result = evaluator.evaluate(*sides, verbose=False)["ungrouped"]
-            tp, true = tp + result.tp, true + result.num_ref_instances
-            predicted += result.num_pred_instances
+            tp, true = tp + result.tp, true + result.n_ref_instances
+            predicted += result.n_pred_instances
             total += result.sq * result.tp if result.tp else 0
         found = row_of(scores, "class", CLASSES.names[c])
         assert found["pq"] == pytest.approx(2 * total / (true + predicted), abs=1e-6)

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 from mapped_runs import make_run
 
@@ -23,4 +24,13 @@ def test_a_run_without_truth_is_refused_in_one_line(metaseg, tmp_path):
     code, _, error = metaseg("misses", tmp_path / "run")
     assert code == 2
     assert "expected the ground truth's components" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_run_of_a_former_version_is_refused_in_one_line(metaseg, tmp_path):
+    run = make_run(tmp_path / "XC", range(2), keep=0)
+    shutil.rmtree(run.path / "truth")
+    code, _, error = metaseg("misses", run.path)
+    assert code == 2
+    assert "found none of 2 of 2 images; extract again, into another folder" in error
     assert len(error.splitlines()) == 1
