@@ -30,11 +30,12 @@ from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
 from metaseg_tf.runs.storage import LocalFolder
 from metaseg_tf.segments.columns import BOX
-from metaseg_tf.segments.components import label_components
+from metaseg_tf.segments.components import Spans, label_components
+from metaseg_tf.segments.iou import count_confusions
 
 __all__ = [
-    "COLUMNS", "ERRORS", "FIRST", "LEAST", "PLANTED", "Measured", "Review", "correct_labels",
-    "correct_run", "find_regions", "measure_labels", "measure_regions", "plant_errors",
+    "COLUMNS", "ERRORS", "FIRST", "LEAST", "PLANTED", "Measured", "Review", "correct_run",
+    "find_regions", "measure_labels", "measure_regions", "plant_errors",
     "review_labels",
 ]  # fmt: skip
 
@@ -56,9 +57,6 @@ _REGION = [*BOX, "class_id", "given_class_id", "size"]
 _REACH = 2
 #: Larger components of the labels, as a share of the image, are not what is mistaken as a whole.
 _LARGEST = 0.05
-#: Times that errors are planted in each image to learn from.
-_COPIES = 4
-_C = 1.0
 #: A pair of classes counts as confused in at least this many pixels of a million.
 _RARE = 10
 
@@ -92,65 +90,55 @@ def find_regions(pred: np.ndarray, given: np.ndarray, least: int = LEAST) -> np.
 def measure_regions(maps: ImageMaps, given: np.ndarray, regions: np.ndarray) -> pd.DataFrame:
     """One row per region of `find_regions`: classes, box, and what tells its errors apart.
 
-    ``D`` and ``E`` are means over the region, ``D_segment`` over its segments; ``p_given`` is the
-    probability of the given class, half of D where it is the second largest (exact if there are no
-    further ones) and else 0, NaN if the maps lack ``runner_up``; ``of_segment`` and ``of_label``
-    are the region's shares of the predicted segment and of the label's component; ``edge_pred``,
-    ``edge_given`` and ``agree`` are the shares of its edge beyond which the predicted or the given
-    class changes, and both agree; ``thick`` is its area over that of a square of its edge's length.
+    ``D`` and ``E`` are means over the region; ``p_given`` is that of the probability of the given
+    class: half of D where it is the second largest (exact if there are no further ones) and else 0,
+    NaN if the maps lack ``runner_up``; ``of_segment`` and ``of_label`` are the region's shares of
+    the predicted segment and of the label's component; ``edge_pred``, ``edge_given`` and ``agree``
+    are the shares of its edge beyond which the predicted or the given class changes, and both
+    agree; ``thick`` is its area over that of a square with an edge as long.
     """
-    n, flat = int(regions.max()), np.flatnonzero(regions)
-    owner = regions.ravel()[flat]
-    first = flat[np.unique(owner, return_index=True)[1]]
-    size = np.bincount(owner, minlength=n + 1)[1:]
+    owner, n, spans = regions.ravel(), int(regions.max()), Spans.of(regions)
+    table = spans.boxes(owner[spans.starts], len(regions), n)
+    table["size"] = np.bincount(owner, minlength=n + 1)[1:]
 
-    def average(values: np.ndarray) -> np.ndarray:
-        return np.bincount(owner, values.ravel()[flat], n + 1)[1:] / size
+    def sum_up(values: np.ndarray) -> np.ndarray:
+        return np.bincount(owner, values.ravel(), n + 1)[1:]
 
-    ends = [(rows.start, columns.start, rows.stop, columns.stop)
-            for rows, columns in ndimage.find_objects(regions)]  # fmt: skip
-    table = {"class_id": maps.pred.ravel()[first], "given_class_id": given.ravel()[first]}
-    table |= zip(BOX, np.array(ends, int).reshape(-1, 4).T, strict=True)
-    table |= {"size": size, "D": average(maps.difference), "E": average(maps.entropy)}
-    second = None if maps.runner_up is None else maps.runner_up == given
-    table["p_given"] = np.nan if second is None else average(second * maps.difference / 2)
-    segments, labels = maps.segments.ravel(), label_components(given).ravel()
-    areas = np.bincount(segments)
-    table["D_segment"] = np.bincount(segments, maps.difference.ravel())[segments[first]]
-    table["D_segment"] /= areas[segments[first]]
-    table["of_segment"] = size / areas[segments[first]]
-    table["of_label"] = size / np.bincount(labels)[labels[first]]
-    edges = np.zeros((4, n + 1))
-    everything = (regions, maps.pred, given)
-    for turned in (everything, [np.transpose(x) for x in everything]):
-        for inside, outside in ((np.s_[:-1], np.s_[1:]), (np.s_[1:], np.s_[:-1])):
-            (own, p, g), (other, q, h) = ([x[side] for x in turned] for side in (inside, outside))
-            at = np.nonzero((own > 0) & (own != other))
-            own, p, g, q, h = (x[at] for x in (own, p, g, q, h))
-            for total, what in zip(edges, (own > 0, p != q, g != h, q == h), strict=True):
-                total += np.bincount(own, what, n + 1)
-    length = np.maximum(edges[0, 1:], 1)
-    table["thick"] = 16 * size / length**2
-    table |= zip(("edge_pred", "edge_given", "agree"), edges[1:, 1:] / length, strict=True)
-    return pd.DataFrame(table)
+    second = np.nan if maps.runner_up is None else maps.runner_up == given
+    for name, values in {
+        "class_id": maps.pred, "given_class_id": given, "D": maps.difference, "E": maps.entropy,
+        "p_given": second * maps.difference / 2,
+    }.items():  # fmt: skip
+        table[name] = sum_up(values) / table["size"]
+    for name, parts in {"of_segment": maps.segments, "of_label": label_components(given)}.items():
+        table[name] = sum_up(1 / np.maximum(np.bincount(parts.ravel()), 1)[parts])
+    edges = np.zeros((4, n))
+    # The image's own edge is none: beyond it everything goes on.
+    padded = [np.pad(classes, 1, mode="edge") for classes in (regions, maps.pred, given)]
+    for row, column in ((0, 1), (1, 0), (1, 2), (2, 1)):
+        side = np.s_[row : row + len(given), column : column + len(given[0])]
+        other, pred, label = (classes[side] for classes in padded)
+        at = (regions > 0) & (regions != other)
+        changes = (at, pred != maps.pred, label != given, pred == label)
+        for total, what in zip(edges, changes, strict=True):
+            total += np.bincount(regions[at], what[at], n + 1)[1:]
+    length = np.maximum(edges[0], 1)
+    table |= zip(("edge_pred", "edge_given", "agree"), edges[1:] / length, strict=True)
+    table["thick"] = 16 * table["size"] / length**2
+    return pd.DataFrame(table).astype({"class_id": int, "given_class_id": int})
 
 
 def plant_errors(
-    given: np.ndarray,
-    share: float,
-    rng: np.random.Generator,
-    *,
-    kinds: Sequence[str] = PLANTED,
-    least: int = LEAST,
+    given: np.ndarray, share: float, rng: np.random.Generator, kinds: Sequence[str] = PLANTED
 ) -> tuple[np.ndarray, np.ndarray]:
     """Put errors into labels.
 
     Parameters
     ----------
     given : uint8 array [H, W]
-        Class ids, 255 for void, which stays.
+        Class ids, 255 for void, which stays. Nothing is planted if there is only one class.
     share : float
-        Probability of an error at each component of at least ``least`` pixels and at most a 20th of
+        Probability of an error at each component of at least ``LEAST`` pixels and at most a 20th of
         the image.
     rng : Generator
     kinds : sequence of str
@@ -161,44 +149,35 @@ def plant_errors(
     uint8 array [H, W], int32 array [H, W]
         The labels with errors, and the number, from 1, of the error that changed a pixel.
     """
-    components = label_components(given)
+    components, void = label_components(given), given == VOID
     size = np.bincount(components.ravel())
     size[0] = 0
-    fit = np.flatnonzero((size >= least) & (size <= _LARGEST * given.size))
-    classes, changed = (
-        np.flatnonzero(np.bincount(given.ravel(), minlength=256)[:VOID]),
-        given.copy(),
-    )
-    numbers = np.zeros(given.shape, np.int32)
-    boxes = ndimage.find_objects(components)
-    for error, component in enumerate(fit[rng.random(len(fit)) < share], start=1):
-        kind, box = kinds[rng.integers(len(kinds))], boxes[component - 1]
-        # With a margin, so that there are surroundings.
-        box = tuple(slice(max(side.start - 2, 0), side.stop + 2) for side in box)
-        mask, before = components[box] == component, given[box]
-        own = before[mask][0]
-        rows, columns = (at + side.start for at, side in zip(np.nonzero(mask), box, strict=True))
-        new = changed.copy()
+    fit = np.flatnonzero((size >= LEAST) & (size <= _LARGEST * given.size))
+    classes = np.unique(given[~void])
+    chosen = fit[(rng.random(len(fit)) < share) & (len(classes) > 1)]
+    drawn = rng.choice(kinds, len(chosen))
+    gone = np.isin(components, chosen[np.isin(drawn, ("dropped", "shifted"))]) | void
+    around = given
+    if not gone.all():
+        find = {"return_distances": False, "return_indices": True}
+        around = given[tuple(ndimage.distance_transform_edt(gone, **find))]
+    changed, numbers = given.copy(), np.zeros(given.shape, np.int32)
+    for number, (component, kind) in enumerate(zip(chosen, drawn, strict=True), start=1):
+        before, pixels = changed.copy(), np.array(np.nonzero(components == component))
+        own = given[tuple(pixels[:, 0])]
         if kind == "class":
-            new[rows, columns] = rng.choice(classes[classes != own]) if len(classes) > 1 else own
-        elif kind != "invented" and not (covered := mask | (before == VOID)).all():
-            nearest = ndimage.distance_transform_edt(
-                covered, return_distances=False, return_indices=True
-            )
-            new[box][mask] = before[tuple(nearest)][mask]
+            changed[tuple(pixels)] = rng.choice(classes[classes != own])
+        elif kind != "invented":
+            changed[tuple(pixels)] = around[tuple(pixels)]
         if kind in ("shifted", "invented"):
-            low = np.array([-rows.min(), -columns.min()])
-            high = np.array(given.shape) + low - np.ptp([rows, columns], axis=1)
+            low, high = -pixels.min(axis=1), given.shape - pixels.max(axis=1)
             step = rng.integers(low, high)
             if kind == "shifted":
-                angle = rng.uniform(0, 2 * np.pi)
-                far = max(np.sqrt(size[component]) / 4, 3 * _REACH)
-                step = np.rint(far * np.array([np.sin(angle), np.cos(angle)])).astype(int)
-                step = np.clip(step, low, high - 1)
-            new[rows + step[0], columns + step[1]] = own
-        new[given == VOID] = VOID
-        numbers[new != changed] = error
-        changed = new
+                far = max(round(np.sqrt(size[component]) / 5), 2 * _REACH)
+                step = np.clip(rng.choice((-far, far), 2), low, high - 1)
+            changed[tuple(pixels + step[:, None])] = own
+        changed[void] = VOID
+        numbers[changed != before] = number
     numbers[changed == given] = 0
     return changed, numbers
 
@@ -207,20 +186,17 @@ class Measured(NamedTuple):
     """The regions of one image's labels as given, and with errors planted."""
 
     image: str
-    #: Rows of `measure_regions` with ``trial``: -1 for labels as given, 0 for the errors that the
-    #: rankings are compared on, and from 1 for those to learn from, of which only regions that
-    #: are ``wrong``, at least half of whose pixels an error has changed, are kept.
+    #: Rows of `measure_regions`, with ``planted`` (False for labels as given) and ``wrong``: an
+    #: error that was planted has changed at least half of the pixels.
     table: pd.DataFrame
     #: Pixels by given and predicted class, int64 [C, C].
-    counts: np.ndarray
-    #: Errors of trial 0, and how many of them have half of their pixels in wrong regions.
+    confusions: np.ndarray
+    #: Planted errors, and how many of them have half of their pixels in wrong regions.
     planted: int
     reached: int
 
 
-def measure_labels(
-    run: Run, *, errors: float = ERRORS, least: int = LEAST, seed: int = 0
-) -> Iterator[Measured]:
+def measure_labels(run: Run, *, errors: float = ERRORS, seed: int = 0) -> Iterator[Measured]:
     """Measure the regions of each image that keeps its maps; InputError if there are too few."""
     if not 0 < errors < 1:
         raise InputError(f"errors: expected a share between 0 and 1, got {errors}; 0.1 is usual")
@@ -231,50 +207,43 @@ def measure_labels(
             "with --keep-maps all"
         )
     for number, name in enumerate(names):
-        maps, n = run.load_maps(name), len(run.classes)
-        given = maps.gt
-        if given is None:
+        maps = run.load_maps(name)
+        if maps.gt is None:
             raise InputError(
                 f"{run.path}: expected images with labels, got {name!r} without; review a run that "
                 "extract made with ground truth"
             )
-        known = (maps.pred != VOID) & (given != VOID)
-        pairs = given[known].astype(np.intp) * n + maps.pred[known]
-        counts = np.bincount(pairs, minlength=n * n).reshape(n, n)
-        tables = []
-        for trial in range(-1, _COPIES + 1):
-            labels, numbers = given, np.zeros(given.shape, np.int32)
-            if trial >= 0:
-                rng = np.random.default_rng([seed, number, trial])
-                labels, numbers = plant_errors(given, errors, rng, least=least)
-            regions = find_regions(maps.pred, labels, least)
-            table = measure_regions(maps, labels, regions)
-            changed = np.bincount(regions.ravel(), numbers.ravel() > 0, len(table) + 1)
-            table["wrong"] = changed[1:] >= table["size"] / 2
-            table["trial"] = trial
-            if trial == 0:
-                size = np.bincount(numbers.ravel())[1:]
-                inside = np.append(False, table["wrong"])[regions]
-                covered = np.bincount(numbers[inside], minlength=len(size) + 1)[1:]
-                planted = np.count_nonzero(size >= least)
-                reached = np.count_nonzero((covered >= size / 2) & (size >= least))
-            tables.append(table if trial < 1 else table[table["wrong"]])
+        pred = np.where(maps.gt == VOID, 0, maps.pred)
+        confusions = count_confusions(pred, maps.gt, len(run.classes))[:-1]
+        labels, numbers = plant_errors(maps.gt, errors, np.random.default_rng([seed, number]))
+        given, tried = find_regions(maps.pred, maps.gt), find_regions(maps.pred, labels)
+        table = measure_regions(maps, labels, tried)
+        changed = np.bincount(tried.ravel(), numbers.ravel() > 0, len(table) + 1)[1:]
+        wrong = changed >= table["size"] / 2
+        size = np.bincount(numbers.ravel())[1:]
+        inside = numbers[np.append(False, wrong)[tried]]
+        covered = np.bincount(inside, minlength=len(size) + 1)[1:]
+        reached = covered[size >= LEAST] >= size[size >= LEAST] / 2
+        tables = [
+            measure_regions(maps, maps.gt, given).assign(planted=False, wrong=False),
+            table.assign(planted=True, wrong=wrong),
+        ]
         whole = pd.concat(tables, ignore_index=True).assign(image=name)
-        yield Measured(name, whole, counts, planted, reached)
+        yield Measured(name, whole, confusions, len(reached), int(reached.sum()))
 
 
 def _build_features(measured: Sequence[Measured]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All regions, and their features; how often classes are confused counts other images only."""
-    tables, total = [], np.sum([one.counts for one in measured], axis=0)
+    tables, total = [], np.sum([one.confusions for one in measured], axis=0)
     for one in measured:
-        table, others = one.table, total - one.counts
+        table, others = one.table, total - one.confusions
         confused = others[table["given_class_id"], table["class_id"]] + _RARE * 1e-6 * others.sum()
         given = others.sum(axis=1)[table["given_class_id"]] + 1
         predicted = others.sum(axis=0)[table["class_id"]] + 1
         tables.append(table.assign(recall=confused / given, precision=confused / predicted))
     table = pd.concat(tables, ignore_index=True)
     scales = ("size", "of_segment", "of_label", "thick", "recall", "precision")
-    plain = ("D", "E", "D_segment", "p_given", "edge_pred", "edge_given", "agree")
+    plain = ("D", "E", "p_given", "edge_pred", "edge_given", "agree")
     features = {f"log_{name}": np.log(table[name]) for name in scales}
     features |= {name: table[name] for name in plain}
     return table, pd.DataFrame(features).dropna(axis=1)
@@ -300,31 +269,30 @@ class Review(NamedTuple):
 def review_labels(measured: Sequence[Measured], classes: ClassTable) -> Review:
     """Rank the regions of `measure_labels` by the probability that the label is wrong.
 
-    The probability is that of an l1-penalised logistic model, which was fitted on regions of other
-    images: those of their labels as given, which count as right, and those that planted errors
-    make. It supposes as many errors as were planted. Raises InputError if none left a region.
+    The probability is that of an l1-penalised logistic model, fitted on regions of other images
+    with errors planted. It supposes as many errors as were planted. Raises InputError if none left
+    a region.
     """
     table, features = _build_features(measured)
     X, wrong = features.to_numpy(np.float64), table["wrong"].to_numpy()
-    trial, log_odds = table["trial"].to_numpy(), np.zeros(len(table))
+    planted, log_odds = table["planted"].to_numpy(), np.zeros(len(table))
     for held_out in image_folds(table["image"].to_numpy(), FOLDS):
-        rows = (trial != 0) & ~held_out
+        rows = planted & ~held_out
         if not 0 < wrong[rows].sum() < rows.sum():
             raise InputError(
                 f"review: expected regions of right and of wrong labels, got {rows.sum()} with "
                 f"{wrong[rows].sum()} planted errors among them; take more images"
             )
         scaled, *_ = standardise(X, rows)
-        fitted = Lasso(_C).fit(scaled[rows], wrong[rows])
+        fitted = Lasso().fit(scaled[rows], wrong[rows])
         log_odds[held_out] = fitted.decision_function(scaled[held_out])
-    table["score"] = expit(log_odds - np.log(_COPIES))
-    tried = table[table["trial"] == 0]
+    table["score"] = expit(log_odds)
+    tried, queue = table[planted], table[~planted]
     rankings = {"model": tried["score"]}
     rankings |= {name: tried[name] * (1 - 2 * falls) for name, falls in BASELINES.items()}
     known = {name: values for name, values in rankings.items() if values.notna().all()}
     rows = {name: _rate_ranking(values, tried["wrong"]) for name, values in known.items()}
-    queue = table[table["trial"] == -1].sort_values("score", ascending=False, kind="stable")
-    queue = queue.reset_index(drop=True)
+    queue = queue.sort_values("score", ascending=False, kind="stable", ignore_index=True)
     queue["rank"], queue["kind"] = np.arange(1, len(queue) + 1), _name_kinds(queue, classes)
     queue["reason"] = [_give_reason(row, classes.names) for row in queue.itertuples()]
     sums = (sum(one.planted for one in measured), sum(one.reached for one in measured))
@@ -363,30 +331,19 @@ def _give_reason(row: Mapping, names: Sequence[str]) -> str:
     )
 
 
-def correct_labels(maps: ImageMaps, accepted: pd.DataFrame, least: int = LEAST) -> np.ndarray:
-    """The labels of an image, uint8 [H, W], in which accepted regions have the predicted class.
-
-    ``accepted`` are rows of a queue. Raises InputError for one that is no region of these labels.
-    """
-    regions, corrected = find_regions(maps.pred, maps.gt, least), maps.gt.copy()
-    known = measure_regions(maps, maps.gt, regions)
-    numbers = {tuple(row): number for number, row in enumerate(known[_REGION].to_numpy(int), 1)}
-    for row in accepted[_REGION].to_numpy(int):
-        if tuple(row) not in numbers:
-            raise InputError(
-                f"decisions: expected regions of this run's labels, got one of {row[6]} pixels at "
-                f"row {row[0]}, column {row[1]} that is not there; review the run again"
-            )
-        corrected[regions == numbers[tuple(row)]] = row[4]
-    return corrected
-
-
 def correct_run(run: Run, decisions: str | os.PathLike, out: str | os.PathLike) -> list[Path]:
     """Write ``OUT/corrected/<image>.png``, class ids with 255 for void, for accepted decisions.
 
-    ``decisions`` is the JSON file that the page exports. No file outside ``out`` is written. Raises
-    InputError if it is something else, or the regions are not those of the run.
+    Accepted regions get the predicted class. ``decisions`` is the JSON file that the page exports.
+    No file outside ``OUT/corrected`` is written, and none over another. Raises InputError if that
+    folder exists, the file is something else, or a region is none of the run's.
     """
+    folder, contents = LocalFolder(Path(out, "corrected")), {}
+    if folder.exists():
+        raise InputError(
+            f"{folder.path}: expected no such folder yet, got one that may hold other labels; "
+            "rename it, or choose another --out"
+        )
     said = f"{decisions}: expected decisions exported by the page as JSON, got something else"
     broken = (OSError, ValueError, KeyError, TypeError, RecursionError)
     with restate(broken, InputError, said, "export them again"):
@@ -394,9 +351,20 @@ def correct_run(run: Run, decisions: str | os.PathLike, out: str | os.PathLike) 
             json.loads(Path(decisions).read_bytes()), columns=[*COLUMNS, "decision"]
         )
         accepted = rows[rows["decision"] == "accept"].astype(dict.fromkeys(_REGION, int))
-    folder, paths = LocalFolder(out), []
-    for image, regions in accepted.groupby("image"):
-        corrected = correct_labels(run.load_maps(image), regions)
-        folder.write(f"corrected/{image}.png", to_png(corrected))
-        paths.append(folder.where(f"corrected/{image}.png"))
-    return paths
+    for image, decided in accepted.groupby("image"):
+        maps = run.load_maps(image)
+        regions, corrected = find_regions(maps.pred, maps.gt), maps.gt.copy()
+        known = measure_regions(maps, maps.gt, regions)[_REGION].to_numpy(int)
+        numbers = {tuple(row): number for number, row in enumerate(known, start=1)}
+        for row in decided[_REGION].to_numpy(int):
+            if tuple(row) not in numbers:
+                raise InputError(
+                    f"{decisions}: expected regions of this run's labels, got one of {row[-1]} "
+                    f"pixels at row {row[0]}, column {row[1]} that is not there; review the run "
+                    "again"
+                )
+            corrected[regions == numbers[tuple(row)]] = row[-3]
+        contents[f"{image}.png"] = to_png(corrected)
+    for name, content in contents.items():
+        folder.write(name, content)
+    return [folder.where(name) for name in contents]

@@ -86,7 +86,7 @@ def draw_labels(rng, height=96, width=128):
 def test_planted_errors_change_labels_as_their_kind_says(seed, kind):
     rng = np.random.default_rng(seed)
     given = draw_labels(rng)
-    changed, numbers = review.plant_errors(given, 0.3, rng, kinds=[kind])
+    changed, numbers = review.plant_errors(given, 0.3, rng, [kind])
     np.testing.assert_array_equal(numbers > 0, changed != given)
     np.testing.assert_array_equal(changed == VOID, given == VOID)
     if kind == "dropped":
@@ -172,7 +172,7 @@ def test_an_image_does_not_judge_itself(labelled):
     before = review.review_labels(measured, run.classes).queue
     name = measured[0].image
     own = measured[0].table
-    measured[0] = measured[0]._replace(table=own[own["trial"] < 1])
+    measured[0] = measured[0]._replace(table=own[~own["wrong"]])
     after = review.review_labels(measured, run.classes).queue
     for one, other in zip(*(q[q["image"] == name]["score"] for q in (before, after)), strict=True):
         assert one == pytest.approx(other, abs=1e-12)
