@@ -1,10 +1,10 @@
-"""Print how well `metaseg-tf review` finds wrong labels: the tables of docs/review.md.
+"""Print how well `metaseg-tf review` finds wrong labels: the numbers of docs/review.md.
 
     python docs/make_review.py RUN [--true MASKS]
 
 Errors are planted into the labels of the run's images, 5 and 10 % of the components. With
-``--true``, a folder of the true labels as class ids, named as the images, the queue of the run is
-compared with the errors that its labels have.
+``--true``, a folder of true labels as class ids, named as the images, the queue of the run is
+compared with the errors that the labels of these images have.
 """
 
 import argparse
@@ -56,9 +56,13 @@ def main() -> None:
     parser.add_argument("--true", type=Path)
     options = parser.parse_args()
     run, say = Run(options.run), sys.stdout.write
-    say("| share | ranking | average precision | first 20 | first 50 | as many as wrong |\n")
-    say("| ---: | --- | ---: | ---: | ---: | ---: |\n")
+    masks = {path.stem for path in options.true.glob("*.png")} if options.true else set()
+    names = sorted(masks & run.with_maps())
+    if options.true and not names:
+        parser.error(f"{options.true}: expected NAME.png of images of the run, got none")
     for share in (0.1,) if options.true else SHARES:
+        say("| share | ranking | average precision | first 20 | first 50 | as many as wrong |\n")
+        say("| ---: | --- | ---: | ---: | ---: | ---: |\n")
         found = review_labels(list(measure_labels(run, errors=share)), run.classes)
         for name, row in found.rankings.iterrows():
             cells = " | ".join(f"{value:.2f}" for value in row)
@@ -67,15 +71,24 @@ def main() -> None:
     if options.true:
         say("| image | errors | seen by the network | in the queue | among the first 10 |\n")
         say("| --- | ---: | ---: | ---: | ---: |\n")
-        for name in sorted(set(found.queue["image"])):
+        tables = []
+        for name in names:
             true = np.asarray(Image.open(options.true / f"{name}.png"))
             own = found.queue[found.queue["image"] == name]
-            errors = place_errors(run.load_maps(name), true, own)
-            if len(errors):
-                large = errors[~errors["void"]]
-                seen = large[large["seen"]]
-                counts = (len(large), len(seen), seen["place"].count(), (seen["place"] <= 10).sum())
-                say(f"| {name} | " + " | ".join(map(str, counts)) + " |\n")
+            tables.append(place_errors(run.load_maps(name), true, own))
+            say_found(name, tables[-1][~tables[-1]["void"]])
+        errors = pd.concat(tables)
+        say_found("all", errors[~errors["void"]])
+        say_found("all, with errors of void", errors)
+        sizes = ", ".join(map(str, errors.loc[errors["void"], "size"]))
+        say(f"\nErrors of void: {sizes} pixels\n")
+
+
+def say_found(name: str, errors: pd.DataFrame) -> None:
+    """A row of the table of errors."""
+    seen = errors.loc[errors["seen"], "place"]
+    counts = (len(errors), len(seen), seen.count(), (seen <= 10).sum())
+    sys.stdout.write(f"| {name} | " + " | ".join(map(str, counts)) + " |\n")
 
 
 if __name__ == "__main__":

@@ -6,13 +6,16 @@ import typer
 
 from metaseg_tf.cli.console import print_paths, print_text, show_progress
 from metaseg_tf.cli.options import Quiet, RunFolder, option
+from metaseg_tf.errors import RunError
 
 __all__ = ["review"]
 
 
 def review(
     run: RunFolder,
-    out: option(Path, help="Folder for the queue and its page, or for corrected labels."),
+    out: option(
+        Path, help="New folder for the queue and its page, or for corrected labels."
+    ),
     apply: option(
         Path | None,
         "--apply",
@@ -34,11 +37,16 @@ def review(
     from metaseg_tf.runs.run import Run
     from metaseg_tf.runs.storage import LocalFolder
 
-    opened = Run(run)
-    LocalFolder(out).probe("queue.csv")
+    opened, folder = Run(run), LocalFolder(out)
+    folder.probe("queue.csv")
     if apply is not None:
         print_paths(correct_run(opened, apply, out))
         return
+    if not folder.is_empty():
+        raise RunError(
+            f"{out}: expected a new folder or an empty one, got one with files, such as another "
+            "queue; choose another --out"
+        )
     steps, n = measure_labels(opened, errors=errors), len(opened.with_maps())
     measured = list(show_progress(steps, n, "comparing", quiet=quiet))
     found = review_labels(measured, opened.classes)

@@ -22,13 +22,24 @@ def test_the_verb_writes_a_queue_and_applies_its_decisions(metaseg, tmp_path):
     code, output, _ = metaseg("review", tmp_path / "run", "--out", out, "--apply", decisions)
     assert code == 0
     assert [path.stem for path in (out / "corrected").iterdir()] == [queue["image"][0]]
+    for words, said in (
+        (("--apply", decisions), "expected no such folder yet"),
+        ((), "expected a new folder or an empty one"),
+    ):
+        kept = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+        code, _, refused = metaseg("review", tmp_path / "run", "--out", out, *words)
+        assert code == 2
+        assert said in " ".join(refused.split())
+        assert kept == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert before == {path: path.read_bytes() for path in before}
     assert run.with_maps()
 
 
 def test_a_share_of_errors_is_a_share(metaseg, tmp_path):
     make_run(tmp_path / "run", range(2))
-    code, _, said = metaseg("review", tmp_path / "run", "--out", tmp_path, "--errors", "5")
+    code, _, said = metaseg(
+        "review", tmp_path / "run", "--out", tmp_path / "queue", "--errors", "5"
+    )
     assert code == 2
     assert "expected a share between 0 and 1, got 5" in said
 
