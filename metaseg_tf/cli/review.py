@@ -13,9 +13,7 @@ __all__ = ["review"]
 
 def review(
     run: RunFolder,
-    out: option(
-        Path, help="New folder for the queue and its page, or for corrected labels."
-    ),
+    out: option(Path, help="New folder for the queue and its page, or for corrected labels."),
     apply: option(
         Path | None,
         "--apply",
