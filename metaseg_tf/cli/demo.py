@@ -11,7 +11,7 @@ from metaseg_tf.errors import InputError, suggest
 
 __all__ = ["demo"]
 
-_SKIPPED = ("figures", "diagnostics", "report")
+_SKIPPED = ("figures", "diagnostics", "report", "review")
 
 
 def demo(
@@ -36,7 +36,8 @@ def demo(
     """Do the whole job offline, on drawn street scenes with two small networks.
 
     Makes every table, figure and diagnosis of the paper, compares the numbers with recorded ones,
-    lists what the networks missed, and ends with a picture, a report and a few numbers.
+    lists what the networks missed and which labels are wrong, after errors were planted into them,
+    and ends with a picture, a report and a few numbers.
     """
     skipped = {name.strip() for name in skip.split(",") if name.strip()}
     if unknown := min(skipped - {*_SKIPPED}, default=""):
@@ -81,6 +82,8 @@ def demo(
             begun = begin_results(helper, plan, first, skipped)
         target = plan.run_folder(first) / "meta_model.json"
         fitted = beside(helper, stages.fit_demo_model, plan, target)
+        if "review" not in skipped:
+            reviewed = beside(helper, stages.review_planted, plan)
         measured = stages.measure_fresh(plan, fresh, network)
         label = f"{first.name}, other scenes"
         list(console.show_progress(measured, fresh.limit, label, quiet=quiet))
@@ -93,6 +96,7 @@ def demo(
         if "report" not in skipped:
             page = write_report([*plan.open_runs().values()], figures=figures)
         missed = list(stages.describe_misses(plan))
+        labels = [reviewed()] if "review" not in skipped else []
         model = fitted()
         ablations = compare_on_more(plan, scenes, quiet, helper) if scenes else []
     code = show_results(plan, results, quiet=quiet)
@@ -100,7 +104,7 @@ def demo(
         typer.echo(f"picture: {figures[5][0]}")
     if page:
         typer.echo(f"report: {page.resolve().as_uri()}")
-    for line in (*stages.describe_success(plan, fresh, model), *missed):
+    for line in (*stages.describe_success(plan, fresh, model), *missed, *labels):
         typer.echo(line)
     for table in ablations:
         console.print_table(table, titles=2)

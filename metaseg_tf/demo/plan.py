@@ -12,13 +12,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.scores import auroc
 from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.demo.streetscenes import VALIDATION, write_dataset
+from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel, fit_meta_model, save_model
 from metaseg_tf.meta.ablate import ablate
+from metaseg_tf.meta.review import (
+    ERRORS,
+    FIRST,
+    LEAST,
+    measure_labels,
+    plant_errors,
+    review_labels,
+)
 from metaseg_tf.networks.checkpoints import bundled_path
 from metaseg_tf.paper.ablation import lay_out_ablation, store_ablation
 from metaseg_tf.paper.layout import PrintedTable
@@ -27,6 +38,7 @@ from metaseg_tf.paper.misses import store_misses
 from metaseg_tf.paper.published import load_numbers
 from metaseg_tf.paper.quantities import Quantity
 from metaseg_tf.paper.reproduction import NetworkPlan, Plan, is_measured, measure
+from metaseg_tf.report.review import write_queue
 from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.runs.storage import LocalFolder
 
@@ -38,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_misses", "describe_success", "draw_all",
     "draw_scenes", "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_fresh",
-    "more_plan",
+    "more_plan", "review_planted",
 ]  # fmt: skip
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
@@ -138,6 +150,38 @@ def fit_demo_model(plan: Plan, path: Path) -> MetaModel:
     model = fit_meta_model(load_run(run.path), manifest=run.manifest, name=run.name)
     save_model(model, path)
     return model
+
+
+def review_planted(plan: Plan) -> str:
+    """Plant errors into the labels of the first run's images, and say how many a review finds.
+
+    The run with these labels and the queue go into ``review/``.
+    """
+    run, home, planted = Run(plan.run_folder(plan.networks[0])), plan.out / "review", {}
+    wrong = Run.create(home / "run", {"labels": f"those of {run.name} with errors"})
+    wrong.name_classes(run.classes)
+    for number, name in enumerate(sorted(run.with_maps())):
+        maps, rng = run.load_maps(name), np.random.default_rng([1, number])
+        given, planted[name] = plant_errors(maps.gt, ERRORS, rng)
+        wrong.write_maps(name, replace(maps, gt=given))
+    try:
+        found = review_labels([*measure_labels(wrong)], wrong.classes)
+    except InputError as error:  # of too few scenes
+        return str(error)
+    write_queue(found, wrong, home / "queue", shown=50)
+    met = []
+    for row in found.queue.itertuples():
+        inside = planted[row.image][row.top : row.bottom, row.left : row.right]
+        size = np.bincount(inside.ravel())[1:]
+        met.append((row.image, size.argmax()) if size.max(initial=0) >= row.size / 2 else None)
+    sizes = {name: np.bincount(numbers.ravel())[1:] for name, numbers in planted.items()}
+    errors = {(name, k) for name, size in sizes.items() for k in np.flatnonzero(size >= LEAST)}
+    first = met[: FIRST[0]]
+    return (
+        f"errors planted into labels: {len(errors.intersection(met)) / max(len(errors), 1):.0%} of "
+        f"{len(errors)} are in the queue of {len(met)} regions, and make "
+        f"{len(first) - first.count(None)} of its first {len(first)}"
+    )
 
 
 def describe_misses(plan: Plan) -> Iterator[str]:

@@ -166,7 +166,7 @@ def test_an_out_that_is_a_file_is_refused_before_anything_is_made(refused, tmp_p
 @pytest.mark.parametrize("names", ["figure", "figures,tables", "all"])
 def test_demo_refuses_to_skip_what_it_does_not_know(refused, tmp_path, names):
     message = refused("demo", "--skip", names, "--out", tmp_path / "demo")
-    assert "figures, diagnostics, report" in message
+    assert "figures, diagnostics, report, review" in message
     assert not (tmp_path / "demo").exists()
 
 
