@@ -35,7 +35,7 @@ from metaseg_tf.segments.iou import count_confusions
 
 __all__ = [
     "COLUMNS", "ERRORS", "FIRST", "LEAST", "PLANTED", "Measured", "Review", "correct_run",
-    "find_regions", "measure_labels", "measure_regions", "plant_errors",
+    "find_regions", "locate_regions", "measure_labels", "measure_regions", "plant_errors",
     "review_labels",
 ]  # fmt: skip
 
@@ -50,15 +50,15 @@ FIRST = (20, 50)
 #: What is planted: the label is dropped into its surroundings, has another class, has a shifted
 #: border, or is invented somewhere else.
 PLANTED = ("dropped", "class", "shifted", "invented")
-#: Rankings that need no fit: column, and whether the smallest are the most suspicious.
-BASELINES = {"D": True, "size": False, "p_given": True}
+#: Rankings that need no fit: column, and -1 if the smallest are the most suspicious.
+BASELINES = {"D": -1, "size": 1, "p_given": -1}
 #: Columns by which a region is found again.
 _REGION = [*BOX, "class_id", "given_class_id", "size"]
 _REACH = 2
 #: Larger components of the labels, as a share of the image, are not what is mistaken as a whole.
 _LARGEST = 0.05
-#: A pair of classes counts as confused in at least this many pixels of a million.
-_RARE = 10
+#: A pair of classes counts as confused in at least this share of all pixels.
+_RARE = 1e-5
 
 
 def find_regions(pred: np.ndarray, given: np.ndarray, least: int = LEAST) -> np.ndarray:
@@ -163,21 +163,22 @@ def plant_errors(
         around = given[tuple(ndimage.distance_transform_edt(gone, **find))]
     changed, numbers = given.copy(), np.zeros(given.shape, np.int32)
     for number, (component, kind) in enumerate(zip(chosen, drawn, strict=True), start=1):
-        before, pixels = changed.copy(), np.array(np.nonzero(components == component))
-        own = given[tuple(pixels[:, 0])]
+        pixels = np.array(np.nonzero(components == component))
+        at = tuple(pixels)
+        own, numbers[at] = given[at][0], number
         if kind == "class":
-            changed[tuple(pixels)] = rng.choice(classes[classes != own])
+            changed[at] = rng.choice(classes[classes != own])
         elif kind != "invented":
-            changed[tuple(pixels)] = around[tuple(pixels)]
+            changed[at] = around[at]
         if kind in ("shifted", "invented"):
             low, high = -pixels.min(axis=1), given.shape - pixels.max(axis=1)
             step = rng.integers(low, high)
             if kind == "shifted":
                 far = max(round(np.sqrt(size[component]) / 5), 2 * _REACH)
                 step = np.clip(rng.choice((-far, far), 2), low, high - 1)
-            changed[tuple(pixels + step[:, None])] = own
-        changed[void] = VOID
-        numbers[changed != before] = number
+            at = tuple(pixels + step[:, None])
+            changed[at], numbers[at] = own, number
+    changed[void] = VOID
     numbers[changed == given] = 0
     return changed, numbers
 
@@ -185,9 +186,8 @@ def plant_errors(
 class Measured(NamedTuple):
     """The regions of one image's labels as given, and with errors planted."""
 
-    image: str
-    #: Rows of `measure_regions`, with ``planted`` (False for labels as given) and ``wrong``: an
-    #: error that was planted has changed at least half of the pixels.
+    #: Rows of `measure_regions`, with ``image``, ``planted`` (False for labels as given) and
+    #: ``wrong``: planted errors have changed at least half of the pixels.
     table: pd.DataFrame
     #: Pixels by given and predicted class, int64 [C, C].
     confusions: np.ndarray
@@ -229,24 +229,20 @@ def measure_labels(run: Run, *, errors: float = ERRORS, seed: int = 0) -> Iterat
             table.assign(planted=True, wrong=wrong),
         ]
         whole = pd.concat(tables, ignore_index=True).assign(image=name)
-        yield Measured(name, whole, confusions, len(reached), int(reached.sum()))
+        yield Measured(whole, confusions, len(reached), int(reached.sum()))
 
 
 def _build_features(measured: Sequence[Measured]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All regions, and their features; how often classes are confused counts other images only."""
     tables, total = [], np.sum([one.confusions for one in measured], axis=0)
-    for one in measured:
-        table, others = one.table, total - one.confusions
-        confused = others[table["given_class_id"], table["class_id"]] + _RARE * 1e-6 * others.sum()
-        given = others.sum(axis=1)[table["given_class_id"]] + 1
-        predicted = others.sum(axis=0)[table["class_id"]] + 1
-        tables.append(table.assign(recall=confused / given, precision=confused / predicted))
+    for table, confusions, *_ in measured:
+        others, given = total - confusions, table["given_class_id"]
+        confused = others[given, table["class_id"]] + _RARE * others.sum()
+        tables.append(table.assign(recall=confused / (others.sum(axis=1)[given] + 1)))
     table = pd.concat(tables, ignore_index=True)
-    scales = ("size", "of_segment", "of_label", "thick", "recall", "precision")
-    plain = ("D", "E", "p_given", "edge_pred", "edge_given", "agree")
-    features = {f"log_{name}": np.log(table[name]) for name in scales}
-    features |= {name: table[name] for name in plain}
-    return table, pd.DataFrame(features).dropna(axis=1)
+    scales = table[["size", "of_segment", "of_label", "thick", "recall"]]
+    plain = table[["D", "E", "p_given", "edge_pred", "edge_given", "agree"]]
+    return table, pd.concat([np.log(scales), plain], axis=1).dropna(axis=1)
 
 
 class Review(NamedTuple):
@@ -259,11 +255,6 @@ class Review(NamedTuple):
     rankings: pd.DataFrame
     planted: int  #: Errors, and how many of them are in regions; no ranking finds others.
     reached: int
-
-    @property
-    def best(self) -> str:
-        """The ranking with the highest average precision; the model's among equal ones."""
-        return str(self.rankings["average_precision"].idxmax())
 
 
 def review_labels(measured: Sequence[Measured], classes: ClassTable) -> Review:
@@ -288,15 +279,15 @@ def review_labels(measured: Sequence[Measured], classes: ClassTable) -> Review:
         log_odds[held_out] = fitted.decision_function(scaled[held_out])
     table["score"] = expit(log_odds)
     tried, queue = table[planted], table[~planted]
-    rankings = {"model": tried["score"]}
-    rankings |= {name: tried[name] * (1 - 2 * falls) for name, falls in BASELINES.items()}
-    known = {name: values for name, values in rankings.items() if values.notna().all()}
-    rows = {name: _rate_ranking(values, tried["wrong"]) for name, values in known.items()}
+    found = {"model": _rate_ranking(tried["score"], tried["wrong"])}
+    for name, sign in BASELINES.items():
+        if tried[name].notna().all():
+            found[name] = _rate_ranking(sign * tried[name], tried["wrong"])
     queue = queue.sort_values("score", ascending=False, kind="stable", ignore_index=True)
     queue["rank"], queue["kind"] = np.arange(1, len(queue) + 1), _name_kinds(queue, classes)
     queue["reason"] = [_give_reason(row, classes.names) for row in queue.itertuples()]
     sums = (sum(one.planted for one in measured), sum(one.reached for one in measured))
-    return Review(queue[list(COLUMNS)], pd.DataFrame(rows).T, *sums)
+    return Review(queue[list(COLUMNS)], pd.DataFrame(found).T, *sums)
 
 
 def _rate_ranking(values: pd.Series, wrong: pd.Series) -> dict[str, float]:
@@ -331,6 +322,23 @@ def _give_reason(row: Mapping, names: Sequence[str]) -> str:
     )
 
 
+def locate_regions(maps: ImageMaps, rows: pd.DataFrame) -> Iterator[np.ndarray]:
+    """Pixels, bool [H, W], of each row of an image's queue: those that a correction changes.
+
+    Raises InputError for a row that is no region of these labels.
+    """
+    regions = find_regions(maps.pred, maps.gt)
+    known = measure_regions(maps, maps.gt, regions)[_REGION].to_numpy(int)
+    numbers = {tuple(row): number for number, row in enumerate(known, start=1)}
+    for row in rows[_REGION].to_numpy(int):
+        if tuple(row) not in numbers:
+            raise InputError(
+                f"decisions: expected regions of this run's labels, got one of {row[-1]} pixels at "
+                f"row {row[0]}, column {row[1]} that is not there; review the run again"
+            )
+        yield regions == numbers[tuple(row)]
+
+
 def correct_run(run: Run, decisions: str | os.PathLike, out: str | os.PathLike) -> list[Path]:
     """Write ``OUT/corrected/<image>.png``, class ids with 255 for void, for accepted decisions.
 
@@ -353,17 +361,9 @@ def correct_run(run: Run, decisions: str | os.PathLike, out: str | os.PathLike) 
         accepted = rows[rows["decision"] == "accept"].astype(dict.fromkeys(_REGION, int))
     for image, decided in accepted.groupby("image"):
         maps = run.load_maps(image)
-        regions, corrected = find_regions(maps.pred, maps.gt), maps.gt.copy()
-        known = measure_regions(maps, maps.gt, regions)[_REGION].to_numpy(int)
-        numbers = {tuple(row): number for number, row in enumerate(known, start=1)}
-        for row in decided[_REGION].to_numpy(int):
-            if tuple(row) not in numbers:
-                raise InputError(
-                    f"{decisions}: expected regions of this run's labels, got one of {row[-1]} "
-                    f"pixels at row {row[0]}, column {row[1]} that is not there; review the run "
-                    "again"
-                )
-            corrected[regions == numbers[tuple(row)]] = row[-3]
+        corrected = maps.gt.copy()
+        for row, region in zip(decided.itertuples(), locate_regions(maps, decided), strict=True):
+            corrected[region] = row.class_id
         contents[f"{image}.png"] = to_png(corrected)
     for name, content in contents.items():
         folder.write(name, content)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from scipy import ndimage
 
-from metaseg_tf.meta.review import Review
+from metaseg_tf.meta.review import Review, locate_regions
 from metaseg_tf.pictures import overlay_classes, to_jpeg
 from metaseg_tf.report.explorer import to_script
 from metaseg_tf.report.page import STATIC
@@ -38,8 +39,8 @@ def write_queue(review: Review, run: Run, out: str | os.PathLike, shown: int) ->
     crops = {}
     for image, rows in first.groupby("image"):
         maps = run.load_maps(image)
-        for row in rows.itertuples():
-            crops[row.rank] = _draw_crop(maps, row, run.classes.palette)
+        for row, region in zip(rows.itertuples(), locate_regions(maps, rows), strict=True):
+            crops[row.rank] = _draw_crop(maps, row, region, run.classes.palette)
     entries = []
     for row in first.to_dict(orient="records"):
         row["crop"] = f"crops/{row['rank']}.jpg"
@@ -66,7 +67,8 @@ def write_queue(review: Review, run: Run, out: str | os.PathLike, shown: int) ->
 
 def describe_best(review: Review) -> str:
     """Which ranking finds planted errors best, and how many any ranking can find."""
-    found, best = review.rankings["average_precision"], review.best
+    found = review.rankings["average_precision"]
+    best = found.idxmax()  # the model's among equal ones
     others = ", ".join(f"{RANKINGS[name]} {ap:.2f}" for name, ap in found.items() if name != best)
     said = "" if best == "model" else "; the queue is in the order of the model all the same"
     return (
@@ -76,7 +78,7 @@ def describe_best(review: Review) -> str:
     )
 
 
-def _draw_crop(maps: ImageMaps, row, palette: np.ndarray) -> bytes:
+def _draw_crop(maps: ImageMaps, row, region: np.ndarray, palette: np.ndarray) -> bytes:
     """Image, label and prediction around a region, side by side, with its outline, as JPEG."""
 
     def surround(low: int, high: int, length: int) -> slice:
@@ -88,15 +90,7 @@ def _draw_crop(maps: ImageMaps, row, palette: np.ndarray) -> bytes:
     pred, given = maps.pred[window], maps.gt[window]
     image = None if maps.image is None else maps.image[window]
     grey = np.full((*pred.shape, 3), 128, np.uint8)
-    differs = (pred == row.class_id) & (given == row.given_class_id)
-    top, left = (side.start for side in window)
-    inside = np.zeros_like(differs)
-    box = np.s_[row.top - top : row.bottom - top, row.left - left : row.right - left]
-    inside[box] = differs[box]
-    edge = inside.copy()
-    edge[1:-1, 1:-1] &= ~(
-        inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
-    )
+    edge = region[window] & ~ndimage.binary_erosion(region[window])
     panels = [grey if image is None else image.copy()]
     panels += [overlay_classes(classes, palette, image) for classes in (given, pred)]
     for panel in panels:

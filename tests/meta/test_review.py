@@ -151,7 +151,6 @@ def test_the_queue_begins_with_the_errors_of_the_labels(labelled, found):
 
 
 def test_planted_errors_are_ranked_and_their_ceiling_is_said(found):
-    assert found.best in found.rankings.index
     assert set(found.rankings.index) == {"model", *review.BASELINES}
     assert found.rankings["average_precision"].between(0, 1).all()
     assert 0 < found.reached <= found.planted
@@ -170,8 +169,8 @@ def test_an_image_does_not_judge_itself(labelled):
     run, _ = labelled
     measured = list(review.measure_labels(run))
     before = review.review_labels(measured, run.classes).queue
-    name = measured[0].image
     own = measured[0].table
+    name = own["image"][0]
     measured[0] = measured[0]._replace(table=own[~own["wrong"]])
     after = review.review_labels(measured, run.classes).queue
     for one, other in zip(*(q[q["image"] == name]["score"] for q in (before, after)), strict=True):

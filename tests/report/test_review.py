@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import browsing
 import numpy as np
@@ -12,7 +13,9 @@ from mapped_runs import make_run
 from PIL import Image
 
 from metaseg_tf.meta.review import COLUMNS, Review, correct_run, find_regions, measure_regions
+from metaseg_tf.report import review
 from metaseg_tf.report.review import write_queue
+from metaseg_tf.runs.run import Run
 
 HOSTILE = "=<img src=x onerror='harm = 1'>"
 
@@ -72,6 +75,29 @@ def test_a_crop_shows_image_label_and_prediction(folder, run, queue):
     image, given, pred = pixels[:, :width], pixels[:, width:][:, :width], pixels[:, -width:]
     assert np.abs(given - image).mean() > 20
     assert np.abs(pred - given).mean() > 5
+
+
+def test_a_crop_outlines_only_what_a_correction_changes(run, queue, tmp_path, monkeypatch):
+    """Not a speck of the same classes next to it, which is too thin for a region."""
+    maps = run.load_maps(queue["image"][0])
+    corner = np.zeros((60, 90), bool)
+    corner[10:40, 30:40] = corner[30:40, 30:60] = True
+    pred = corner.astype(np.uint8)
+    pred[12:14, 56:58] = 1
+    maps = replace(maps, pred=pred, segments=pred.astype(np.int32), gt=np.zeros_like(pred))
+    one = Run.create(tmp_path / "run", {})
+    one.write_maps("one", maps)
+    regions = measure_regions(maps, maps.gt, find_regions(pred, maps.gt))
+    assert regions["size"].tolist() == [corner.sum()]
+    table = regions.assign(image="one", rank=1, kind="confusion", score=0.5, reason="")
+    drawn, rankings = [], pd.DataFrame({"average_precision": {"model": 0.5}})
+    monkeypatch.setattr(review, "to_jpeg", lambda pixels, quality: drawn.append(pixels) or b"")
+    write_queue(Review(table[list(COLUMNS)], rankings, 5, 3), one, tmp_path / "queue", 1)
+    (crop,) = drawn
+    times = crop.shape[0] // 60
+    outlined = (crop[::times, ::times] == review._OUTLINE).all(axis=-1)[:, :90]
+    inside = corner[:-2, 1:-1] & corner[2:, 1:-1] & corner[1:-1, :-2] & corner[1:-1, 2:]
+    np.testing.assert_array_equal(outlined, corner & ~np.pad(inside, 1))
 
 
 def test_the_queue_is_worked_by_keyboard_and_corrects_labels(
