@@ -11,6 +11,7 @@ from scipy.special import expit
 from metaseg_tf.analysis.base import Classifier, Regressor
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError, SettingsMismatchError
+from metaseg_tf.meta.promise import Intervals, Promise
 from metaseg_tf.runs.run import compare_settings
 from metaseg_tf.segments.columns import (
     FURTHER_GROUPS,
@@ -22,16 +23,20 @@ from metaseg_tf.segments.columns import (
     spell_metrics,
 )
 
-__all__ = ["SCORE_COLUMNS", "MetaModel", "SegmentFit", "Spread", "tabulate_verdicts"]
+__all__ = ["SCORE_COLUMNS", "TRUSTED", "MetaModel", "SegmentFit", "Spread", "tabulate_verdicts"]
 
 #: Verdicts on each segment, in this order.
 SCORE_COLUMNS = (
     "iou_adj_predicted", "iou_adj_linear", "false_positive_probability", "iou_adj_low",
     "iou_adj_high",
 )  # fmt: skip
+#: The verdict of a model that keeps a promise.
+TRUSTED = "trusted"
 
 #: What the features of each class are explained as, all classes together.
 _TOGETHER = {"cprob": "class", "predicted": "class", "ndist": "neighbours"}
+#: Quantiles of the spread nearer to 0 than this are not stretched from there.
+_LEAST_REACH = 1e-3
 _OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
 _NOT_OF_THE_NETWORK = (
     "source", "split", "city", "limit", "void", "labeller", "masks", "metrics", *_OF_DUMPS
@@ -52,11 +57,28 @@ class Spread:
     low: float
     high: float
 
-    def interval(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ends in [0, 1] of a 95 % interval of IoU_adj for each prediction, not clipped, [n]."""
+    def interval(
+        self, predicted: np.ndarray, stretch: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ends in [0, 1] of a 95 % interval of IoU_adj for each prediction, not clipped, [n].
+
+        Factors ``stretch`` [n] replace it by others around the same predictions.
+        """
         sigma = np.interp(predicted, self.predicted, self.sigma)
-        low, high = (predicted + reach * sigma for reach in (self.low, self.high))
+        reaches = (self.low, self.high)
+        if stretch is not None:
+            sigma, reaches = stretch * sigma, self._reaches()
+        low, high = (predicted + reach * sigma for reach in reaches)
         return low.clip(0, 1), high.clip(0, 1)
+
+    def measure_stretch(self, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+        """The least stretch with which each interval holds the true IoU_adj, float64 [n]."""
+        ratio = (true - predicted) / np.interp(predicted, self.predicted, self.sigma)
+        return np.maximum(*(ratio / reach for reach in self._reaches()))
+
+    def _reaches(self) -> tuple[float, float]:
+        """Low and high on either side of 0, so that stretching them reaches all."""
+        return min(self.low, -_LEAST_REACH), max(self.high, _LEAST_REACH)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +107,10 @@ class MetaModel:
     #: The data that it was fitted on and its scores on images held out; plain JSON values.
     provenance: dict[str, Any] = field(default_factory=dict)
     classes: ClassTable | None = None  #: Names of the classes, where the run has some.
+    promise: Promise | None = None  #: Which segments it trusts, and what that is worth.
+    intervals: Intervals | None = None  #: Which intervals replace those of 95 %.
+    #: The images that these were set on, as `metaseg_tf.rate_images` gives them.
+    reference: pd.DataFrame | None = None
 
     @property
     def n_classes(self) -> int:
@@ -105,7 +131,8 @@ class MetaModel:
             ``iou_adj_predicted`` in [0, 1]; ``iou_adj_linear``, the same not clipped, as the
             paper scores it; ``false_positive_probability`` in [0, 1], of IoU_adj = 0;
             ``iou_adj_low`` and ``iou_adj_high``, the ends in [0, 1] of a 95 % interval of IoU_adj,
-            NaN if the model was made by a version without them.
+            NaN if the model was made by a version without them. With ``intervals``, theirs
+            instead. With a ``promise`` also ``trusted``, bool, by which it is kept.
 
         Raises
         ------
@@ -123,7 +150,10 @@ class MetaModel:
                     "segment table: expected numbers that the meta model can judge, got too large "
                     "ones; extract these images again, or fit the model again"
                 )
-            scores.loc[rows] = tabulate_verdicts(linear, log_odds, fit.spread)
+            stretch = self.intervals and self.intervals.of(table["S"].to_numpy()[rows])
+            scores.loc[rows] = tabulate_verdicts(linear, log_odds, fit.spread, stretch)
+        if self.promise:
+            scores[TRUSTED] = scores[SCORE_COLUMNS[2]] < self.promise.threshold
         return scores
 
     def explain(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -229,8 +259,11 @@ class MetaModel:
 
 
 def tabulate_verdicts(
-    predicted: np.ndarray, log_odds: np.ndarray, spread: Spread | None
+    predicted: np.ndarray,
+    log_odds: np.ndarray,
+    spread: Spread | None,
+    stretch: np.ndarray | None = None,
 ) -> np.ndarray:
     """`SCORE_COLUMNS`, float64 [n, 5], from predictions and log-odds of IoU_adj > 0."""
-    ends = spread.interval(predicted) if spread else (np.full(len(predicted), np.nan),) * 2
+    ends = spread.interval(predicted, stretch) if spread else (np.full(len(predicted), np.nan),) * 2
     return np.stack([predicted.clip(0, 1), predicted, expit(-log_odds), *ends], axis=1)

@@ -7,9 +7,10 @@
     OUT/segments/<image>.parquet the judged segment table of one image
     OUT/overlays/<image>.png     segments painted by predicted IoU_adj, a legend below
     OUT/labels/<image>.png       segment numbers, R + 256 G + 65536 B
-    OUT/trusted/<image>.png      class ids with void for doubtful segments, if asked for
+    OUT/trusted/<image>.png      class ids with void for segments not trusted, if asked for
     OUT/maps/<image>.npz, .jpg   maps of some images, for the report
     OUT/judged.{parquet,csv,jsonl}  all segments
+    OUT/images.csv               all images, the worst first
 """
 
 import io
@@ -25,9 +26,10 @@ import pandas as pd
 
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.data.sample import Source
-from metaseg_tf.errors import InputError, MetaSegError
-from metaseg_tf.meta.file import compute_digest, keep_model
-from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel
+from metaseg_tf.errors import InputError, MetaSegError, number_of
+from metaseg_tf.meta.file import compute_digest, keep_model, load_kept
+from metaseg_tf.meta.images import LEVEL, compare_images, rate_images
+from metaseg_tf.meta.model import SCORE_COLUMNS, TRUSTED, MetaModel
 from metaseg_tf.pictures import encode_numbers, paint_segments, to_png, with_legend
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run, csv_text
@@ -37,8 +39,8 @@ from metaseg_tf.segments.dispersion import channels_first
 from metaseg_tf.segments.table import measure_image
 
 __all__ = [
-    "Judgement", "PredictSettings", "judge_image", "open_prediction", "predict", "tabulate_judged",
-    "write_judged",
+    "Judgement", "PredictSettings", "doubt_promise", "judge_image", "open_prediction", "predict",
+    "tabulate_judged", "write_judged",
 ]  # fmt: skip
 
 
@@ -105,6 +107,8 @@ class PredictSettings:
 
     #: Segments with less predicted IoU_adj become void in ``trusted/``.
     reject_below: float | None = None
+    #: Segments that the model does not trust, by its promise, become void there.
+    guaranteed: bool = False
 
     def __post_init__(self):
         if self.reject_below is not None and not 0 <= self.reject_below <= 1:
@@ -112,17 +116,30 @@ class PredictSettings:
                 f"reject-below: expected a predicted IoU_adj in [0, 1], got {self.reject_below}; "
                 "0.2 is usual"
             )
+        if self.guaranteed and self.reject_below is not None:
+            raise InputError(
+                f"guaranteed: expected no reject-below next to it, got {self.reject_below}: a "
+                "promise has a threshold of its own; leave one of them out"
+            )
 
 
 def open_prediction(
     path: str | os.PathLike, source, model: MetaModel, settings: PredictSettings
 ) -> Run:
     """Make the folder of a prediction, or open it to continue; errors as ``Run.create``."""
+    if settings.guaranteed and not model.promise:
+        raise InputError(
+            "guaranteed: expected a model with a promise, got one without; make one with "
+            "metaseg-tf fit --promise false-positives=0.1"
+        )
     if source.classes:
         model.check_classes(len(source.classes))
     measured = {"convention": model.convention, "connectivity": model.connectivity}
     measured["model"] = compute_digest(model)
-    run = Run.create(path, {**source.settings, **measured, **vars(settings)})
+    measured["reject_below"] = settings.reject_below
+    # Folders of former versions do not name it.
+    measured |= {"guaranteed": True} if settings.guaranteed else {}
+    run = Run.create(path, {**source.settings, **measured})
     run.manifest.n_classes, run.manifest.classes = model.n_classes, source.classes or model.classes
     run.write_manifest()
     keep_model(run, model)
@@ -173,22 +190,48 @@ def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettin
 
 def tabulate_judged(run: Run) -> pd.DataFrame:
     """All judged segments: image, segment, class id and name, box, area in pixels, and verdicts."""
-    table = run.load(["image", "segment", "class_id", *BOX, "S", *SCORE_COLUMNS])
+    table = run.load()
+    verdicts = [name for name in (*SCORE_COLUMNS, TRUSTED) if name in table]
+    table = table[["image", "segment", "class_id", *BOX, "S", *verdicts]]
     names = dict(enumerate(run.classes.names))
     table.insert(3, "class_name", table["class_id"].map(names))
     return table.rename(columns={"S": "area"})
 
 
 def write_judged(run: Run) -> list[Path]:
-    """Write the table of `tabulate_judged` as Parquet, CSV and JSON lines."""
+    """Write the table of `tabulate_judged` as Parquet, CSV and JSON lines, and that of images."""
     table, packed = tabulate_judged(run), io.BytesIO()
+    images, _ = doubt_promise(run, load_kept(run))
     table.to_parquet(packed, index=False)
     contents: dict[str, Any] = {
         "parquet": packed.getvalue(),
         "csv": csv_text(table).encode(),
         "jsonl": table.to_json(orient="records", lines=True, double_precision=15).encode(),
     }
-    return [run.write_bytes(f"judged.{suffix}", content) for suffix, content in contents.items()]
+    files = {f"judged.{suffix}": content for suffix, content in contents.items()}
+    files["images.csv"] = csv_text(images).encode()
+    return [run.write_bytes(name, content) for name, content in files.items()]
+
+
+def doubt_promise(run: Run, model: MetaModel) -> tuple[pd.DataFrame, str]:
+    """The images of a run as `metaseg_tf.rate_images` gives them, and why not to rely on a promise.
+
+    The text is empty if nothing speaks against it. If the model holds images that it was calibrated
+    on, a column ``unlike``, bool, tells which images are unlike all of these.
+    """
+    images = rate_images(run.load(["image", "S", "E", "D", *SCORE_COLUMNS]))
+    if model.reference is None:
+        return images, ""
+    p, unlike = compare_images(images, model.reference)
+    reasons = [f"these images are unlike those of the fit (p = {p:.3f})"] * (p <= LEVEL)
+    if unlike.any():
+        # So many are to be expected of images that are alike.
+        reasons.append(
+            f"{number_of(int(unlike.sum()), 'image')} of {len(unlike)} further off than any of "
+            f"the fit's {len(model.reference)} (about {len(unlike) / (1 + len(model.reference)):.1f} "
+            "would be by chance), see unlike in images.csv"
+        )
+    return images.assign(unlike=unlike), "; ".join(reasons)
 
 
 def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, bytes]:
@@ -199,7 +242,9 @@ def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, b
         "overlays": with_legend(paint_segments(segments, quality, image)),
         "labels": encode_numbers(segments),
     }
-    if settings.reject_below is not None:
-        doubtful = np.concatenate([[False], quality < settings.reject_below])
+    if settings.guaranteed or settings.reject_below is not None:
+        below = quality < (settings.reject_below or 0)
+        doubtful = ~judgement.table[TRUSTED].to_numpy() if settings.guaranteed else below
+        doubtful = np.concatenate([[False], doubtful])
         pictures["trusted"] = np.where(doubtful[segments], np.uint8(VOID), pred)
     return {folder: to_png(pixels) for folder, pixels in pictures.items()}

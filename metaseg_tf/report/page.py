@@ -14,6 +14,7 @@ from metaseg_tf import __version__
 from metaseg_tf.analysis.scores import FEW
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel
+from metaseg_tf.meta.images import rate_images
 from metaseg_tf.paper.verify import format_number
 from metaseg_tf.pictures import MOST_INFORMATION, QUALITY_COLOURS, heat_colours
 from metaseg_tf.report import explorer, overview
@@ -80,6 +81,8 @@ def write_report(
         figures=shown,
         missing_figures=missing_figures,
         diagnostics=[(run.name, overview.diagnose(run)) for run in runs if is_labelled],
+        rated=[] if is_labelled else [rate_images(one.table) for one in judged],
+        shown_images=[set(names) for names in chosen],
         explorable=any(chosen),
     )
     return home.write_text(f"{_FOLDER}/index.html", text)
