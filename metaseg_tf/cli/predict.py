@@ -81,8 +81,8 @@ def predict(
             source, judge, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=cluster
         )
         finished = list(console.show_progress(results, len(source), "judging", quiet=quiet))
-    written = prediction.write_judged(run)
-    if doubt := prediction.doubt_promise(run, judge)[1]:
+    written, doubt = prediction.write_judged(run, judge)
+    if doubt:
         typer.echo(f"note: do not rely on what the model promises: {doubt}", err=True)
     console.print_outcomes("judged", console.summarise(out, "judged", finished), quiet=quiet)
     if not quiet:

@@ -27,7 +27,7 @@ import pandas as pd
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.data.sample import Source
 from metaseg_tf.errors import InputError, MetaSegError, number_of
-from metaseg_tf.meta.file import compute_digest, keep_model, load_kept
+from metaseg_tf.meta.file import compute_digest, keep_model
 from metaseg_tf.meta.images import LEVEL, compare_images, rate_images
 from metaseg_tf.meta.model import SCORE_COLUMNS, TRUSTED, MetaModel
 from metaseg_tf.pictures import encode_numbers, paint_segments, to_png, with_legend
@@ -39,7 +39,7 @@ from metaseg_tf.segments.dispersion import channels_first
 from metaseg_tf.segments.table import measure_image
 
 __all__ = [
-    "Judgement", "PredictSettings", "doubt_promise", "judge_image", "open_prediction", "predict",
+    "Judgement", "PredictSettings", "judge_image", "open_prediction", "predict",
     "tabulate_judged", "write_judged",
 ]  # fmt: skip
 
@@ -188,20 +188,35 @@ def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettin
     return ImageResult(sample.name, "judged", len(judgement.table))
 
 
-def tabulate_judged(run: Run) -> pd.DataFrame:
+def tabulate_judged(run: Run, model: MetaModel) -> pd.DataFrame:
     """All judged segments: image, segment, class id and name, box, area in pixels, and verdicts."""
-    table = run.load()
-    verdicts = [name for name in (*SCORE_COLUMNS, TRUSTED) if name in table]
-    table = table[["image", "segment", "class_id", *BOX, "S", *verdicts]]
+    verdicts = (*SCORE_COLUMNS, TRUSTED) if model.promise else SCORE_COLUMNS
+    table = run.load(["image", "segment", "class_id", *BOX, "S", *verdicts])
     names = dict(enumerate(run.classes.names))
     table.insert(3, "class_name", table["class_id"].map(names))
     return table.rename(columns={"S": "area"})
 
 
-def write_judged(run: Run) -> list[Path]:
-    """Write the table of `tabulate_judged` as Parquet, CSV and JSON lines, and that of images."""
-    table, packed = tabulate_judged(run), io.BytesIO()
-    images, _ = doubt_promise(run, load_kept(run))
+def write_judged(run: Run, model: MetaModel) -> tuple[list[Path], str]:
+    """Write the table of `tabulate_judged` as Parquet, CSV and JSON lines, and ``images.csv``.
+
+    Returns their paths, and why not to rely on what the model promises; empty if nothing speaks
+    against it. ``images.csv`` is the table of `metaseg_tf.rate_images`; if the model holds the
+    images that a promise was set on, ``unlike`` tells which are unlike all of these.
+    """
+    table, packed = tabulate_judged(run, model), io.BytesIO()
+    images, doubts = rate_images(run.load(["image", "S", "E", "D", *SCORE_COLUMNS])), []
+    if model.reference is not None:
+        p, unlike = compare_images(images, model.reference)
+        images["unlike"], n = unlike, len(model.reference)
+        if p <= LEVEL:
+            doubts.append(f"these images are not drawn like those of the promise (p = {p:.3f})")
+        if unlike.any():
+            doubts.append(
+                f"{number_of(int(unlike.sum()), 'image')} of {len(unlike)} further off than any of "
+                f"those {n}, where {len(unlike) / (n + 1):.2g} would be by chance: see unlike in "
+                "images.csv"
+            )
     table.to_parquet(packed, index=False)
     contents: dict[str, Any] = {
         "parquet": packed.getvalue(),
@@ -210,28 +225,8 @@ def write_judged(run: Run) -> list[Path]:
     }
     files = {f"judged.{suffix}": content for suffix, content in contents.items()}
     files["images.csv"] = csv_text(images).encode()
-    return [run.write_bytes(name, content) for name, content in files.items()]
-
-
-def doubt_promise(run: Run, model: MetaModel) -> tuple[pd.DataFrame, str]:
-    """The images of a run as `metaseg_tf.rate_images` gives them, and why not to rely on a promise.
-
-    The text is empty if nothing speaks against it. If the model holds images that it was calibrated
-    on, a column ``unlike``, bool, tells which images are unlike all of these.
-    """
-    images = rate_images(run.load(["image", "S", "E", "D", *SCORE_COLUMNS]))
-    if model.reference is None:
-        return images, ""
-    p, unlike = compare_images(images, model.reference)
-    reasons = [f"these images are unlike those of the fit (p = {p:.3f})"] * (p <= LEVEL)
-    if unlike.any():
-        # So many are to be expected of images that are alike.
-        reasons.append(
-            f"{number_of(int(unlike.sum()), 'image')} of {len(unlike)} further off than any of "
-            f"the fit's {len(model.reference)} (about {len(unlike) / (1 + len(model.reference)):.1f} "
-            "would be by chance), see unlike in images.csv"
-        )
-    return images.assign(unlike=unlike), "; ".join(reasons)
+    paths = [run.write_bytes(name, content) for name, content in files.items()]
+    return paths, "; ".join(doubts)
 
 
 def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, bytes]:

@@ -27,6 +27,8 @@ __all__ = ["IMAGES", "write_report"]
 IMAGES = 12
 
 _FOLDER = "report"
+#: Images listed as the worst of a run.
+_WORST = 20
 #: Colours of the legend of the heat maps, between which the page interpolates.
 _HEAT_STEPS = 9
 _STATIC = Path(__file__).parent / "static"
@@ -82,6 +84,7 @@ def write_report(
         missing_figures=missing_figures,
         diagnostics=[(run.name, overview.diagnose(run)) for run in runs if is_labelled],
         rated=[] if is_labelled else [rate_images(one.table) for one in judged],
+        worst=_WORST,
         shown_images=[set(names) for names in chosen],
         explorable=any(chosen),
     )
@@ -117,6 +120,7 @@ def _write_run(home: Run, position: int, judged: explorer.JudgedRun, names: Sequ
         },
         "metrics": {column.name: (column.symbol, column.meaning) for column in METRICS},
         "doubtful": explorer.DOUBTFUL,
+        "level": model.intervals.level if model and model.intervals else 0.95,
         "quality": QUALITY_COLOURS,
         "information": MOST_INFORMATION,
         "heat": [f"#{bytes(colour).hex()}" for colour in heat_colours(_HEAT_STEPS)],
