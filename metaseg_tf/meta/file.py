@@ -17,9 +17,9 @@ from metaseg_tf.analysis.estimators import ESTIMATORS, Pair
 from metaseg_tf.data.classes import MAX_CLASSES, ClassTable
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
+from metaseg_tf.meta import model as kinds
 from metaseg_tf.meta.images import SUMMARIES
 from metaseg_tf.meta.model import MetaModel, SegmentFit, Spread
-from metaseg_tf.meta.promise import PROMISES, SIZES, Intervals, Promise
 from metaseg_tf.runs.run import Run, parse_json, write_json
 from metaseg_tf.segments.columns import CONVENTIONS, GROUPS, PAPER_GROUPS, feature_columns, group_of
 
@@ -185,16 +185,20 @@ def _promises(content: dict[str, Any]) -> dict[str, Any]:
         made = content["promise"]
         alpha, images, threshold = (made[name] for name in ("alpha", "images", "threshold"))
         read_numbers([alpha, images, threshold], 3)
-        if made["kind"] not in PROMISES or not (0 < alpha < 1 <= images and 0 <= threshold < 2):
+        if made["kind"] not in kinds.PROMISES or not (
+            0 < alpha < 1 <= images and 0 <= threshold < 2
+        ):
             raise ValueError("an impossible promise")
-        found["promise"] = Promise(made["kind"], alpha, operator.index(images), threshold)
+        found["promise"] = kinds.Promise(made["kind"], alpha, operator.index(images), threshold)
     if "intervals" in content:
-        made, k = content["intervals"], len(SIZES)
+        made, k = content["intervals"], len(kinds.SIZES)
         level, images, stretch = (made[name] for name in ("level", "images", "stretch"))
         read_numbers([level, *images, *stretch], 1 + 2 * k)
         if len(images) != k or not 0 < level < 1 or min(images + stretch) < 0:
             raise ValueError("impossible intervals")
-        found["intervals"] = Intervals(level, tuple(map(operator.index, images)), tuple(stretch))
+        found["intervals"] = kinds.Intervals(
+            level, tuple(map(operator.index, images)), tuple(stretch)
+        )
     if "reference" in content:
         made, n = content["reference"], len(content["reference"]["image"])
         if not all(isinstance(image, str) for image in made["image"]):

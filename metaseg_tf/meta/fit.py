@@ -5,7 +5,6 @@ what the model is for. Decision record 0055 says why the model is what it is.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,24 +16,14 @@ from metaseg_tf.analysis.design import Design, build_design, check_choice, stand
 from metaseg_tf.analysis.estimators import ESTIMATORS, Lasso, Ridge
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol, image_folds, map_splits
 from metaseg_tf.errors import InputError
-from metaseg_tf.meta.images import rate_images
 from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel, SegmentFit, Spread, tabulate_verdicts
-from metaseg_tf.meta.promise import (
-    SIZES,
-    WHOLE,
-    Intervals,
-    Promise,
-    check_promise,
-    control_risk,
-    count_needed,
-    find_size,
-)
+from metaseg_tf.meta.promise import calibrate, check_promise
 from metaseg_tf.meta.score import Scores, compare_scores, score
 from metaseg_tf.runs.run import Manifest
 from metaseg_tf.segments.columns import IOU_COLUMNS, groups_in
 from metaseg_tf.segments.truth import check_truth
 
-__all__ = ["ASIDE", "BEST", "FOLDS", "LEAST_SCALE", "calibrate", "fit_held_out", "fit_meta_model"]
+__all__ = ["ASIDE", "BEST", "FOLDS", "LEAST_SCALE", "fit_held_out", "fit_meta_model"]
 
 #: Of fewer images each is a fold.
 FOLDS = 10
@@ -96,12 +85,11 @@ def fit_meta_model(
         there are too few images for a promise.
     """
     check_choice("meta", meta, (*ESTIMATORS, BEST))
-    if promise or intervals is not None:
-        check_promise(promise, intervals)
+    if promise is not None or intervals is not None:
         check_truth(table)
         images = np.sort(table["image"].unique())
+        check_promise(promise, intervals, len(images), ASIDE)
         order = np.random.default_rng(0).permutation(len(images))
-        _check_images(len(images), promise, intervals, ASIDE)
         aside = table["image"].isin(images[order[: len(images) // ASIDE]])
         fitted, others = (table[rows].reset_index(drop=True) for rows in (~aside, aside))
         model = fit_meta_model(fitted, meta=meta, manifest=manifest, name=name, protocol=protocol)
@@ -119,89 +107,6 @@ def fit_meta_model(
     rows = found.astype(object).where(found.notna(), None).to_dict(orient="index")
     kept.provenance["against_linear"] = {"meta": other, "better": better, **rows}
     return kept
-
-
-def calibrate(
-    model: MetaModel,
-    table: pd.DataFrame,
-    *,
-    promise: Mapping[str, float] | None = None,
-    intervals: float | None = None,
-) -> MetaModel:
-    """The model with a promise, or with intervals of another level, that hold for new images.
-
-    Parameters
-    ----------
-    model : MetaModel
-        Fitted on other images than the table's, or what is promised does not hold.
-    table : DataFrame
-        A segment table with ground truth, of images like those to be judged.
-    promise : mapping of one str to float, optional
-        "false-positives": the expected share of an image's false positives that are trusted, or
-        "missed-trust": that of its segments with IoU_adj > 0 that are not; in (0, 1). As many
-        segments as can be are then trusted, or as few.
-    intervals : float, optional
-        Expected share in (0, 1) of an image's segments of each size whose IoU_adj is to be in its
-        interval.
-
-    Returns
-    -------
-    MetaModel
-        Its ``promise.sentence`` and ``intervals.sentence`` say exactly what is promised.
-
-    Raises
-    ------
-    InputError
-        If a share or level is outside (0, 1), there is no ground truth, or too few images.
-    """
-    check_promise(promise, intervals)
-    check_truth(table)
-    verdicts, true = model.score(table), table["iou_adj"].to_numpy(np.float64)
-    number, images = pd.factorize(table["image"])
-    n = len(images)
-    _check_images(n, promise, intervals)
-    kept, stretched = model.promise, model.intervals
-    for kind, alpha in (promise or {}).items():
-        probability = verdicts[SCORE_COLUMNS[2]].to_numpy()
-        if kind == "false-positives":
-            false = true == 0
-            threshold = -control_risk(-probability[false], number[false], n, alpha, -1.0)
-        else:
-            right = true > 0
-            threshold = control_risk(probability[right], number[right], n, alpha, 0.0)
-            threshold = float(np.nextafter(threshold, 2))  # trusted, if equal to it
-        kept = Promise(kind, alpha, n, threshold)
-    if intervals is not None:
-        inside, needed = table["S_in"].to_numpy() > 0, np.empty(len(table))
-        for fit, rows in ((model.interior, inside), (model.no_interior, ~inside)):
-            if not (fit and fit.spread):
-                raise InputError(
-                    "intervals: expected a model with a spread, got one of a former version; fit "
-                    "it again"
-                )
-            predicted = verdicts[SCORE_COLUMNS[1]].to_numpy()[rows]
-            needed[rows] = fit.spread.measure_stretch(predicted, true[rows])
-        size, found = find_size(table["S"].to_numpy()), []
-        for own in (size == i for i in range(len(SIZES))):
-            image, seen = pd.factorize(number[own])
-            stretch = control_risk(needed[own], image, len(seen), 1 - intervals, 0.0)
-            found.append((len(seen), min(stretch, WHOLE)))
-        stretched = Intervals(intervals, *zip(*found, strict=True))
-    reference = rate_images(pd.concat([table, verdicts], axis=1))
-    return replace(model, promise=kept, intervals=stretched, reference=reference)
-
-
-def _check_images(
-    n: int, promise: Mapping[str, float] | None, intervals: float | None, aside: int = 1
-) -> None:
-    """Raise an InputError if one of ``aside`` of n images is not enough."""
-    shares = [*(promise or {}).values(), *([] if intervals is None else [1 - intervals])]
-    if n // aside < (needed := max(map(count_needed, shares), default=0)):
-        raise InputError(
-            f"promise: expected at least {needed * aside} images, got {n}: a share of "
-            f"{min(shares):.4g} needs {needed} that are not fitted on; extract more images, or "
-            f"allow a share of {1 / (n // aside + 1):.2g} or more"
-        )
 
 
 def _fit_scored(

@@ -11,7 +11,6 @@ from scipy.special import expit
 from metaseg_tf.analysis.base import Classifier, Regressor
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError, SettingsMismatchError
-from metaseg_tf.meta.promise import Intervals, Promise
 from metaseg_tf.runs.run import compare_settings
 from metaseg_tf.segments.columns import (
     FURTHER_GROUPS,
@@ -23,7 +22,10 @@ from metaseg_tf.segments.columns import (
     spell_metrics,
 )
 
-__all__ = ["SCORE_COLUMNS", "TRUSTED", "MetaModel", "SegmentFit", "Spread", "tabulate_verdicts"]
+__all__ = [
+    "PROMISES", "SCORE_COLUMNS", "SIZES", "TRUSTED", "Intervals", "MetaModel", "Promise",
+    "SegmentFit", "Spread", "tabulate_verdicts",
+]  # fmt: skip
 
 #: Verdicts on each segment, in this order.
 SCORE_COLUMNS = (
@@ -32,6 +34,13 @@ SCORE_COLUMNS = (
 )  # fmt: skip
 #: The verdict of a model that keeps a promise.
 TRUSTED = "trusted"
+#: What share of an image's segments a promise bounds, by its kind.
+PROMISES = {
+    "false-positives": "false positives that are trusted",
+    "missed-trust": "segments with IoU_adj > 0 that are not trusted",
+}
+#: Smallest areas of the sizes that intervals are set for, in pixels.
+SIZES = (1, 100, 1000, 10_000)
 
 #: What the features of each class are explained as, all classes together.
 _TOGETHER = {"cprob": "class", "predicted": "class", "ndist": "neighbours"}
@@ -90,6 +99,52 @@ class SegmentFit:
     classifier: Classifier  #: Of IoU_adj > 0, that is, of segments that are no false positives.
     regressor: Regressor  #: Of IoU_adj, not clipped.
     spread: Spread | None = None  #: None in models of former versions.
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Segments whose probability of a false positive is below ``threshold`` are trusted."""
+
+    kind: str  #: Key of ``PROMISES``.
+    alpha: float  #: The share that is allowed, in (0, 1).
+    images: int  #: Number of images that the threshold was set on.
+    threshold: float  #: In [0, 1]; or just above, if all segments may be trusted.
+
+    @property
+    def sentence(self) -> str:
+        """Exactly what is promised."""
+        return (
+            f"of the {PROMISES[self.kind]}, the share in a new image is expected to be at most "
+            f"{self.alpha:.4g} (0 if it has none): on average over such images and over draws of "
+            f"the {self.images} images it was set on, if the new ones are drawn like them"
+        )
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """How much wider than its spread tells the interval of IoU_adj is, by a segment's size."""
+
+    level: float  #: Share of an image's segments of each size that they are to hold, in (0, 1).
+    images: tuple[int, ...]  #: Number of images with segments of each of the ``SIZES``.
+    stretch: tuple[float, ...]  #: Factors; 1e99 if the images are too few.
+
+    @property
+    def sentence(self) -> str:
+        """Exactly what is promised."""
+        return (
+            "of a new image's segments of one size, the share whose IoU_adj is in its interval is "
+            f"expected to be at least {self.level:.4g}: on average over such images and over draws "
+            f"of the {max(self.images)} images it was set on, if the new ones are drawn like them"
+        )
+
+    def of(self, area: np.ndarray) -> np.ndarray:
+        """The factor of each segment, float64 [n], by its area in pixels [n]."""
+        return np.array(self.stretch)[self.place(area)]
+
+    @staticmethod
+    def place(area: np.ndarray) -> np.ndarray:
+        """Position in ``SIZES`` of each segment, int64 [n], by its area in pixels [n]."""
+        return np.searchsorted(SIZES, area, side="right") - 1
 
 
 @dataclass(frozen=True, eq=False)

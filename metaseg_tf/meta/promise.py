@@ -6,71 +6,88 @@ hold for a model that was fitted without the images they are set on; decision re
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from metaseg_tf.errors import InputError, check_choice
+from metaseg_tf.meta.images import rate_images
+from metaseg_tf.meta.model import PROMISES, SCORE_COLUMNS, SIZES, Intervals, MetaModel, Promise
+from metaseg_tf.segments.truth import check_truth
 
-__all__ = [
-    "PROMISES", "SIZES", "WHOLE", "Intervals", "Promise", "control_risk", "count_needed",
-]  # fmt: skip
+__all__ = ["WHOLE", "calibrate", "check_promise", "control_risk", "count_needed"]
 
-#: What share of an image's segments a promise bounds, by its kind.
-PROMISES = {
-    "false-positives": "false positives that are trusted",
-    "missed-trust": "segments with IoU_adj > 0 that are not trusted",
-}
-#: Smallest areas of the sizes that intervals are set for, in pixels.
-SIZES = (1, 100, 1000, 10_000)
 #: A stretch that makes every interval [0, 1].
 WHOLE = 1e99
 
 
-@dataclass(frozen=True)
-class Promise:
-    """Segments whose probability of a false positive is below ``threshold`` are trusted."""
+def calibrate(
+    model: MetaModel,
+    table: pd.DataFrame,
+    *,
+    promise: Mapping[str, float] | None = None,
+    intervals: float | None = None,
+) -> MetaModel:
+    """The model with a promise, or with intervals of another level, that hold for new images.
 
-    kind: str  #: Key of ``PROMISES``.
-    alpha: float  #: The share that is allowed, in (0, 1).
-    images: int  #: Number of images that the threshold was set on.
-    threshold: float  #: In [0, 1]; or just above, if all segments may be trusted.
+    Parameters
+    ----------
+    model : MetaModel
+        Fitted on other images than the table's, or what is promised does not hold.
+    table : DataFrame
+        A segment table with ground truth, of images like those to be judged.
+    promise : mapping of one str to float, optional
+        "false-positives": the expected share of an image's false positives that are trusted, or
+        "missed-trust": that of its segments with IoU_adj > 0 that are not; in (0, 1). As many
+        segments as can be are then trusted, or as few.
+    intervals : float, optional
+        Expected share in (0, 1) of an image's segments of each size whose IoU_adj is to be in its
+        interval.
 
-    @property
-    def sentence(self) -> str:
-        """Exactly what is promised."""
-        return (
-            f"of the {PROMISES[self.kind]}, the share in a new image is expected to be at most "
-            f"{self.alpha:.4g} (0 if it has none): on average over such images and over draws of "
-            f"the {self.images} images it was set on, if the new ones are drawn like them"
-        )
+    Returns
+    -------
+    MetaModel
+        Its ``promise.sentence`` and ``intervals.sentence`` say exactly what is promised.
 
-
-@dataclass(frozen=True)
-class Intervals:
-    """How much wider than its spread tells the interval of IoU_adj is, by a segment's size."""
-
-    level: float  #: Share of an image's segments of each size that they are to hold, in (0, 1).
-    images: tuple[int, ...]  #: Number of images with segments of each of the ``SIZES``.
-    stretch: tuple[float, ...]  #: Factors; `WHOLE` if the images are too few.
-
-    @property
-    def sentence(self) -> str:
-        """Exactly what is promised."""
-        return (
-            "of a new image's segments of one size, the share whose IoU_adj is in its interval is "
-            f"expected to be at least {self.level:.4g}: on average over such images and over draws "
-            f"of the {max(self.images)} images it was set on, if the new ones are drawn like them"
-        )
-
-    def of(self, area: np.ndarray) -> np.ndarray:
-        """The factor of each segment, float64 [n], by its area in pixels [n]."""
-        return np.array(self.stretch)[find_size(area)]
-
-
-def find_size(area: np.ndarray) -> np.ndarray:
-    """Position in ``SIZES`` of each segment, int64 [n], by its area in pixels [n]."""
-    return np.searchsorted(SIZES, area, side="right") - 1
+    Raises
+    ------
+    InputError
+        If a share or level is outside (0, 1), there is no ground truth, or too few images.
+    """
+    check_truth(table)
+    number, images = pd.factorize(table["image"])
+    check_promise(promise, intervals, n := len(images))
+    verdicts, true = model.score(table), table["iou_adj"].to_numpy(np.float64)
+    kept, stretched = model.promise, model.intervals
+    for kind, alpha in (promise or {}).items():
+        probability = verdicts[SCORE_COLUMNS[2]].to_numpy()
+        if kind == "false-positives":
+            false = true == 0
+            threshold = -control_risk(-probability[false], number[false], n, alpha, -1.0)
+        else:
+            right = true > 0
+            threshold = control_risk(probability[right], number[right], n, alpha, 0.0)
+            threshold = float(np.nextafter(threshold, 2))  # trusted, if equal to it
+        kept = Promise(kind, alpha, n, threshold)
+    if intervals is not None:
+        inside, needed = table["S_in"].to_numpy() > 0, np.empty(len(table))
+        for fit, rows in ((model.interior, inside), (model.no_interior, ~inside)):
+            if not (fit and fit.spread):
+                raise InputError(
+                    "intervals: expected a model with a spread, got one of a former version; fit "
+                    "it again"
+                )
+            predicted = verdicts[SCORE_COLUMNS[1]].to_numpy()[rows]
+            needed[rows] = fit.spread.measure_stretch(predicted, true[rows])
+        size, found = Intervals.place(table["S"].to_numpy()), []
+        for own in (size == i for i in range(len(SIZES))):
+            image, seen = pd.factorize(number[own])
+            stretch = control_risk(needed[own], image, len(seen), 1 - intervals, 0.0)
+            found.append((len(seen), min(stretch, WHOLE)))
+        stretched = Intervals(intervals, *zip(*found, strict=True))
+    reference = rate_images(pd.concat([table, verdicts], axis=1))
+    return replace(model, promise=kept, intervals=stretched, reference=reference)
 
 
 def control_risk(
@@ -104,7 +121,8 @@ def control_risk(
     above = np.append(np.cumsum(weight[::-1])[::-1], 0.0)
     at = np.append(least, value)
     risk = (above[np.searchsorted(value, at, side="right")] + 1) / (n_images + 1)
-    return float(np.min(at[risk <= alpha], initial=np.inf))
+    # 1 - 0.9 is a rounding below 0.1.
+    return float(np.min(at[risk <= alpha + 1e-12], initial=np.inf))
 
 
 def count_needed(alpha: float) -> int:
@@ -113,8 +131,10 @@ def count_needed(alpha: float) -> int:
     return max(1, math.ceil(1 / alpha - 1 - 1e-9))
 
 
-def check_promise(promise: Mapping[str, float] | None, level: float | None) -> None:
-    """Raise an InputError unless at most one known share, and a level in (0, 1), are given."""
+def check_promise(
+    promise: Mapping[str, float] | None, intervals: float | None, n: int, aside: int = 1
+) -> None:
+    """Raise an InputError for other than one known promise, or if n / ``aside`` images are few."""
     if promise is not None and len(promise) != 1:
         raise InputError(
             f"promise: expected one of {', '.join(PROMISES)}, got {len(promise)} together; a "
@@ -122,9 +142,16 @@ def check_promise(promise: Mapping[str, float] | None, level: float | None) -> N
         )
     for kind in promise or ():
         check_choice("promise", kind, tuple(PROMISES))
-    for name, share in {**(promise or {}), "intervals": level}.items():
+    for name, share in {**(promise or {}), "intervals": intervals}.items():
         if share is not None and not 0 < share < 1:
             usual = 0.9 if name == "intervals" else 0.1
             raise InputError(
                 f"{name}: expected a share between 0 and 1, got {share}; {usual} is usual"
             )
+    shares = [*(promise or {}).values(), *([] if intervals is None else [1 - intervals])]
+    if n // aside < (needed := max(map(count_needed, shares), default=0)):
+        raise InputError(
+            f"promise: expected at least {needed * aside} images, got {n}: a share of "
+            f"{min(shares):.4g} needs {needed} that are not fitted on; extract more images, or "
+            f"allow a share of {1 / (n // aside + 1):.2g} or more"
+        )

@@ -11,7 +11,8 @@ from metaseg_tf import calibrate, fit_meta_model, load_model
 from metaseg_tf.analysis.protocol import Protocol
 from metaseg_tf.errors import DataFormatError, InputError
 from metaseg_tf.meta import save_model
-from metaseg_tf.meta.promise import SIZES, WHOLE, control_risk, count_needed
+from metaseg_tf.meta.model import SIZES
+from metaseg_tf.meta.promise import WHOLE, control_risk, count_needed
 
 FAST = Protocol(C=(0.1,))
 
