@@ -10,7 +10,9 @@ docs/promises.md and docs/images.md hold what this printed for drawn scenes.
 import argparse
 import sys
 import zlib
+from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
@@ -32,6 +34,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--shifted", nargs="*", default=[])
     parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--pictures", type=Path, help="folder for promises.png and images.png")
     options = parser.parse_args()
     model = load_model(options.model)
     runs = {path: Judged(model, load_run(path)) for path in (options.run, *options.shifted)}
@@ -39,13 +42,19 @@ def main() -> None:
     say("promise", "set on", "mean share", *(f"in {path}" for path in options.shifted))
     for promise in (*PROMISES, "intervals"):
         for n in SETS:
-            say(f"{promise} {ALLOWED}", n, *keep(own, shifted, promise, n, options.draws))
+            means, errors = keep(own, shifted, promise, n, options.draws)
+            held = "kept" if means[0] <= ALLOWED + 2 * errors[0] else "broken"
+            first, *others = (f"{m:.4f} ± {e:.4f}" for m, e in zip(means, errors, strict=True))
+            say(promise, n, f"{first} ({held})", *others)
     say("images", "set on", "alarms", "images unlike")
     for path, other in runs.items():
         for n in SETS:
             say(path, n, *alarm(own, other, n, options.draws))
     say("rating", "Spearman with accuracy", "with mIoU", "AURC of 1 - accuracy", "of 1 - mIoU")
     accuracy, miou = measure_images(Run(options.run), own.images["image"])
+    if options.pictures:
+        draw_promises(runs, options.pictures / "promises.png")
+        draw_images(own, accuracy, options.pictures / "images.png")
     ideal = {"the truth itself": None, "expected quality": own.images["expected_quality"]}
     ideal["few expected false positives"] = -own.images["expected_false_positives"]
     ideal["mean entropy, low"] = -own.images["mean_entropy"]
@@ -56,6 +65,30 @@ def main() -> None:
             for r in [truth if rating is None else rating]
         ]
         say(words, *(first for first, _ in cells), *(second for _, second in cells))
+
+
+def draw_promises(runs, path, draws=100):
+    """Realised against allowed share of false positives that are trusted, for each run."""
+    own, *shifted = runs.values()
+    allowed = np.linspace(0.05, 0.5, 10)
+    shares = [keep(own, shifted, "false-positives", 40, draws, a)[0] for a in allowed]
+    figure, ax = plt.subplots(figsize=(5, 4), layout="constrained")
+    ax.plot([0, 0.5], [0, 0.5], color="grey", linestyle=":", label="allowed")
+    for name, line in zip(runs, np.transpose(shares), strict=True):
+        ax.plot(allowed, line, marker="o", label=Path(name).name.replace("_", " "))
+    ax.set(xlabel="share that is allowed", ylabel="false positives trusted, mean over images")
+    ax.legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+def draw_images(own, accuracy, path):
+    """Expected quality and mean entropy of each image against its pixel accuracy."""
+    figure, axes = plt.subplots(1, 2, figsize=(8, 4), sharey=True, layout="constrained")
+    for ax, name in zip(axes, ("expected_quality", "mean_entropy"), strict=True):
+        ax.scatter(own.images[name], accuracy, s=9)
+        ax.set_xlabel(name.replace("_", " "))
+    axes[0].set_ylabel("true pixel accuracy")
+    figure.savefig(path, dpi=120)
 
 
 class Judged:
@@ -87,8 +120,8 @@ class Judged:
         return shares[0] / np.maximum(shares[1], 1)
 
 
-def keep(own, shifted, promise, n, draws):
-    """Mean loss with its standard error over draws of n images to set a promise on."""
+def keep(own, shifted, promise, n, draws, allowed=ALLOWED):
+    """Mean losses in the run and the shifted ones over draws of n images, and standard errors."""
     rng, losses = np.random.default_rng(0), []
     value, groups, least = own.values[promise]
     for _ in range(draws):
@@ -98,13 +131,10 @@ def keep(own, shifted, promise, n, draws):
         for rows in (group & is_drawn[own.number] for group in groups):
             image, seen = pd.factorize(own.number[rows])
             images = len(seen) if promise == "intervals" else n
-            thresholds.append(control_risk(value[rows], image, images, ALLOWED, least))
+            thresholds.append(control_risk(value[rows], image, images, allowed, least))
         own_loss = own.lose(promise, thresholds)[~is_drawn].mean()
         losses.append([own_loss, *(run.lose(promise, thresholds).mean() for run in shifted)])
-    means, errors = np.mean(losses, axis=0), np.std(losses, axis=0) / np.sqrt(draws)
-    held = "kept" if means[0] <= ALLOWED + 2 * errors[0] else "broken"
-    first, *others = (f"{m:.4f} ± {e:.4f}" for m, e in zip(means, errors, strict=True))
-    return f"{first} ({held})", *others
+    return np.mean(losses, axis=0), np.std(losses, axis=0) / np.sqrt(draws)
 
 
 def alarm(own, other, n, draws):
