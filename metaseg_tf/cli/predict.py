@@ -81,9 +81,9 @@ def predict(
             source, judge, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=cluster
         )
         finished = list(console.show_progress(results, len(source), "judging", quiet=quiet))
-    written, doubt = prediction.write_judged(run, judge)
-    if doubt:
-        typer.echo(f"note: do not rely on what the model promises: {doubt}", err=True)
+    written, notes = prediction.write_judged(run, judge)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
     console.print_outcomes("judged", console.summarise(out, "judged", finished), quiet=quiet)
     if not quiet:
         console.print_paths(written)

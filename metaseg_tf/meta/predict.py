@@ -136,10 +136,9 @@ def open_prediction(
         model.check_classes(len(source.classes))
     measured = {"convention": model.convention, "connectivity": model.connectivity}
     measured["model"] = compute_digest(model)
-    measured["reject_below"] = settings.reject_below
-    # Folders of former versions do not name it.
-    measured |= {"guaranteed": True} if settings.guaranteed else {}
-    run = Run.create(path, {**source.settings, **measured})
+    # Folders of former versions do not say that nothing is guaranteed.
+    chosen = {key: value for key, value in vars(settings).items() if value is not False}
+    run = Run.create(path, {**source.settings, **measured, **chosen})
     run.manifest.n_classes, run.manifest.classes = model.n_classes, source.classes or model.classes
     run.write_manifest()
     keep_model(run, model)
@@ -197,25 +196,27 @@ def tabulate_judged(run: Run, model: MetaModel) -> pd.DataFrame:
     return table.rename(columns={"S": "area"})
 
 
-def write_judged(run: Run, model: MetaModel) -> tuple[list[Path], str]:
+def write_judged(run: Run, model: MetaModel) -> tuple[list[Path], list[str]]:
     """Write the table of `tabulate_judged` as Parquet, CSV and JSON lines, and ``images.csv``.
 
-    Returns their paths, and why not to rely on what the model promises; empty if nothing speaks
-    against it. ``images.csv`` is the table of `metaseg_tf.rate_images`; if the model holds the
-    images that a promise was set on, ``unlike`` tells which are unlike all of these.
+    Returns their paths, and what speaks against relying on what the model promises. ``images.csv``
+    is the table of `metaseg_tf.rate_images`; if the model holds the images that a promise was set
+    on, ``unlike`` tells which are unlike all of these.
     """
     table, packed = tabulate_judged(run, model), io.BytesIO()
-    images, doubts = rate_images(run.load(["image", "S", "E", "D", *SCORE_COLUMNS])), []
+    images, notes = rate_images(run.load(["image", "S", "E", "D", *SCORE_COLUMNS])), []
     if model.reference is not None:
         p, unlike = compare_images(images, model.reference)
-        images["unlike"], n = unlike, len(model.reference)
+        images["unlike"], m, n = unlike, len(unlike), len(model.reference)
         if p <= LEVEL:
-            doubts.append(f"these images are not drawn like those of the promise (p = {p:.3f})")
+            notes.append(
+                f"do not rely on what the model promises: these images differ from the {n} that it "
+                f"was set on by more than chance (p = {p:.3f})"
+            )
         if unlike.any():
-            doubts.append(
-                f"{number_of(int(unlike.sum()), 'image')} of {len(unlike)} further off than any of "
-                f"those {n}, where {len(unlike) / (n + 1):.2g} would be by chance: see unlike in "
-                "images.csv"
+            notes.append(
+                f"{np.count_nonzero(unlike)} of {number_of(m, 'image')} further off than any that "
+                f"the promise was set on, by chance about {m / (n + 1):.2g}; see unlike in images.csv"
             )
     table.to_parquet(packed, index=False)
     contents: dict[str, Any] = {
@@ -226,7 +227,7 @@ def write_judged(run: Run, model: MetaModel) -> tuple[list[Path], str]:
     files = {f"judged.{suffix}": content for suffix, content in contents.items()}
     files["images.csv"] = csv_text(images).encode()
     paths = [run.write_bytes(name, content) for name, content in files.items()]
-    return paths, "; ".join(doubts)
+    return paths, notes
 
 
 def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, bytes]:
