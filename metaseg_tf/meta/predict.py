@@ -216,7 +216,7 @@ def write_judged(run: Run, model: MetaModel) -> tuple[list[Path], list[str]]:
         if unlike.any():
             notes.append(
                 f"{np.count_nonzero(unlike)} of {number_of(m, 'image')} further off than any that "
-                f"the promise was set on, by chance about {m / (n + 1):.2g}; see unlike in images.csv"
+                f"the promise was set on, by chance about {m / (n + 1):.2g}; `unlike` in images.csv"
             )
     table.to_parquet(packed, index=False)
     contents: dict[str, Any] = {

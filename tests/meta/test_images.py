@@ -33,9 +33,9 @@ def test_images_are_rated_as_by_hand(judged):
     assert rate_images(judged.iloc[:0]).empty
 
 
-def draw(n, shift=0.0, spread=1.0, seed=0):
+def draw(n, shift=0.0, seed=0):
     rng = np.random.default_rng(seed)
-    values = shift + spread * rng.standard_t(5, (n, len(SUMMARIES)))
+    values = shift + rng.standard_t(5, (n, len(SUMMARIES)))
     return pd.DataFrame(values, columns=list(SUMMARIES))
 
 
@@ -47,10 +47,9 @@ def test_alarms_are_false_as_rarely_as_said():
     assert unlike == pytest.approx(1 / 26, abs=0.012)
 
 
-@pytest.mark.parametrize("changed", [{"shift": 1.5}, {"spread": 4.0}])
-def test_other_images_are_told(changed):
+def test_other_images_are_told():
     found = [
-        compare_images(draw(20, seed=i, **changed), draw(25, seed=1000 + i))[0] <= 0.05
+        compare_images(draw(20, seed=i, shift=1.5), draw(25, seed=1000 + i))[0] <= 0.05
         for i in range(20)
     ]
     assert np.mean(found) > 0.9
