@@ -13,7 +13,7 @@ SUMMARIES = (
     "segments", "expected_quality", "expected_false_positives", "mean_entropy", "mean_difference",
 )  # fmt: skip
 #: Probability of a false alarm if images are alike.
-LEVEL = 0.04
+LEVEL = 0.05
 _PERMUTATIONS = 999
 #: Share of its own spread that each summary counts as spreading on its own.
 _RIDGE = 0.05
