@@ -1,13 +1,13 @@
-# make test: install what is missing, run the checks and all tests.
+# make test: install what is missing, run the checks and all but the long tests.
 # make demo: install what is missing, run the whole job on the embedded default.
 # make bench: measure speed as ratios within one run.
 # make torture: the tests of faults at full size: killed at 50 random moments, at each step, ...
 # make fuzz: attack every reader of files for SECONDS each; needs atheris (pip install atheris).
-# make test-current: all but the longest tests where Python 3.12 or 3.13 and the current TensorFlow
-#   are found.
+# make test-current: the same where Python 3.12 or 3.13 and the current TensorFlow are found.
 # make test-newest: the tests with the newest versions that resolve, on the newest Python found.
 # make test-lowest: the tests with the lowest versions that setup.py allows, where 3.10 is found.
-# make test-all: all of these, and in the first two environments the demo and the built package.
+# make test-all: all of these and the long tests; in the first two environments the demo and the
+#   built package, too.
 # make docs: write the pages that follow from the code, and build the site into site/.
 
 PYTHON ?= $(shell for p in python3.11 python3.10 python3.12 python3.13 python3 python; do \
@@ -47,17 +47,21 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-test: lint pytest
+test: lint
+	$(MAKE) pytest PYTEST_ARGS="-m 'not long' $(PYTEST_ARGS)"
 
+# All tests. Each process takes neighbouring files, whose fixtures are thus made once, and steals
+# from the others at the end; a thread for each, as there are as many processes as cores.
 pytest: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(PYTEST_ARGS)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 \
+		--dist worksteal $(PYTEST_ARGS)
 
 torture: $(STAMP)
 	METASEG_TF_TORTURE=1 $(BIN)/python -m pytest tests/faults tests/runs/test_cluster.py $(PYTEST_ARGS)
 
 test-current:
 ifneq ($(CURRENT_PYTHON),)
-	$(MAKE) test VENV=.venv-current PYTHON=$(CURRENT_PYTHON) PYTEST_ARGS="-m 'not long' $(PYTEST_ARGS)"
+	$(MAKE) test VENV=.venv-current PYTHON=$(CURRENT_PYTHON)
 	@echo "ran in a current environment, too ($(CURRENT_PYTHON))"
 else
 	@echo "ran in the reference environment only: found no Python 3.12 or 3.13"
@@ -104,9 +108,9 @@ package: $(STAMP)
 	$(BIN)/python tests/packaging/try_package.py $(PACKAGE_ARGS)
 
 test-all:
-	$(MAKE) test demo package
+	$(MAKE) lint pytest demo package
 ifneq ($(CURRENT_PYTHON),)
-	$(MAKE) test demo package VENV=.venv-current PYTHON=$(CURRENT_PYTHON)
+	$(MAKE) lint pytest demo package VENV=.venv-current PYTHON=$(CURRENT_PYTHON)
 	@echo "ran in the reference environment ($(PYTHON)) and in a current one ($(CURRENT_PYTHON))"
 else
 	@echo "ran in the reference environment ($(PYTHON)) only: found no Python 3.12 or 3.13"

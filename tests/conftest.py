@@ -1,6 +1,7 @@
 """Fixtures that several tests share."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,15 @@ def real_data():
     if not folder:
         pytest.skip(f"{REAL_DATA} does not name the folder with real Cityscapes data")
     return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def short_path():
+    """Five penalties in place of fifty where runs are evaluated: a third of the time."""
+    from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
+
+    short = replace(PAPER_PROTOCOL, C=PAPER_PROTOCOL.C[::10])
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("analysis.evaluation", "paper.verify"):
+            patch.setattr(f"metaseg_tf.{module}.PAPER_PROTOCOL", short)
+        yield short

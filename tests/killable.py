@@ -1,9 +1,10 @@
 """Extractions in processes of their own that can be killed, all forked from one that is ready."""
 
-import multiprocessing
 import os
 import secrets
 import signal
+
+from ready import READY
 
 from metaseg_tf.runs import run, storage
 
@@ -17,13 +18,10 @@ __all__ = [
     "spawn",
 ]
 
-_READY = multiprocessing.get_context("forkserver")
-_READY.set_forkserver_preload(["metaseg_tf.runs.extraction", "metaseg_tf.data.softmax"])
-
 
 def spawn(target, *args):
     """A running process that calls ``target``."""
-    process = _READY.Process(target=target, args=args, daemon=True)
+    process = READY.Process(target=target, args=args, daemon=True)
     process.start()
     return process
 
@@ -89,4 +87,4 @@ def hold_lock(out, held):
 
 def make_event():
     """An event that a spawned process can set."""
-    return _READY.Event()
+    return READY.Event()

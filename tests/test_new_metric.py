@@ -1,5 +1,6 @@
 """A metric is added by the steps of docs/extending.md, taken in a copy of the package."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -72,6 +73,12 @@ def copy(tmp_path):
     last = "    means = _sum_by_segment(segment, sums.probs, n) / table['S'][:, None]\n"
     insert(table, last.replace("'", '"'), value)
     return folder
+
+
+def test_the_steps_fit_the_package_as_it_is(copy):
+    columns, table = (copy / "metaseg_tf" / "segments" / f for f in ("columns.json", "table.py"))
+    assert "aspect" in {column[0] for column in json.loads(columns.read_text())["metrics"]}
+    compile(table.read_text(), table, "exec")
 
 
 @pytest.mark.long

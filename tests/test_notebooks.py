@@ -19,8 +19,24 @@ from metaseg_tf.data.softmax import SoftmaxDump, open_dumps, save_dump
 from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-NAMES = ("figure3", "figure4", "own_data", "table1", "table2", "table3", "walkthrough")
+NAMES = (
+    "better_model",
+    "figure3",
+    "figure4",
+    "own_data",
+    "table1",
+    "table2",
+    "table3",
+    "walkthrough",
+)
 LONGEST_CELL = 8
+#: Before each notebook: nothing is left of the one before, and few trees are fitted.
+BEFORE = """%reset -f
+import metaseg_tf.analysis.boosting as boosting
+few = [{"trees": 5, "depth": 2, "falling": []}]
+for _kind in (boosting.BoostedClassifier, boosting.BoostedRegressor):
+    _kind.settings = classmethod(lambda cls, protocol, columns: few)
+"""
 
 
 def read(name):
@@ -88,7 +104,7 @@ def kernel(small_runs):
 @pytest.mark.parametrize("name", NAMES)
 def test_runs(name, kernel):
     notebook = read(name)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(BEFORE))
     NotebookClient(notebook, timeout=300, km=kernel).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert not [output.text for output in outputs if output.get("name") == "stdout"]

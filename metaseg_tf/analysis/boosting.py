@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 from metaseg_tf.analysis.base import Classifier, Estimator, Regressor, read_numbers
 from metaseg_tf.analysis.protocol import Protocol
@@ -205,7 +206,7 @@ class _Boosted(Estimator):
 
     #: Options of scikit-learn's fit that are not chosen from.
     fixed: ClassVar[dict[str, Any]] = {
-        "learning_rate": 0.06, "max_leaf_nodes": 16, "max_features": 0.3,
+        "learning_rate": 0.06, "max_leaf_nodes": 16, "max_features": 0.3, "max_bins": 63,
         "l2_regularization": 1.0, "early_stopping": False, "random_state": 0,
     }  # fmt: skip
 
@@ -239,7 +240,9 @@ class _Boosted(Estimator):
         constraints = np.zeros(X.shape[1], int)
         constraints[list(self.falling)] = -1
         options = {"max_iter": self.trees, "max_depth": self.depth, "monotonic_cst": constraints}
-        fitted = self._booster(**options, **self.fixed).fit(X, self._target(y))
+        # On these sizes more threads wait for each other more than they gain.
+        with threadpool_limits(1, "openmp"):
+            fitted = self._booster(**options, **self.fixed).fit(X, self._target(y))
         trees = [_in_breadth(tree.nodes) for (tree,) in fitted._predictors]
         nodes = np.concatenate(trees)
         leaf = nodes["is_leaf"] > 0

@@ -27,5 +27,5 @@ def ablate(run: RunFolder, as_json: AsJson = False, quiet: Quiet = False) -> Non
         print_json(json.loads(found.to_json(orient="records")))
         return
     for each in lay_out_ablation(found, opened, images):
-        print_table(each)
+        print_table(each, titles=2)
     print_paths(paths)

@@ -102,7 +102,7 @@ def demo(
     for line in stages.describe_success(plan, fresh, model):
         typer.echo(line)
     for table in ablations:
-        console.print_table(table)
+        console.print_table(table, titles=2)
     raise typer.Exit(code)
 
 

@@ -69,20 +69,15 @@ def doctor(as_json: AsJson = False) -> None:
 def examine() -> Iterator[Finding]:
     """Examine everything, quick things first."""
     yield Finding("Python", "ok", f"{platform.python_version()} on {platform.platform()}")
-    yield from _packages()
-    yield from _tensorflow()
-    yield from _networks()
-    yield _data_set()
-
-
-def _packages() -> Iterator[Finding]:
-    uses = {**dict.fromkeys(REQUIRED, "everything"), **OPTIONAL}
-    for name, use in uses.items():
+    for name, use in (dict.fromkeys(REQUIRED, "everything") | OPTIONAL).items():
         try:
             yield Finding(name, "ok", metadata.version(name))
         except metadata.PackageNotFoundError:
             state = "broken" if name in REQUIRED else "missing"
             yield Finding(name, state, "not installed", use, f"pip install {name}")
+    yield from _tensorflow()
+    yield from _networks()
+    yield _data_set()
 
 
 def _tensorflow() -> Iterator[Finding]:

@@ -73,8 +73,23 @@ class ClassTable:
                 f"classes: expected a colour and a kind for each of {n} names, got "
                 f"{len(colours)} and {len(kinds)}; leave them empty where they are not known"
             )
-        for row in zip(self.names, colours, kinds, strict=True):
-            _check_class(*row)
+        for name, colour, kind in zip(self.names, colours, kinds, strict=True):
+            printable = isinstance(name, str) and name.strip() and name.isprintable()
+            if not printable or len(name) > _LONGEST_NAME:
+                raise InputError(
+                    f"classes: expected printable names of at most {_LONGEST_NAME} characters, got "
+                    f"{name!r:.80}; rename this class"
+                )
+            if colour and not (isinstance(colour, str) and _COLOUR.fullmatch(colour)):
+                raise InputError(
+                    f"classes: expected a colour such as #804080 for {name!r}, got {colour!r:.40}; "
+                    "write it as #rrggbb, or leave it out"
+                )
+            if kind and kind not in KINDS:
+                raise InputError(
+                    f"classes: expected the kind thing or stuff for {name!r}, got {kind!r:.40}; "
+                    "leave it out where it is not known"
+                )
         twice = next((name for name in self.names if self.names.count(name) > 1), None)
         if twice is not None:
             raise InputError(f"classes: expected different names, got {twice!r} twice; rename one")
@@ -118,25 +133,6 @@ class ClassTable:
     def palette(self) -> np.ndarray:
         """Colours by class id, uint8 [C, 3]."""
         return np.array([list(bytes.fromhex(colour[1:])) for colour in self.colours], np.uint8)
-
-
-def _check_class(name: Any, colour: Any, kind: Any) -> None:
-    printable = isinstance(name, str) and name.strip() and name.isprintable()
-    if not printable or len(name) > _LONGEST_NAME:
-        raise InputError(
-            f"classes: expected printable names of at most {_LONGEST_NAME} characters, got "
-            f"{name!r:.80}; rename this class"
-        )
-    if colour and not (isinstance(colour, str) and _COLOUR.fullmatch(colour)):
-        raise InputError(
-            f"classes: expected a colour such as #804080 for {name!r}, got {colour!r:.40}; "
-            "write it as #rrggbb, or leave it out"
-        )
-    if kind and kind not in KINDS:
-        raise InputError(
-            f"classes: expected the kind thing or stuff for {name!r}, got {kind!r:.40}; "
-            "leave it out where it is not known"
-        )
 
 
 def load_classes(source: str | os.PathLike) -> ClassTable:

@@ -125,7 +125,7 @@ def keep_softmax(plan: Plan, network: "ProcessNetwork") -> Path:
     target = plan.out / "softmax" / f"{pair.name}.npz"
     if not target.exists():
         sample = pair.read()
-        probs = network.probabilities(sample.image)
+        probs, _ = network.see(sample.image)
         with tempfile.TemporaryDirectory() as scratch:
             whole = Path(scratch, target.name)
             save_dump(whole, SoftmaxDump(probs, sample.gt, pair.name, sample.image))

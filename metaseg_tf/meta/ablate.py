@@ -10,8 +10,8 @@ from metaseg_tf.analysis.estimators import ESTIMATORS
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol, image_folds
 from metaseg_tf.analysis.verdict_scores import DRAWS
 from metaseg_tf.errors import check_choice
-from metaseg_tf.meta.fit import FOLDS, LEAST_SCALE, fit_held_out
-from metaseg_tf.meta.model import SCORE_COLUMNS
+from metaseg_tf.meta.fit import FOLDS, LEAST_SCALE, judge_held_out
+from metaseg_tf.meta.model import SCORE_COLUMNS, tabulate_verdicts
 from metaseg_tf.meta.score import Scores, compare_scores, score
 from metaseg_tf.segments.columns import GROUPS, PAPER_GROUPS, groups_in
 from metaseg_tf.segments.truth import check_truth
@@ -86,7 +86,8 @@ def score_each(
         folds = image_folds(table["image"].to_numpy(), FOLDS)
         rows = table.iloc[design.rows]
         for name in meta:
-            *_, judged = fit_held_out(design, folds, name, protocol)
+            _, log_odds, predicted = judge_held_out(design, folds, name, protocol)
+            judged = tabulate_verdicts(predicted, log_odds, None)
             verdicts = dict(zip(SCORE_COLUMNS, judged.T, strict=True))
             yield words, name, score(rows.assign(**verdicts), draws=draws, by=())
 

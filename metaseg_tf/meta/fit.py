@@ -4,7 +4,7 @@ Unlike Table 2, images stay whole: segments of one image are not independent, an
 what the model is for. Decision record 0055 says why the model is what it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,10 @@ from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel, SegmentFit, Spread, 
 from metaseg_tf.meta.promise import calibrate, check_promise
 from metaseg_tf.meta.score import Scores, compare_scores, score
 from metaseg_tf.runs.run import Manifest
-from metaseg_tf.segments.columns import IOU_COLUMNS, groups_in
+from metaseg_tf.segments.columns import IOU_COLUMNS, PAPER_GROUPS, groups_in
 from metaseg_tf.segments.truth import check_truth
 
-__all__ = ["ASIDE", "BEST", "FOLDS", "LEAST_SCALE", "fit_held_out", "fit_meta_model"]
+__all__ = ["ASIDE", "BEST", "FOLDS", "LEAST_SCALE", "fit_meta_model", "judge_held_out"]
 
 #: Of fewer images each is a fold.
 FOLDS = 10
@@ -53,21 +53,23 @@ def fit_meta_model(
 ) -> MetaModel:
     """Fit a meta classifier (IoU_adj > 0) and a meta regressor (IoU_adj) that can be kept.
 
-    Their features are the metrics that the table holds and the predicted class. Settings are
-    chosen on folds of images, each of which is held out once: "linear" has the C of an
-    l1-penalised logistic fit with the least log loss, and the largest penalty of a ridge whose
-    squared error is within a standard error of the least; "boosting" has the numbers and depths
-    of trees with the least log loss and squared error. So are the scores found that the model's
-    provenance holds and, unless it is linear, its paired differences to the linear model.
+    Their features are the paper's metrics, the predicted class, and the further metrics that the
+    table holds; a linear model has these only if they make it better by more than chance, which on
+    few images they may not. Settings are chosen on folds of images, each held out once: "linear"
+    has the C of an l1-penalised logistic fit with the least log loss, and the largest penalty of a
+    ridge whose squared error is within a standard error of the least; "boosting" has the numbers
+    and depths of trees with the least log loss and squared error. So are the scores found that the
+    model's provenance holds, and the paired differences that decide.
 
     Parameters
     ----------
     table : DataFrame
         A segment table with ground truth, of at least two images.
     meta : str
-        One of `metaseg_tf.analysis.estimators.ESTIMATORS`, or "best": "boosting" if AUROC or R2 on
-        held-out segments with interior is higher than that of "linear", and neither lower, by more
-        than chance (the 95 % interval of the difference by bootstrap over images); else "linear".
+        One of `metaseg_tf.analysis.estimators.ESTIMATORS`, or "best": "boosting" if it is better
+        than "linear" by more than chance, else "linear". That is, on held-out segments with
+        interior AUROC or R2 is higher, and neither is lower, by the 95 % interval of the paired
+        difference by bootstrap over images.
     promise, intervals : optional
         As for `metaseg_tf.calibrate`, on a third of the images, which are drawn at random and not
         fitted on.
@@ -95,31 +97,47 @@ def fit_meta_model(
         model = fit_meta_model(fitted, meta=meta, manifest=manifest, name=name, protocol=protocol)
         return calibrate(model, others, promise=promise, intervals=intervals)
     about = manifest or Manifest({}), name, protocol
-    linear, scores = _fit_scored(table, "linear", *about)
+    groups = (*groups_in(table), "prediction")
+    linear, scores = _fit_scored(table, "linear", (*PAPER_GROUPS, "prediction"), *about)
+    if set(groups) > {*PAPER_GROUPS, "prediction"}:
+        wide, its_scores = _fit_scored(table, "linear", groups, *about)
+        further, found = _compare(scores, its_scores)
+        linear, scores = (wide, its_scores) if further else (linear, scores)
+        linear.provenance["further_metrics"] = {"kept": further, **found}
     if meta == "linear":
         return linear
     other = "boosting" if meta == BEST else meta
-    model, its_scores = _fit_scored(table, other, *about)
-    found = compare_scores(scores, its_scores).set_index(["group", "of", "score"])
-    found = found.loc[_INTERIOR].loc[["auroc", "r2"]]
-    better = bool((found["low"] > 0).any() and not (found["high"] < 0).any())
+    model, its_scores = _fit_scored(table, other, groups, *about)
+    better, found = _compare(scores, its_scores)
     kept = linear if meta == BEST and not better else model
-    rows = found.astype(object).where(found.notna(), None).to_dict(orient="index")
-    kept.provenance["against_linear"] = {"meta": other, "better": better, **rows}
+    kept.provenance["against_linear"] = {"meta": other, "better": better, **found}
     return kept
 
 
+def _compare(scores: Scores, others: Scores) -> tuple[bool, dict[str, Any]]:
+    """Whether others are better by more than chance, and the differences of AUROC and R2."""
+    found = compare_scores(scores, others).set_index(["group", "of", "score"])
+    found = found.loc[_INTERIOR].loc[["auroc", "r2"]]
+    better = bool((found["low"] > 0).any() and not (found["high"] < 0).any())
+    return better, found.astype(object).where(found.notna(), None).to_dict(orient="index")
+
+
 def _fit_scored(
-    table: pd.DataFrame, meta: str, manifest: Manifest, name: str, protocol: Protocol
+    table: pd.DataFrame,
+    meta: str,
+    groups: Collection[str],
+    manifest: Manifest,
+    name: str,
+    protocol: Protocol,
 ) -> tuple[MetaModel, Scores]:
-    """A model, and its scores on held-out images."""
-    features = {"groups": (*groups_in(table), "prediction"), "least_scale": LEAST_SCALE}
+    """A model of some groups of features, and its scores on held-out images."""
+    features = {"groups": groups, "least_scale": LEAST_SCALE}
     inside = outside = build_design(table, **features)
     folds = image_folds(table["image"].to_numpy(), FOLDS)
-    interior, chosen, judged = fit_held_out(inside, folds, meta, protocol)
+    interior, chosen, judged = _fit(inside, folds, meta, protocol)
     try:
         outside = build_design(table, **features, interior=False)
-        no_interior, _, judged_too = fit_held_out(outside, folds, meta, protocol)
+        no_interior, _, judged_too = _fit(outside, folds, meta, protocol)
     except InputError:  # none, too few, or all alike
         no_interior, judged_too = _constant(outside)
     held_out = pd.DataFrame(np.nan, table.index, list(SCORE_COLUMNS))
@@ -146,14 +164,12 @@ def _fit_scored(
     return MetaModel(*fits, *measured, provenance, manifest.classes), scores
 
 
-def fit_held_out(
+def _fit(
     design: Design, folds: np.ndarray, meta: str, protocol: Protocol
 ) -> tuple[SegmentFit, dict[str, Any], np.ndarray]:
     """The fit of all rows, what was chosen, and verdicts [n, SCORE_COLUMNS] on held-out images."""
+    (best, best_too), log_odds, predicted = judge_held_out(design, folds, meta, protocol)
     classifier, regressor = ESTIMATORS[meta]
-    folds = folds[:, design.rows]
-    best, log_odds = _choose(classifier, design, design.y, folds, protocol)
-    best_too, predicted = _choose(regressor, design, design.iou_adj, folds, protocol)
     spread = _measure_spread(predicted, design.iou_adj)
     estimators = (
         classifier(**best).fit(design.X, design.y),
@@ -162,6 +178,20 @@ def fit_held_out(
     fit = SegmentFit(design.mean, design.scale, *estimators, spread)
     chosen = best | {f"regressor_{key}" if key in best else key: x for key, x in best_too.items()}
     return fit, chosen, tabulate_verdicts(predicted, log_odds, spread)
+
+
+def judge_held_out(
+    design: Design, folds: np.ndarray, meta: str, protocol: Protocol
+) -> tuple[tuple[dict[str, Any], dict[str, Any]], np.ndarray, np.ndarray]:
+    """Settings of both estimators, and log-odds [n] and predictions [n] on held-out images.
+
+    ``folds`` [k, rows of the table] are masks of the images held out.
+    """
+    classifier, regressor = ESTIMATORS[meta]
+    folds = folds[:, design.rows]
+    best, log_odds = _choose(classifier, design, design.y, folds, protocol)
+    best_too, predicted = _choose(regressor, design, design.iou_adj, folds, protocol)
+    return (best, best_too), log_odds, predicted
 
 
 def _choose(

@@ -11,6 +11,8 @@ from metaseg_tf.analysis.evaluation import diagnose_run, evaluate, evaluate_run
 from metaseg_tf.runs.run import load_run
 from metaseg_tf.runs.storage import LocalFolder
 
+pytestmark = pytest.mark.usefixtures("short_path")
+
 
 @pytest.fixture
 def forget(monkeypatch):
@@ -35,6 +37,27 @@ def run(tmp_path):
     return make_run(tmp_path / "run", make_table(300))
 
 
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, short_path):
+    """A run whose folder keeps all fits, and these."""
+    run = make_run(tmp_path_factory.mktemp("fitted") / "run", make_table(300))
+    found = evaluate_run(run)
+    found.tidy()
+    return run, found
+
+
+@pytest.fixture
+def kept(fitted, forget):
+    """The run with its fits, to be spoiled: afterwards they are put back."""
+    run, _ = fitted
+    files = {file: file.read_bytes() for file in (run.path / "evaluation").iterdir()}
+    forget()
+    yield run
+    for file, content in files.items():
+        file.write_bytes(content)
+    forget()
+
+
 def assert_same(ours, expected):
     pd.testing.assert_frame_equal(ours.tidy(), expected.tidy())
     pd.testing.assert_frame_equal(ours.clipped(), expected.clipped())
@@ -50,8 +73,8 @@ def assert_same(ours, expected):
         np.testing.assert_array_equal(ours.regressions[target].coef, regression.coef)
 
 
-def test_another_process_reads_what_was_fitted(run, forget, no_fits):
-    expected = evaluate(load_run(run.path))
+def test_another_process_reads_what_was_fitted(run, forget, no_fits, short_path):
+    expected = evaluate(load_run(run.path), short_path)
     assert_same(evaluate_run(run), expected)
     forget()
     no_fits()
@@ -69,11 +92,11 @@ def test_the_diagnosis_is_kept_as_text(run, forget, monkeypatch):
             diagnose_run(run)
 
 
-def test_new_segments_are_fitted_anew(run, forget):
+def test_new_segments_are_fitted_anew(run, forget, short_path):
     evaluate_run(run).tidy()
     run.write_segments("z_new", make_table(50, seed=5).drop(columns="image"))
     forget()
-    assert_same(evaluate_run(run), evaluate(load_run(run.path)))
+    assert_same(evaluate_run(run), evaluate(load_run(run.path), short_path))
 
 
 def test_each_engine_has_its_own_fits(run, forget, no_fits, monkeypatch):
@@ -85,13 +108,10 @@ def test_each_engine_has_its_own_fits(run, forget, no_fits, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"PK\3\4" + bytes(200)])
-def test_a_broken_file_is_fitted_anew(run, forget, content):
-    expected = evaluate_run(run)
-    expected.tidy()
-    for file in (run.path / "evaluation").glob("*.npz"):
+def test_a_broken_file_is_fitted_anew(fitted, kept, content):
+    for file in (kept.path / "evaluation").glob("*.npz"):
         file.write_bytes(content)
-    forget()
-    assert_same(evaluate_run(run), expected)
+    assert_same(evaluate_run(kept), fitted[1])
 
 
 def spoil_kept(run, **spoil):
@@ -107,27 +127,21 @@ def spoil_kept(run, **spoil):
     [lambda values: values[:-1], lambda values: values * np.nan],
     ids=["too short", "not numbers"],
 )
-def test_arrays_that_do_not_fit_the_run_are_fitted_anew(run, forget, change):
-    expected = evaluate_run(run)
-    expected.tidy()
-    spoil_kept(run, scores=change, predicted=change, beyond=change)
-    forget()
-    assert_same(evaluate_run(run), expected)
+def test_arrays_that_do_not_fit_the_run_are_fitted_anew(fitted, kept, change):
+    spoil_kept(kept, scores=change, predicted=change, beyond=change)
+    assert_same(evaluate_run(kept), fitted[1])
 
 
-def test_what_was_warned_of_when_it_was_fitted_is_warned_of_again(run, forget, caplog):
-    evaluate_run(run).tidy()
-    spoil_kept(run, refit_converged=lambda values: values * 0)
-    caplog.clear()
-    forget()
-    evaluate_run(run).tidy()
+def test_what_was_warned_of_when_it_was_fitted_is_warned_of_again(kept, caplog):
+    spoil_kept(kept, refit_converged=lambda values: values * 0)
+    evaluate_run(kept).tidy()
     assert "in 10 of 10 splits the metrics tell false positives from other segments" in caplog.text
 
 
-def test_a_run_that_cannot_be_written_is_evaluated_all_the_same(run, forget, monkeypatch):
+def test_a_run_that_cannot_be_written_is_evaluated_all_the_same(run, monkeypatch, short_path):
     def refuse(self, relative, content):
         raise evaluation.RunError("disk full")
 
     monkeypatch.setattr(LocalFolder, "write", refuse)
-    assert_same(evaluate_run(run), evaluate(load_run(run.path)))
+    assert_same(evaluate_run(run), evaluate(load_run(run.path), short_path))
     assert not (run.path / "evaluation").exists()

@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
+from late_cluster import PickledCluster
 
 from metaseg_tf import cli
+from metaseg_tf.analysis.estimators import ESTIMATORS
 
 
 @pytest.fixture
@@ -35,6 +38,14 @@ def refused(metaseg):
     return call
 
 
+@pytest.fixture(params=["pickled", pytest.param("processes", marks=pytest.mark.long)])
+def workers(request, monkeypatch):
+    """What ``--workers`` starts: processes, or what stands for them and needs not start."""
+    if request.param == "pickled":
+        replaced = "metaseg_tf.runs.cluster.connect"
+        monkeypatch.setattr(replaced, lambda *_: nullcontext(PickledCluster()))
+
+
 @pytest.fixture(scope="session")
 def fresh_python():
     """Run python code in a new process and give what it prints."""
@@ -45,3 +56,14 @@ def fresh_python():
         ).stdout
 
     return run
+
+
+@pytest.fixture
+def few_trees(monkeypatch):
+    """Boosting that fits five small trees, and chooses from no others."""
+
+    def few(cls, protocol, columns):
+        return [{"trees": 5, "depth": 2, "falling": []}]
+
+    for estimator in ESTIMATORS["boosting"]:
+        monkeypatch.setattr(estimator, "settings", classmethod(few))

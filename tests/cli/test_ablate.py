@@ -4,15 +4,8 @@ import pandas as pd
 from small_runs import make_run
 from tables import make_table
 
-from metaseg_tf.analysis.estimators import ESTIMATORS
 
-
-def test_the_verb_writes_what_it_prints(metaseg, tmp_path, monkeypatch):
-    def few(cls, protocol, columns):
-        return [{"trees": 5, "depth": 2, "falling": []}]
-
-    for estimator in ESTIMATORS["boosting"]:
-        monkeypatch.setattr(estimator, "settings", classmethod(few))
+def test_the_verb_writes_what_it_prints(metaseg, tmp_path, few_trees):
     make_run(tmp_path / "run", make_table(300, n_classes=3, n_images=6), n_classes=3)
     code, output, _ = metaseg("ablate", tmp_path / "run", "--json", "-q")
     assert code == 0

@@ -7,13 +7,13 @@ import pty
 import shutil
 import subprocess
 import sys
-from multiprocessing import get_context
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ready import READY
 from scenes import make_scene
 from small_runs import make_run
 
@@ -22,10 +22,6 @@ from metaseg_tf.cli import console
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.report import overview
 
-READY = get_context("forkserver")
-READY.set_forkserver_preload(
-    ["metaseg_tf.cli", "metaseg_tf.report.page", "hypothesis.strategies", "pytest"]
-)
 ENCODINGS = ("ascii", "latin-1", "cp1252", "shift_jis", "utf-8")
 POSIX = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 
@@ -114,6 +110,7 @@ CASES = {
     "report {nowhere}": 2,
     "score {scenes} --model {model.json} --draws 100": 0,
     "score {scenes}": 2,
+    "ablate {nowhere}": 2,
     "compact {copy}": 0,
     "compact {nowhere}": 2,
     "extract --softmax {broken} --out {new} --on-error skip": 0,
@@ -216,13 +213,18 @@ def test_the_case_from_the_shell(place, variables):
 
 
 def test_names_that_the_locale_cannot_write_are_refused_in_a_line(place, tmp_path):
-    words = f"extract --softmax '{place / 'dumps'}' --out '{tmp_path / 'run'}'"
-    done = shell(words, **POSIX)
+    done = shell(f"extract --softmax '{place / 'dumps'}' --out '{tmp_path / 'run'}'", **POSIX)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "PYTHONUTF8=1" in done.stderr
+
+
+@pytest.mark.long
+def test_the_advice_about_the_locale_helps(place, tmp_path):
+    words = f"extract --softmax '{place / 'dumps'}' --out '{tmp_path / 'run'}'"
     assert shell(words, **POSIX | {"PYTHONUTF8": "1"}).returncode == 0
 
 
+@pytest.mark.long
 def test_a_page_of_a_folder_that_the_locale_cannot_name(tmp_path):
     import mapped_runs  # which brings TensorFlow, and each process of `call` reads this file
 
@@ -241,7 +243,11 @@ def shell(words, **variables):
     )  # fmt: skip
 
 
-CLOSED = ("2>&-", ">&- 2>&-", "<&-", "<&- >&- 2>&-", "| true", "2>&1 | true")
+CLOSED = (
+    "<&- >&- 2>&-",
+    "2>&1 | true",
+    *(pytest.param(one, marks=pytest.mark.long) for one in ("2>&-", ">&- 2>&-", "<&-", "| true")),
+)
 
 
 @pytest.mark.parametrize("closed", CLOSED)
@@ -251,11 +257,12 @@ def test_work_is_done_though_nobody_listens(place, closed):
     assert len(list((place / "XC" / "tables").iterdir())) == 3
 
 
-@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", pytest.param("2>&-", marks=pytest.mark.long)])
 def test_what_is_refused_is_refused_though_nobody_listens(tmp_path, closed):
     assert shell(f"table 2 '{tmp_path}' {closed}").returncode == 2
 
 
+@pytest.mark.long
 def test_no_file_takes_the_place_of_a_closed_stream(place, tmp_path):
     """TensorFlow and Dask write to descriptor 2, whatever it is."""
     words = f"extract --softmax '{place / 'dumps'}' --out '{tmp_path / 'run'}' --workers 1"

@@ -110,7 +110,7 @@ def test_dumps_in_other_ways_give_the_same_run(metaseg, refused, plain, tmp_path
 
 
 def test_options_that_were_not_given_stand_in_no_manifest(plain):
-    names = {"source", "convention", "void", "connectivity", "labeller"}
+    names = {"source", "convention", "void", "connectivity", "labeller", "metrics"}
     assert set(plain.manifest.settings) == names
 
 

@@ -125,7 +125,7 @@ def test_images_alone_are_measured_without_ground_truth(metaseg, refused, words,
         assert "--masks" in refused(*words, *option)
 
 
-def test_workers_read_masks_too(metaseg, words, data):
+def test_workers_read_masks_too(metaseg, words, data, workers):
     words = (*words, "--masks", data / "masks", "--classes", data / "classes.csv")
     assert metaseg(*words)[0] == 0
     assert metaseg(*words, "--out", data / "spread", "--workers", 1)[0] == 0

@@ -195,7 +195,19 @@ def test_the_input_range_is_said_kept_and_held_to(
     assert "input_range '0..1' there, '-1..1' now" in said
 
 
-def test_an_assumed_input_range_is_one_line(metaseg, float_network, cityscapes, tmp_path):
+def test_an_assumed_input_range_is_said_once_and_kept(
+    metaseg, float_network, cityscapes, tmp_path, workers, caplog
+):
+    out = tmp_path / "run"
+    extract(metaseg, float_network, cityscapes, out, "--limit", 1, "--workers", 1)
+    assert sum("--input-range" in message for message in caplog.messages) == 1
+    assert Run(out).manifest.settings["input_range"] == "0..255"
+    again = ("--limit", 1, "--input-range", "0..255")
+    assert "1 kept" in extract(metaseg, float_network, cityscapes, out, *again)[1]
+
+
+@pytest.mark.long
+def test_an_assumed_input_range_is_one_line(float_network, cityscapes, tmp_path):
     out = tmp_path / "run"
     words = ["--network", float_network, "--cityscapes", cityscapes, "--out", out, "--limit", "1"]
     # In a process of its own, where pytest does not take what is logged.
@@ -205,10 +217,6 @@ def test_an_assumed_input_range_is_one_line(metaseg, float_network, cityscapes, 
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("metaseg-tf: ")]
     assert said.startswith("metaseg-tf: note: ")
     assert "--input-range" in said
-    assert Run(out).manifest.settings["input_range"] == "0..255"
-    assert (
-        "1 kept" in extract(metaseg, float_network, cityscapes, out, "--input-range", "0..255")[1]
-    )
 
 
 def test_runs_from_before_there_was_an_input_range_continue(

@@ -16,6 +16,8 @@ from metaseg_tf.paper.reproduction import NetworkPlan, Plan, choose_networks
 from metaseg_tf.runs import sources
 from metaseg_tf.runs.run import Run
 
+pytestmark = pytest.mark.usefixtures("short_path")
+
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):

@@ -14,6 +14,8 @@ from metaseg_tf.paper import figures
 from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.report import overview
 
+pytestmark = pytest.mark.usefixtures("short_path")
+
 LONG = "deeplabv3plus_mobilenet_with_a_name_longer_than_any_terminal_is_wide_retrained"
 
 

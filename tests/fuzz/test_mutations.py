@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from targets import TARGETS, survives
 
 #: What one format may cost in ms, here; the fuzzers spend more.
-_BUDGET = 1000
+_BUDGET = 400
 
 
 @st.composite

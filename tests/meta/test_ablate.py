@@ -5,6 +5,7 @@ from tables import make_table
 from metaseg_tf import ablate, fit_meta_model
 from metaseg_tf.analysis.protocol import Protocol
 from metaseg_tf.errors import InputError
+from metaseg_tf.segments.columns import columns
 
 FAST = Protocol(C=(0.01, 0.1, 1.0))
 
@@ -42,15 +43,18 @@ def test_the_linear_model_is_the_one_that_fit_keeps(table, found):
         assert last.loc[score, "value"] == pytest.approx(held_out[score]["value"], abs=1e-9)
 
 
-def test_noise_adds_nothing_and_a_telling_column_does(table):
-    telling = table.assign(D=table["iou_adj"] - table["D"] * 1e-3)
+def test_constant_columns_add_nothing_and_a_telling_one_does(table):
+    constant = {c.name: 0.5 for c in columns(4, metrics="geometry")[-6:]} | {"at_edge": np.int8(0)}
+    telling = constant | {"fill": table["iou_adj"]}
     before, after = (
-        ablate(each, meta=("linear",), protocol=FAST, draws=200) for each in (table, telling)
+        ablate(table.assign(**added), meta=("linear",), protocol=FAST, draws=200)
+        for added in (constant, telling)
     )
-    row = before[(before["metrics"] == "paper + predicted class") & (before["score"] == "auroc")]
-    assert row["difference_low"].item() < 0.02
-    value = after.set_index(["metrics", "score"])["value"]
-    assert value["paper", "r2"] > 0.99
+    row = before[(before["metrics"] == "paper + geometry") & (before["score"] == "auroc")]
+    assert np.allclose(row[["difference", "difference_low", "difference_high"]], 0, atol=1e-6)
+    row = after[(after["metrics"] == "paper + geometry") & (after["score"] == "r2")]
+    assert row["value"].item() > 0.99
+    assert row["difference_low"].item() > 0
 
 
 def test_an_unknown_estimator_is_refused(table):

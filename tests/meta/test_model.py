@@ -268,7 +268,7 @@ def measured():
 
 def test_a_model_of_further_metrics_needs_measures_and_explains_them(measured):
     table = measured.reset_index(drop=True)
-    model = fit_meta_model(table, protocol=FAST)
+    model = fit_meta_model(table, meta="unpenalised", protocol=FAST)
     assert model.metrics == "paper,neighbours,geometry,spread"
     assert {"ndist4", "log_S_nb", "at_edge", "E_q90", "predicted4"} <= set(model.columns)
     explained, scores = model.explain(table), model.score(table)
@@ -289,3 +289,16 @@ def test_a_model_of_the_papers_metrics_judges_whatever_else_is_there(measured):
     model = fit_meta_model(paper.reset_index(drop=True), protocol=FAST)
     assert model.metrics == "paper"
     pd.testing.assert_frame_equal(model.score(measured), model.score(paper))
+
+
+def test_a_linear_model_has_further_metrics_if_they_prove_themselves():
+    table = make_table(1500, n_classes=3, n_images=20)
+    noise = {c.name: 0.5 for c in columns(3, metrics="geometry")[-6:]}
+    useless = table.assign(**noise | {"at_edge": np.int8(0)})
+    telling = useless.assign(fill=table["iou_adj"])
+    plain, useful = (fit_meta_model(each, protocol=FAST) for each in (useless, telling))
+    assert plain.metrics == "paper"
+    assert not plain.provenance["further_metrics"]["kept"]
+    assert useful.metrics == "paper,geometry"
+    assert useful.provenance["further_metrics"]["r2"]["low"] > 0
+    assert "further_metrics" not in fit_meta_model(table, protocol=FAST).provenance

@@ -73,7 +73,11 @@ def model(architecture):
     return build(architecture)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+#: Slow to write, and read as a model that Keras exported.
+SLOW = pytest.param("saved_model", marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize("name", [SLOW if name in SLOW.values else name for name in FORMATS])
 def test_probabilities_are_those_of_the_model(tmp_path, architecture, model, name):
     image = draw(*SIZE)
     expected = np.asarray(model.predict(image[np.newaxis].astype(np.float32), verbose=0))[0]

@@ -101,8 +101,8 @@ def test_a_new_format_is_one_entry_and_one_loader(toy):
     assert network.probabilities(image).sum(-1) == pytest.approx(1, abs=1e-5)
     assert load_network(path, input_range="0..1").settings.input_range == "0..1"
     assert list_formats().endswith("or a toy (.toy)")
-    with pytest.raises(InputError, match="leave out output stride, scales, flip and crop"):
-        load_network(path, flip=True)
+    with pytest.raises(InputError, match="leave out output stride, scales, crop and dropout"):
+        load_network(path, scales=0.5)
 
 
 def test_a_run_is_extracted_through_a_new_format(toy, tmp_path):
@@ -128,7 +128,7 @@ def read_real(number):
 
 
 @needs_real_data
-@pytest.mark.parametrize("number", [0, 3])
+@pytest.mark.parametrize("number", [0, pytest.param(3, marks=pytest.mark.long)])
 def test_a_real_network_in_tiles_is_right_on_real_images(number):
     image, gt = read_real(number)
     probs = load_network(NETWORK, tile=513, overlap=64).probabilities(image)

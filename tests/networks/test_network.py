@@ -21,21 +21,21 @@ from metaseg_tf.networks.options import NetworkOptions
 OWN = NetworkOptions(8, (1.0,), False, CROP)
 
 
-@pytest.fixture(params=SMALL)
+@pytest.fixture(scope="module", params=SMALL)
 def name(request):
     return request.param
 
 
-@pytest.fixture
-def graph_file(tmp_path, name):
-    path = tmp_path / "frozen_inference_graph.pb"
+@pytest.fixture(scope="module")
+def graph_file(tmp_path_factory, name):
+    path = tmp_path_factory.mktemp("graph") / "frozen_inference_graph.pb"
     export_frozen_graph(RebuiltNetwork(small_weights(name), OWN), path)
     return path
 
 
-@pytest.fixture
-def checkpoint(tmp_path, name):
-    prefix = tmp_path / "model.ckpt"
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory, name):
+    prefix = tmp_path_factory.mktemp("checkpoint") / "model.ckpt"
     slots = {"global_step": np.int64(1), "aspp0/weights/Momentum": np.zeros(3, np.float32)}
     write_checkpoint(prefix, {**small_weights(name), **slots})
     return prefix

@@ -27,6 +27,8 @@ from metaseg_tf.paper.verify import (
 )
 from metaseg_tf.segments.table import segment_metrics
 
+pytestmark = pytest.mark.usefixtures("short_path")
+
 ACCURACY = find_published("table 2", "XC", "iou_adj/penalized/acc/validation")
 
 

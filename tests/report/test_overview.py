@@ -22,6 +22,8 @@ from metaseg_tf.report.overview import collect_numbers, say_held_out, score_verd
 from metaseg_tf.report.page import write_report
 from metaseg_tf.runs.run import Run
 
+pytestmark = pytest.mark.usefixtures("short_path")
+
 N_CLASSES = 5
 FAST = Protocol(C=(0.1, 1.0))
 PAPERS = {"source": "cityscapes", "split": "val", "network": "mobilenetv2"}

@@ -15,6 +15,7 @@ from metaseg_tf.report import overview
 from metaseg_tf.report.explorer import choose_images, judge_run
 from metaseg_tf.report.page import write_report
 from metaseg_tf.runs.run import Manifest, Run, load_run
+from metaseg_tf.segments.columns import columns
 
 FAST = Protocol(n_splits=2, C=(0.1, 1.0))
 
@@ -140,7 +141,11 @@ def test_verdicts_of_a_judged_run_are_those_of_its_table(judged):
 
 
 def test_a_judged_run_can_be_judged_by_another_model(judged, runs):
-    other = fit_meta_model(load_run(runs[0].path), protocol=FAST)
+    table = load_run(runs[0].path)
+    paper = table[["image", *(c.name for c in columns(5, metrics="paper"))]]
+    with pytest.raises(InputError, match="got a table without geometry and neighbours"):
+        judge_run(judged, fit_meta_model(table, meta="unpenalised", protocol=FAST))
+    other = fit_meta_model(paper, protocol=FAST)
     one = judge_run(judged, other)
     assert np.allclose(one.table["iou_adj_linear"], other.score(one.table)["iou_adj_linear"])
     assert list(one.table.columns).count("iou_adj_linear") == 1

@@ -54,8 +54,8 @@ def local(dumps, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def processes():
-    """A cluster of four processes that gives a task up when it is lost for the second time."""
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), connect(workers=4) as made:
+    """A cluster of two processes that gives a task up when it is lost for the second time."""
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), connect(workers=2) as made:
         yield made
 
 

@@ -318,7 +318,7 @@ def measure_alone(pair):
 )
 @example(["none", "none", "twin", "none", "none"], set(), 0, False)
 @example(["hidden", "none", "none", "image", "none"], {1}, 4, False)
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_each_table_is_that_of_its_own_scene_whatever_drops_out(faults, done, keep_maps, apart):
     faults = ["none", *faults]
     with tempfile.TemporaryDirectory() as folder:

@@ -137,15 +137,24 @@ def draw_marks(rng, plan):
     # Lines between the lanes, none of them on a tram track.
     dash, period = pick(rng, _DASHES)
     start = rng.uniform(1, min(period, 12.0))
-    for x in _numbers(plan.lane / 2, plan.left_kerb + 1, -plan.lane):
+    for x in np.arange(plan.lane / 2, plan.left_kerb + 1, -plan.lane).tolist():
         on_track = plan.tram is not None and abs(x - plan.tram) < 1.4
         if x < plan.right_kerb - 1.2 and not on_track and rng.uniform() < 0.85:
-            for z in _numbers(start, _FAR, period):
+            for z in np.arange(start, _FAR, period).tolist():
                 yield from _pieces(x - 0.07, x + 0.07, z, min(z + dash, _FAR))
     if rng.uniform() < 0.3:
         yield from _pieces(plan.right_kerb - 0.35, plan.right_kerb - 0.22, 1.5, _FAR)
     if plan.crossing is not None:
-        yield from _crossing(rng, plan)
+        # A zebra or two dashed lines, with a stop line before it.
+        z = plan.crossing
+        yield rectangle(-plan.lane / 2, z - 4.3, plan.right_kerb - 0.2, z - 3.9)
+        zebra = rng.uniform() < 0.5
+        for x in np.arange(plan.left_kerb + 0.3, plan.right_kerb - 0.5, 1.0).tolist():
+            if zebra:
+                yield rectangle(x, z - 3, x + 0.5, z)
+            else:
+                yield rectangle(x, z - 3.1, x + 0.55, z - 2.9)
+                yield rectangle(x, z, x + 0.55, z + 0.2)
     if rng.uniform() < 0.3:
         # An arrow in the lane of the camera.
         z = rng.uniform(8, 25)
@@ -153,27 +162,10 @@ def draw_marks(rng, plan):
         yield ((-0.35, z + 2.5), (0.0, z + 4.0), (0.35, z + 2.5))
 
 
-def _crossing(rng, plan):
-    """A zebra or two dashed lines, with a stop line before it."""
-    z = plan.crossing
-    yield rectangle(-plan.lane / 2, z - 4.3, plan.right_kerb - 0.2, z - 3.9)
-    zebra = rng.uniform() < 0.5
-    for x in _numbers(plan.left_kerb + 0.3, plan.right_kerb - 0.5, 1.0):
-        if zebra:
-            yield rectangle(x, z - 3, x + 0.5, z)
-        else:
-            yield rectangle(x, z - 3.1, x + 0.55, z - 2.9)
-            yield rectangle(x, z, x + 0.55, z + 0.2)
-
-
 def _pieces(left, right, near, far):
     """A line cut where the street's bend asks for it."""
-    for z in _numbers(near, far, 8.0):
+    for z in np.arange(near, far, 8.0).tolist():
         yield rectangle(left, z, right, min(z + 8, far))
-
-
-def _numbers(start, stop, step):
-    return np.arange(start, stop, step).tolist()
 
 
 #: Vehicles on the road, and how frequent they are.

@@ -89,7 +89,8 @@ def compute_logits(
         size = [scale_dimension(side, 1 / DECODER_STRIDE) for side in images.shape[1:3]]
         depth = architecture.decoder.low_level_depth
         low_level = _head_conv(layers, low_level, "decoder/feature_projection0", depth)
-        low_level = resize_bilinear(low_level, size)
+        with tf.name_scope("decoder/"):
+            low_level = resize_bilinear(low_level, size)
 
     def decode(x: tf.Tensor) -> tf.Tensor:
         if architecture.decoder:

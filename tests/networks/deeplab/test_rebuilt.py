@@ -25,8 +25,15 @@ PAPER_SCALES = (0.75, 1.0, 1.25)
 @pytest.mark.parametrize(
     ("scales", "flip"), [((1.0,), False), ((1.0,), True), (PAPER_SCALES, False), ((0.75,), True)]
 )
-@pytest.mark.parametrize("output_stride", [8, 16])
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    ("name", "output_stride"),
+    [
+        ("mobilenetv2", 16),
+        ("xception65", 8),
+        pytest.param("mobilenetv2", 8, marks=pytest.mark.long),
+        pytest.param("xception65", 16, marks=pytest.mark.long),
+    ],
+)
 def test_probabilities_equal_the_slow_twin(name, output_stride, scales, flip):
     image = smooth_image(61, 90)
     slow = slow_deeplab.multi_scale(

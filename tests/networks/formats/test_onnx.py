@@ -312,7 +312,7 @@ def test_it_is_loaded_once_in_each_process(path, monkeypatch):
     write(path, model())
     function, arguments = ProcessNetwork("net.onnx").__reduce__()
     monkeypatch.chdir("/")
-    found = function(*arguments).probabilities(draw())
+    found, _ = function(*arguments).see(draw())
     np.testing.assert_allclose(found, probabilities(draw()), atol=1e-5)
 
 

@@ -357,7 +357,7 @@ def test_tables_are_refused_before_they_are_filled(tmp_path):
 
 
 def test_broken_folders_give_one_line(tmp_path):
-    with pytest.raises(DataFormatError, match=r"no saved_model\.pb"):
+    with pytest.raises(DataFormatError, match=r"saved_model\.pb: expected a SavedModel"):
         load_saved_model(tmp_path)
     path = save(tmp_path, lambda module, image: {"out": module.logits(image)}, ANY_SIZE)
     (path / "variables" / "variables.index").unlink()
