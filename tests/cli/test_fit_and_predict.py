@@ -195,7 +195,7 @@ def test_a_promise_is_made_and_applied_and_drift_is_said(metaseg, refused, made,
     limit = model.promise.threshold
     assert table["trusted"].equals((table["false_positive_probability"] < limit).rename("trusted"))
     for image, rows in table.groupby("image"):
-        numbers = read_numbers(np.asarray(Image.open(out / "labels" / f"{image}.png")))
+        numbers = read_numbers(out / "labels" / f"{image}.png")
         shown = np.asarray(Image.open(out / "trusted" / f"{image}.png"))
         assert np.array_equal(shown < 255, rows["trusted"].to_numpy()[numbers - 1])
     images = pd.read_csv(out / "images.csv")
