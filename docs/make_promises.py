@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from metaseg_tf import load_model, load_run, rate_images
-from metaseg_tf.meta.images import LEVEL, compare_images
+from metaseg_tf import load_model, load_run
+from metaseg_tf.meta.images import LEVELS, compare_images, summarise_images
 from metaseg_tf.meta.model import PROMISES, SCORE_COLUMNS, SIZES, Intervals
 from metaseg_tf.meta.promise import control_risk
 from metaseg_tf.runs.run import Run
@@ -96,7 +96,7 @@ class Judged:
 
     def __init__(self, model, table):
         verdicts = model.score(table)
-        self.images = rate_images(pd.concat([table, verdicts], axis=1))
+        self.images = summarise_images(pd.concat([table, verdicts], axis=1), model.n_classes)
         self.number = pd.Index(self.images["image"]).get_indexer(table["image"])
         _, linear, p, *_ = (verdicts[name].to_numpy() for name in SCORE_COLUMNS)
         true, size = table["iou_adj"].to_numpy(), Intervals.place(table["S"].to_numpy())
@@ -144,7 +144,7 @@ def alarm(own, other, n, draws):
         order = rng.permutation(len(own.images))
         new = order[n : n + NEW] if other is own else rng.permutation(len(other.images))[:NEW]
         p, far = compare_images(other.images.iloc[new], own.images.iloc[order[:n]])
-        alarms.append(p <= LEVEL)
+        alarms.append(np.any(np.array(p) <= LEVELS))
         unlike.append(far.mean())
     return f"{np.mean(alarms):.1%}", f"{np.mean(unlike):.1%}"
 

@@ -5,6 +5,7 @@ import json
 import operator
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from metaseg_tf.data.classes import MAX_CLASSES, ClassTable
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
 from metaseg_tf.meta import model as kinds
-from metaseg_tf.meta.images import SUMMARIES
+from metaseg_tf.meta.images import name_summaries
 from metaseg_tf.meta.model import MetaModel, SegmentFit, Spread
 from metaseg_tf.runs.run import Run, parse_json, write_json
 from metaseg_tf.segments.columns import CONVENTIONS, GROUPS, PAPER_GROUPS, feature_columns, group_of
@@ -166,7 +167,7 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
         raise ValueError("a provenance that is not an object")
     if not all(isinstance(image, str) for image in provenance.get("fitted_on", ())):
         raise ValueError("images without a name")
-    return MetaModel(
+    model = MetaModel(
         columns,
         _fit(interior, len(columns)),
         _fit(no_interior, len(columns)),
@@ -174,11 +175,11 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
         operator.index(content["connectivity"]),
         provenance,
         classes,
-        **_promises(content),
     )
+    return replace(model, **_promises(content, model.n_classes))
 
 
-def _promises(content: dict[str, Any]) -> dict[str, Any]:
+def _promises(content: dict[str, Any], n_classes: int) -> dict[str, Any]:
     """What a model promises, if it does, and the images that this was set on."""
     found: dict[str, Any] = {}
     if "promise" in content:
@@ -203,7 +204,7 @@ def _promises(content: dict[str, Any]) -> dict[str, Any]:
         made, n = content["reference"], len(content["reference"]["image"])
         if not all(isinstance(image, str) for image in made["image"]):
             raise ValueError("images without a name")
-        values = {name: read_numbers(made[name], n) for name in SUMMARIES}
+        values = {name: read_numbers(made[name], n) for name in name_summaries(n_classes)}
         found["reference"] = pd.DataFrame({"image": made["image"]} | values)
     return found
 

@@ -6,17 +6,21 @@ from scipy.stats import rankdata
 
 from metaseg_tf.meta.model import SCORE_COLUMNS
 
-__all__ = ["LEVEL", "SUMMARIES", "compare_images", "rate_images"]
+__all__ = [
+    "LEVELS", "SUMMARIES", "compare_images", "name_summaries", "rate_images", "summarise_images",
+]  # fmt: skip
 
-#: Columns of `rate_images` by which images are compared.
+#: Columns of `rate_images`.
 SUMMARIES = (
     "segments", "expected_quality", "expected_false_positives", "mean_entropy", "mean_difference",
 )  # fmt: skip
-#: Probability of a false alarm if images are alike.
-LEVEL = 0.05
+#: p-values, over all and of single images, that raise an alarm: 4 % of false ones together, so that
+#: 1000 draws show no more than 5 %.
+LEVELS = (0.03, 0.01)
 _PERMUTATIONS = 999
-#: Share of its own spread that each summary counts as spreading on its own.
-_RIDGE = 0.05
+#: Spread on its own that each summary is given, as a multiple of what it has. Many summaries of few
+#: images are correlated by chance, which would hide a shift.
+_RIDGE = 3.0
 
 
 def rate_images(table: pd.DataFrame) -> pd.DataFrame:
@@ -45,29 +49,45 @@ def rate_images(table: pd.DataFrame) -> pd.DataFrame:
     return rated.sort_values("expected_quality", kind="stable").reset_index()
 
 
-def compare_images(images: pd.DataFrame, reference: pd.DataFrame) -> tuple[float, np.ndarray]:
+def name_summaries(n_classes: int) -> list[str]:
+    """Columns of `summarise_images` by which images are compared."""
+    return [*SUMMARIES, *(f"segments_{i}" for i in range(n_classes))]
+
+
+def summarise_images(table: pd.DataFrame, n_classes: int) -> pd.DataFrame:
+    """The table of `rate_images`, and how many segments of each class an image has."""
+    counts = pd.crosstab(table["image"].to_numpy(object), table["class_id"], rownames=["image"])
+    counts = counts.reindex(columns=range(n_classes), fill_value=0).add_prefix("segments_")
+    return rate_images(table).merge(counts, on="image")
+
+
+def compare_images(
+    images: pd.DataFrame, reference: pd.DataFrame
+) -> tuple[tuple[float, float], np.ndarray]:
     """Whether images may be drawn like others, over all and one by one.
 
-    Over all, it is a permutation test of Hotelling's T2 between the ranks of the ``SUMMARIES``: if
-    all images are drawn alike, p is at most `LEVEL` with at most that probability. An image is
-    unlike the others if it is further from the middle of all of them and itself (largest distance
-    from the median over the median distance) than any of them: which has a probability of 1/(n+1),
-    if alike, for n others.
+    Over all, it is a permutation test of Hotelling's T2, regularised, between the ranks of all
+    summaries. An image is unlike the n others if it is further from the middle of all of them and
+    itself (largest distance of the ``SUMMARIES`` from the median over the median distance) than any
+    of them: which has a probability of 1/(n+1), if alike. Of k such images p is the probability
+    that the furthest k of all images are new ones. If all are drawn alike, a p-value is at most x
+    with a probability of at most x.
 
     Parameters
     ----------
     images, reference : DataFrame
-        As `rate_images` gives them.
+        As `summarise_images` gives them.
 
     Returns
     -------
-    float, bool array [images]
-        The p-value, and which images are unlike all others.
+    (float, float), bool array [images]
+        The p-values, over all and of single images, and which images are unlike all others.
     """
-    new, others = (part[list(SUMMARIES)].to_numpy(np.float64) for part in (images, reference))
+    columns = reference.columns.drop("image")
+    new, others = (part[columns].to_numpy(np.float64) for part in (images, reference))
     both, m, n = np.concatenate([new, others]), len(new), len(others)
     if not m or not n:
-        return 1.0, np.zeros(m, bool)
+        return (1.0, 1.0), np.zeros(m, bool)
     ranks = rankdata(both, axis=0) - (m + n + 1) / 2
     spread = np.linalg.inv(ranks.T @ ranks + _RIDGE * np.diag((ranks**2).sum(axis=0) + 1e-9))
     # Which images are the new ones: as it is, and by chance.
@@ -78,10 +98,12 @@ def compare_images(images: pd.DataFrame, reference: pd.DataFrame) -> tuple[float
     p = np.mean(squares >= squares[0] * (1 - 1e-9))
 
     def is_unlike(image: np.ndarray) -> bool:
-        together = np.vstack([image, others])
+        together = np.vstack([image, others])[:, columns.isin(SUMMARIES)]
         distance = np.abs(together - np.median(together, axis=0))
         distance /= np.maximum(np.median(distance, axis=0), 1e-9)
         distance = distance.max(axis=1)
         return bool(distance[0] > distance[1:].max())
 
-    return float(p), np.array([is_unlike(image) for image in new])
+    unlike = np.array([is_unlike(image) for image in new])
+    furthest = np.arange(unlike.sum())
+    return (float(p), float(np.prod((m - furthest) / (m + n - furthest)))), unlike

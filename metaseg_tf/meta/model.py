@@ -164,7 +164,7 @@ class MetaModel:
     classes: ClassTable | None = None  #: Names of the classes, where the run has some.
     promise: Promise | None = None  #: Which segments it trusts, and what that is worth.
     intervals: Intervals | None = None  #: Which intervals replace those of 95 %.
-    #: The images that these were set on, as `metaseg_tf.rate_images` gives them.
+    #: The images that these were set on, as `metaseg_tf.meta.images.summarise_images` gives them.
     reference: pd.DataFrame | None = None
 
     @property

@@ -28,7 +28,7 @@ from metaseg_tf.data.classes import VOID
 from metaseg_tf.data.sample import Source
 from metaseg_tf.errors import InputError, MetaSegError, number_of
 from metaseg_tf.meta.file import compute_digest, keep_model
-from metaseg_tf.meta.images import LEVEL, compare_images, rate_images
+from metaseg_tf.meta.images import LEVELS, SUMMARIES, compare_images, summarise_images
 from metaseg_tf.meta.model import SCORE_COLUMNS, TRUSTED, MetaModel
 from metaseg_tf.pictures import encode_numbers, paint_segments, to_png, with_legend
 from metaseg_tf.runs.image_maps import ImageMaps
@@ -204,20 +204,22 @@ def write_judged(run: Run, model: MetaModel) -> tuple[list[Path], list[str]]:
     on, ``unlike`` tells which are unlike all of these.
     """
     table, packed = tabulate_judged(run, model), io.BytesIO()
-    images, notes = rate_images(run.load(["image", "S", "E", "D", *SCORE_COLUMNS])), []
+    judged = run.load(["image", "class_id", "S", "E", "D", *SCORE_COLUMNS])
+    summaries, notes = summarise_images(judged, model.n_classes), []
+    images = summaries[["image", *SUMMARIES]]
     if model.reference is not None:
-        p, unlike = compare_images(images, model.reference)
-        images["unlike"], m, n = unlike, len(unlike), len(model.reference)
-        if p <= LEVEL:
-            notes.append(
-                f"do not rely on what the model promises: these images differ from the {n} that it "
-                f"was set on by more than chance (p = {p:.3f})"
-            )
-        if unlike.any():
-            notes.append(
-                f"{np.count_nonzero(unlike)} of {number_of(m, 'image')} further off than any that "
-                f"the promise was set on, by chance about {m / (n + 1):.2g}; `unlike` in images.csv"
-            )
+        p, unlike = compare_images(summaries, model.reference)
+        images, n = images.assign(unlike=unlike), len(model.reference)
+        found = (
+            f"these images differ from the {n} that it was set on",
+            f"{np.count_nonzero(unlike)} of {number_of(len(images), 'image')} further off than "
+            f"any of the {n} that it was set on (unlike in images.csv)",
+        )
+        notes = [
+            f"do not rely on what the model promises: {words}, by more than chance (p = {own:.2g})"
+            for words, own, level in zip(found, p, LEVELS, strict=True)
+            if own <= level
+        ]
     table.to_parquet(packed, index=False)
     contents: dict[str, Any] = {
         "parquet": packed.getvalue(),

@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.errors import InputError, check_choice
-from metaseg_tf.meta.images import rate_images
+from metaseg_tf.errors import InputError, check_choice, number_of
+from metaseg_tf.meta.images import summarise_images
 from metaseg_tf.meta.model import PROMISES, SCORE_COLUMNS, SIZES, Intervals, MetaModel, Promise
 from metaseg_tf.segments.truth import check_truth
 
@@ -34,7 +34,7 @@ def calibrate(
     Parameters
     ----------
     model : MetaModel
-        Fitted on other images than the table's, or what is promised does not hold.
+        Fitted on other images than the table's.
     table : DataFrame
         A segment table with ground truth, of images like those to be judged.
     promise : mapping of one str to float, optional
@@ -53,11 +53,18 @@ def calibrate(
     Raises
     ------
     InputError
-        If a share or level is outside (0, 1), there is no ground truth, or too few images.
+        If a share or level is outside (0, 1), there is no ground truth, too few images, or images
+        that the model was fitted on.
     """
     check_truth(table)
     number, images = pd.factorize(table["image"])
     check_promise(promise, intervals, n := len(images))
+    if known := {*images} & {*model.provenance.get("fitted_on", ())}:
+        raise InputError(
+            "promise: expected images that the model was not fitted on, got "
+            f"{number_of(len(known), 'image')} of its fit, such as {min(known)}; leave these out, "
+            "or give others than these other names"
+        )
     verdicts, true = model.score(table), table["iou_adj"].to_numpy(np.float64)
     kept, stretched = model.promise, model.intervals
     for kind, alpha in (promise or {}).items():
@@ -86,7 +93,7 @@ def calibrate(
             stretch = control_risk(needed[own], image, len(seen), 1 - intervals, 0.0)
             found.append((len(seen), min(stretch, WHOLE)))
         stretched = Intervals(intervals, *zip(*found, strict=True))
-    reference = rate_images(pd.concat([table, verdicts], axis=1))
+    reference = summarise_images(pd.concat([table, verdicts], axis=1), model.n_classes)
     return replace(model, promise=kept, intervals=stretched, reference=reference)
 
 
@@ -135,23 +142,26 @@ def check_promise(
     promise: Mapping[str, float] | None, intervals: float | None, n: int, aside: int = 1
 ) -> None:
     """Raise an InputError for other than one known promise, or if n / ``aside`` images are few."""
-    if promise is not None and len(promise) != 1:
+    if (promise is not None or intervals is None) and len(promise or ()) != 1:
         raise InputError(
-            f"promise: expected one of {', '.join(PROMISES)}, got {len(promise)} together; a "
+            f"promise: expected one of {', '.join(PROMISES)}, got {len(promise or ())} together; a "
             "threshold keeps one promise exactly, so make a model for each"
         )
     for kind in promise or ():
         check_choice("promise", kind, tuple(PROMISES))
     for name, share in {**(promise or {}), "intervals": intervals}.items():
-        if share is not None and not 0 < share < 1:
-            usual = 0.9 if name == "intervals" else 0.1
+        if share is None:
+            continue
+        is_level = name == "intervals"
+        if not 0 < share < 1:
+            usual = 0.9 if is_level else 0.1
             raise InputError(
                 f"{name}: expected a share between 0 and 1, got {share}; {usual} is usual"
             )
-    shares = [*(promise or {}).values(), *([] if intervals is None else [1 - intervals])]
-    if n // aside < (needed := max(map(count_needed, shares), default=0)):
-        raise InputError(
-            f"promise: expected at least {needed * aside} images, got {n}: a share of "
-            f"{min(shares):.4g} needs {needed} that are not fitted on; extract more images, or "
-            f"allow a share of {1 / (n // aside + 1):.2g} or more"
-        )
+        if n // aside < (needed := count_needed(1 - share if is_level else share)):
+            least = math.ceil(100 / (n // aside + 1)) / 100
+            easier = f", or ask for {1 - least if is_level else least:.2f}" if least < 1 else ""
+            raise InputError(
+                f"{name}: expected at least {needed * aside} images for {share}, got {n}: it takes "
+                f"{needed} that are not fitted on; extract more images{easier}"
+            )

@@ -92,7 +92,7 @@ def score_verdicts(judged: JudgedRun) -> dict[str, Any]:
     seen = model and all(model.provenance.get(key) == count for key, count in known.items())
     if model and model.reference is not None:
         # Part of the run was set aside for what is promised.
-        seen = seen or {*model.provenance.get("fitted_on", ())} < {*judged.table["image"]}
+        seen = seen or set() < {*model.provenance.get("fitted_on", ())} < {*judged.table["image"]}
     judge = "protocol" if model is None else "seen" if seen else "model"
     probability = inner[SCORE_COLUMNS[2]].to_numpy(float)[None]
     held_out, aurocs, reason = np.ones(probability.shape, bool), np.empty((2, 0)), ""

@@ -29,7 +29,7 @@ def population():
     worse = np.random.default_rng(1).random(150) < 0.2
     number = pd.factorize(table["image"])[0]
     wrong = worse[number] & (np.random.default_rng(2).random(len(table)) < 0.5)
-    return table.assign(iou_adj=table["iou_adj"].mask(wrong, 0.0))
+    return table.assign(iou_adj=table["iou_adj"].mask(wrong, 0.0), image="other_" + table["image"])
 
 
 def threshold_by_hand(value, image, n, alpha, least):
@@ -168,13 +168,41 @@ def test_a_file_with_an_impossible_promise_is_refused(model, population, tmp_pat
         ({"promise": {"recall": 0.1}}, "one of false-positives, missed-trust"),
         ({"promise": {"false-positives": 1.0}}, "between 0 and 1, got 1.0"),
         ({"intervals": float("nan")}, "between 0 and 1, got nan"),
-        ({"promise": {"false-positives": 0.001}}, "at least 2997 images, got 150.*needs 999"),
-        ({"intervals": 0.999}, "at least 2997 images"),
+        (
+            {"promise": {"false-positives": 0.001}},
+            "at least 2997 .*150.*999.*ask for 0.02",
+        ),
+        ({"intervals": 0.999}, "at least 2997 images.*ask for 0.98"),
     ],
 )
 def test_what_cannot_be_promised_is_one_line(population, asked, words):
     with pytest.raises(InputError, match=words):
         fit_meta_model(population, **asked)
+
+
+@pytest.mark.parametrize(("n", "asked"), [(6, 0.34), (20, 0.15)])
+def test_the_share_that_is_advised_can_be_promised(population, n, asked):
+    few = population[population["image"].isin(population["image"].unique()[:n])]
+    with pytest.raises(InputError, match=f"ask for {asked}"):
+        fit_meta_model(few, promise={"missed-trust": 0.01})
+    assert fit_meta_model(few, promise={"missed-trust": asked}, protocol=FAST).promise
+
+
+def test_images_of_the_fit_are_refused(population):
+    kept = fit_meta_model(population, promise={"missed-trust": 0.2}, protocol=FAST)
+    with pytest.raises(InputError, match="got 100 images of its fit, such as"):
+        calibrate(kept, population, promise={"missed-trust": 0.2})
+    with pytest.raises(InputError, match="got 0 together"):
+        calibrate(kept, population)
+
+
+def test_trees_keep_promises_too(population):
+    asked = {"promise": {"false-positives": 0.2}, "intervals": 0.8}
+    kept = fit_meta_model(population, meta="boosting", protocol=FAST, **asked)
+    assert kept.provenance["meta"] == "boosting"
+    rest = population[population["image"].isin(kept.reference["image"])]
+    assert measure_loss(kept, rest) <= 0.2
+    assert kept.score(rest)["trusted"].any()
 
 
 def test_a_model_of_a_former_version_has_no_intervals_to_stretch(model, population):
