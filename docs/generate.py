@@ -12,7 +12,13 @@ import typer
 
 import metaseg_tf
 from metaseg_tf.cli import app
-from metaseg_tf.segments.columns import DEFAULT_METRICS, FURTHER_GROUPS, PAPER_GROUPS, columns
+from metaseg_tf.segments.columns import (
+    DEFAULT_METRICS,
+    FURTHER_GROUPS,
+    PAPER_GROUPS,
+    TRUTH,
+    columns,
+)
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py; change its source, then run it. -->\n"
@@ -22,10 +28,10 @@ HEADER = ("name", "default", "meaning")
 
 def segment_table():
     """One row per column of the segment table."""
-    rows = [
-        [f"`{c.name}`", c.dtype, c.unit, _range(c), c.group, c.source, c.meaning]
-        for c in columns(CITYSCAPES_CLASSES, metrics="all")
-    ]
+    rows, truth = (
+        [[f"`{c.name}`", c.dtype, c.unit, _range(c), c.group, c.source, c.meaning] for c in part]
+        for part in (columns(CITYSCAPES_CLASSES, metrics="all"), TRUTH)
+    )
     return _page(
         "The segment table",
         "One row per predicted segment k, one Parquet file per image. `metaseg_tf.load_run` puts "
@@ -38,6 +44,12 @@ def segment_table():
         "[Which these are, and why](decisions/0058-further-metrics.md).",
         _table(["column", "dtype", "unit", "range", "group", "source", "meaning"], rows),
         "All analysis uses the rows with interior, `S_in > 0`.",
+        "## The ground truth's components",
+        "With ground truth, one row per connected component of a true class; "
+        "`metaseg_tf.load_truth` puts the image's name in front. [What it is for](misses.md).",
+        _table(
+            ["column", "dtype", "unit", "range", "meaning"], [[*row[:4], row[-1]] for row in truth]
+        ),
     )
 
 

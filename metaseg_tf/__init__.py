@@ -17,9 +17,9 @@ _HOMES = {
     "find_dumps": "data.softmax", "find_interior": "segments.components", "fit_meta_model": "meta",
     "judge_image": "meta.predict", "label_components": "segments.components",
     "load_dump": "data.softmax", "load_model": "meta", "load_network": "networks.network",
-    "load_run": "runs.run", "make_figure": "paper.figures", "make_table": "paper.tables",
-    "MetaModel": "meta", "Protocol": "analysis.protocol", "rate_images": "meta",
-    "record": "runs.record", "Run": "runs.run", "score": "meta.score",
+    "load_run": "runs.run", "load_truth": "runs.run", "make_figure": "paper.figures",
+    "make_table": "paper.tables", "MetaModel": "meta", "Protocol": "analysis.protocol",
+    "rate_images": "meta", "record": "runs.record", "Run": "runs.run", "score": "meta.score",
     "segment_metrics": "segments.table", "summarise": "analysis.evaluation",
     "verify": "paper.verify",
 }  # fmt: skip

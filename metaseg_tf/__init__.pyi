@@ -22,6 +22,7 @@ from metaseg_tf.paper.verify import verify as verify
 from metaseg_tf.runs.record import record as record
 from metaseg_tf.runs.run import Run as Run
 from metaseg_tf.runs.run import load_run as load_run
+from metaseg_tf.runs.run import load_truth as load_truth
 from metaseg_tf.segments.components import find_interior as find_interior
 from metaseg_tf.segments.components import label_components as label_components
 from metaseg_tf.segments.dispersion import difference as difference

@@ -25,8 +25,8 @@ def make_run(path, seeds, *, photographs=True, keep=100, name="#<b>"):
     run.write_manifest()
     for i, seed in enumerate(seeds):
         probs, gt = make_scene(60, 90, seed=seed, cell=14)
-        measured = measure_image(probs, gt)
-        run.write_segments(f"scene {i} {name}", measured.table)
+        measured = measure_image(probs, gt, truth=True)
+        run.write_segments(f"scene {i} {name}", measured.table, None, measured.truth)
         if i < keep:
             image = np.random.default_rng(i).integers(0, 255, (60, 90, 3), np.uint8)
             pred, entropy, difference = measured.heat[:3]

@@ -46,6 +46,16 @@ def class_maps(draw, n_classes=3, void=True, max_side=9):
 
 
 @st.composite
+def pairs_of_maps(draw):
+    """(pred, gt) of three classes, of which some pixels differ; both are void where gt is."""
+    gt = draw(class_maps(max_side=12))
+    flips = draw(st.sampled_from([0.0, 0.15, 0.5]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    pred = np.where((rng.random(gt.shape) < flips) | (gt == 255), rng.integers(0, 3, gt.shape), gt)
+    return pred.astype(np.uint8), gt
+
+
+@st.composite
 def probability_maps(draw, n_classes=3, max_side=6):
     """Probabilities float32 [H, W, C] with zeros, ones and ties."""
     shape = draw(st.tuples(st.integers(1, max_side), st.integers(1, max_side)))

@@ -3,15 +3,19 @@
 And what becomes of AUROC and calibration within groups of rows, such as classes.
 """
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
 from metaseg_tf.errors import InputError, ShapeError, number_of
 
-__all__ = ["FEW", "accuracy", "auroc", "r2", "score_groups", "sigma"]
+__all__ = ["FEW", "accuracy", "auroc", "group_by_size", "r2", "score_groups", "sigma"]
 
 #: With fewer rows of either outcome a score says more about chance than about the model.
 FEW = 10
+#: Smallest areas of the groups by size, in pixels.
+_SIZES = (1, 100, 1000, 10_000, 100_000)
 
 
 def accuracy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -57,6 +61,15 @@ def r2(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
             "extract more images"
         )
     return 1 - sigma(predicted, true) ** 2 / variance
+
+
+def group_by_size(area: np.ndarray) -> dict[str, np.ndarray]:
+    """Rows, bool [n], of each group of similar areas in pixels, by its name."""
+    groups = {}
+    for low, high in itertools.pairwise((*_SIZES, np.inf)):
+        upper = f"to {high - 1:.0f}" if high < np.inf else "and more"
+        groups[f"{low} {upper} pixels"] = (area >= low) & (area < high)
+    return groups
 
 
 def score_groups(

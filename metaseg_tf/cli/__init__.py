@@ -19,7 +19,7 @@ __all__ = ["VERBS", "app", "main"]
 VERBS = {
     "Start": ("demo", "doctor", "checkpoints"),
     "Measure segments": ("extract", "compact"),
-    "Results": ("table", "figure", "report", "diagnose", "verify", "reproduce"),
+    "Results": ("table", "figure", "report", "misses", "diagnose", "verify", "reproduce"),
     "Judge without ground truth": ("fit", "predict", "score", "ablate"),
 }
 

@@ -36,7 +36,7 @@ def demo(
     """Do the whole job offline, on drawn street scenes with two small networks.
 
     Makes every table, figure and diagnosis of the paper, compares the numbers with recorded ones,
-    and ends with a picture, a report and three numbers.
+    lists what the networks missed, and ends with a picture, a report and a few numbers.
     """
     skipped = {name.strip() for name in skip.split(",") if name.strip()}
     if unknown := min(skipped - {*_SKIPPED}, default=""):
@@ -92,6 +92,7 @@ def demo(
         page = None
         if "report" not in skipped:
             page = write_report([*plan.open_runs().values()], figures=figures)
+        missed = list(stages.describe_misses(plan))
         model = fitted()
         ablations = compare_on_more(plan, scenes, quiet, helper) if scenes else []
     code = show_results(plan, results, quiet=quiet)
@@ -99,7 +100,7 @@ def demo(
         typer.echo(f"picture: {figures[5][0]}")
     if page:
         typer.echo(f"report: {page.resolve().as_uri()}")
-    for line in stages.describe_success(plan, fresh, model):
+    for line in (*stages.describe_success(plan, fresh, model), *missed):
         typer.echo(line)
     for table in ablations:
         console.print_table(table, titles=2)

@@ -8,7 +8,7 @@ import functools
 import glob
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +30,8 @@ _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _PNG_HEADER = struct.Struct(">16s2I2B")
 #: Bits and colour type of a PNG of labels; photographs may have any.
 _GREY = (8, 0)
+# Pairs whose headers are checked at once, before the first of them is decoded.
+_AHEAD = 64
 _REMEDY = "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip into one folder"
 
 
@@ -89,7 +91,9 @@ class Pair(FileItem):
         found = "expected two whole PNG files, got one that cannot be read"
         said = f"{self.image} with {self.labels.name}: {found}"
         with restate(tf.errors.OpError, DataFormatError, said, "unpack it again"):
-            _, image, gt = _decoder()(*(tf.constant(column[0]) for column in _columns([self])))
+            _, image, gt = _decoder()(
+                *(tf.constant(column[0]) for column in _columns([self], {self: 0}))
+            )
         return _as_sample(self, image, gt)
 
     def check(self) -> None:
@@ -192,12 +196,14 @@ def read_ahead(pairs: Sequence[Pair]) -> Callable[[Pair], Sample]:
 
     The function returned reads any pair as `Pair.read` does, and drops the unread ones before it. A
     pair that is broken, dropped, read before or not among ``pairs`` is decoded on its own. Headers
-    are looked at here: the chain itself could not say what is wrong.
+    are looked at here, some pairs at a time: the chain itself could not say what is wrong.
     """
-    pairs = list(filter(_is_sound, pairs))
-    elements = iter(_chain(pairs))
-    # Each element carries the place of its pair, so that pixels and pair cannot part.
     places = {pair: place for place, pair in enumerate(pairs)}
+    elements = (
+        element
+        for begin in range(0, len(pairs), _AHEAD)
+        for element in _chain(filter(_is_sound, pairs[begin : begin + _AHEAD]), places)
+    )
     element = (-1,)
 
     def read(pair: Pair) -> Sample:
@@ -219,7 +225,7 @@ def _is_sound(pair: Pair) -> bool:
     return False
 
 
-def _chain(pairs: Sequence[Pair]):
+def _chain(pairs: Iterable[Pair], places: dict[Pair, int]):
     """A tf.data.Dataset of (place, uint8 [H, W, 3], uint8 [H, W]) that leaves broken pairs out."""
     import tensorflow as tf
 
@@ -229,7 +235,7 @@ def _chain(pairs: Sequence[Pair]):
     options = tf.data.Options()
     options.autotune.enabled = False
     return (
-        tf.data.Dataset.from_tensor_slices(_columns(pairs))
+        tf.data.Dataset.from_tensor_slices(_columns(list(pairs), places))
         .map(_decoder(), num_parallel_calls=2, deterministic=True)
         .ignore_errors()
         .prefetch(2)
@@ -237,10 +243,11 @@ def _chain(pairs: Sequence[Pair]):
     )
 
 
-def _columns(pairs: Sequence[Pair]) -> tuple[np.ndarray, ...]:
+def _columns(pairs: Sequence[Pair], places: dict[Pair, int]) -> tuple[np.ndarray, ...]:
     """Place, paths of image and labels, and table of ids; of the same dtypes without any pair."""
     return (
-        np.arange(len(pairs)),
+        # Each element carries the place of its pair, so that pixels and pair cannot part.
+        np.array([places[pair] for pair in pairs], np.int64),
         # As bytes: a name that is not UTF-8 has no other form that TensorFlow takes.
         np.array([os.fsencode(pair.image) for pair in pairs], bytes),
         np.array([os.fsencode(pair.labels) for pair in pairs], bytes),

@@ -24,6 +24,7 @@ from metaseg_tf.networks.checkpoints import bundled_path
 from metaseg_tf.paper.ablation import lay_out_ablation, store_ablation
 from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.paper.measured import collect
+from metaseg_tf.paper.misses import store_misses
 from metaseg_tf.paper.published import load_numbers
 from metaseg_tf.paper.quantities import Quantity
 from metaseg_tf.paper.reproduction import NetworkPlan, Plan, is_measured, measure
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
     from metaseg_tf.runs.work import ImageResult
 
 __all__ = [
-    "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_success", "draw_all", "draw_scenes",
-    "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_fresh", "more_plan",
+    "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_misses", "describe_success", "draw_all",
+    "draw_scenes", "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_fresh",
+    "more_plan",
 ]  # fmt: skip
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
@@ -139,6 +141,14 @@ def fit_demo_model(plan: Plan, path: Path) -> MetaModel:
     model = fit_meta_model(load_run(run.path), manifest=run.manifest, name=run.name)
     save_model(model, path)
     return model
+
+
+def describe_misses(plan: Plan) -> Iterator[str]:
+    """What each of the plan's runs missed, in words; tables and pictures go into ``misses/``."""
+    for run in plan.open_runs().values():
+        row = store_misses(run)[0].set_index("of").loc["things"]
+        share = row["overlooked"] / max(row["components"], 1)
+        yield f"things that {run.name} overlooks: {share:.0%} of {row['components']}"
 
 
 def describe_success(plan: Plan, fresh: Plan, model: MetaModel) -> Iterator[str]:

@@ -98,7 +98,7 @@ def judge_image(
         threads=threads,
     )
     table = pd.concat([measured.table, model.score(measured.table)], axis=1)
-    return Judgement(table, measured.segments, *measured.heat, measured.mutual_information)
+    return Judgement(table, measured.segments, *measured.heat[:3], measured.mutual_information)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """How good verdicts on segments are: scores with intervals, over all, by class and by size."""
 
-import itertools
 import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import pandas as pd
 
 from metaseg_tf.analysis.design import check_finite
 from metaseg_tf.analysis.protocol import map_splits
+from metaseg_tf.analysis.scores import group_by_size
 from metaseg_tf.analysis.verdict_scores import (
     DRAWS,
     SCORES,
@@ -29,8 +29,6 @@ __all__ = ["GROUPINGS", "Scores", "compare_scores", "score", "score_run"]
 _LOG = logging.getLogger(__name__)
 GROUPINGS = ("interior", "class", "size")
 
-#: Smallest areas of the groups by size, in pixels.
-_SIZES = (1, 100, 1000, 10_000, 100_000)
 _PREDICTED, _LINEAR, _FALSE_POSITIVE, *_INTERVAL = SCORE_COLUMNS
 
 
@@ -193,9 +191,7 @@ def _groups(
     groups = {("all", ""): np.ones(len(table), bool)}
     groups |= {("interior", "with interior"): inside > 0, ("interior", "without"): inside == 0}
     groups |= {("class", name): class_id == j for j, name in enumerate(names)}
-    for low, high in itertools.pairwise((*_SIZES, np.inf)):
-        upper = f"to {high - 1:.0f}" if high < np.inf else "and more"
-        groups["size", f"{low} {upper} pixels"] = (area >= low) & (area < high)
+    groups |= {("size", name): chosen for name, chosen in group_by_size(area).items()}
     for key, chosen in groups.items():
         if chosen.any() and key[0] in ("all", *by):
             yield key, np.flatnonzero(chosen)

@@ -5,6 +5,7 @@ scripts that call a function, and long arrays in them as base64 of zlib's output
 """
 
 import base64
+import contextlib
 import json
 import math
 import zlib
@@ -18,16 +19,24 @@ import pandas as pd
 from metaseg_tf.analysis.base import Classifier
 from metaseg_tf.analysis.estimators import Lasso, LeastSquares
 from metaseg_tf.analysis.evaluation import Evaluation, evaluate_run, load_segments
+from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError, suggest
 from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.file import load_kept
 from metaseg_tf.meta.images import rate_images
 from metaseg_tf.meta.model import SCORE_COLUMNS, TRUSTED, SegmentFit
 from metaseg_tf.paper.figures.drawing import count_false_positives, load_judged
-from metaseg_tf.pictures import MOST_INFORMATION, heat_colours, to_jpeg, to_png
+from metaseg_tf.pictures import (
+    MOST_INFORMATION,
+    heat_colours,
+    interpolate_colours,
+    to_jpeg,
+    to_png,
+)
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS, METRICS, PAPER_GROUPS
+from metaseg_tf.segments.components import label_components
 
 __all__ = [
     "DOUBTFUL", "JudgedRun", "choose_images", "draw_pictures", "judge_run", "list_segments",
@@ -57,6 +66,7 @@ class JudgedRun(NamedTuple):
     #: One sentence that says where the verdicts come from.
     origin: str
     model: MetaModel | None  #: Whose verdicts they are; None if there are none.
+    truth: pd.DataFrame | None = None  #: The truth's components, if the run keeps them.
 
     @property
     def is_labelled(self) -> bool:
@@ -100,7 +110,10 @@ def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
         scores[_FALSE_POSITIVE] = np.nan
         reason = model.interior.classifier.reason
         origin += f" Probabilities of a false positive are missing: {reason}."
-    return JudgedRun(run, pd.concat([table, scores], axis=1), origin, model)
+    truth = None
+    with contextlib.suppress(InputError):
+        truth = run.load_truth()
+    return JudgedRun(run, pd.concat([table, scores], axis=1), origin, model, truth)
 
 
 class _Missing(Classifier):
@@ -194,9 +207,15 @@ def pack_explanation(model: MetaModel | None, rows: pd.DataFrame) -> dict[str, A
     return packed
 
 
-def draw_pictures(maps: ImageMaps, palette: np.ndarray) -> dict[str, bytes]:
+def draw_pictures(
+    maps: ImageMaps,
+    palette: np.ndarray,
+    siou: np.ndarray | None = None,
+    connectivity: int = 8,
+) -> dict[str, bytes]:
     """File name -> content of the layers that are pictures; missing layers are left out.
 
+    ``siou`` [n] is of the components of the ground truth with that connectivity, if it is known.
     Heat maps are reduced to about 1024 columns and 32 levels: they are looked at, not read off.
     """
     heat = {"entropy.png": maps.entropy, "difference.png": maps.difference}
@@ -205,6 +224,13 @@ def draw_pictures(maps: ImageMaps, palette: np.ndarray) -> dict[str, bytes]:
     pictures = {name: _heat_to_png(values) for name, values in heat.items()}
     if maps.gt is not None:
         pictures["truth.png"] = to_png(maps.gt, palette)
+    if maps.gt is not None and siou is not None:
+        components = label_components(maps.gt, connectivity=connectivity)
+        # A map of other components than those of the table has no such layer.
+        if components.max() == len(siou):
+            levels = np.append(VOID, np.rint(siou * (_HEAT_LEVELS - 1)))
+            colours = interpolate_colours(np.linspace(0, 1, _HEAT_LEVELS))
+            pictures["found.png"] = to_png(levels.astype(np.uint8)[components], colours)
     if maps.image is not None:
         pictures["image.jpg"] = to_jpeg(maps.image, _JPEG_QUALITY)
     return pictures

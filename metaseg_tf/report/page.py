@@ -11,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from metaseg_tf import __version__
+from metaseg_tf.analysis.misses import rank_misses
 from metaseg_tf.analysis.scores import FEW
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel
@@ -80,6 +81,10 @@ def write_report(
         few=FEW,
         format_number=format_number,
         numbers=overview.collect_numbers(runs) if is_labelled else None,
+        misses=[
+            (one.run.name, names, one.truth is not None and rank_misses(one.truth, one.run.classes))
+            for one, names in zip(judged, chosen, strict=True)
+        ],
         figures=shown,
         missing_figures=missing_figures,
         diagnostics=[(run.name, overview.diagnose(run)) for run in runs if is_labelled],
@@ -133,7 +138,12 @@ def _write_image(
 ) -> dict[str, Any]:
     """Write pictures and segment map of one image; returns what ``run.js`` holds of it."""
     maps = judged.run.load_maps(name)
-    pictures = explorer.draw_pictures(maps, judged.run.classes.palette)
+    siou = None
+    if judged.truth is not None:
+        siou = judged.truth["siou"][judged.truth["image"] == name].to_numpy()
+    connectivity = judged.run.manifest.settings.get("connectivity", 8)
+    palette = judged.run.classes.palette
+    pictures = explorer.draw_pictures(maps, palette, siou, connectivity)
     for file, content in pictures.items():
         home.write_bytes(f"{folder}/{file}", content)
     rows = judged.table[judged.table["image"] == name]

@@ -108,14 +108,14 @@ def extract(
 def measure_job(
     job: ImageJob, run: Run, settings: MeasureSettings, n_classes: int | None = None
 ) -> ImageResult:
-    """Load one image, measure it, and store its table and, if asked for, its maps in the run.
+    """Load one image, measure it, and store its tables and, if asked for, its maps in the run.
 
     ``n_classes`` is the number of classes to expect, if it is known; else the run's.
     """
     try:
         sample = job.load()
         given = {"disagreement": sample.disagreement, "threads": job.threads, **asdict(settings)}
-        measured = measure_image(sample.probs, sample.gt, **given)
+        measured = measure_image(sample.probs, sample.gt, truth=True, **given)
         found, expected = sample.probs.shape[-1], run.manifest.n_classes or n_classes
         if expected not in (None, found):
             raise InputError(
@@ -128,12 +128,13 @@ def measure_job(
         return failed(job, error)
     if job.keep_maps:
         kept = {name: getattr(measured, name) for name in ("segments", "gt", "mutual_information")}
-        maps = ImageMaps(**measured.heat._asdict(), **kept, image=sample.image)
+        kept |= {name: getattr(measured.heat, name) for name in ("pred", "entropy", "difference")}
+        maps = ImageMaps(**kept, image=sample.image)
         run.write_maps(sample.name, maps)
     extra = {}
     if measured.confusions is not None:
         extra[_CONFUSIONS] = zlib.compress(measured.confusions.astype("<i8").tobytes())
-    run.write_segments(sample.name, measured.table, extra)
+    run.write_segments(sample.name, measured.table, extra, measured.truth)
     return ImageResult(sample.name, "measured", len(measured.table), found)
 
 

@@ -4,6 +4,7 @@
 
     RUN/run.json                   settings, versions, failures: the manifest
     RUN/segments/, RUN/packs/      the segment tables; see metaseg_tf.runs.segment_files
+    RUN/truth/, RUN/truth_packs/   the components of the ground truth, in the same way
     RUN/maps/<image>.npz, .jpg     maps for pictures, of some images
     RUN/evaluation/                fits of the paper's protocol, see metaseg_tf.analysis.evaluation,
                                    and all segments in one file
@@ -37,7 +38,8 @@ from metaseg_tf.segments import columns
 from metaseg_tf.segments.columns import check_image_name
 
 __all__ = [
-    "Manifest", "Run", "compare_settings", "csv_text", "inert_cell", "load_run", "write_json",
+    "Manifest", "Run", "compare_settings", "csv_text", "inert_cell", "load_run", "load_truth",
+    "write_json",
 ]  # fmt: skip
 
 _LOG = logging.getLogger(__name__)
@@ -85,6 +87,7 @@ class Run:
     def __init__(self, path: str | os.PathLike):
         self._folder = open_folder(path)
         self._tables = SegmentFiles(self._folder)
+        self._truth = SegmentFiles(self._folder, "truth", "truth_packs")
         if not self._folder.exists(_MANIFEST):
             there = self._folder.exists()
             found = f"a folder without {_MANIFEST}" if there else "a path that does not exist"
@@ -163,12 +166,13 @@ class Run:
     def continued(self) -> Iterator[None]:
         """Keep other processes from writing segments, and clear up what killed ones left.
 
-        Segment tables that were cut short are moved aside, with a warning, to be made again.
+        Tables that were cut short are moved aside, with a warning, to be made again.
         Raises RunError if another process is writing, or the folder cannot be written to.
         """
         with self._folder.locked():
             self._folder.tidy()
-            for path in self._tables.set_aside_broken():
+            broken = self._tables.set_aside_broken() + self._truth.set_aside_broken()
+            for path in broken:
                 _LOG.warning("%s was cut short; it is moved aside, to be made again", path)
             # A process may have been stopped between its first table and the manifest.
             if self.manifest.n_classes is None:
@@ -179,10 +183,22 @@ class Run:
         """Names of the images whose segment table is written."""
         return self._tables.images()
 
+    def lacking_truth(self) -> set[str]:
+        """Names of the done images without their truth's components, if others have them."""
+        found = self._truth.images()
+        return self.done() - found if found else set()
+
     def write_segments(
-        self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None = None
+        self,
+        image: str,
+        table: pd.DataFrame,
+        extra: Mapping[str, bytes] | None = None,
+        truth: pd.DataFrame | None = None,
     ) -> None:
-        """Store one image's segment table; ``extra`` is kept with it."""
+        """Store one image's segment table, with ``extra``, and its truth's components if given."""
+        # An image whose segments are there is done, so they come last.
+        if truth is not None:
+            self._truth.write(check_image_name(image), truth, None)
         self._tables.write(check_image_name(image), table, extra)
 
     def write_manifest(self) -> None:
@@ -229,13 +245,14 @@ class Run:
             return self._folder.read(relative)
 
     def fingerprint(self) -> str:
-        """A hash that changes with the manifest and with the files of the segment tables."""
-        manifest = self._folder.read(_MANIFEST)
-        return hashlib.sha256(manifest + repr(self._tables.states()).encode()).hexdigest()
+        """A hash that changes with the manifest and with the files of the tables."""
+        manifest, states = self._folder.read(_MANIFEST), self._tables.states()
+        return hashlib.sha256(manifest + repr(states + self._truth.states()).encode()).hexdigest()
 
     def compact(self, size: int) -> int:
         """Pack the tables of single images into larger files; returns the number of images."""
         with self.continued():
+            self._truth.compact(size)
             return self._tables.compact(size)
 
     def load(self, only: list[str] | None = None, *, keep: bool = False) -> pd.DataFrame:
@@ -246,6 +263,18 @@ class Run:
         table = columns.empty_table(self.manifest.n_classes or 2)
         table.insert(0, "image", np.empty(0, object))
         return table if only is None else table[only]
+
+    def load_truth(self) -> pd.DataFrame:
+        """The components of the ground truth of all images, as `metaseg_tf.load_truth`."""
+        loaded, lacking = self._truth.load(), self.lacking_truth()
+        if loaded is None or lacking:
+            raise InputError(
+                f"{self.path}: expected the ground truth's components, which a run with ground "
+                f"truth keeps, found none of {len(lacking or self.done())} of {len(self.done())} "
+                "images; extract again, into another folder if a former version made this one"
+            )
+        table = loaded.to_pandas()
+        return columns.check_components(table, str(self.path), len(self.classes))
 
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
         """The images that were stored with a key of ``extra``, and its value for each."""
@@ -286,6 +315,31 @@ def load_run(
             "into another folder"
         )
     return table
+
+
+def load_truth(path: str | os.PathLike) -> pd.DataFrame:
+    """The components of the ground truth of a run's images, and how each is predicted.
+
+    Parameters
+    ----------
+    path : path
+        A run folder.
+
+    Returns
+    -------
+    DataFrame
+        ``image`` and the columns of `metaseg_tf.segments.misses.measure_truth`, in the order of
+        image names and component numbers.
+
+    Raises
+    ------
+    InputError
+        If they are not kept of every image: the run has no ground truth, or a former version made
+        it.
+    RunError, DataFormatError
+        If the folder is not a run or a file in it is broken.
+    """
+    return Run(path).load_truth()
 
 
 def compare_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

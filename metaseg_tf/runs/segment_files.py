@@ -5,6 +5,7 @@
     segments/<image>.parquet    one image; its metadata holds what else is kept of it
     packs/<number>.parquet      many; its metadata holds the names of all, and theirs
     evaluation/segments.parquet all, to be read at once, and the state of the files it was made of
+    truth/, truth_packs/        the same for the components of the ground truth
 
 A pack is written once, and the images in it are not measured again.
 """
@@ -28,7 +29,6 @@ from metaseg_tf.untrusted.arrays import fits
 __all__ = ["SegmentFiles"]
 
 _SUFFIX = ".parquet"
-_SINGLES, _PACKS = "segments", "packs"
 _IMAGE, _IMAGES = "image", b"images"
 _ALL, _STATE = "evaluation/segments.parquet", b"state"
 _MAGIC = b"PAR1"
@@ -38,10 +38,10 @@ _READ_ERRORS = (pa.ArrowException, OSError, ValueError)
 
 
 class SegmentFiles:
-    """The segment tables in a run folder."""
+    """The segment tables in a run folder, or others in folders of their own, one per image."""
 
-    def __init__(self, folder: Folder):
-        self._folder = folder
+    def __init__(self, folder: Folder, singles: str = "segments", packs: str = "packs"):
+        self._folder, self._in_singles, self._in_packs = folder, singles, packs
 
     def images(self) -> set[str]:
         """Names of the images whose segment table is written."""
@@ -60,7 +60,7 @@ class SegmentFiles:
         """Store one image's segment table; ``extra`` goes into the file's metadata."""
         images = pa.array([image] * len(table), pa.string())
         content = pa.Table.from_pandas(table, preserve_index=False).add_column(0, _IMAGE, images)
-        self._write(_single(image), content.replace_schema_metadata(extra))
+        self._write(self._single(image), content.replace_schema_metadata(extra))
 
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
         """(image, value) of one metadata entry of every image that has it, by name."""
@@ -68,7 +68,7 @@ class SegmentFiles:
         for relative, images in self._files():
             metadata = self._read_schema(relative).metadata or {}
             for image in images:
-                entry = key if relative == _single(image) else _entry(key, image)
+                entry = key if relative == self._single(image) else _entry(key, image)
                 if entry.encode() in metadata:
                     found[image] = metadata[entry.encode()]
         return iter(sorted(found.items()))
@@ -106,7 +106,7 @@ class SegmentFiles:
 
     def set_aside_broken(self) -> list[str]:
         """Rename the files that were cut short; returns where they were."""
-        files = [_single(image) for image in self._singles()] + self._pack_files()
+        files = [self._single(image) for image in self._singles()] + self._pack_files()
         tails = self._folder.tails(files, _TAIL)
         broken = [file for file, tail in zip(files, tails, strict=True) if tail[4:] != _MAGIC]
         for file in broken:
@@ -121,30 +121,35 @@ class SegmentFiles:
         """
         singles, packed = self._singles(), set().union(*self._packs().values())
         pending = [image for image in singles if image not in packed]
-        taken = (int(name) for name in self._folder.names(_PACKS, _SUFFIX) if name.isdecimal())
+        taken = (
+            int(name) for name in self._folder.names(self._in_packs, _SUFFIX) if name.isdecimal()
+        )
         number = max(taken, default=0)
         for begin in range(0, len(pending), size):
             number, images = number + 1, pending[begin : begin + size]
             metadata = {_IMAGES: json.dumps(images).encode()}
             for image in images:
-                own = self._read_schema(_single(image)).metadata or {}
+                own = self._read_schema(self._single(image)).metadata or {}
                 metadata |= {_entry(key.decode(), image): value for key, value in own.items()}
-            table = self._concat([_single(image) for image in images])
-            pack = f"{_PACKS}/{number:06d}{_SUFFIX}"
+            table = self._concat([self._single(image) for image in images])
+            pack = f"{self._in_packs}/{number:06d}{_SUFFIX}"
             self._write(pack, table.replace_schema_metadata(metadata))
         if singles:
-            self._folder.flush(_PACKS)
+            self._folder.flush(self._in_packs)
             self._folder.flush("")
         for image in singles:
-            self._folder.remove(_single(image))
+            self._folder.remove(self._single(image))
         return len(pending)
 
+    def _single(self, image: str) -> str:
+        return f"{self._in_singles}/{image}{_SUFFIX}"
+
     def _singles(self) -> list[str]:
-        return [check_image_name(name) for name in self._folder.names(_SINGLES, _SUFFIX)]
+        return [check_image_name(name) for name in self._folder.names(self._in_singles, _SUFFIX)]
 
     def _pack_files(self) -> list[str]:
-        names = map(check_image_name, self._folder.names(_PACKS, _SUFFIX))
-        return [f"{_PACKS}/{name}{_SUFFIX}" for name in names]
+        names = map(check_image_name, self._folder.names(self._in_packs, _SUFFIX))
+        return [f"{self._in_packs}/{name}{_SUFFIX}" for name in names]
 
     def _packs(self) -> dict[str, list[str]]:
         """Pack -> the names of its images."""
@@ -163,7 +168,9 @@ class SegmentFiles:
         """Each file and its images, in the order of the first image; no image comes twice."""
         packs = self._packs()
         packed = set().union(*packs.values())
-        singles = [(_single(image), [image]) for image in self._singles() if image not in packed]
+        singles = [
+            (self._single(image), [image]) for image in self._singles() if image not in packed
+        ]
         return sorted([*packs.items(), *singles], key=lambda file: file[1][0])
 
     def _concat(self, files: Sequence[str], only: list[str] | None = None) -> pa.Table:
@@ -238,10 +245,6 @@ class SegmentFiles:
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="zstd")
         self._folder.write(relative, buffer.getvalue().to_pybytes())
-
-
-def _single(image: str) -> str:
-    return f"{_SINGLES}/{image}{_SUFFIX}"
 
 
 def _entry(key: str, image: str) -> str:

@@ -111,7 +111,7 @@ def work_through(
     before the others are begun. Results, order and further options are those of
     `metaseg_tf.runs.extraction.extract`.
     """
-    done, run.manifest.failed = run.done(), {}
+    done, run.manifest.failed = run.done() - run.lacking_truth(), {}
     if cluster is None:
         executor, read = Executor(source.threads), source.reader(done)
     else:

@@ -22,10 +22,10 @@ from metaseg_tf.errors import DataFormatError, InputError, check_choice
 
 __all__ = [
     "BOX", "CONVENTIONS", "DEFAULT_METRICS", "DISAGREEMENT", "FURTHER_GROUPS", "GROUPS",
-    "IOU_COLUMNS", "METRICS", "METRIC_COLUMNS", "NAME_BYTES", "PAPER_GROUPS", "Column", "Group",
-    "check_convention", "check_image_name", "check_table", "class_columns", "class_of", "columns",
-    "count_classes", "empty_table", "feature_columns", "feature_values", "group_of", "groups_in",
-    "name_feature", "read_metrics", "spell_metrics",
+    "IOU_COLUMNS", "METRICS", "METRIC_COLUMNS", "NAME_BYTES", "PAPER_GROUPS", "TRUTH", "Column",
+    "Group", "check_components", "check_convention", "check_image_name", "check_table",
+    "class_columns", "class_of", "columns", "count_classes", "empty_table", "feature_columns",
+    "feature_values", "group_of", "groups_in", "name_feature", "read_metrics", "spell_metrics",
 ]  # fmt: skip
 
 #: "reference" made the published numbers (the authors' code); "paper" is the printed text.
@@ -83,6 +83,10 @@ _FILE = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8
 GROUPS = {name: Group(*words) for name, words in _FILE["groups"].items()}
 _HEAD, _IOU, _BOX = (
     tuple(_read_column(*row) for row in _FILE[part]) for part in ("head", "iou", "box")
+)
+#: The columns of the table of the ground truth's components.
+TRUTH = tuple(
+    column for row in _FILE["truth"] for column in (_BOX if row == "box" else [_read_column(*row)])
 )
 #: The groups that may be measured besides the paper's.
 FURTHER_GROUPS = tuple(name for name in GROUPS if name not in (*PAPER_GROUPS, "prediction"))
@@ -273,6 +277,23 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
             f"{origin}: expected a segment table, got one without {', '.join(missing[:5])}; "
             "delete its segments and run extract again"
         )
+    return _check_values(table, known, origin)
+
+
+def check_components(table: pd.DataFrame, origin: str, n_classes: int) -> pd.DataFrame:
+    """The same for a table of ``TRUTH``, with its image, of a run of so many classes."""
+    known = {column.name: column for column in TRUTH}
+    for name, least in (("class_id", 0), ("hidden_by", -1)):
+        known[name] = replace(known[name], range=(least, n_classes - 1))
+    if set(table) != {"image", *known}:
+        raise DataFormatError(
+            f"{origin}: expected the columns {', '.join(known)} of the ground truth's components, "
+            f"got {', '.join(map(str, table))}; extract again into another folder"
+        )
+    return _check_values(table, known, origin)
+
+
+def _check_values(table: pd.DataFrame, known: dict[str, Column], origin: str) -> pd.DataFrame:
     known = {name: known[name] for name in table.columns if name in known}
     for name, column in known.items():
         values, (low, high) = table[name], column.range

@@ -139,6 +139,22 @@ class Spans(NamedTuple):
         offset = np.arange(len(own)) - np.repeat(np.cumsum(count) - count, count)
         return own, first[own] + offset
 
+    def boxes(self, owner: np.ndarray, height: int, n: int) -> dict[str, np.ndarray]:
+        """Half-open bounding boxes of the owners 1..n of spans in an image of that height."""
+        row, left = np.divmod(self.starts, self.width)
+
+        def extreme(ufunc: np.ufunc, values: np.ndarray, initial: int) -> np.ndarray:
+            result = np.full(n + 1, initial, np.int32)
+            ufunc.at(result, owner, values.astype(np.int32))
+            return result[1:]
+
+        return {
+            "top": extreme(np.minimum, row, height),
+            "left": extreme(np.minimum, left, self.width),
+            "bottom": extreme(np.maximum, row + 1, 0),
+            "right": extreme(np.maximum, left + self.lengths, 0),
+        }
+
 
 def _label_with_tfa(classes: np.ndarray, connectivity: int) -> np.ndarray:
     if connectivity != 4:

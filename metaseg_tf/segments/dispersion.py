@@ -37,13 +37,14 @@ class HeatMaps(NamedTuple):
     """One image's predicted class and dispersion.
 
     ``pred``, uint8 [H, W], is the predicted class (eq. 1), the lowest id where probabilities are
-    equal; ``entropy`` E_z (eq. 2) and ``difference`` D_z (eq. 3), float32 [H, W], are unitless, in
-    [0, 1].
+    equal; ``entropy`` E_z (eq. 2), ``difference`` D_z (eq. 3) and ``largest``, the probability of
+    that class, float32 [H, W], are unitless, in [0, 1].
     """
 
     pred: np.ndarray
     entropy: np.ndarray
     difference: np.ndarray
+    largest: np.ndarray
 
 
 def dispersion(
@@ -75,7 +76,7 @@ def dispersion(
     """
     _check_classes(probs.shape[-1])
     planes = tf.stack(tf.unstack(tf.cast(probs, tf.float32), axis=-1))
-    pred, spread, gap, _ = _reduce(planes, convention)
+    pred, spread, gap, *_ = _reduce(planes, convention)
     return tf.cast(pred, tf.int32), spread, gap
 
 
@@ -90,27 +91,28 @@ def difference(probs: tf.Tensor) -> tf.Tensor:
 
 
 def _reduce(planes: tf.Tensor, convention: str) -> tuple[tf.Tensor, ...]:
-    """Over the first axis, the classes: uint8 class, E_z, D_z; whether all are distributions."""
+    """Over the first axis, the classes: the maps of `HeatMaps`; whether all are distributions."""
     # With a plane for each class every op is element-wise, which XLA fuses into vectorised loops.
-    pred, gap = _two_largest(planes)
+    pred, largest, second = _two_largest(planes)
+    gap = 1.0 - largest + second
     inside = np.finfo(np.float32).eps if convention == "reference" else np.finfo(np.float32).tiny
     # A summand of eq. (2) is NaN if its probability is negative or NaN.
     total = tf.reduce_sum(planes * tf.math.log(planes + inside), axis=0)
     spread = -total / np.float32(np.log(planes.shape[0]))
     normalised = tf.abs(tf.reduce_sum(planes, axis=0) - 1.0) <= SUM_TOLERANCE
     fine = tf.reduce_all(normalised & tf.math.is_finite(total))
-    return pred, tf.clip_by_value(spread, 0.0, 1.0), tf.clip_by_value(gap, 0.0, 1.0), fine
+    return pred, tf.clip_by_value(spread, 0.0, 1.0), tf.clip_by_value(gap, 0.0, 1.0), largest, fine
 
 
-def _two_largest(planes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Class of the largest probability, uint8, and D_z without clipping; one class at a time."""
+def _two_largest(planes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Class of the largest probability, uint8, and the two largest; one class at a time."""
     largest, *others = tf.unstack(planes)
     pred, second = tf.zeros_like(largest, tf.int32), tf.zeros_like(largest)
     for class_id, p in enumerate(others, start=1):
         pred = tf.where(p > largest, class_id, pred)
         second = tf.maximum(second, tf.minimum(p, largest))
         largest = tf.maximum(largest, p)
-    return tf.cast(pred, tf.uint8), 1.0 - largest + second
+    return tf.cast(pred, tf.uint8), largest, second
 
 
 def _check_classes(n_classes: int | None) -> int:
@@ -202,7 +204,7 @@ def compute_heat_maps(
     largest = 1 << (_BLOCK_ELEMENTS // n_classes).bit_length()
     rows = min(largest, 1 << max(len(pixels) - 1, 0).bit_length())
     function = _block_function(rows, n_classes, probs.dtype.name, convention, xla)
-    maps = HeatMaps(*(np.empty(len(pixels), t) for t in (np.uint8, np.float32, np.float32)))
+    maps = HeatMaps(*(np.empty(len(pixels), t) for t in (np.uint8, *3 * (np.float32,))))
 
     def run(start: int) -> bool:
         block = pixels[start : start + rows]

@@ -4,13 +4,15 @@ An image is reduced to spans: horizontal strips in which prediction and ground t
 All areas and intersections are sums over spans.
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.segments.columns import check_convention
 from metaseg_tf.segments.components import Spans, connect_spans
 
-__all__ = ["compute_class_iou", "compute_iou", "count_confusions"]
+__all__ = ["Overlay", "compute_class_iou", "compute_iou", "count_confusions"]
 
 
 def compute_iou(
@@ -49,19 +51,7 @@ def compute_iou(
     iou, iou_adj : float64 arrays [n]
         Unitless, in [0, 1].
     """
-    check_convention(convention)
-    overlay = _Overlay(pred, segments, gt, connectivity)
-    pairs = overlay.pairs()
-    if convention == "reference":
-        segment, component, missed = overlay.touching(connectivity)
-        pairs = _distinct(*np.concatenate([pairs, [segment, component]], axis=1))
-        lost = overlay.sum_over(_distinct(segment, missed), overlay.missed)
-    else:
-        lost = overlay.sum_over(pairs, overlay.component, overlay.missed > 0)
-    area, shared = overlay.areas(), overlay.areas(overlay.hit)
-    # The components that a segment reaches, without what it shares with them.
-    grown = overlay.sum_over(pairs, overlay.component) - shared
-    return _ratio(shared, area + grown), _ratio(shared, area + lost)
+    return Overlay(pred, segments, gt, connectivity).ious(convention)
 
 
 def count_confusions(pred: np.ndarray, gt: np.ndarray, n_classes: int) -> np.ndarray:
@@ -104,18 +94,41 @@ def compute_class_iou(confusions: np.ndarray) -> np.ndarray:
     return np.divide(shared, union, out=np.full(len(shared), np.nan), where=union > 0)
 
 
-class _Overlay:
-    """For each span its segment k, its component g of the truth and m of missed pixels, or 0."""
+class Overlay:
+    """For each span its segment k, its component g of the truth and m of missed pixels, or 0.
+
+    Takes what `compute_iou` does.
+    """
 
     def __init__(self, pred, segments, gt, connectivity: int):
         self.spans, self.n_segments = Spans.of(pred, gt), int(segments.max())
+        self.connectivity = connectivity
         self.pred, self.gt, self.segment = (
             m.ravel()[self.spans.starts] for m in (pred, gt, segments)
         )
         self.component = connect_spans(self.spans, self.gt, connectivity)
-        lost = np.where(self.pred == self.gt, np.uint8(VOID), self.gt)
-        self.missed = connect_spans(self.spans, lost, connectivity)
         self.hit = (self.pred == self.gt) & (self.segment > 0)
+
+    @cached_property
+    def missed(self) -> np.ndarray:
+        """Component of missed pixels of each span."""
+        lost = np.where(self.pred == self.gt, np.uint8(VOID), self.gt)
+        return connect_spans(self.spans, lost, self.connectivity)
+
+    def ious(self, convention: str) -> tuple[np.ndarray, np.ndarray]:
+        """What `compute_iou` returns."""
+        check_convention(convention)
+        pairs = self.pairs()
+        if convention == "reference":
+            segment, component, missed = self.touching()
+            pairs = _distinct(*np.concatenate([pairs, [segment, component]], axis=1))
+            lost = self.sum_over(_distinct(segment, missed), self.missed)
+        else:
+            lost = self.sum_over(pairs, self.component, self.missed > 0)
+        area, shared = self.areas(), self.areas(self.hit)
+        # The components that a segment reaches, without what it shares with them.
+        grown = self.sum_over(pairs, self.component) - shared
+        return _ratio(shared, area + grown), _ratio(shared, area + lost)
 
     def areas(self, chosen: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Pixels of each segment in the chosen spans."""
@@ -125,13 +138,13 @@ class _Overlay:
         """Pairs (k, g) that share pixels, int [2, P]."""
         return _distinct(self.segment[self.hit], self.component[self.hit])
 
-    def touching(self, connectivity: int) -> np.ndarray:
+    def touching(self) -> np.ndarray:
         """Triples (k, g, m) of a segment and a span of missed pixels of its class next to it."""
         lost = np.flatnonzero(self.missed)
         spans = self.spans.take(lost)
         found = []
         for down in (-1, 0, 1):
-            own, other = spans.touching(self.spans, down=down, connectivity=connectivity)
+            own, other = spans.touching(self.spans, down=down, connectivity=self.connectivity)
             own = lost[own]
             same = self.gt[own] == self.pred[other]
             own, other = own[same], other[same]

@@ -4,6 +4,8 @@ All follows from the pairs of a pixel of a segment and one of its 8 neighbours o
 number is the length of the border.
 """
 
+from concurrent.futures import Future
+
 import numpy as np
 from scipy import sparse
 
@@ -38,17 +40,15 @@ def count_borders(segments: np.ndarray, boundary: Spans) -> sparse.csr_matrix:
     return (pairs + pairs.T).tocsr()
 
 
-def measure_neighbours(
-    table: dict[str, np.ndarray], segments: np.ndarray, sums
-) -> dict[str, np.ndarray]:
-    """The group's columns, each [n], for the paper's and ``segments``, as `count_borders` has them.
+def measure_neighbours(paper: Future, segments: np.ndarray, sums) -> dict[str, np.ndarray]:
+    """Each neighbour column [n], for the ``paper``'s and ``segments``, as `count_borders` has them.
 
     ``sums`` are those over spans of the table. A share or mean over nothing is 0.
     """
     n_classes, boundary = sums.probs.shape[1], sums.spans.take(np.flatnonzero(~sums.interior))
     borders = count_borders(segments, boundary)
     whole = np.asarray(borders.sum(axis=1)).ravel()[1:]
-    borders, n = borders[1:, 1:], len(whole)
+    borders, n, table = borders[1:, 1:], len(whole), paper.result()
     of_class = sparse.csr_matrix(
         (np.ones(n), table["class_id"], np.arange(n + 1)), shape=(n, n_classes)
     )

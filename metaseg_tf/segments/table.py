@@ -1,7 +1,7 @@
 """One image: class probabilities, with or without ground truth, become its segment table."""
 
 import warnings
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -29,7 +29,8 @@ from metaseg_tf.segments.dispersion import (
     compute_heat_maps,
     count_threads,
 )
-from metaseg_tf.segments.iou import compute_iou, count_confusions
+from metaseg_tf.segments.iou import Overlay, count_confusions
+from metaseg_tf.segments.misses import measure_truth
 from metaseg_tf.segments.neighbours import measure_neighbours
 from metaseg_tf.segments.spread import measure_spread
 from metaseg_tf.segments.truth import doubt_truth, find_classes_in_void
@@ -136,6 +137,8 @@ class Measurement(NamedTuple):
     gt: np.ndarray | None
     confusions: np.ndarray | None
     disagreement: np.ndarray | None = None
+    #: The components of the ground truth, as `metaseg_tf.segments.misses.measure_truth` gives them.
+    truth: pd.DataFrame | None = None
 
     @property
     def mutual_information(self) -> np.ndarray | None:
@@ -155,9 +158,11 @@ def measure_image(
     metrics: str = DEFAULT_METRICS,
     disagreement: np.ndarray | None = None,
     threads: int | None = None,
+    truth: bool = False,
 ) -> Measurement:
     """`segment_metrics` together with the maps of segments, classes and dispersion.
 
+    With ``truth``, the components of the ground truth are measured as well, if there is any.
     ``disagreement``, float [H, W, 3], is that of the passes that ``probs`` are the mean of, as
     `metaseg_tf.segments.disagreement.compare_passes` gives it. ``threads`` is how many to use; by
     default `metaseg_tf.segments.dispersion.count_threads`.
@@ -194,15 +199,19 @@ def measure_image(
         sums = _SpanSums(pool, probs, maps, same, convention)
         segments = labelled.result()
         measured = pool.submit(_measure, heat.pred, segments, sums)
-        compared = gt is not None and pool.submit(
-            compute_iou, heat.pred, segments, gt, convention=convention, connectivity=connectivity
+        overlay = gt is not None and pool.submit(Overlay, heat.pred, segments, gt, connectivity)
+        compared = overlay and pool.submit(lambda: overlay.result().ious(convention))
+        missed = (
+            overlay
+            and truth
+            and pool.submit(lambda: measure_truth(probs, heat.largest, overlay.result()))
         )
-        table = measured.result()
         further = [
-            pool.submit(measure, table, segments, sums)
+            pool.submit(measure, measured, segments, sums)
             for group in groups
             for measure in _FURTHER.get(group, ())
         ]
+        table = measured.result()
         if compared:
             table["iou"], table["iou_adj"] = compared.result()
         for more in further:
@@ -210,7 +219,8 @@ def measure_image(
     order = columns(n_classes, with_gt=gt is not None, metrics=groups[len(PAPER_GROUPS) :])
     frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
     confusions = counted.result() if counted else None
-    return Measurement(frame, segments, heat, gt, confusions, disagreement)
+    components = missed.result() if missed else None
+    return Measurement(frame, segments, heat, gt, confusions, disagreement, components)
 
 
 def check_ground_truth(
@@ -297,7 +307,7 @@ def _measure(pred: np.ndarray, segments: np.ndarray, sums: _SpanSums) -> dict[st
         "S_bd": boundary,
         "S_rel": rel,
         "S_rel_in": rel_in,
-        **_boxes(segment, spans, segments.shape[0], n),
+        **spans.boxes(segment, segments.shape[0], n),
     }
     for name, values in sums.heat.items():
         heat_in, heat_bd = sum_sides(values)
@@ -327,28 +337,11 @@ def _sum_by_segment(owner: np.ndarray, values: np.ndarray, n: int) -> np.ndarray
     return totals[1:]
 
 
-def _boxes(segment: np.ndarray, spans: Spans, height: int, n: int) -> dict[str, np.ndarray]:
-    """Half-open bounding boxes; a span lies within one row."""
-    row, left = np.divmod(spans.starts, spans.width)
-
-    def extreme(ufunc: np.ufunc, values: np.ndarray, initial: int) -> np.ndarray:
-        result = np.full(n + 1, initial, np.int32)
-        ufunc.at(result, segment, values.astype(np.int32))
-        return result[1:]
-
-    return {
-        "top": extreme(np.minimum, row, height),
-        "left": extreme(np.minimum, left, spans.width),
-        "bottom": extreme(np.maximum, row + 1, 0),
-        "right": extreme(np.maximum, left + spans.lengths, 0),
-    }
-
-
 def _measure_geometry(
-    table: dict[str, np.ndarray], segments: np.ndarray, sums: _SpanSums
+    paper: Future, segments: np.ndarray, sums: _SpanSums
 ) -> dict[str, np.ndarray]:
     """Where in the image each segment is, its box, and how much of that it fills."""
-    (height, width), spans = segments.shape, sums.spans
+    (height, width), spans, table = segments.shape, sums.spans, paper.result()
     row, left = np.divmod(spans.starts, width)
     owner = segments.ravel()[spans.starts].astype(np.intp)
     # Centres of pixels are half a pixel from their edges.
@@ -368,8 +361,8 @@ def _measure_geometry(
     }
 
 
-#: Further group -> what gives its columns for the paper's columns of the table, the numbers of the
-#: segments, and the sums over spans; the functions run in parallel.
+#: Further group -> what gives its columns for the paper's, which may still be in the making, the
+#: numbers of the segments, and the sums over spans; the functions run in parallel.
 _FURTHER = {
     "neighbours": (measure_neighbours,),
     "geometry": (_measure_geometry,),

@@ -20,7 +20,7 @@ from metaseg_tf.segments.columns import DEFAULT_METRICS
 from metaseg_tf.segments.components import find_interior, label_components
 from metaseg_tf.segments.dispersion import compute_heat_maps, count_threads
 from metaseg_tf.segments.iou import compute_iou
-from metaseg_tf.segments.table import _measure, _SpanSums
+from metaseg_tf.segments.table import _measure, _SpanSums, measure_image
 
 ROUNDS = 9
 
@@ -124,3 +124,20 @@ def test_further_metrics_against_the_papers(scene, note):
     note("peak memory of all metrics / of the paper's", peaks[1] / peaks[0])
     assert ratios["all"] <= 1.25
     assert peaks[1] <= 1.25 * peaks[0]
+
+
+def test_the_truth_s_components_against_segment_metrics(scene, note):
+    """Processor time, in pairs: whatever else the machine does hits both alike."""
+    probs, gt = scene
+    measure_image(probs, gt, truth=True)
+    ratios = []
+    for i in range(3 * ROUNDS):
+        seconds = {}
+        # Neither is always the first.
+        for truth in (i % 2 == 0, i % 2 == 1):
+            start = time.process_time()
+            measure_image(probs, gt, truth=truth)
+            seconds[truth] = time.process_time() - start
+        ratios.append(seconds[True] / seconds[False])
+    note("segment_metrics with the truth's components / without", np.median(ratios))
+    assert np.median(ratios) <= 1.1

@@ -18,6 +18,10 @@ def read_pairs(pairs):
     return map(read_ahead(pairs), pairs)
 
 
+def chain(pairs):
+    return cityscapes._chain(pairs, {pair: place for place, pair in enumerate(pairs)})
+
+
 @pytest.fixture
 def root(tmp_path):
     for name, city in (("ulm_1", "ulm"), ("ulm_0", "ulm"), ("bonn_0", "bonn")):
@@ -45,13 +49,13 @@ def test_pairs_are_decoded_with_train_ids(tmp_path):
 
 def test_nobody_waits_for_a_tuner_to_leave_the_chain(root):
     # It sleeps for as long as the chain has been in use: short runs took twice their time.
-    assert cityscapes._chain(find_pairs(root)).options().autotune.enabled is False
+    assert chain(find_pairs(root)).options().autotune.enabled is False
 
 
 def test_no_python_runs_in_the_chain(root):
     """At the end of a process that left the chain, its threads waited for Python without end."""
-    chain = cityscapes._chain(find_pairs(root))
-    graph = tf.raw_ops.DatasetToGraphV2(input_dataset=tf.data.experimental.to_variant(chain))
+    variant = tf.data.experimental.to_variant(chain(find_pairs(root)))
+    graph = tf.raw_ops.DatasetToGraphV2(input_dataset=variant)
     assert b"DecodePng" in graph.numpy()
     assert b"PyFunc" not in graph.numpy()
 
@@ -169,6 +173,18 @@ def test_what_is_taken_was_decoded_ahead(root, monkeypatch):
     read = read_ahead(pairs)
     monkeypatch.setattr(Pair, "read", lambda pair: pytest.fail("decoded on its own"))
     assert read(pairs[0]).gt.shape == read(pairs[2]).gt.shape == (8, 10)
+
+
+def test_no_more_files_are_opened_than_are_soon_read(root, monkeypatch):
+    """Of 100,000 images all were opened before the first was read."""
+    monkeypatch.setattr(cityscapes, "_AHEAD", 1)
+    checked, check = [], Pair.check
+    monkeypatch.setattr(Pair, "check", lambda pair: (checked.append(pair.name), check(pair)))
+    pairs = find_pairs(root)
+    read = read_ahead(pairs)
+    for n, pair in enumerate(pairs, 1):
+        assert read(pair).name == pair.name
+        assert checked == ["bonn_0", "ulm_0", "ulm_1"][:n]
 
 
 def test_a_name_that_is_not_utf8_costs_no_other_image(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from killable import extract_into
 from scenes import make_scene
 
-from metaseg_tf import load_run
+from metaseg_tf import load_run, load_truth
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 
 TORTURE = "METASEG_TF_TORTURE"
@@ -39,7 +39,7 @@ def undisturbed(dumps, tmp_path_factory):
 @pytest.fixture(scope="session")
 def assert_nothing_lost(undisturbed):
     """Check that every image that a run reports as done is whole, and how many there are."""
-    expected = load_run(undisturbed)
+    expected = [read(undisturbed) for read in (load_run, load_truth)]
 
     def check(out, images=None):
         from pandas.testing import assert_frame_equal
@@ -48,8 +48,9 @@ def assert_nothing_lost(undisturbed):
 
         done = Run(out).done()
         assert images is None or len(done) == images
-        wanted = expected[expected.image.isin(done)].reset_index(drop=True)
-        if done:
-            assert_frame_equal(load_run(out), wanted)
+        for read, whole in zip((load_run, load_truth), expected, strict=True):
+            wanted = whole[whole.image.isin(done)].reset_index(drop=True)
+            if done:
+                assert_frame_equal(read(out), wanted)
 
     return check

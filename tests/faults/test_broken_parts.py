@@ -35,6 +35,18 @@ def test_a_part_cut_short_is_named_and_made_again(dumps, out, assert_nothing_los
     assert_nothing_lost(out, IMAGES)
 
 
+def test_truth_cut_short_is_made_again(dumps, out, assert_nothing_lost):
+    cut(out / "truth" / "image3.parquet", 100)
+    assert extract_into(dumps, out).count("measured") == 1
+    assert_nothing_lost(out, IMAGES)
+    Run(out).compact(3)
+    cut(out / "truth_packs" / "000002.parquet", 500)
+    with pytest.raises(DataFormatError, match=r"000002\.parquet: expected a whole"):
+        Run(out).load_truth()
+    assert extract_into(dumps, out).count("measured") == 3
+    assert_nothing_lost(out, IMAGES)
+
+
 def test_a_pack_cut_short_is_named_and_its_images_are_made_again(dumps, out, assert_nothing_lost):
     Run(out).compact(3)
     cut(out / "packs" / "000002.parquet", 500)

@@ -43,8 +43,8 @@ HARM = [
     (f"<base href='{ELSEWHERE}/a'>", "base-uri", ELSEWHERE),
 ]
 LAYERS = [
-    "image", "prediction", "truth", "entropy", "difference", "information", "true", "predicted",
-    "false",
+    "image", "prediction", "truth", "found", "entropy", "difference", "information", "true",
+    "predicted", "false",
 ]  # fmt: skip
 
 
@@ -166,6 +166,25 @@ def test_every_layer_can_be_shown(page):
         assert page.locator("#overlay").get_attribute("data-layer") == layer or layer == "image"
         pictures.add(page.locator("#stage").screenshot())
     assert len(pictures) == len(LAYERS)
+
+
+def test_the_layer_of_the_truth_has_the_scale_of_siou(page):
+    page.locator("#layers input[value=found]").check()
+    settle(page)
+    assert "sIoU" in page.locator("#legend").inner_text()
+
+
+def test_the_worst_misses_lead_to_their_image(page, runs):
+    truth = runs[0].load_truth()
+    rows = page.locator("#misses details").first.locator("tbody tr")
+    assert rows.count() == min(20, (truth["siou"] <= 0.25).sum())
+    linked = rows.locator("a").first
+    name = linked.inner_text()
+    linked.click()
+    settle(page)
+    assert page.evaluate("metaseg.explorer.state.image") == page.evaluate(
+        "name => metaseg.runs[0].images.findIndex(one => one.name === name)", name
+    )
 
 
 def test_the_prediction_shows_a_colour_for_each_class(page, table):

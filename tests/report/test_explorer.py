@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
+from scenes import slow_components
 from tables import make_table
 
 from metaseg_tf.data.classes import ClassTable
@@ -130,6 +131,20 @@ def test_pictures_show_their_maps(runs):
         "mutual_information.png"
     }
     assert opened["image.jpg"].size == maps.gt.shape[::-1]
+
+
+def test_the_layer_of_misses_paints_each_component_by_its_siou(runs):
+    run, name = runs[0], "scene 0 #<b>"
+    maps, truth = run.load_maps(name), run.load_truth()
+    siou = truth["siou"][truth["image"] == name].to_numpy()
+    picture = Image.open(io.BytesIO(explorer.draw_pictures(maps, PALETTE, siou)["found.png"]))
+    levels, components = np.asarray(picture), slow_components(maps.gt)
+    assert len(components) == len(siou) > 5
+    for pixels, quality in zip(components, siou, strict=True):
+        assert {int(levels[pixel]) for pixel in pixels} == {round(quality * 31)}
+    assert (levels[maps.gt == 255] == 255).all()
+    # Of a table of other components there is no such layer.
+    assert "found.png" not in explorer.draw_pictures(maps, PALETTE, siou[1:])
 
 
 def test_wide_heat_maps_are_reduced(monkeypatch, runs):

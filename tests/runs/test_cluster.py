@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scenes import make_scene
 
-from metaseg_tf import load_run
+from metaseg_tf import load_run, load_truth
 from metaseg_tf.data.sample import Sample, Source
 from metaseg_tf.data.softmax import SoftmaxDump, open_dumps, save_dump
 from metaseg_tf.errors import (
@@ -96,11 +96,12 @@ def extract_to(out, dumps, **options):
 
 
 def rows_as_bytes(out):
-    """All rows of a run, sorted."""
-    table = load_run(out).sort_values(["image", "segment"])
-    images = table.image.str.encode("ascii").to_numpy("S")
-    numbers = [table[name].to_numpy().tobytes() for name in table.columns.drop("image")]
-    return b"".join([images.tobytes(), *numbers])
+    """All rows of a run, and of its truth, sorted."""
+    found = []
+    for table in (load_run(out).sort_values(["image", "segment"]), load_truth(out)):
+        found.append(table.image.str.encode("ascii").to_numpy("S").tobytes())
+        found += [table[name].to_numpy().tobytes() for name in table.columns.drop("image")]
+    return b"".join(found)
 
 
 def test_a_worker_killed_in_the_middle_changes_no_byte(dumps, local, tmp_path, processes):

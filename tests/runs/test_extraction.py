@@ -15,7 +15,7 @@ from scenes import make_scene
 from sklearn.metrics import jaccard_score
 from street import write_pair
 
-from metaseg_tf import load_run, segment_metrics
+from metaseg_tf import load_run, load_truth, segment_metrics
 from metaseg_tf.data.cityscapes import LABEL_IDS_TO_TRAIN_IDS, PairSource, find_pairs
 from metaseg_tf.data.softmax import SoftmaxDump, open_dumps, save_dump
 from metaseg_tf.errors import (
@@ -58,7 +58,44 @@ def test_a_run_holds_each_images_table(dumps, run):
     loaded = load_run(run.path)
     expected = pd.concat([segment_metrics(*make_scene(seed=i)) for i in range(4)])
     pd.testing.assert_frame_equal(loaded.drop(columns="image"), expected.reset_index(drop=True))
+    truth = load_truth(run.path)
+    scenes = [measure_image(*make_scene(seed=i), truth=True).truth for i in range(4)]
+    whole = pd.concat([t.assign(image=f"image{i}") for i, t in enumerate(scenes)])
+    pd.testing.assert_frame_equal(truth, whole[list(truth)].reset_index(drop=True))
+    before = run.fingerprint()
+    assert run.compact(3) == 4
+    assert run.fingerprint() != before
+    pd.testing.assert_frame_equal(load_truth(run.path), truth)
+    assert not list((run.path / "truth").iterdir())
     assert Run(run.path).manifest.n_classes == 5
+
+
+def test_runs_without_truth_say_so_and_runs_that_lost_some_get_it_back(dumps, run):
+    extract_all(dumps, run)
+    (run.path / "truth" / "image2.parquet").unlink()
+    with pytest.raises(InputError, match=r"found none of 1 of 4 images; extract again"):
+        load_truth(run.path)
+    assert [r.outcome for r in extract_all(dumps, run)].count("measured") == 1
+    load_truth(run.path)
+    for path in (run.path / "truth").iterdir():
+        path.unlink()
+    # As a former version left it.
+    with pytest.raises(InputError, match=r"found none of 4 of 4 images; .* another folder"):
+        load_truth(run.path)
+    assert {r.outcome for r in extract_all(dumps, run)} == {"kept"}
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("class_id", 5), ("hidden_by", 5), ("covered", 1.5), ("size", 0), ("siou", np.nan)],
+)
+def test_truth_that_cannot_be_is_refused(dumps, run, column, values):
+    extract_all(dumps, run)
+    truth = measure_image(*make_scene(), truth=True).truth
+    spoilt = truth.assign(**{column: np.full(len(truth), values, truth[column].dtype)})
+    run.write_segments("image0", segment_metrics(*make_scene()), None, spoilt)
+    with pytest.raises(DataFormatError, match=f"expected {column} of"):
+        load_truth(run.path)
 
 
 def test_a_stopped_run_goes_on_where_it_stopped(dumps, run):

@@ -74,7 +74,8 @@ def test_it_is_the_run_that_extract_makes_of_dumps(tmp_path, options):
     extracted = open_run(tmp_path / "extracted", source, measured)
     list(extract(source, extracted, measured, keep_maps=2))
     recorded = record_all(tmp_path / "recorded", scenes, keep_maps=2, **options)
-    assert_frame_equal(metaseg_tf.load_run(recorded.path), metaseg_tf.load_run(extracted.path))
+    for load in (metaseg_tf.load_run, metaseg_tf.load_truth):
+        assert_frame_equal(load(recorded.path), load(extracted.path))
     ours, theirs = recorded.manifest, extracted.manifest
     assert ours.results == theirs.results
     assert ours.results["images"] == 4

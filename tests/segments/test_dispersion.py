@@ -24,6 +24,7 @@ def test_heat_maps_equal_the_equations(probs, convention, xla):
     heat = compute_heat_maps(probs, convention=convention, xla=xla)
     pixels = probs.reshape(-1, probs.shape[-1])
     np.testing.assert_array_equal(heat.pred.ravel(), pixels.argmax(-1))
+    np.testing.assert_array_equal(heat.largest.ravel(), pixels.max(-1))
     slow = [slow_entropy(p, convention) for p in pixels]
     np.testing.assert_allclose(heat.entropy.ravel(), slow, atol=5e-7)
     np.testing.assert_allclose(
@@ -68,7 +69,7 @@ def test_xla_and_plain_ops_agree(probs):
 
 def test_tensors_and_images_agree(probs):
     heat = compute_heat_maps(probs)
-    for a, b in zip(dispersion(tf.constant(probs)), heat, strict=True):
+    for a, b in zip(dispersion(tf.constant(probs)), heat[:3], strict=True):
         np.testing.assert_allclose(a.numpy(), b, atol=1e-6)
 
 
@@ -101,7 +102,7 @@ def test_wherever_in_memory_an_image_of_many_blocks_lies(
     with mock.patch.object(metaseg_tf.segments.dispersion, "_BLOCK_ELEMENTS", 512):
         heat = compute_heat_maps(moved)
     np.testing.assert_array_equal(heat.pred, expected)
-    for values, tensor in zip(heat, dispersion(tf.constant(probs)), strict=True):
+    for values, tensor in zip(heat[:3], dispersion(tf.constant(probs)), strict=True):
         np.testing.assert_allclose(values, tensor.numpy(), atol=1e-6)
 
 

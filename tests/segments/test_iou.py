@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import class_maps, slow_components, slow_iou
+from scenes import pairs_of_maps, slow_components, slow_iou
 
 from metaseg_tf.errors import InputError
 from metaseg_tf.segments.columns import CONVENTIONS
@@ -14,15 +14,6 @@ def iou_of(pred, gt, convention):
     pred, gt = (np.asarray(a, np.uint8) for a in (pred, gt))
     pred = np.where(gt == 255, gt, pred)
     return compute_iou(pred, label_components(pred), gt, convention=convention)
-
-
-@st.composite
-def pairs_of_maps(draw):
-    gt = draw(class_maps(max_side=12))
-    flips = draw(st.sampled_from([0.0, 0.15, 0.5]))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    pred = np.where((rng.random(gt.shape) < flips) | (gt == 255), rng.integers(0, 3, gt.shape), gt)
-    return pred.astype(np.uint8), gt
 
 
 @settings(max_examples=300)

@@ -9,6 +9,7 @@ metaseg.layers = (() => {
     { key: "image", name: "image", file: "image.jpg" },
     { key: "prediction", name: "prediction" },
     { key: "truth", name: "ground truth", file: "truth.png" },
+    { key: "found", name: "ground truth by sIoU", file: "found.png", quality: true },
     { key: "entropy", name: "entropy E", file: "entropy.png", heat: true },
     { key: "difference", name: "difference D", file: "difference.png", heat: true },
     {
@@ -89,6 +90,7 @@ metaseg.layers = (() => {
   function legend(layer, run, image, onClass) {
     if (layer.key === "image") return [];
     if (layer.heat) return ramp(layer.name, run.heat, run[layer.most]);
+    if (layer.quality) return ramp(layer.name, run.quality);
     if (layer.key === "truth") {
       const known = image.truth.filter((id) => id < run.classes.length);
       const rest = known.length < image.truth.length
