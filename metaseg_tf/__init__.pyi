@@ -7,8 +7,10 @@ from metaseg_tf.analysis.protocol import Protocol as Protocol
 from metaseg_tf.data.softmax import find_dumps as find_dumps
 from metaseg_tf.data.softmax import load_dump as load_dump
 from metaseg_tf.meta import MetaModel as MetaModel
+from metaseg_tf.meta import calibrate as calibrate
 from metaseg_tf.meta import fit_meta_model as fit_meta_model
 from metaseg_tf.meta import load_model as load_model
+from metaseg_tf.meta import rate_images as rate_images
 from metaseg_tf.meta.ablate import ablate as ablate
 from metaseg_tf.meta.predict import judge_image as judge_image
 from metaseg_tf.meta.score import compare_scores as compare_scores

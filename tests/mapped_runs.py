@@ -73,5 +73,5 @@ def make_judged(path, seeds, *, n_classes=5, keep=100):
     settings = PredictSettings()
     run = open_prediction(path, source, model, settings)
     list(predict(source, model, run, settings, keep_maps=keep))
-    write_judged(run)
+    write_judged(run, model)
     return run

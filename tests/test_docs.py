@@ -31,7 +31,9 @@ VERBS = dict(GENERATED["walk_verbs"]())
 
 #: Pages whose numbers are those of the moment, or are written from data.
 HISTORY = {ROOT / "CHANGELOG.md", *(DOCS / "decisions").glob("*.md")}
-PRINTED = ("benchmarks.md", "beyond.md", "review.md", "statistics.md")
+PRINTED = (
+    "benchmarks.md", "beyond.md", "review.md", "statistics.md", "promises.md", "images.md",
+)  # fmt: skip
 WRITTEN = {DOCS / name for name in (*GENERATED["PAGES"], *PRINTED)}
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?\s?(?:%|s|ms|min|h|[kMGT]B)(?!\w)|\d+(?:\.\d+)+")
 

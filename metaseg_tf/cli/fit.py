@@ -7,7 +7,7 @@ import typer
 
 from metaseg_tf.cli.console import print_json, print_paths, print_text
 from metaseg_tf.cli.options import AsJson, RunFolder
-from metaseg_tf.errors import number_of
+from metaseg_tf.errors import InputError, number_of, restate
 
 __all__ = ["fit"]
 
@@ -22,6 +22,23 @@ def fit(
             "held-out images by more than chance."
         ),
     ] = "linear",
+    promise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND=SHARE",
+            help="Trust segments so that a new image is expected to have at most this share of its "
+            "false positives trusted (false-positives=0.1), or of its other segments not trusted "
+            "(missed-trust=0.1). Sets a third of the images aside.",
+        ),
+    ] = None,
+    intervals: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LEVEL",
+            help="Intervals that are expected to hold the adjusted IoU of at least this share of a "
+            "new image's segments, by size, in place of those of 95 %. Sets a third aside, too.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit a meta model on a run with ground truth and save it.
@@ -32,10 +49,17 @@ def fit(
     from metaseg_tf.runs.run import Run, load_run
     from metaseg_tf.runs.storage import LocalFolder
 
+    promised = None
+    if promise is not None:
+        kind, _, share = promise.partition("=")
+        said = f"--promise: expected KIND=SHARE, got {promise!r}"
+        with restate(ValueError, InputError, said, "false-positives=0.1 is usual"):
+            promised = {kind: float(share)}
     opened = Run(run)
     LocalFolder(out.parent).probe(out.name)
     table = load_run(run)
-    model = fit_meta_model(table, meta=meta, manifest=opened.manifest, name=opened.name)
+    kept = {"meta": meta, "promise": promised, "intervals": intervals}
+    model = fit_meta_model(table, **kept, manifest=opened.manifest, name=opened.name)
     save_model(model, out)
     if as_json:
         print_json(model.provenance)
@@ -61,3 +85,6 @@ def fit(
             verdict = "is better" if found["better"] else "is not better"
             kept = f"; kept: {facts['meta']}" if meta == "best" else ""
             print_text(f"{found['meta']} {verdict} by more than chance{kept}")
+        for name in ("promise", "intervals"):
+            if made := getattr(model, name):
+                print_text(f"{name}: {made.sentence}")

@@ -30,6 +30,12 @@ def predict(
         float | None,
         help="Also write the prediction with segments below this predicted IoU_adj set to void.",
     ) = None,
+    guaranteed: options.option(
+        bool,
+        "--guaranteed",
+        help="Also write the prediction with segments set to void that the model, by its promise, "
+        "does not trust.",
+    ) = False,
     on_error: options.OnError = "stop",
     keep_maps: options.KeepMaps = 20,
     workers: options.Workers = None,
@@ -57,7 +63,7 @@ def predict(
     from metaseg_tf.meta import predict as prediction
     from metaseg_tf.runs.sources import open_photographs
 
-    settings = prediction.PredictSettings(reject_below)
+    settings = prediction.PredictSettings(reject_below, guaranteed)
     if softmax is not None:
         source = open_dumps(softmax, **given)
     else:
@@ -75,7 +81,9 @@ def predict(
             source, judge, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=cluster
         )
         finished = list(console.show_progress(results, len(source), "judging", quiet=quiet))
-    written = prediction.write_judged(run)
+    written, notes = prediction.write_judged(run, judge)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
     console.print_outcomes("judged", console.summarise(out, "judged", finished), quiet=quiet)
     if not quiet:
         console.print_paths(written)

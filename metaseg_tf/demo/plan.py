@@ -20,8 +20,9 @@ from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
 from metaseg_tf.demo.streetscenes import VALIDATION, write_dataset
 from metaseg_tf.errors import InputError
-from metaseg_tf.meta import MetaModel, fit_meta_model, save_model
+from metaseg_tf.meta import MetaModel, calibrate, fit_meta_model, save_model
 from metaseg_tf.meta.ablate import ablate
+from metaseg_tf.meta.promise import count_needed
 from metaseg_tf.meta.review import (
     ERRORS,
     FIRST,
@@ -55,6 +56,8 @@ __all__ = [
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
 DEMO_IMAGES = 60
+#: Of an image's false positives, the share that the demo promises not to exceed among trusted ones.
+_SHARE = 0.1
 #: First seed and city of the demo's scenes, of those on which its meta model is tried, and of those
 #: on which metrics and estimators are compared, by their folders.
 _SCENES = {
@@ -193,7 +196,7 @@ def describe_misses(plan: Plan) -> Iterator[str]:
 
 
 def describe_success(plan: Plan, fresh: Plan, model: MetaModel) -> Iterator[str]:
-    """Three numbers in words: how well the plan's first run is judged, and the fresh scenes are.
+    """Numbers in words: how well the plan's first run is judged, and the fresh scenes are.
 
     The model sees the metrics of the fresh segments only; their labels serve to score it.
     """
@@ -212,3 +215,14 @@ def describe_success(plan: Plan, fresh: Plan, model: MetaModel) -> Iterator[str]
     doubt = model.score(table.iloc[design.rows])["false_positive_probability"].to_numpy()
     found = auroc(1 - doubt, design.y)
     yield f"AUROC on {fresh.limit} scenes that the meta model has never seen: {found:.2f}"
+    names = table["image"].unique()
+    aside = table["image"].isin(names[: len(names) // 2])
+    if len(names) // 2 >= count_needed(_SHARE):
+        keeping = calibrate(model, table[aside], promise={"false-positives": _SHARE})
+        false = table[~aside & (table["iou_adj"] == 0)]
+        trusted = keeping.score(false)["trusted"].groupby(false["image"]).mean()
+        others = len(names) - len(names) // 2
+        yield (
+            f"promise, set on {len(names) // 2} of them: at most {_SHARE:.0%} of an image's false "
+            f"positives are trusted; on the {others} others: {trusted.sum() / others:.1%}"
+        )

@@ -5,10 +5,12 @@ import json
 import operator
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import logit
 
 from metaseg_tf.analysis.base import Estimator, read_numbers
@@ -16,6 +18,8 @@ from metaseg_tf.analysis.estimators import ESTIMATORS, Pair
 from metaseg_tf.data.classes import MAX_CLASSES, ClassTable
 from metaseg_tf.data.folders import check_file
 from metaseg_tf.errors import DataFormatError, InputError, SettingsMismatchError, in_one_line
+from metaseg_tf.meta import model as kinds
+from metaseg_tf.meta.images import name_summaries
 from metaseg_tf.meta.model import MetaModel, SegmentFit, Spread
 from metaseg_tf.runs.run import Run, parse_json, write_json
 from metaseg_tf.segments.columns import CONVENTIONS, GROUPS, PAPER_GROUPS, feature_columns, group_of
@@ -102,6 +106,12 @@ def to_json(model: MetaModel) -> dict[str, Any]:
         "no_interior": _describe_fit(model.no_interior),
         "provenance": model.provenance,
         **({"classes": model.classes.to_json()} if model.classes else {}),
+        **{
+            name: vars(made) | {"sentence": made.sentence}
+            for name in ("promise", "intervals")
+            if (made := getattr(model, name))
+        },
+        **({} if model.reference is None else {"reference": model.reference.to_dict("list")}),
     }
 
 
@@ -157,7 +167,7 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
         raise ValueError("a provenance that is not an object")
     if not all(isinstance(image, str) for image in provenance.get("fitted_on", ())):
         raise ValueError("images without a name")
-    return MetaModel(
+    model = MetaModel(
         columns,
         _fit(interior, len(columns)),
         _fit(no_interior, len(columns)),
@@ -166,6 +176,37 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
         provenance,
         classes,
     )
+    return replace(model, **_promises(content, model.n_classes))
+
+
+def _promises(content: dict[str, Any], n_classes: int) -> dict[str, Any]:
+    """What a model promises, if it does, and the images that this was set on."""
+    found: dict[str, Any] = {}
+    if "promise" in content:
+        made = content["promise"]
+        alpha, images, threshold = (made[name] for name in ("alpha", "images", "threshold"))
+        read_numbers([alpha, images, threshold], 3)
+        if made["kind"] not in kinds.PROMISES or not (
+            0 < alpha < 1 <= images and 0 <= threshold < 2
+        ):
+            raise ValueError("an impossible promise")
+        found["promise"] = kinds.Promise(made["kind"], alpha, operator.index(images), threshold)
+    if "intervals" in content:
+        made, k = content["intervals"], len(kinds.SIZES)
+        level, images, stretch = (made[name] for name in ("level", "images", "stretch"))
+        read_numbers([level, *images, *stretch], 1 + 2 * k)
+        if len(images) != k or not 0 < level < 1 or min(images + stretch) < 0:
+            raise ValueError("impossible intervals")
+        found["intervals"] = kinds.Intervals(
+            level, tuple(map(operator.index, images)), tuple(stretch)
+        )
+    if "reference" in content:
+        made, n = content["reference"], len(content["reference"]["image"])
+        if not all(isinstance(image, str) for image in made["image"]):
+            raise ValueError("images without a name")
+        values = {name: read_numbers(made[name], n) for name in name_summaries(n_classes)}
+        found["reference"] = pd.DataFrame({"image": made["image"]} | values)
+    return found
 
 
 def _former_verdicts(content: dict[str, Any]) -> dict[str, Any]:

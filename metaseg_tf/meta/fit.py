@@ -4,7 +4,7 @@ Unlike Table 2, images stay whole: segments of one image are not independent, an
 what the model is for. Decision record 0055 says why the model is what it is.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,20 @@ from metaseg_tf.analysis.estimators import ESTIMATORS, Lasso, Ridge
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol, image_folds, map_splits
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel, SegmentFit, Spread, tabulate_verdicts
+from metaseg_tf.meta.promise import calibrate, check_promise
 from metaseg_tf.meta.score import Scores, compare_scores, score
 from metaseg_tf.runs.run import Manifest
 from metaseg_tf.segments.columns import IOU_COLUMNS, PAPER_GROUPS, groups_in
+from metaseg_tf.segments.truth import check_truth
 
-__all__ = ["BEST", "FOLDS", "LEAST_SCALE", "fit_meta_model", "judge_held_out"]
+__all__ = ["ASIDE", "BEST", "FOLDS", "LEAST_SCALE", "fit_meta_model", "judge_held_out"]
 
 #: Of fewer images each is a fold.
 FOLDS = 10
 #: In place of an estimator: boosting if it is better than the linear model by more than chance.
 BEST = "best"
+#: Of so many images one is set aside for promises: not fitted on, so that they hold exactly.
+ASIDE = 3
 _INTERIOR = ("interior", "with interior")
 #: No column is stretched more than tenfold. A class that was hardly seen would else count as much
 #: as any other, and its first large segment would be judged by what was rounding in the fit.
@@ -41,6 +45,8 @@ def fit_meta_model(
     table: pd.DataFrame,
     *,
     meta: str = "linear",
+    promise: Mapping[str, float] | None = None,
+    intervals: float | None = None,
     manifest: Manifest | None = None,
     name: str = "",
     protocol: Protocol = PAPER_PROTOCOL,
@@ -64,6 +70,9 @@ def fit_meta_model(
         than "linear" by more than chance, else "linear". That is, on held-out segments with
         interior AUROC or R2 is higher, and neither is lower, by the 95 % interval of the paired
         difference by bootstrap over images.
+    promise, intervals : optional
+        As for `metaseg_tf.calibrate`, on a third of the images, which are drawn at random and not
+        fitted on.
     manifest : Manifest, optional
         Of the run that the table is from; says how segments were measured.
     name : str
@@ -74,9 +83,19 @@ def fit_meta_model(
     Raises
     ------
     InputError
-        If the table cannot carry the fits: no ground truth, one image, or one outcome only.
+        If the table cannot carry the fits: no ground truth, one image, or one outcome only. If
+        there are too few images for a promise.
     """
     check_choice("meta", meta, (*ESTIMATORS, BEST))
+    if promise is not None or intervals is not None:
+        check_truth(table)
+        images = np.sort(table["image"].unique())
+        check_promise(promise, intervals, len(images), ASIDE)
+        order = np.random.default_rng(0).permutation(len(images))
+        aside = table["image"].isin(images[order[: len(images) // ASIDE]])
+        fitted, others = (table[rows].reset_index(drop=True) for rows in (~aside, aside))
+        model = fit_meta_model(fitted, meta=meta, manifest=manifest, name=name, protocol=protocol)
+        return calibrate(model, others, promise=promise, intervals=intervals)
     about = manifest or Manifest({}), name, protocol
     groups = (*groups_in(table), "prediction")
     linear, scores = _fit_scored(table, "linear", (*PAPER_GROUPS, "prediction"), *about)

@@ -22,16 +22,30 @@ from metaseg_tf.segments.columns import (
     spell_metrics,
 )
 
-__all__ = ["SCORE_COLUMNS", "MetaModel", "SegmentFit", "Spread", "tabulate_verdicts"]
+__all__ = [
+    "PROMISES", "SCORE_COLUMNS", "SIZES", "TRUSTED", "Intervals", "MetaModel", "Promise",
+    "SegmentFit", "Spread", "tabulate_verdicts",
+]  # fmt: skip
 
 #: Verdicts on each segment, in this order.
 SCORE_COLUMNS = (
     "iou_adj_predicted", "iou_adj_linear", "false_positive_probability", "iou_adj_low",
     "iou_adj_high",
 )  # fmt: skip
+#: The verdict of a model that keeps a promise.
+TRUSTED = "trusted"
+#: What share of an image's segments a promise bounds, by its kind.
+PROMISES = {
+    "false-positives": "false positives that are trusted",
+    "missed-trust": "segments with IoU_adj > 0 that are not trusted",
+}
+#: Smallest areas of the sizes that intervals are set for, in pixels.
+SIZES = (1, 100, 1000, 10_000)
 
 #: What the features of each class are explained as, all classes together.
 _TOGETHER = {"cprob": "class", "predicted": "class", "ndist": "neighbours"}
+#: Quantiles of the spread nearer to 0 than this are not stretched from there.
+_LEAST_REACH = 1e-3
 _OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
 _NOT_OF_THE_NETWORK = (
     "source", "split", "city", "limit", "void", "labeller", "masks", "metrics", *_OF_DUMPS
@@ -52,11 +66,28 @@ class Spread:
     low: float
     high: float
 
-    def interval(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ends in [0, 1] of a 95 % interval of IoU_adj for each prediction, not clipped, [n]."""
+    def interval(
+        self, predicted: np.ndarray, stretch: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ends in [0, 1] of a 95 % interval of IoU_adj for each prediction, not clipped, [n].
+
+        Factors ``stretch`` [n] replace it by others around the same predictions.
+        """
         sigma = np.interp(predicted, self.predicted, self.sigma)
-        low, high = (predicted + reach * sigma for reach in (self.low, self.high))
+        reaches = (self.low, self.high)
+        if stretch is not None:
+            sigma, reaches = stretch * sigma, self._reaches()
+        low, high = (predicted + reach * sigma for reach in reaches)
         return low.clip(0, 1), high.clip(0, 1)
+
+    def measure_stretch(self, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+        """The least stretch with which each interval holds the true IoU_adj, float64 [n]."""
+        ratio = (true - predicted) / np.interp(predicted, self.predicted, self.sigma)
+        return np.maximum(*(ratio / reach for reach in self._reaches()))
+
+    def _reaches(self) -> tuple[float, float]:
+        """Low and high on either side of 0, so that stretching them reaches all."""
+        return min(self.low, -_LEAST_REACH), max(self.high, _LEAST_REACH)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +99,52 @@ class SegmentFit:
     classifier: Classifier  #: Of IoU_adj > 0, that is, of segments that are no false positives.
     regressor: Regressor  #: Of IoU_adj, not clipped.
     spread: Spread | None = None  #: None in models of former versions.
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Segments whose probability of a false positive is below ``threshold`` are trusted."""
+
+    kind: str  #: Key of ``PROMISES``.
+    alpha: float  #: The share that is allowed, in (0, 1).
+    images: int  #: Number of images that the threshold was set on.
+    threshold: float  #: In [0, 1]; or just above, if all segments may be trusted.
+
+    @property
+    def sentence(self) -> str:
+        """Exactly what is promised."""
+        return (
+            f"of the {PROMISES[self.kind]}, the share in a new image is expected to be at most "
+            f"{self.alpha:.4g} (0 if it has none): on average over such images and over draws of "
+            f"the {self.images} images it was set on, if the new ones are drawn like them"
+        )
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """How much wider than its spread tells the interval of IoU_adj is, by a segment's size."""
+
+    level: float  #: Share of an image's segments of each size that they are to hold, in (0, 1).
+    images: tuple[int, ...]  #: Number of images with segments of each of the ``SIZES``.
+    stretch: tuple[float, ...]  #: Factors; 1e99 if the images are too few.
+
+    @property
+    def sentence(self) -> str:
+        """Exactly what is promised."""
+        return (
+            "of a new image's segments of one size, the share whose IoU_adj is in its interval is "
+            f"expected to be at least {self.level:.4g}: on average over such images and over draws "
+            f"of the {max(self.images)} images it was set on, if the new ones are drawn like them"
+        )
+
+    def of(self, area: np.ndarray) -> np.ndarray:
+        """The factor of each segment, float64 [n], by its area in pixels [n]."""
+        return np.array(self.stretch)[self.place(area)]
+
+    @staticmethod
+    def place(area: np.ndarray) -> np.ndarray:
+        """Position in ``SIZES`` of each segment, int64 [n], by its area in pixels [n]."""
+        return np.searchsorted(SIZES, area, side="right") - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +162,10 @@ class MetaModel:
     #: The data that it was fitted on and its scores on images held out; plain JSON values.
     provenance: dict[str, Any] = field(default_factory=dict)
     classes: ClassTable | None = None  #: Names of the classes, where the run has some.
+    promise: Promise | None = None  #: Which segments it trusts, and what that is worth.
+    intervals: Intervals | None = None  #: Which intervals replace those of 95 %.
+    #: The images that these were set on, as `metaseg_tf.meta.images.summarise_images` gives them.
+    reference: pd.DataFrame | None = None
 
     @property
     def n_classes(self) -> int:
@@ -105,7 +186,8 @@ class MetaModel:
             ``iou_adj_predicted`` in [0, 1]; ``iou_adj_linear``, the same not clipped, as the
             paper scores it; ``false_positive_probability`` in [0, 1], of IoU_adj = 0;
             ``iou_adj_low`` and ``iou_adj_high``, the ends in [0, 1] of a 95 % interval of IoU_adj,
-            NaN if the model was made by a version without them.
+            NaN if the model was made by a version without them. With ``intervals``, theirs
+            instead. With a ``promise`` also ``trusted``, bool, by which it is kept.
 
         Raises
         ------
@@ -123,7 +205,10 @@ class MetaModel:
                     "segment table: expected numbers that the meta model can judge, got too large "
                     "ones; extract these images again, or fit the model again"
                 )
-            scores.loc[rows] = tabulate_verdicts(linear, log_odds, fit.spread)
+            stretch = self.intervals and self.intervals.of(table["S"].to_numpy()[rows])
+            scores.loc[rows] = tabulate_verdicts(linear, log_odds, fit.spread, stretch)
+        if self.promise:
+            scores[TRUSTED] = scores[SCORE_COLUMNS[2]] < self.promise.threshold
         return scores
 
     def explain(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -229,8 +314,11 @@ class MetaModel:
 
 
 def tabulate_verdicts(
-    predicted: np.ndarray, log_odds: np.ndarray, spread: Spread | None
+    predicted: np.ndarray,
+    log_odds: np.ndarray,
+    spread: Spread | None,
+    stretch: np.ndarray | None = None,
 ) -> np.ndarray:
     """`SCORE_COLUMNS`, float64 [n, 5], from predictions and log-odds of IoU_adj > 0."""
-    ends = spread.interval(predicted) if spread else (np.full(len(predicted), np.nan),) * 2
+    ends = spread.interval(predicted, stretch) if spread else (np.full(len(predicted), np.nan),) * 2
     return np.stack([predicted.clip(0, 1), predicted, expit(-log_odds), *ends], axis=1)

@@ -7,9 +7,10 @@
     OUT/segments/<image>.parquet the judged segment table of one image
     OUT/overlays/<image>.png     segments painted by predicted IoU_adj, a legend below
     OUT/labels/<image>.png       segment numbers, R + 256 G + 65536 B
-    OUT/trusted/<image>.png      class ids with void for doubtful segments, if asked for
+    OUT/trusted/<image>.png      class ids with void for segments not trusted, if asked for
     OUT/maps/<image>.npz, .jpg   maps of some images, for the report
     OUT/judged.{parquet,csv,jsonl}  all segments
+    OUT/images.csv               all images, the worst first
 """
 
 import io
@@ -25,9 +26,10 @@ import pandas as pd
 
 from metaseg_tf.data.classes import VOID
 from metaseg_tf.data.sample import Source
-from metaseg_tf.errors import InputError, MetaSegError
+from metaseg_tf.errors import InputError, MetaSegError, number_of
 from metaseg_tf.meta.file import compute_digest, keep_model
-from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel
+from metaseg_tf.meta.images import LEVELS, SUMMARIES, compare_images, summarise_images
+from metaseg_tf.meta.model import SCORE_COLUMNS, TRUSTED, MetaModel
 from metaseg_tf.pictures import encode_numbers, paint_segments, to_png, with_legend
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run, csv_text
@@ -37,8 +39,8 @@ from metaseg_tf.segments.dispersion import channels_first
 from metaseg_tf.segments.table import measure_image
 
 __all__ = [
-    "Judgement", "PredictSettings", "judge_image", "open_prediction", "predict", "tabulate_judged",
-    "write_judged",
+    "Judgement", "PredictSettings", "judge_image", "open_prediction", "predict",
+    "tabulate_judged", "write_judged",
 ]  # fmt: skip
 
 
@@ -105,6 +107,8 @@ class PredictSettings:
 
     #: Segments with less predicted IoU_adj become void in ``trusted/``.
     reject_below: float | None = None
+    #: Segments that the model does not trust, by its promise, become void there.
+    guaranteed: bool = False
 
     def __post_init__(self):
         if self.reject_below is not None and not 0 <= self.reject_below <= 1:
@@ -112,17 +116,29 @@ class PredictSettings:
                 f"reject-below: expected a predicted IoU_adj in [0, 1], got {self.reject_below}; "
                 "0.2 is usual"
             )
+        if self.guaranteed and self.reject_below is not None:
+            raise InputError(
+                f"guaranteed: expected no reject-below next to it, got {self.reject_below}: a "
+                "promise has a threshold of its own; leave one of them out"
+            )
 
 
 def open_prediction(
     path: str | os.PathLike, source, model: MetaModel, settings: PredictSettings
 ) -> Run:
     """Make the folder of a prediction, or open it to continue; errors as ``Run.create``."""
+    if settings.guaranteed and not model.promise:
+        raise InputError(
+            "guaranteed: expected a model with a promise, got one without; make one with "
+            "metaseg-tf fit --promise false-positives=0.1"
+        )
     if source.classes:
         model.check_classes(len(source.classes))
     measured = {"convention": model.convention, "connectivity": model.connectivity}
     measured["model"] = compute_digest(model)
-    run = Run.create(path, {**source.settings, **measured, **vars(settings)})
+    # Folders of former versions do not say that nothing is guaranteed.
+    chosen = {key: value for key, value in vars(settings).items() if value is not False}
+    run = Run.create(path, {**source.settings, **measured, **chosen})
     run.manifest.n_classes, run.manifest.classes = model.n_classes, source.classes or model.classes
     run.write_manifest()
     keep_model(run, model)
@@ -171,24 +187,49 @@ def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettin
     return ImageResult(sample.name, "judged", len(judgement.table))
 
 
-def tabulate_judged(run: Run) -> pd.DataFrame:
+def tabulate_judged(run: Run, model: MetaModel) -> pd.DataFrame:
     """All judged segments: image, segment, class id and name, box, area in pixels, and verdicts."""
-    table = run.load(["image", "segment", "class_id", *BOX, "S", *SCORE_COLUMNS])
+    verdicts = (*SCORE_COLUMNS, TRUSTED) if model.promise else SCORE_COLUMNS
+    table = run.load(["image", "segment", "class_id", *BOX, "S", *verdicts])
     names = dict(enumerate(run.classes.names))
     table.insert(3, "class_name", table["class_id"].map(names))
     return table.rename(columns={"S": "area"})
 
 
-def write_judged(run: Run) -> list[Path]:
-    """Write the table of `tabulate_judged` as Parquet, CSV and JSON lines."""
-    table, packed = tabulate_judged(run), io.BytesIO()
+def write_judged(run: Run, model: MetaModel) -> tuple[list[Path], list[str]]:
+    """Write the table of `tabulate_judged` as Parquet, CSV and JSON lines, and ``images.csv``.
+
+    Returns their paths, and what speaks against relying on what the model promises. ``images.csv``
+    is the table of `metaseg_tf.rate_images`; if the model holds the images that a promise was set
+    on, ``unlike`` tells which are unlike all of these.
+    """
+    table, packed = tabulate_judged(run, model), io.BytesIO()
+    judged = run.load(["image", "class_id", "S", "E", "D", *SCORE_COLUMNS])
+    summaries, notes = summarise_images(judged, model.n_classes), []
+    images = summaries[["image", *SUMMARIES]]
+    if model.reference is not None:
+        p, unlike = compare_images(summaries, model.reference)
+        images, n = images.assign(unlike=unlike), len(model.reference)
+        found = (
+            f"these images differ from the {n} that it was set on",
+            f"{np.count_nonzero(unlike)} of {number_of(len(images), 'image')} further off than "
+            f"any of the {n} that it was set on (unlike in images.csv)",
+        )
+        notes = [
+            f"do not rely on what the model promises: {words}, by more than chance (p = {own:.2g})"
+            for words, own, level in zip(found, p, LEVELS, strict=True)
+            if own <= level
+        ]
     table.to_parquet(packed, index=False)
     contents: dict[str, Any] = {
         "parquet": packed.getvalue(),
         "csv": csv_text(table).encode(),
         "jsonl": table.to_json(orient="records", lines=True, double_precision=15).encode(),
     }
-    return [run.write_bytes(f"judged.{suffix}", content) for suffix, content in contents.items()]
+    files = {f"judged.{suffix}": content for suffix, content in contents.items()}
+    files["images.csv"] = csv_text(images).encode()
+    paths = [run.write_bytes(name, content) for name, content in files.items()]
+    return paths, notes
 
 
 def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, bytes]:
@@ -199,7 +240,9 @@ def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, b
         "overlays": with_legend(paint_segments(segments, quality, image)),
         "labels": encode_numbers(segments),
     }
-    if settings.reject_below is not None:
-        doubtful = np.concatenate([[False], quality < settings.reject_below])
+    if settings.guaranteed or settings.reject_below is not None:
+        below = quality < (settings.reject_below or 0)
+        doubtful = ~judgement.table[TRUSTED].to_numpy() if settings.guaranteed else below
+        doubtful = np.concatenate([[False], doubtful])
         pictures["trusted"] = np.where(doubtful[segments], np.uint8(VOID), pred)
     return {folder: to_png(pixels) for folder, pixels in pictures.items()}

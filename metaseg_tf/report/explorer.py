@@ -23,7 +23,8 @@ from metaseg_tf.data.classes import VOID
 from metaseg_tf.errors import InputError, suggest
 from metaseg_tf.meta import MetaModel
 from metaseg_tf.meta.file import load_kept
-from metaseg_tf.meta.model import SCORE_COLUMNS, SegmentFit
+from metaseg_tf.meta.images import rate_images
+from metaseg_tf.meta.model import SCORE_COLUMNS, TRUSTED, SegmentFit
 from metaseg_tf.paper.figures.drawing import count_false_positives, load_judged
 from metaseg_tf.pictures import (
     MOST_INFORMATION,
@@ -80,7 +81,7 @@ def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
     Raises InputError if a run has neither ground truth nor a model, SettingsMismatchError if the
     model is for another number of classes, other settings of measuring, or other images.
     """
-    table = load_segments(run).drop(columns=list(SCORE_COLUMNS), errors="ignore")
+    table = load_segments(run).drop(columns=[*SCORE_COLUMNS, TRUSTED], errors="ignore")
     if model is None and "model" in run.manifest.settings:
         model = load_kept(run)
     if model is None or IOU_COLUMNS[1] in table:
@@ -92,6 +93,8 @@ def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:
             f"Verdicts are those of a kept meta model, fitted on {known.get('images', '?')} images "
             f"of the run {known.get('run') or '?'}."
         )
+        for made in filter(None, (model.promise, model.intervals)):
+            origin += f" What is promised of them: {made.sentence}."
     else:
         origin = (
             "Verdicts are those of split 0 of the published protocol, fitted on one half of the "
@@ -142,8 +145,7 @@ def _rate_images(table: pd.DataFrame) -> pd.Series:
     """False positives with interior of each image; without truth its expected loss of pixels."""
     if IOU_COLUMNS[1] in table:
         return count_false_positives(table)
-    loss = (table["S"] * (1 - table[_PREDICTED])).groupby(table["image"]).sum()
-    return loss / table["S"].groupby(table["image"]).sum()
+    return 1 - rate_images(table).set_index("image")["expected_quality"]
 
 
 def choose_images(

@@ -90,6 +90,9 @@ def score_verdicts(judged: JudgedRun) -> dict[str, Any]:
     y, measured = (inner["iou_adj"] == 0).to_numpy(), collect(run)
     known = {"segments": len(judged.table), "with_interior": len(y), "false_positives": y.sum()}
     seen = model and all(model.provenance.get(key) == count for key, count in known.items())
+    if model and model.reference is not None:
+        # Part of the run was set aside for what is promised.
+        seen = seen or set() < {*model.provenance.get("fitted_on", ())} < {*judged.table["image"]}
     judge = "protocol" if model is None else "seen" if seen else "model"
     probability = inner[SCORE_COLUMNS[2]].to_numpy(float)[None]
     held_out, aurocs, reason = np.ones(probability.shape, bool), np.empty((2, 0)), ""

@@ -15,6 +15,7 @@ from metaseg_tf.analysis.misses import rank_misses
 from metaseg_tf.analysis.scores import FEW
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel
+from metaseg_tf.meta.images import rate_images
 from metaseg_tf.paper.verify import format_number
 from metaseg_tf.pictures import MOST_INFORMATION, QUALITY_COLOURS, heat_colours
 from metaseg_tf.report import explorer, overview
@@ -27,6 +28,8 @@ __all__ = ["IMAGES", "STATIC", "write_report"]
 IMAGES = 12
 
 _FOLDER = "report"
+#: Images listed as the worst of a run.
+_WORST = 20
 #: Colours of the legend of the heat maps, between which the page interpolates.
 _HEAT_STEPS = 9
 #: What the browser loads.
@@ -86,6 +89,9 @@ def write_report(
         figures=shown,
         missing_figures=missing_figures,
         diagnostics=[(run.name, overview.diagnose(run)) for run in runs if is_labelled],
+        rated=[] if is_labelled else [rate_images(one.table) for one in judged],
+        worst=_WORST,
+        shown_images=[set(names) for names in chosen],
         explorable=any(chosen),
     )
     return home.write_text(f"{_FOLDER}/index.html", text)
@@ -120,6 +126,7 @@ def _write_run(home: Run, position: int, judged: explorer.JudgedRun, names: Sequ
         },
         "metrics": {column.name: (column.symbol, column.meaning) for column in METRICS},
         "doubtful": explorer.DOUBTFUL,
+        "level": model.intervals.level if model and model.intervals else 0.95,
         "quality": QUALITY_COLOURS,
         "information": MOST_INFORMATION,
         "heat": [f"#{bytes(colour).hex()}" for colour in heat_colours(_HEAT_STEPS)],

@@ -252,8 +252,9 @@ class Run:
     def compact(self, size: int) -> int:
         """Pack the tables of single images into larger files; returns the number of images."""
         with self.continued():
+            packed = self._tables.compact(size)
             self._truth.compact(size)
-            return self._tables.compact(size)
+            return packed
 
     def load(self, only: list[str] | None = None, *, keep: bool = False) -> pd.DataFrame:
         """The segment tables of all images, as `load_run`, which also checks their content."""
@@ -274,6 +275,8 @@ class Run:
                 "images; extract again, into another folder if a former version made this one"
             )
         table = loaded.to_pandas()
+        # A process may have been stopped between an image's components and its segments.
+        table = table[table["image"].isin(self.done())].reset_index(drop=True)
         return columns.check_components(table, str(self.path), len(self.classes))
 
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:

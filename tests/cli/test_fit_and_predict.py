@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from metaseg_tf import judge_image, load_model
 from metaseg_tf.analysis.boosting import BoostedClassifier, BoostedRegressor
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.data.softmax import SoftmaxDump, save_dump
+from metaseg_tf.meta import save_model
 from metaseg_tf.networks.image_network import Network
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.pictures import paint_segments, read_numbers
@@ -177,6 +179,40 @@ def test_a_prediction_goes_on_where_it_stopped(metaseg, made, tmp_path):
     assert not (out / "trusted").exists()
 
 
+def test_a_promise_is_made_and_applied_and_drift_is_said(metaseg, refused, made, tmp_path):
+    words = ("fit", made / "XC", "--out", tmp_path / "m.json", "--promise")
+    code, output, _ = metaseg(*words, "false-positives=0.4", "--intervals", 0.6)
+    assert code == 0
+    assert "expected to be at most 0.4" in " ".join(output.split())
+    assert "expected to be at least 0.6" in " ".join(output.split())
+    assert "expected at least 27 images for 0.1, got 6" in refused(*words, "false-positives=0.1")
+    assert "expected KIND=SHARE, got 'trust'" in refused(*words, "trust")
+    dumps, out = write_dumps(tmp_path / "new", (20, 21)), tmp_path / "out"
+    words = ("--softmax", dumps, "--out", out, "--guaranteed")
+    assert "--promise" in refused("predict", made / "model.json", *words)
+    assert "leave one" in refused("predict", tmp_path / "m.json", *words, "--reject-below", 0.5)
+    code, _, error = metaseg("predict", tmp_path / "m.json", *words)
+    assert code == 0
+    assert "do not rely" not in error  # Two images differ from two others by chance.
+    table, model = pd.read_parquet(out / "judged.parquet"), load_model(tmp_path / "m.json")
+    limit = model.promise.threshold
+    assert table["trusted"].equals((table["false_positive_probability"] < limit).rename("trusted"))
+    for image, rows in table.groupby("image"):
+        numbers = read_numbers(out / "labels" / f"{image}.png")
+        shown = np.asarray(Image.open(out / "trusted" / f"{image}.png"))
+        assert np.array_equal(shown < 255, rows["trusted"].to_numpy()[numbers - 1])
+    images = pd.read_csv(out / "images.csv")
+    assert set(images["image"]) == {"s20", "s21"}
+    assert images["unlike"].dtype == bool
+    others = pd.concat([model.reference] * 60)
+    model = replace(model, reference=others.assign(segments=1, segments_0=1))
+    save_model(model, tmp_path / "unlike.json")
+    words = ("--softmax", dumps, "--out", tmp_path / "unlike")
+    _, _, error = metaseg("predict", tmp_path / "unlike.json", *words)
+    assert "do not rely on what the model promises: these images differ from the 120" in error
+    assert "2 of 2 images further off than any of the 120 that it was set on" in error
+
+
 def test_maps_are_kept_and_made_later(metaseg, made, tmp_path):
     dumps, out = write_dumps(tmp_path / "new", (20, 21)), tmp_path / "out"
     words = ("predict", made / "model.json", "--softmax", dumps, "--out", out, "--keep-maps")
@@ -256,8 +292,8 @@ def test_workers_write_what_one_process_writes(metaseg, made, workers, tmp_path)
     assert "4 images judged" in " ".join(output.split())
     here, there = (contents_of(tmp_path / name) for name in ("here", "there"))
     assert here == there
-    # A run.json, the model, three tables of all, and a table, two pictures and maps of each image.
-    assert len(here) == 2 + 3 + 4 * 4
+    # A run.json, the model, four tables of all, and a table, two pictures and maps of each image.
+    assert len(here) == 2 + 4 + 4 * 4
 
 
 def contents_of(folder):

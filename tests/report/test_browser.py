@@ -399,7 +399,8 @@ def verdicts(judged):
 @both_widths
 def test_judged_images_are_shown_without_truth(judged_page, verdicts):
     layers = judged_page.locator("#layers input").evaluate_all("all => all.map(i => i.value)")
-    assert layers == [layer for layer in LAYERS if layer not in ("truth", "information", "true")]
+    without = ("truth", "found", "information", "true")
+    assert layers == [layer for layer in LAYERS if layer not in without]
     assert judged_page.locator("#numbers, #figures, #diagnostics").count() == 0
     assert "True" not in judged_page.locator("#list thead").inner_text()
     name, loss = judged_page.locator("#image option").first.inner_text().split(" (")

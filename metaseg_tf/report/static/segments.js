@@ -71,8 +71,8 @@ metaseg.describe = (() => {
         element("small", {}, `segment ${segment.segment}${image && ` of ${image}`}`)),
       bar("predicted IoU_adj", segment.iou_adj_predicted, anchors),
       ...(typeof segment.iou_adj_low === "number" ? [element("p", { className: "hint interval" },
-        `between ${format(segment.iou_adj_low)} and ${format(segment.iou_adj_high)} in 95 % of such `
-        + "segments")] : []),
+        `between ${format(segment.iou_adj_low)} and ${format(segment.iou_adj_high)} in `
+        + `${Number((100 * run.level).toPrecision(4))} % of such segments`)] : []),
       ...(labelled ? [bar("true IoU_adj", segment.iou_adj, anchors)] : []),
       ...(labelled && full ? [bar("true IoU", segment.iou, anchors)] : []),
       element("p", {}, element("b", {}, verdict[segment.doubtful]),
