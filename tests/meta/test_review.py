@@ -96,6 +96,23 @@ def test_planted_errors_change_labels_as_their_kind_says(seed, kind):
         assert (changed[numbers > 0] >= 2).all()
 
 
+@pytest.mark.parametrize("fill", [0, VOID])
+def test_nothing_is_planted_where_there_is_one_class_or_none(fill):
+    given = np.full((60, 60), VOID, np.uint8)
+    given[10:20, 10:20] = fill
+    changed, numbers = review.plant_errors(given, 1.0, np.random.default_rng(0))
+    np.testing.assert_array_equal(changed, given)
+    assert not numbers.any()
+
+
+def test_labels_that_are_all_replaced_have_no_surroundings():
+    """Two things on void, both dropped, stay."""
+    given = np.full((60, 60), VOID, np.uint8)
+    given[10:20, 10:20], given[30:40, 30:40] = 0, 1
+    changed, _ = review.plant_errors(given, 1.0, np.random.default_rng(0), ["dropped"])
+    np.testing.assert_array_equal(changed, given)
+
+
 def make_labelled_run(path, rng, *, runner_up=True, n_images=8):
     """A run of a network that is mostly right, and whose labels have errors; with these errors."""
     run = Run.create(path, {"source": "test"})
