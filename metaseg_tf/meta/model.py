@@ -34,10 +34,10 @@ SCORE_COLUMNS = (
 )  # fmt: skip
 #: The verdict of a model that keeps a promise.
 TRUSTED = "trusted"
-#: What share of an image's segments a promise bounds, by its kind.
+#: Of which of an image's segments a promise bounds which share, by its kind.
 PROMISES = {
-    "false-positives": "false positives that are trusted",
-    "missed-trust": "segments with IoU_adj > 0 that are not trusted",
+    "false-positives": ("false positives", "trusted"),
+    "missed-trust": ("segments with IoU_adj > 0", "not trusted"),
 }
 #: Smallest areas of the sizes that intervals are set for, in pixels.
 SIZES = (1, 100, 1000, 10_000)
@@ -113,8 +113,9 @@ class Promise:
     @property
     def sentence(self) -> str:
         """Exactly what is promised."""
+        segments, verdict = PROMISES[self.kind]
         return (
-            f"of the {PROMISES[self.kind]}, the share in a new image is expected to be at most "
+            f"of a new image's {segments}, the share that is {verdict} is expected to be at most "
             f"{self.alpha:.4g} (0 if it has none): on average over such images and over draws of "
             f"the {self.images} images it was set on, if the new ones are drawn like them"
         )
