@@ -113,6 +113,8 @@ CASES = {
     "ablate {nowhere}": 2,
     "misses {scenes}": 0,
     "misses {nowhere}": 2,
+    "review {scenes} --out {new}": 2,
+    "review {nowhere} --out {new}": 2,
     "compact {copy}": 0,
     "compact {nowhere}": 2,
     "extract --softmax {broken} --out {new} --on-error skip": 0,
