@@ -61,7 +61,7 @@ def plot(recall: pd.DataFrame, ax: Axes) -> list[Line2D]:
     lines = []
     by_size = recall.groupby("size", sort=False)
     for (name, own), colour in zip(by_size, drawing.LINE_COLOURS, strict=False):
-        label = f"{name} ({own['components'].iloc[0]} components)"
+        label = f"{name} ({own['components'].iloc[0]})"
         lines += ax.plot(own["threshold"], own["recall"], color=colour, label=label)
     ax.set(xlabel="threshold of sIoU", ylabel="share found", xlim=(0, 1), ylim=(0, 1))
     return lines
@@ -85,6 +85,7 @@ def store_misses(run: Run) -> tuple[pd.DataFrame, PrintedTable, list[Path]]:
     with drawing.styled():
         figure, recall = drawing.new_figure(5, 3.6), frame(truth)
         lines = plot(recall, figure.subplots())
-        figure.legend(handles=lines, loc="outside lower center", ncols=2)
+        title = "size (number of components)"
+        figure.legend(handles=lines, title=title, loc="outside lower center", ncols=2)
         picture = drawing.Drawing(figure, {"": recall})
         return scores, table, paths + drawing.store_drawing(picture, run, "misses/recall")
