@@ -39,12 +39,12 @@ from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS, METRIC
 from metaseg_tf.segments.components import label_components
 
 __all__ = [
-    "DOUBTFUL", "JudgedRun", "choose_images", "draw_pictures", "judge_run", "list_segments",
+    "JudgedRun", "choose_images", "draw_pictures", "judge_run", "list_segments",
     "pack_array", "pack_explanation", "pack_points", "pack_segments", "row_columns", "to_script",
 ]  # fmt: skip
 
-#: From this probability of a false positive on a segment is doubtful: the meta classifier's verdict
-DOUBTFUL = 0.5
+# The meta classifier's verdict: a false positive is more likely than not.
+_DOUBTFUL = 0.5
 _ROW_COLUMNS = ("segment", "class_id", *METRIC_COLUMNS, *IOU_COLUMNS, *SCORE_COLUMNS, *BOX)
 _PREDICTED, _LINEAR, _FALSE_POSITIVE, *_ = SCORE_COLUMNS
 
@@ -72,6 +72,11 @@ class JudgedRun(NamedTuple):
     def is_labelled(self) -> bool:
         """True if the segments have ground truth."""
         return IOU_COLUMNS[1] in self.table
+
+    @property
+    def doubtful(self) -> float:
+        """Segments are doubtful from this probability of a false positive on."""
+        return self.model.promise.threshold if self.model and self.model.promise else _DOUBTFUL
 
 
 def judge_run(run: Run, model: MetaModel | None = None) -> JudgedRun:

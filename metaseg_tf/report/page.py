@@ -74,7 +74,6 @@ def write_report(
         version=__version__,
         is_labelled=is_labelled,
         judged=judged,
-        doubtful=explorer.DOUBTFUL,
         runs=[overview.describe_run(run) for run in runs],
         origins=list(dict.fromkeys(one.origin for one in judged)),
         say_held_out=overview.say_held_out,
@@ -125,7 +124,7 @@ def _write_run(home: Run, position: int, judged: explorer.JudgedRun, names: Sequ
             if (fit := getattr(model, kind, None))
         },
         "metrics": {column.name: (column.symbol, column.meaning) for column in METRICS},
-        "doubtful": explorer.DOUBTFUL,
+        "doubtful": judged.doubtful,
         "level": model.intervals.level if model and model.intervals else 0.95,
         "quality": QUALITY_COLOURS,
         "information": MOST_INFORMATION,

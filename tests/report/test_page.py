@@ -1,4 +1,5 @@
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -10,7 +11,7 @@ from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.analysis.protocol import Protocol
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.meta import fit_meta_model
-from metaseg_tf.meta.model import SCORE_COLUMNS
+from metaseg_tf.meta.model import SCORE_COLUMNS, Promise
 from metaseg_tf.report import overview
 from metaseg_tf.report.explorer import choose_images, judge_run
 from metaseg_tf.report.page import write_report
@@ -149,6 +150,20 @@ def test_a_judged_run_can_be_judged_by_another_model(judged, runs):
     one = judge_run(judged, other)
     assert np.allclose(one.table["iou_adj_linear"], other.score(one.table)["iou_adj_linear"])
     assert list(one.table.columns).count("iou_adj_linear") == 1
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.8])
+def test_a_promise_tells_which_segments_are_doubtful(judged, runs, tmp_path, threshold):
+    """The page called segments trusted that the model, by its promise, did not trust."""
+    table = load_run(runs[0].path)
+    model = fit_meta_model(table, manifest=runs[0].manifest, protocol=FAST)
+    promise = Promise("false-positives", 0.1, 9, threshold)
+    shutil.copytree(judged.path, tmp_path / "judged")
+    page = write_report([Run(tmp_path / "judged")], model=replace(model, promise=promise))
+    assert "to keep its promise" in page.read_text()
+    trusted = replace(model, promise=promise).score(judge_run(judged).table)["trusted"]
+    assert f"<dd>{(~trusted).sum()}</dd>" in page.read_text()
+    assert f'"doubtful":{threshold}' in (page.parent / "run0" / "run.js").read_text()
 
 
 def test_images_with_the_largest_expected_loss_come_first(judged):
