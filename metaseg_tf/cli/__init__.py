@@ -21,6 +21,7 @@ VERBS = {
     "Measure segments": ("extract", "compact"),
     "Results": ("table", "figure", "report", "diagnose", "verify", "reproduce"),
     "Judge without ground truth": ("fit", "predict", "score", "ablate"),
+    "Improve the labels": ("select", "export"),
 }
 
 
