@@ -163,6 +163,9 @@ def test_cvat_reads_its_masks(judged, queue):
 def test_datumaro_reads_cvat(judged, queue, tmp_path):
     datumaro = pytest.importorskip("datumaro")
     (tmp_path / "cvat.xml").write_bytes(export(judged, "cvat")["cvat.xml"])
+    (tmp_path / "images").mkdir()
+    for name in {row["image"] for row in queue}:
+        Image.new("RGB", (90, 60)).save(tmp_path / "images" / f"{name}.png")
     read = datumaro.Dataset.import_from(str(tmp_path), "cvat")
     masks = {}
     for item in read:
