@@ -74,6 +74,8 @@ def compare(title: str, units: pd.DataFrame, cost: pd.Series) -> None:
         "random": rng.random(len(units)),
         "wrong pixels for the cost (needs the labels)": units["wrong"] / cost,
     }
+    if (cost == 1).all():
+        orders["expected wrong pixels for a click"] = units["expected_wrong"] / units["clicks"]
     number, names = pd.factorize(units["image"])
     counts = np.vstack([np.ones(len(names)), draw_images(len(names), DRAWS)])
     spent, wrong, first = cost.to_numpy(float), units["wrong"].to_numpy(float), None
