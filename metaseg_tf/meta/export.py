@@ -7,7 +7,6 @@ within the box for CVAT.
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -21,20 +20,16 @@ from metaseg_tf.pictures import read_numbers
 from metaseg_tf.runs.run import Run
 from metaseg_tf.untrusted.arrays import READ_ERRORS
 
-__all__ = ["FORMATS", "Queued", "export"]
+__all__ = ["FORMATS", "export"]
 
 _FALSE_POSITIVE = SCORE_COLUMNS[2]
 #: Bits of the numbers that lengths of runs are written with in Label Studio's format.
 _BITS = (3, 4, 8, 16)
 
 
-class Queued(NamedTuple):
-    """An image to look at."""
-
-    file: str  #: As the other tool finds it.
-    segments: np.ndarray  #: Number of each pixel's segment, int32 [H, W].
-    score: float  #: Expected quality in [0, 1], the mean of its segments' over pixels.
-    table: pd.DataFrame  #: Segments of `rank_segments`, with ``class_name``, in their order.
+#: Path or address of an image, segment numbers int32 [H, W], expected quality of the image in
+#: [0, 1], and its segments of `rank_segments` with ``class_name``, in their order.
+_Queued = tuple[str, np.ndarray, float, pd.DataFrame]
 
 
 def export(
@@ -75,7 +70,7 @@ def export(
     return FORMATS[to](_queue(run, files or {}, selection), run.classes)
 
 
-def _queue(run: Run, files: Mapping[str, str], selection: pd.DataFrame | None) -> Iterator[Queued]:
+def _queue(run: Run, files: Mapping[str, str], selection: pd.DataFrame | None) -> Iterator[_Queued]:
     table = rank_segments(load_judged(run))
     table["class_name"] = table["class_id"].map(dict(enumerate(run.classes.names)))
     images = rank_images(table).set_index("image")
@@ -99,7 +94,7 @@ def _queue(run: Run, files: Mapping[str, str], selection: pd.DataFrame | None) -
             raise DataFormatError(
                 f"{origin}: expected the segments of its table, got others; predict again"
             )
-        yield Queued(files.get(name, f"{name}.png"), segments, quality[name], part)
+        yield files.get(name, f"{name}.png"), segments, quality[name], part
 
 
 def _run_lengths(mask: np.ndarray, before: int = 0, size: int | None = None) -> list[int]:
@@ -112,7 +107,7 @@ def _run_lengths(mask: np.ndarray, before: int = 0, size: int | None = None) -> 
     return lengths if lengths[-1] else lengths[:-1]
 
 
-def _to_coco(queue: Iterator[Queued], classes: ClassTable) -> dict[str, bytes]:
+def _to_coco(queue: Iterator[_Queued], classes: ClassTable) -> dict[str, bytes]:
     images, annotations = [], []
     for number, (file, segments, score, table) in enumerate(queue, 1):
         height, width = segments.shape
@@ -133,7 +128,7 @@ def _to_coco(queue: Iterator[Queued], classes: ClassTable) -> dict[str, bytes]:
     return {"coco.json": _encode(content)}
 
 
-def _to_label_studio(queue: Iterator[Queued], classes: ClassTable) -> dict[str, bytes]:
+def _to_label_studio(queue: Iterator[_Queued], classes: ClassTable) -> dict[str, bytes]:
     tasks = []
     for file, segments, score, table in queue:
         height, width = segments.shape
@@ -184,20 +179,16 @@ def _pack_runs(lengths: list[int]) -> list[int]:
     return list(int(bits.ljust(whole, "0"), 2).to_bytes(whole // 8, "big"))
 
 
-def _to_cvat(queue: Iterator[Queued], classes: ClassTable) -> dict[str, bytes]:
+def _to_cvat(queue: Iterator[_Queued], classes: ClassTable) -> dict[str, bytes]:
     root = ElementTree.Element("annotations")
     ElementTree.SubElement(root, "version").text = "1.1"
-    task = ElementTree.SubElement(ElementTree.SubElement(root, "meta"), "task")
-    known, labels = ElementTree.SubElement(task, "labels"), []
-    text = {"mutable": "False", "input_type": "text", "default_value": "", "values": ""}
-    attributes = [{"name": name, **text} for name in ("score", _FALSE_POSITIVE)]
+    task, labels = ElementTree.SubElement(ElementTree.SubElement(root, "meta"), "task"), []
     for name, colour in zip(classes.names, classes.colours, strict=True):
-        facts = {"name": name, "color": colour, "type": "mask"}
-        labels.append({**facts, "attributes": [{**a, "mutable": False} for a in attributes]})
-        label = _nest(known, "label", facts)
-        inner = ElementTree.SubElement(label, "attributes")
-        for attribute in attributes:
-            _nest(inner, "attribute", attribute)
+        # Datumaro knows the labels from here, CVAT from the task, which is made with the JSON.
+        ElementTree.SubElement(ElementTree.SubElement(task, "label"), "name").text = name
+        text = {"mutable": False, "input_type": "text", "default_value": "", "values": [""]}
+        attributes = [{"name": verdict, **text} for verdict in ("score", _FALSE_POSITIVE)]
+        labels.append({"name": name, "color": colour, "type": "mask", "attributes": attributes})
     for number, (file, segments, _, table) in enumerate(queue):
         height, width = map(str, segments.shape)
         facts = {"id": str(number), "name": file, "width": width, "height": height}
@@ -215,14 +206,6 @@ def _to_cvat(queue: Iterator[Queued], classes: ClassTable) -> dict[str, bytes]:
     return {"cvat.xml": xml, "cvat_labels.json": _encode(labels)}
 
 
-def _nest(parent: ElementTree.Element, tag: str, texts: Mapping[str, str]) -> ElementTree.Element:
-    """A new element below another, with elements of these texts below it."""
-    made = ElementTree.SubElement(parent, tag)
-    for name, text in texts.items():
-        ElementTree.SubElement(made, name).text = text
-    return made
-
-
 def _scores(row) -> dict[str, float]:
     """A segment's verdicts, as far as there are any."""
     verdicts = {"score": row.iou_adj_predicted, _FALSE_POSITIVE: row.false_positive_probability}
@@ -234,7 +217,7 @@ def _encode(content) -> bytes:
 
 
 #: Tool -> what writes its files from a queue and the classes.
-FORMATS: dict[str, Callable[[Iterator[Queued], ClassTable], dict[str, bytes]]] = {
+FORMATS: dict[str, Callable[[Iterator[_Queued], ClassTable], dict[str, bytes]]] = {
     "coco": _to_coco,
     "label-studio": _to_label_studio,
     "cvat": _to_cvat,
