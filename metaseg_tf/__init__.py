@@ -20,7 +20,7 @@ _HOMES = {
     "load_run": "runs.run", "make_figure": "paper.figures", "make_table": "paper.tables",
     "MetaModel": "meta", "Protocol": "analysis.protocol", "record": "runs.record",
     "Run": "runs.run", "score": "meta.score", "segment_metrics": "segments.table",
-    "summarise": "analysis.evaluation", "verify": "paper.verify",
+    "select": "meta.select", "summarise": "analysis.evaluation", "verify": "paper.verify",
 }  # fmt: skip
 
 __all__ = ["__version__", *_HOMES]

@@ -13,6 +13,7 @@ from metaseg_tf.meta.ablate import ablate as ablate
 from metaseg_tf.meta.predict import judge_image as judge_image
 from metaseg_tf.meta.score import compare_scores as compare_scores
 from metaseg_tf.meta.score import score as score
+from metaseg_tf.meta.select import select as select
 from metaseg_tf.networks.network import load_network as load_network
 from metaseg_tf.paper.figures import make_figure as make_figure
 from metaseg_tf.paper.tables import make_table as make_table
