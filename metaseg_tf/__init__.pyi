@@ -10,6 +10,7 @@ from metaseg_tf.meta import MetaModel as MetaModel
 from metaseg_tf.meta import fit_meta_model as fit_meta_model
 from metaseg_tf.meta import load_model as load_model
 from metaseg_tf.meta.ablate import ablate as ablate
+from metaseg_tf.meta.export import export as export
 from metaseg_tf.meta.predict import judge_image as judge_image
 from metaseg_tf.meta.score import compare_scores as compare_scores
 from metaseg_tf.meta.score import score as score
