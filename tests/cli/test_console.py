@@ -111,6 +111,8 @@ CASES = {
     "score {scenes} --model {model.json} --draws 100": 0,
     "score {scenes}": 2,
     "ablate {nowhere}": 2,
+    "select {nowhere} --budget 5clicks": 2,
+    "export {nowhere} --to coco": 2,
     "compact {copy}": 0,
     "compact {nowhere}": 2,
     "extract --softmax {broken} --out {new} --on-error skip": 0,
