@@ -305,16 +305,22 @@ def compute_loss(logits: tf.Tensor, labels: tf.Tensor, class_weights: tf.Tensor)
 class Trainer:
     """A network in training, by Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
 
-    Training starts from `initial_weights` of ``seed``; ``momentum`` in [0, 1) is the share of the
-    old moving statistics in the new ones.
+    Training starts from ``weights``, else from `initial_weights` of ``seed``; ``momentum`` in
+    [0, 1) is the share of the old moving statistics in the new ones.
     """
 
     def __init__(
-        self, architecture: Architecture, schedule: Schedule, *, seed: int, momentum: float = 0.98
+        self,
+        architecture: Architecture,
+        schedule: Schedule,
+        *,
+        seed: int = 0,
+        momentum: float = 0.98,
+        weights: Mapping[str, np.ndarray] | None = None,
     ):
         self._architecture = architecture
         self._schedule = schedule
-        self._variables = make_variables(initial_weights(architecture, seed))
+        self._variables = make_variables(weights or initial_weights(architecture, seed))
         self._layers = TrainingLayers(self._variables, momentum=momentum)
         self._trained = [v for v in self._variables.values() if v.trainable]
         self._optimiser = tf.keras.optimizers.AdamW(schedule.rate(0), weight_decay=WEIGHT_DECAY)

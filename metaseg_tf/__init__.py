@@ -13,15 +13,15 @@ __version__ = (Path(__file__).parent / "VERSION").read_text(encoding="utf-8").st
 _HOMES = {
     "ablate": "meta.ablate", "calibrate": "meta", "compare_scores": "meta.score",
     "diagnose": "analysis.diagnostics", "difference": "segments.dispersion",
-    "entropy": "segments.dispersion", "evaluate": "analysis.evaluation",
+    "entropy": "segments.dispersion", "evaluate": "analysis.evaluation", "export": "meta.export",
     "find_dumps": "data.softmax", "find_interior": "segments.components", "fit_meta_model": "meta",
     "judge_image": "meta.predict", "label_components": "segments.components",
     "load_dump": "data.softmax", "load_model": "meta", "load_network": "networks.network",
     "load_run": "runs.run", "load_truth": "runs.run", "make_figure": "paper.figures",
     "make_table": "paper.tables", "MetaModel": "meta", "Protocol": "analysis.protocol",
     "rate_images": "meta", "record": "runs.record", "Run": "runs.run", "score": "meta.score",
-    "segment_metrics": "segments.table", "summarise": "analysis.evaluation",
-    "verify": "paper.verify",
+    "segment_metrics": "segments.table", "select": "meta.select",
+    "summarise": "analysis.evaluation", "verify": "paper.verify",
 }  # fmt: skip
 
 __all__ = ["__version__", *_HOMES]

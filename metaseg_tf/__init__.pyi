@@ -12,9 +12,11 @@ from metaseg_tf.meta import fit_meta_model as fit_meta_model
 from metaseg_tf.meta import load_model as load_model
 from metaseg_tf.meta import rate_images as rate_images
 from metaseg_tf.meta.ablate import ablate as ablate
+from metaseg_tf.meta.export import export as export
 from metaseg_tf.meta.predict import judge_image as judge_image
 from metaseg_tf.meta.score import compare_scores as compare_scores
 from metaseg_tf.meta.score import score as score
+from metaseg_tf.meta.select import select as select
 from metaseg_tf.networks.network import load_network as load_network
 from metaseg_tf.paper.figures import make_figure as make_figure
 from metaseg_tf.paper.tables import make_table as make_table

@@ -80,8 +80,8 @@ SNIPPETS = [
     for page in PAGES
     for number, text in enumerate(blocks(page, "python"), 1)
 ]
-#: Libraries of others' networks, which nothing here needs: their snippets run where they are.
-OPTIONAL = ("torch", "transformers")
+#: Others' libraries, which nothing here needs: their snippets run where they are.
+OPTIONAL = ("torch", "transformers", "fiftyone")
 
 
 @pytest.mark.parametrize("words", SHOWN)

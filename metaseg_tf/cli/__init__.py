@@ -21,7 +21,7 @@ VERBS = {
     "Measure segments": ("extract", "compact"),
     "Results": ("table", "figure", "report", "misses", "diagnose", "verify", "reproduce"),
     "Judge without ground truth": ("fit", "predict", "score", "ablate"),
-    "Improve the labels": ("review",),
+    "Improve the labels": ("review", "select", "export"),
 }
 
 

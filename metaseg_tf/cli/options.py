@@ -16,9 +16,9 @@ from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = [
     "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Classes", "Connectivity",
-    "Convention", "Engine", "IgnoreColour", "KeepMaps", "Keys", "Labeller", "Logits", "Metrics",
-    "Network", "OnError", "Out", "Quiet", "ReduceZeroLabel", "RunFolder", "RunFolders",
-    "Scheduler", "Void", "WorkerResources", "Workers", "argument", "dump_option",
+    "Convention", "Engine", "IgnoreColour", "JudgedFolder", "KeepMaps", "Keys", "Labeller",
+    "Logits", "Metrics", "Network", "OnError", "Out", "Quiet", "ReduceZeroLabel", "RunFolder",
+    "RunFolders", "Scheduler", "Void", "WorkerResources", "Workers", "argument", "dump_option",
     "dump_settings", "folder_option", "option", "refuse_unused", "with_network_options",
 ]  # fmt: skip
 
@@ -54,6 +54,7 @@ def parse_keep_maps(text: str | int) -> int:
 
 RunFolders = argument(list[str], metavar="RUN [RUN]", help="Run folders written by extract.")
 RunFolder = argument(str, metavar="RUN", help="Run folder written by extract.")
+JudgedFolder = argument(str, metavar="JUDGED", help="Folder written by predict.")
 Engine = option(
     Literal["lars", "reference"] | None,
     help="Solver of the logistic fits. 'lars' (the default): exact, by scikit-learn's LARS "

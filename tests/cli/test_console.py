@@ -115,6 +115,8 @@ CASES = {
     "misses {nowhere}": 2,
     "review {scenes} --out {new}": 2,
     "review {nowhere} --out {new}": 2,
+    "select {nowhere} --budget 5clicks": 2,
+    "export {nowhere} --to coco": 2,
     "compact {copy}": 0,
     "compact {nowhere}": 2,
     "extract --softmax {broken} --out {new} --on-error skip": 0,

@@ -314,6 +314,13 @@ def test_every_variable_is_trained(name):
     assert [n for n in before if np.array_equal(before[n], after[n])] == []
 
 
+def test_training_goes_on_from_given_weights():
+    architecture = TINY["mobilenetv2"]
+    weights = initial_weights(architecture, seed=5)
+    found = Trainer(architecture, Schedule(1, 0.01), weights=weights).weights
+    assert all(np.array_equal(found[name], weights[name]) for name in weights)
+
+
 @given(st.lists(st.integers(0, 6), min_size=1), st.floats(0, 1))
 def test_class_weights_average_to_one(drawn, strength):
     labels = np.array([*drawn, VOID, VOID], np.uint8)
