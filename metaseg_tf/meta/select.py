@@ -75,7 +75,7 @@ def select(table: pd.DataFrame, budget: float, unit: str = "clicks") -> pd.DataF
         Clicks or images to spend.
     unit : {"clicks", "images"}
         What the budget counts. By clicks, segments are taken in the order of expected wrong
-        pixels per click, as long as they fit; by images, those with most expected wrong pixels.
+        pixels per click, each that still fits; by images, those with most expected wrong pixels.
 
     Returns
     -------
@@ -94,10 +94,15 @@ def select(table: pd.DataFrame, budget: float, unit: str = "clicks") -> pd.DataF
     cost = ranked["clicks"] if unit == "clicks" else pd.Series(1, ranked.index)
     order = (ranked["expected_wrong"] / cost).sort_values(ascending=False, kind="stable").index
     ranked, cost = ranked.loc[order], cost[order]
-    chosen = ranked[cost.cumsum() <= budget]
-    if chosen.empty and len(ranked):
+    left, rows = budget, []
+    for row, price in enumerate(cost):
+        if price <= left:
+            left -= price
+            rows.append(row)
+    if not rows and len(ranked):
         raise InputError(
-            f"budget: expected at least {cost.iloc[0]} {unit}, got {budget:g}; give a larger one"
+            f"budget: expected at least {cost.min()} {unit}, got {budget:g}; give a larger one"
         )
+    chosen = ranked.iloc[rows]
     chosen.insert(0, "rank", np.arange(1, len(chosen) + 1))
     return chosen.reset_index(drop=True)
