@@ -90,7 +90,7 @@ def _panoptic(truth: pd.DataFrame, table: pd.DataFrame, is_stuff: bool) -> tuple
     if is_stuff:
         shared = (truth["size"] * truth["covered"]).groupby(truth["image"]).sum().round()
         size, area = truth.groupby("image")["size"].sum(), table.groupby("image")["S"].sum()
-        # NaN, which is no match, where the truth has none of it.
+        # NaN where the truth lacks the class: it exceeds no threshold.
         iou = shared / (size.add(area, fill_value=0) - shared)
         n_true, n_predicted = len(size), len(area)
     matched = iou[iou > _MATCH]

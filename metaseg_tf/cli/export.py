@@ -18,7 +18,9 @@ def export(
         "Default: the image's name and .png.",
     ) = None,
     prefix: option(
-        str, help="Begin of each path or address, such as '/data/local-files/?d=' for Label Studio."
+        str,
+        help="What each path or address begins with, such as '/data/local-files/?d=' for Label "
+        "Studio.",
     ) = "",
     selection: option(
         Path | None, help="A selection.csv of select: export that alone, in its order."

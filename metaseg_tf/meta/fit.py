@@ -25,11 +25,11 @@ from metaseg_tf.segments.truth import check_truth
 
 __all__ = ["ASIDE", "BEST", "FOLDS", "LEAST_SCALE", "fit_meta_model", "judge_held_out"]
 
-#: Of fewer images each is a fold.
+#: With fewer images than this, each is a fold of its own.
 FOLDS = 10
 #: In place of an estimator: boosting if it is better than the linear model by more than chance.
 BEST = "best"
-#: Of so many images one is set aside for promises: not fitted on, so that they hold exactly.
+#: One in this many images is set aside for promises: they hold for a model not fitted on it.
 ASIDE = 3
 _INTERIOR = ("interior", "with interior")
 #: No column is stretched more than tenfold. A class that was hardly seen would else count as much

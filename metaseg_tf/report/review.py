@@ -25,7 +25,7 @@ RANKINGS = {
     "size": "size",
     "p_given": "probability of the given label",
 }
-#: A crop shows this many times the region's box, and at least so many pixels.
+#: A crop's sides are this multiple of the region's box, and have at least this many pixels.
 _AROUND, _LEAST_SIDE = 2.0, 96
 #: Smaller crops are enlarged.
 _LEAST_HEIGHT = 240

@@ -96,9 +96,9 @@ DISAGREEMENT = "disagreement"
 METRICS = tuple(_read_column(*row) for row in _FILE["metrics"])
 #: Names of the 15 metrics of section 2.
 METRIC_COLUMNS = tuple(column.name for column in METRICS if column.group in PAPER_GROUPS)
-#: Begin of the names of features that tell the predicted class.
+#: Prefix of the names of features that tell the predicted class.
 _ONE_HOT = "predicted"
-#: Begin of the names of metrics of which there is one for each class -> the column, in whose
+#: Prefix of the names of metrics of which there is one for each class -> the column, in whose
 #: symbol and meaning the class is left open.
 _OF_EACH_CLASS = {row[0]: _read_column(*row[:-1]) for row in _FILE["of_each_class"]}
 _IN_WORDS = {row[0]: row[-1] for row in _FILE["of_each_class"]}
@@ -281,7 +281,7 @@ def check_table(table: pd.DataFrame, origin: str, *, whole: bool = True) -> pd.D
 
 
 def check_components(table: pd.DataFrame, origin: str, n_classes: int) -> pd.DataFrame:
-    """The same for a table of ``TRUTH``, with its image, of a run of so many classes."""
+    """The same for the ground truth's components, columns ``TRUTH``, of a run of ``n_classes``."""
     known = {column.name: column for column in TRUTH}
     for name, least in (("class_id", 0), ("hidden_by", -1)):
         known[name] = replace(known[name], range=(least, n_classes - 1))

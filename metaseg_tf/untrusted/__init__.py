@@ -10,7 +10,7 @@ __all__ = ["check_file", "read_list"]
 def check_file(path: Path, expected: str = "") -> None:
     """Refuse a pipe, socket or device: reading could wait without end.
 
-    Raises DataFormatError, also if there is no file and ``expected`` says what it should be.
+    Raises DataFormatError, also for a missing file if ``expected`` says what should be there.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         raise DataFormatError(

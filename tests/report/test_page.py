@@ -158,8 +158,8 @@ def test_a_promise_tells_which_segments_are_doubtful(judged, runs, tmp_path, thr
     table = load_run(runs[0].path)
     model = fit_meta_model(table, manifest=runs[0].manifest, protocol=FAST)
     promise = Promise("false-positives", 0.1, 9, threshold)
-    shutil.copytree(judged.path, tmp_path / "judged")
-    page = write_report([Run(tmp_path / "judged")], model=replace(model, promise=promise))
+    copied = Run(shutil.copytree(judged.path, tmp_path / "judged"))
+    page = write_report([copied], model=replace(model, promise=promise))
     assert "to keep its promise" in page.read_text()
     trusted = replace(model, promise=promise).score(judge_run(judged).table)["trusted"]
     assert f"<dd>{(~trusted).sum()}</dd>" in page.read_text()
@@ -221,6 +221,6 @@ def test_one_outcome_leaves_the_other_verdict(runs, tmp_path):
 def test_a_model_that_anyone_made_does_not_break_the_page(judged, held_out, tmp_path):
     model = judge_run(judged).model
     strange = replace(model, provenance={"held_out": held_out, "images": [1], "run": "<b>"})
-    path = write_report([judged], strange, images=0)
+    path = write_report([Run(shutil.copytree(judged.path, tmp_path / "judged"))], strange, images=0)
     assert "on images held out" not in path.read_text()
     assert "the run &lt;b&gt;" in path.read_text()

@@ -100,6 +100,16 @@ def test_a_crop_outlines_only_what_a_correction_changes(run, queue, tmp_path, mo
     np.testing.assert_array_equal(outlined, corner & ~np.pad(inside, 1))
 
 
+def wait_for_crop(page):
+    """A crop that is left before it is loaded counts as a file that is missing."""
+    page.wait_for_function("document.getElementById('crop').complete")
+
+
+def press(page, key):
+    wait_for_crop(page)
+    page.keyboard.press(key)
+
+
 def test_the_queue_is_worked_by_keyboard_and_corrects_labels(
     browser, run, folder, queue, tmp_path, monkeypatch
 ):
@@ -108,13 +118,14 @@ def test_the_queue_is_worked_by_keyboard_and_corrects_labels(
         assert page.locator("#place").text_content() == "1 of 4, 0 decided"
         assert page.locator("#reason").text_content() == HOSTILE
         for key in "ars":
-            page.keyboard.press(key)
+            press(page, key)
         assert page.locator("#place").text_content() == "4 of 4, 3 decided"
-        page.keyboard.press("ArrowLeft")
+        press(page, "ArrowLeft")
         pressed = page.locator("#buttons [aria-pressed=true]")
         assert pressed.text_content() == "skip"
-        page.keyboard.press("s")
+        press(page, "s")
         assert page.locator("#place").text_content() == "3 of 4, 2 decided"
+        wait_for_crop(page)
         page.reload()
         assert page.locator("#place").text_content() == "3 of 4, 2 decided"
         with page.expect_download() as saved:
