@@ -102,7 +102,7 @@ def test_a_crop_outlines_only_what_a_correction_changes(run, queue, tmp_path, mo
 
 def wait_for_crop(page):
     """A crop that is left before it is loaded counts as a file that is missing."""
-    page.wait_for_function("document.getElementById('crop').complete")
+    page.evaluate("document.getElementById('crop').decode()")
 
 
 def press(page, key):
