@@ -70,7 +70,7 @@ def copy(tmp_path):
     columns, table = (folder / "metaseg_tf" / "segments" / f for f in ("columns.json", "table.py"))
     insert(columns, '"groups": {\n', group)
     insert(columns, '"metrics": [\n', column)
-    last = "    means = _sum_by_segment(segment, sums.probs, n) / table['S'][:, None]\n"
+    last = "    means = sums.classes.over_segments(segments) / table['S'][:, None]\n"
     insert(table, last.replace("'", '"'), value)
     return folder
 

@@ -5,7 +5,8 @@ of them. Its images are measured as they are if it reads probabilities, else see
 (`metaseg_tf.runs.sources.NetworkSource`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import methodcaller
 from pathlib import Path
@@ -15,24 +16,42 @@ import numpy as np
 
 from metaseg_tf.data.classes import ClassTable
 
-__all__ = ["MAX_PIXELS", "FileItem", "Item", "Sample", "Source"]
+__all__ = ["MAX_PIXELS", "Bands", "FileItem", "Item", "Sample", "Source"]
 
 #: Upper bound of an image's pixels in files that may be hostile, 32 times those of Cityscapes.
 MAX_PIXELS = 2**26
+
+
+class Bands:
+    """Class probabilities of an image that is not in memory as a whole.
+
+    ``shape`` is [H, W, C]; iterating, which is done once, gives bands of rows, float [h, W, C],
+    from the top, and has the next one made meanwhile.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], bands: Iterator[np.ndarray]):
+        self.shape, self._bands = shape, bands
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        with ThreadPoolExecutor(1, thread_name_prefix="band") as pool:
+            ahead = pool.submit(next, self._bands, None)
+            while (band := ahead.result()) is not None:
+                ahead = pool.submit(next, self._bands, None)
+                yield band
 
 
 class Sample(NamedTuple):
     """An image with what is known of it; its name is unique in a data set and names its results.
 
     ``image`` is the photograph, uint8 [H, W, 3] in RGB; ``probs`` are class probabilities, float
-    [H, W, C], or of T passes [T, H, W, C], None until a network has seen the image; ``gt`` are true
-    class ids, integers [H, W], 255 for void. ``disagreement``, float [H, W, 3], is that of the
-    passes that ``probs`` [H, W, C] are the mean of, if there were several.
+    [H, W, C] or `Bands`, or of T passes [T, H, W, C], None until a network has seen the image;
+    ``gt`` are true class ids, integers [H, W], 255 for void. ``disagreement``, float [H, W, 3], is
+    that of the passes that ``probs`` [H, W, C] are the mean of, if there were several.
     """
 
     name: str
     image: np.ndarray | None = None
-    probs: np.ndarray | None = None
+    probs: np.ndarray | Bands | None = None
     gt: np.ndarray | None = None
     disagreement: np.ndarray | None = None
 

@@ -22,7 +22,6 @@ from metaseg_tf.segments.columns import (
     spell_metrics,
 )
 from metaseg_tf.segments.components import check_labelling
-from metaseg_tf.segments.dispersion import find_runner_up
 from metaseg_tf.segments.iou import compute_class_iou
 from metaseg_tf.segments.table import measure_image
 from metaseg_tf.segments.truth import doubt_truth
@@ -131,7 +130,7 @@ def measure_job(
         kept = {name: getattr(measured, name) for name in ("segments", "gt", "mutual_information")}
         kept |= {name: getattr(measured.heat, name) for name in ("pred", "entropy", "difference")}
         if sample.gt is not None:
-            kept["runner_up"] = find_runner_up(sample.probs)
+            kept["runner_up"] = measured.heat.runner_up
         maps = ImageMaps(**kept, image=sample.image)
         run.write_maps(sample.name, maps)
     extra = {}

@@ -1,5 +1,6 @@
 """Segments: connected components of the predicted classes; interior and boundary (section 2)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +15,16 @@ from metaseg_tf.segments.columns import check_convention
 __all__ = ["Spans", "check_labelling", "connect_spans", "find_interior", "label_components"]
 
 _LABELLERS = ("skimage", "runs", "tfa")
+# scikit-image takes 16 bytes for each pixel that it works on.
+_BAND_PIXELS = 1 << 18
 
 
 def label_components(
-    classes: np.ndarray, *, connectivity: int = 8, labeller: str = "skimage"
+    classes: np.ndarray,
+    *,
+    connectivity: int = 8,
+    labeller: str = "skimage",
+    threads: int = 1,
 ) -> np.ndarray:
     """Number the connected components of equal class, the segments k of section 2.
 
@@ -30,6 +37,8 @@ def label_components(
     labeller : {"skimage", "runs", "tfa"}
         scikit-image; our own over spans (runs) of pixels, the fastest if segments are large; or
         tensorflow-addons in the graph, for 4 neighbours only.
+    threads : int
+        Number of bands of the image for scikit-image to work on at once.
 
     Returns
     -------
@@ -47,14 +56,45 @@ def label_components(
         raise ShapeError(f"classes: expected [H, W], got {list(classes.shape)}; pass one image")
     check_labelling(connectivity, labeller)
     if labeller == "skimage":
-        neighbours = 2 if connectivity == 8 else 1
-        labels = measure.label(classes, background=VOID, connectivity=neighbours)
-        return labels.astype(np.int32, copy=False)
+        return _label_in_bands(classes, connectivity, threads)
     if labeller == "runs":
         spans = Spans.of(classes)
         labels = connect_spans(spans, classes.ravel()[spans.starts], connectivity)
         return np.repeat(labels, spans.lengths).reshape(classes.shape)
     return _label_with_tfa(classes, connectivity)
+
+
+def _label_in_bands(classes: np.ndarray, connectivity: int, threads: int) -> np.ndarray:
+    """By scikit-image in bands, which takes less memory; then all that touch are one."""
+    height, width = classes.shape
+    labels, rows = np.empty((height, width), np.int32), max(_BAND_PIXELS // max(width, 1), 1)
+    bands = [slice(top, top + rows) for top in range(0, height, rows)]
+
+    def number(band: slice) -> int:
+        labels[band], n = measure.label(
+            classes[band], VOID, return_num=True, connectivity=2 if connectivity == 8 else 1
+        )
+        return n
+
+    with ThreadPoolExecutor(threads) as pool:
+        counts = list(pool.map(number, bands))
+        if len(bands) > 1:
+            before, touching = np.cumsum([0, *counts]), []
+            for i, band in enumerate(bands[1:]):
+                seam = slice(band.start - 1, band.start + 1)
+                (upper, lower), (above, below) = classes[seam], labels[seam]
+                for step in (0,) if connectivity == 4 else (-1, 0, 1):
+                    own, other = (slice(max(s, 0), width + min(s, 0)) for s in (step, -step))
+                    same = (upper[own] == lower[other]) & (upper[own] != VOID)
+                    touching.append((above[own] + before[i], below[other] + before[i + 1]))
+                    touching[-1] = np.stack(touching[-1])[:, same] - 1
+            numbers = _join(before[-1], *np.concatenate(touching, axis=1))
+
+            def renumber(band: slice, begin: int, end: int) -> None:
+                labels[band] = np.append(np.int32(0), numbers[begin:end])[labels[band]]
+
+            list(pool.map(renumber, bands, before[:-1], before[1:]))
+    return labels
 
 
 def check_labelling(connectivity: int, labeller: str) -> None:
@@ -85,11 +125,14 @@ def connect_spans(spans: "Spans", kinds: np.ndarray, connectivity: int) -> np.nd
         [spans.touching(spans, down=down, connectivity=connectivity) for down in (0, 1)], axis=1
     )
     equal = kinds[first] == kinds[second]
-    joined = (np.ones(np.count_nonzero(equal), bool), (first[equal], second[equal]))
-    graph = sparse.coo_matrix(joined, shape=(len(inside),) * 2)
-    # Numbers rise with a component's first span, which holds its first pixel.
-    labels[inside] = connected_components(graph, directed=False)[1] + 1
+    labels[inside] = _join(len(inside), first[equal], second[equal])
     return labels
+
+
+def _join(n: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Number, from 1, the components of n nodes, of which the pairs touch, by their first nodes."""
+    graph = sparse.coo_matrix((np.ones(len(first), bool), (first, second)), shape=(n, n))
+    return connected_components(graph, directed=False)[1] + np.int32(1)
 
 
 class Spans(NamedTuple):

@@ -68,11 +68,7 @@ def count_confusions(pred: np.ndarray, gt: np.ndarray, n_classes: int) -> np.nda
     int64 array [C + 1, C]
         The last row counts the pixels that are void in ``gt``.
     """
-    spans = Spans.of(pred, gt)
-    true, predicted = (m.ravel()[spans.starts].astype(np.int64) for m in (gt, pred))
-    cells = np.where(true == VOID, n_classes, true) * n_classes + predicted
-    counts = np.bincount(cells, spans.lengths, minlength=(n_classes + 1) * n_classes)
-    return counts.astype(np.int64).reshape(-1, n_classes)
+    return Overlay(pred, np.zeros_like(pred), gt, 8).count_confusions(n_classes)
 
 
 def compute_class_iou(confusions: np.ndarray) -> np.ndarray:
@@ -97,7 +93,7 @@ def compute_class_iou(confusions: np.ndarray) -> np.ndarray:
 class Overlay:
     """For each span its segment k, its component g of the truth and m of missed pixels, or 0.
 
-    Takes what `compute_iou` does.
+    Takes what `compute_iou` does; ``pred`` may be known where the ground truth is void.
     """
 
     def __init__(self, pred, segments, gt, connectivity: int):
@@ -106,8 +102,20 @@ class Overlay:
         self.pred, self.gt, self.segment = (
             m.ravel()[self.spans.starts] for m in (pred, gt, segments)
         )
-        self.component = connect_spans(self.spans, self.gt, connectivity)
         self.hit = (self.pred == self.gt) & (self.segment > 0)
+
+    def count_confusions(self, n_classes: int) -> np.ndarray:
+        """What `count_confusions` returns."""
+        true = np.where(self.gt == VOID, n_classes, self.gt.astype(np.int64))
+        counts = np.bincount(
+            true * n_classes + self.pred, self.spans.lengths, (n_classes + 1) * n_classes
+        )
+        return counts.astype(np.int64).reshape(-1, n_classes)
+
+    @cached_property
+    def component(self) -> np.ndarray:
+        """Component of the ground truth of each span."""
+        return connect_spans(self.spans, self.gt, self.connectivity)
 
     @cached_property
     def missed(self) -> np.ndarray:
@@ -146,7 +154,7 @@ class Overlay:
         for down in (-1, 0, 1):
             own, other = spans.touching(self.spans, down=down, connectivity=self.connectivity)
             own = lost[own]
-            same = self.gt[own] == self.pred[other]
+            same = (self.gt[own] == self.pred[other]) & (self.segment[other] > 0)
             own, other = own[same], other[same]
             found.append(np.stack([self.segment[other], self.component[own], self.missed[own]]))
         return np.concatenate(found, axis=1)

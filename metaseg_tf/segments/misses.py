@@ -9,7 +9,7 @@ from metaseg_tf.segments.iou import Overlay
 __all__ = ["measure_truth"]
 
 
-def measure_truth(probs: np.ndarray, largest: np.ndarray, overlay: Overlay) -> pd.DataFrame:
+def measure_truth(own: np.ndarray, height: int, overlay: Overlay) -> pd.DataFrame:
     """One row per component of the ground truth of an image.
 
     With G the components of class c of the truth, and K' the segments of class c that share pixels
@@ -19,10 +19,10 @@ def measure_truth(probs: np.ndarray, largest: np.ndarray, overlay: Overlay) -> p
 
     Parameters
     ----------
-    probs : float array [H, W, C]
-        Class probabilities.
-    largest : float32 array [H, W]
-        The largest of each pixel.
+    own : float32 array [H * W]
+        Probability of each pixel's true class.
+    height : int
+        Rows H of the image.
     overlay : Overlay
         Of the predicted classes, their segments, and the ground truth.
 
@@ -60,11 +60,6 @@ def measure_truth(probs: np.ndarray, largest: np.ndarray, overlay: Overlay) -> p
     order = np.lexsort((-winner, pixels))
     hidden[loser[order]] = winner[order]
 
-    # Where the class is predicted, its probability is the largest; few others are looked up.
-    own = largest.ravel().copy()
-    at = np.flatnonzero(np.repeat(wrong, spans.lengths))
-    true = np.repeat(overlay.gt[wrong], spans.lengths[wrong])
-    own[at] = probs.reshape(-1, probs.shape[-1])[at, true]
     sums = np.bincount(owner, np.add.reduceat(own, spans.starts, dtype=np.float64), n + 1)
     p_max = np.zeros(n + 1, own.dtype)
     np.maximum.at(p_max, owner, np.maximum.reduceat(own, spans.starts))
@@ -80,7 +75,5 @@ def measure_truth(probs: np.ndarray, largest: np.ndarray, overlay: Overlay) -> p
         "p_mean": sums / np.maximum(size, 1),
         "hidden_by": hidden,
     }
-    table = {name: column[1:] for name, column in values.items()} | spans.boxes(
-        owner, len(probs), n
-    )
+    table = {name: column[1:] for name, column in values.items()} | spans.boxes(owner, height, n)
     return pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in TRUTH})

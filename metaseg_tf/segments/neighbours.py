@@ -45,7 +45,7 @@ def measure_neighbours(paper: Future, segments: np.ndarray, sums) -> dict[str, n
 
     ``sums`` are those over spans of the table. A share or mean over nothing is 0.
     """
-    n_classes, boundary = sums.probs.shape[1], sums.spans.take(np.flatnonzero(~sums.interior))
+    n_classes, boundary = sums.classes.n_classes, sums.spans.take(np.flatnonzero(~sums.interior))
     borders = count_borders(segments, boundary)
     whole = np.asarray(borders.sum(axis=1)).ravel()[1:]
     borders, n, table = borders[1:, 1:], len(whole), paper.result()

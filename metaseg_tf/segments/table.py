@@ -1,7 +1,7 @@
 """One image: class probabilities, with or without ground truth, become its segment table."""
 
 import warnings
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from metaseg_tf.data.classes import VOID, check_class_ids
+from metaseg_tf.data.sample import Bands
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.segments.columns import (
     DEFAULT_METRICS,
@@ -29,7 +30,7 @@ from metaseg_tf.segments.dispersion import (
     compute_heat_maps,
     count_threads,
 )
-from metaseg_tf.segments.iou import Overlay, count_confusions
+from metaseg_tf.segments.iou import Overlay
 from metaseg_tf.segments.misses import measure_truth
 from metaseg_tf.segments.neighbours import measure_neighbours
 from metaseg_tf.segments.spread import measure_spread
@@ -39,8 +40,6 @@ __all__ = ["Measurement", "check_ground_truth", "measure_image", "segment_metric
 
 # A float32 sum of this many probabilities is exact to 1e-6; longer sums are taken in float64.
 _FLOAT32_SPAN = 16
-_BLOCK_PIXELS = 1 << 16
-_BLOCK_SPANS = 1 << 14
 
 
 def segment_metrics(
@@ -169,11 +168,13 @@ def measure_image(
     """
     threads = threads or count_threads()
     check_convention(convention)
-    probs, passes, is_void = np.asarray(probs), [], None
-    if probs.ndim == 4 and len(probs) > 1:
-        passes = [check_probabilities(one) for one in probs]
-        probs = np.mean(passes, axis=0, dtype=np.result_type(np.float32, *passes))
-    probs = check_probabilities(probs)
+    passes, is_void = [], None
+    if not isinstance(probs, Bands):
+        probs = np.asarray(probs)
+        if probs.ndim == 4 and len(probs) > 1:
+            passes = [check_probabilities(one) for one in probs]
+            probs = np.mean(passes, axis=0, dtype=np.result_type(np.float32, *passes))
+        probs = check_probabilities(probs)
     if gt is not None:
         gt = check_ground_truth(gt, probs.shape, void, reduce_zero_label)
         is_void = gt == VOID
@@ -182,45 +183,59 @@ def measure_image(
     elif disagreement is not None:
         disagreement = check_disagreement(disagreement, probs.shape[:2])
     groups = read_metrics(metrics, disagreement is not None)
-    heat = compute_heat_maps(probs, convention=convention, void=is_void, threads=threads)
-    predicted, n_classes = heat.pred, probs.shape[-1]
+    n_classes, own = probs.shape[-1], None
+    if truth and gt is not None:
+        own = np.empty(gt.size, np.float32)
+    class_sums = _ClassSums(probs.shape, gt, own)
+    heat = compute_heat_maps(
+        probs, convention=convention, void=is_void, threads=threads, each=class_sums.add
+    )
+    predicted = heat.pred
     if gt is not None:
         heat = heat._replace(pred=np.where(is_void, gt, predicted))
     with ThreadPoolExecutor(threads) as pool:
         labelled = pool.submit(
-            label_components, heat.pred, connectivity=connectivity, labeller=labeller
+            label_components,
+            heat.pred,
+            connectivity=connectivity,
+            labeller=labeller,
+            threads=threads,
         )
-        counted = gt is not None and pool.submit(count_confusions, predicted, gt, n_classes)
         # With 4 neighbours a diagonal neighbour of the same class can be another segment.
         same = heat.pred if connectivity == 8 else labelled.result()
         maps = {"E": heat.entropy, "D": heat.difference}
         if DISAGREEMENT in groups:
             maps |= zip(MEASURES, np.moveaxis(disagreement, -1, 0), strict=True)
-        sums = _SpanSums(pool, probs, maps, same, convention)
+        sums = _SpanSums(maps, same, convention, class_sums)
         segments = labelled.result()
         measured = pool.submit(_measure, heat.pred, segments, sums)
-        overlay = gt is not None and pool.submit(Overlay, heat.pred, segments, gt, connectivity)
-        compared = overlay and pool.submit(lambda: overlay.result().ious(convention))
-        missed = (
-            overlay
-            and truth
-            and pool.submit(lambda: measure_truth(probs, heat.largest, overlay.result()))
-        )
+        if gt is not None:
+            overlay = Overlay(predicted, segments, gt, connectivity)
+            compared = pool.submit(overlay.ious, convention)
+            missed = pool.submit(measure_truth, own, len(gt), overlay) if truth else None
         further = [
             pool.submit(measure, measured, segments, sums)
             for group in groups
             for measure in _FURTHER.get(group, ())
         ]
         table = measured.result()
-        if compared:
+        if gt is not None:
             table["iou"], table["iou_adj"] = compared.result()
         for more in further:
             table |= more.result()
     order = columns(n_classes, with_gt=gt is not None, metrics=groups[len(PAPER_GROUPS) :])
     frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
-    confusions = counted.result() if counted else None
-    components = missed.result() if missed else None
-    return Measurement(frame, segments, heat, gt, confusions, disagreement, components)
+    if gt is None:
+        return Measurement(frame, segments, heat, None, None, disagreement)
+    return Measurement(
+        frame,
+        segments,
+        heat,
+        gt,
+        overlay.count_confusions(n_classes),
+        disagreement,
+        missed.result() if truth else None,
+    )
 
 
 def check_ground_truth(
@@ -247,41 +262,80 @@ def check_ground_truth(
     return check_class_ids(gt, shape[-1], void, reduce_zero_label)
 
 
-class _SpanSums:
-    """Sums [N], for ``probs`` [N, C], over spans within the interior or boundary of a segment.
+class _ClassSums:
+    """Sums of class probabilities over short spans of the prediction, and later over segments.
 
-    They are of everything that is summed over pixels: the probabilities and the ``maps``, float32
-    [H, W] by the name of their mean. ``same`` [H, W] is constant within a segment only.
+    ``shape`` is that of the probabilities. With ``own``, float32 [N], it is filled with the
+    probability of each pixel's true class, 0 where ``gt`` is void.
+    """
+
+    def __init__(self, shape: tuple[int, ...], gt: np.ndarray | None, own: np.ndarray | None):
+        self._width, self.n_classes = shape[1:]
+        self._gt, self._own = None if gt is None else gt.ravel(), own
+        # By a block's first pixel: the first pixels of its spans, and sums float32 [Q, C].
+        self._blocks: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def add(self, first: int, probs: np.ndarray, pred: np.ndarray) -> None:
+        """Take a block as `metaseg_tf.segments.dispersion.compute_heat_maps` gives it."""
+        n, begins = len(pred), np.ones(len(pred), bool)
+        np.not_equal(pred[1:], pred[:-1], out=begins[1:])
+        begins[-first % self._width :: self._width] = True
+        begins[-first % _FLOAT32_SPAN :: _FLOAT32_SPAN] = True
+        if self._gt is not None:
+            gt = self._gt[first : first + n]
+            void = gt == VOID
+            begins[1:] |= void[1:] != void[:-1]
+        starts = np.flatnonzero(begins)
+        # The matrix of ones that sums the pixels of each span.
+        ends = np.append(starts, n).astype(np.int32)
+        ones = sparse.csr_matrix(
+            (np.ones(n, np.float32), np.arange(n, dtype=np.int32), ends), shape=(len(starts), n)
+        )
+        self._blocks[first] = first + starts, ones @ probs.astype(np.float32, copy=False)
+        if self._own is not None:
+            place = np.arange(n) * self.n_classes + np.where(void, 0, gt)
+            self._own[first : first + n] = np.where(void, 0, probs.ravel().take(place))
+
+    def over_segments(self, segments: np.ndarray) -> np.ndarray:
+        """Sums, float64 [n, C], over each segment of a map of their numbers 0..n, 0 for none."""
+        segments = segments.ravel()
+        totals = np.zeros((int(segments.max()) + 1, self.n_classes))
+        place = np.empty(len(totals), np.intp)
+        for first in sorted(self._blocks):
+            starts, sums = self._blocks[first]
+            owner, index = segments[starts], np.arange(len(starts))
+            # Of several writes the last one stays: one span for each owner.
+            place[owner] = index
+            chosen = place[owner] == index
+            rank = (np.cumsum(chosen) - 1)[place[owner]]
+            by_owner = (np.ones(len(starts)), rank, np.append(index, len(starts)))
+            shape = np.count_nonzero(chosen), len(starts)
+            totals[owner[chosen]] += sparse.csc_matrix(by_owner, shape=shape) @ sums
+        return totals[1:]
+
+
+class _SpanSums:
+    """Sums [N] over spans within the interior or boundary of a segment, of all maps.
+
+    ``maps`` are float32 [H, W] by the name of their mean; ``same`` [H, W] is constant within a
+    segment only.
     """
 
     def __init__(
         self,
-        pool: Executor,
-        probs: np.ndarray,
         maps: dict[str, np.ndarray],
         same: np.ndarray,
         convention: str,
+        classes: _ClassSums,
     ):
         interior = find_interior(same, convention=convention)
-        self.spans = spans = Spans.of(same, interior, every=_FLOAT32_SPAN)
-        self.interior, n_spans = interior.ravel()[spans.starts], len(spans.starts)
-        self.maps, self.heat = maps, {name: np.empty(n_spans, np.float32) for name in maps}
-        self.probs = np.empty((n_spans, probs.shape[-1]), np.float32)
-        pixels = probs.reshape(-1, probs.shape[-1])
-
-        def sum_block(begin: int) -> None:
-            block = slice(begin, min(begin + _BLOCK_PIXELS, len(pixels)))
-            inside = slice(*np.searchsorted(spans.starts, (block.start, block.stop)))
-            bounds, n = np.append(spans.starts[inside], block.stop) - begin, block.stop - begin
-            # The matrix of ones that sums the pixels of each span.
-            ones = sparse.csr_matrix(
-                (np.ones(n, np.float32), np.arange(n), bounds), shape=(len(bounds) - 1, n)
-            )
-            self.probs[inside] = ones @ pixels[block].astype(np.float32, copy=False)
-            for name, values in maps.items():
-                self.heat[name][inside] = ones @ values.ravel()[block]
-
-        list(pool.map(sum_block, range(0, len(pixels), _BLOCK_PIXELS)))
+        self.spans = Spans.of(same, interior)
+        self.interior = interior.ravel()[self.spans.starts]
+        self.maps, self.classes = maps, classes
+        self.heat = {
+            name: np.add.reduceat(values.ravel(), self.spans.starts, dtype=np.float64)
+            for name, values in maps.items()
+        }
 
 
 def _measure(pred: np.ndarray, segments: np.ndarray, sums: _SpanSums) -> dict[str, np.ndarray]:
@@ -319,22 +373,8 @@ def _measure(pred: np.ndarray, segments: np.ndarray, sums: _SpanSums) -> dict[st
             f"{name}_rel": mean * rel,
             f"{name}_rel_in": mean_in * rel_in,
         }
-    means = _sum_by_segment(segment, sums.probs, n) / table["S"][:, None]
+    means = sums.classes.over_segments(segments) / table["S"][:, None]
     return table | dict(zip(class_columns(means.shape[1]), means.T, strict=True))
-
-
-def _sum_by_segment(owner: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
-    """Sum of the rows [Q, C] of each owner 1..n in float64; by blocks, which take less memory."""
-    totals = np.zeros((n + 1, values.shape[1]))
-    for begin in range(0, len(owner), _BLOCK_SPANS):
-        block = values[begin : begin + _BLOCK_SPANS]
-        owners = owner[begin : begin + len(block)]
-        present = np.zeros(n + 1, bool)
-        present[owners] = True
-        ids, position = np.flatnonzero(present), np.cumsum(present) - 1
-        ones = (np.ones(len(block)), position[owners], np.arange(len(block) + 1))
-        totals[ids] += sparse.csc_matrix(ones, shape=(len(ids), len(block))) @ block
-    return totals[1:]
 
 
 def _measure_geometry(

@@ -6,7 +6,6 @@ and numbering the components of the predicted and the true labels.
 
 import time
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import numpy as np
@@ -20,7 +19,7 @@ from metaseg_tf.segments.columns import DEFAULT_METRICS
 from metaseg_tf.segments.components import find_interior, label_components
 from metaseg_tf.segments.dispersion import compute_heat_maps, count_threads
 from metaseg_tf.segments.iou import compute_iou
-from metaseg_tf.segments.table import _measure, _SpanSums, measure_image
+from metaseg_tf.segments.table import _ClassSums, _measure, _SpanSums, measure_image
 
 ROUNDS = 9
 
@@ -70,16 +69,18 @@ def test_segment_metrics_against_its_floor(scene, benchmark, note):
     heat = compute_heat_maps(probs)
     heat = heat._replace(pred=np.where(gt == 255, gt, heat.pred))
     segments = label_components(heat.pred)
-    pool = ThreadPoolExecutor(count_threads())
-    maps = {"E": heat.entropy, "D": heat.difference}
-    sums = _SpanSums(pool, probs, maps, heat.pred, "reference")
+    maps, classes = {"E": heat.entropy, "D": heat.difference}, _ClassSums(probs.shape, gt, None)
+    compute_heat_maps(probs, each=classes.add)
+    sums = _SpanSums(maps, heat.pred, "reference", classes)
     stages = {
         "heat maps": lambda: compute_heat_maps(probs),
-        "components": lambda: label_components(heat.pred),
+        "heat maps and class sums": lambda: compute_heat_maps(probs, each=classes.add),
+        "components": lambda: label_components(heat.pred, threads=count_threads()),
         "interior": lambda: find_interior(heat.pred),
-        "span sums": lambda: _SpanSums(pool, probs, maps, heat.pred, "reference"),
+        "span sums": lambda: _SpanSums(maps, heat.pred, "reference", classes),
         "metrics": lambda: _measure(heat.pred, segments, sums),
         "iou": lambda: compute_iou(heat.pred, segments, gt),
+        "class sums of segments": lambda: classes.over_segments(segments),
     }
     print(f"\nsegment_metrics, 1024x2048x19, {len(table)} segments", end="")
     for name, stage in stages.items():

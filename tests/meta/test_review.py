@@ -15,7 +15,7 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.meta import review
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.dispersion import find_runner_up
+from metaseg_tf.segments.dispersion import compute_heat_maps
 from metaseg_tf.segments.table import measure_image
 
 KINDS = ("stuff", "stuff", "thing", "thing")
@@ -133,7 +133,7 @@ def make_labelled_run(path, rng, *, runner_up=True, n_images=8):
         maps = ImageMaps(
             *(heat.heat.pred, heat.segments, heat.heat.entropy, heat.heat.difference, given),
             np.repeat(true_or_0[..., None] * np.uint8(60), 3, axis=2),
-            runner_up=find_runner_up(probs) if runner_up else None,
+            runner_up=compute_heat_maps(probs).runner_up if runner_up else None,
         )
         run.write_segments(f"image {i}", heat.table)
         run.write_maps(f"image {i}", maps)

@@ -13,7 +13,7 @@ from metaseg_tf.data.classes import CITYSCAPES
 from metaseg_tf.meta import review
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
-from metaseg_tf.segments.dispersion import find_runner_up
+from metaseg_tf.segments.dispersion import compute_heat_maps
 from metaseg_tf.segments.table import measure_image
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "make_review.py"
@@ -35,7 +35,9 @@ def test_the_first_ten_of_an_image_hold_half_of_the_larger_errors(real_data, tmp
         probs = network.probabilities(sample.image)
         measured = measure_image(probs, given, metrics="paper")
         pred, *heat = measured.heat[:3]
-        maps = ImageMaps(pred, measured.segments, *heat, given, runner_up=find_runner_up(probs))
+        maps = ImageMaps(
+            pred, measured.segments, *heat, given, runner_up=compute_heat_maps(probs).runner_up
+        )
         run.write_maps(sample.name, maps)
     queue = review.review_labels(list(review.measure_labels(run)), CITYSCAPES).queue
     place_errors, reached, seen = runpy.run_path(str(SCRIPT))["place_errors"], 0, 0
