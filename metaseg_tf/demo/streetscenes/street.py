@@ -8,23 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaseg_tf.demo.streetscenes import buildings, cutouts, vegetation, vehicles
+from metaseg_tf.demo.streetscenes import buildings, cutouts, vehicles
 from metaseg_tf.demo.streetscenes.camera import TRAINING
-from metaseg_tf.demo.streetscenes.tools import KINDS, Frame, pick, positions, rectangle
+from metaseg_tf.demo.streetscenes.canvas import KINDS, Frame, pick, positions, rectangle
 
 __all__ = ["Plan", "draw_marks", "populate"]
 
 
 #: Characters of a side: frequency, metres behind the pavement, height of eaves, share of shops.
 _CHARACTERS = KINDS["sides"]
-
-
-class Strip(NamedTuple):
-    """A strip of ground along the street between two positions across it."""
-
-    left: float
-    right: float
-    kind: str
 
 
 class SideStreet(NamedTuple):
@@ -41,13 +33,13 @@ class Side:
     """One side of the street: ``sign`` is -1 left, 1 right.
 
     Kerb, pavement, facade and verge, if there is one, are positions outwards from the camera's
-    path; ``strips`` are its ground, and ``parking`` is true if cars are parked along it.
+    path; ``strips`` (left, right, kind) are its ground; cars may be parked along it.
     """
 
     def __init__(self, rng, sign, kerb):
         self.sign, self.kerb, self.strips, self._end = sign, kerb, [], kerb
         frequencies = [character["frequency"] for character in _CHARACTERS.values()]
-        self.character = str(rng.choice(list(_CHARACTERS), p=frequencies))
+        self.character = str(rng.choice([*_CHARACTERS], p=frequencies))
         self.parking = rng.uniform() < 0.4
         if self.parking:
             self._lay(2.2, rng.choice(["asphalt", "parking", "cobbles"], p=[0.7, 0.15, 0.15]))
@@ -66,7 +58,7 @@ class Side:
 
     def _lay(self, width, kind):
         edges = sorted((self.at(self._end), self.at(self._end + width)))
-        self.strips.append(Strip(*edges, kind))
+        self.strips.append((*edges, kind))
         self._end += width
 
     def at(self, outwards):
@@ -92,24 +84,22 @@ class Plan:
         self.left_kerb = -lane / 2 - lane * lanes - rng.uniform(0.2, 0.8)
         kerbs = (self.left_kerb, self.right_kerb)
         # Asphalt, darker where wheels run and in the gutters.
-        self.strips = [Strip(*kerbs, "asphalt")]
+        self.strips = [(*kerbs, "asphalt")]
         for centre in np.arange(0, self.left_kerb + 1, -lane).tolist():
             for wheel in (-0.75, 0.75):
-                self.strips.append(Strip(centre + wheel - 0.22, centre + wheel + 0.22, "worn"))
-        self.strips += [Strip(kerb - 0.12, kerb + 0.12, "gutter") for kerb in kerbs]
+                self.strips.append((centre + wheel - 0.22, centre + wheel + 0.22, "worn"))
+        self.strips += [(kerb - 0.12, kerb + 0.12, "gutter") for kerb in kerbs]
         self.sides = [Side(rng, -1, -self.left_kerb), Side(rng, 1, self.right_kerb)]
         self.strips += [strip for side in self.sides for strip in side.strips]
         if tram is not None:
             # Where cars share the track, its bed is the asphalt.
-            own_bed = rng.uniform() < 0.6
-            if own_bed:
-                bed = "rails" if rng.uniform() < 0.6 else "grass"
-                self.strips.append(Strip(tram - 1.3, tram + 1.3, bed))
-            rails = "rails" if own_bed else "rail"
-            self.strips += [
-                Strip(tram + at - 0.05, tram + at + 0.05, rails) for at in (-0.72, 0.72)
-            ]
-        self.end = rng.uniform(70, 170) if rng.uniform() < 0.75 else rng.uniform(28, 60)
+            rail = "rail"
+            if rng.uniform() < 0.6:
+                rail, bed = "rails", "rails" if rng.uniform() < 0.6 else "grass"
+                self.strips.append((tram - 1.3, tram + 1.3, bed))
+            for x in (tram - 0.72, tram + 0.72):
+                self.strips.append((x - 0.05, x + 0.05, rail))
+        self.end = rng.uniform(*((70, 170) if rng.uniform() < 0.75 else (28, 60)))
         self.side_streets = streets = []
         for side in self.sides:
             near = rng.uniform(12, 60)
@@ -185,10 +175,7 @@ class Shadow(NamedTuple):
 
 
 class Item:
-    """Something to be painted after all that lies deeper: ``paint(canvas, rng)`` paints it.
-
-    It calls ``painter(canvas, rng, *args, **settings)``.
-    """
+    """Something to be painted after all that lies deeper, by ``paint(canvas, rng)``."""
 
     def __init__(self, depth, painter, *args, shadow=None, **settings):
         self.depth, self.shadow = float(depth), shadow
@@ -200,9 +187,8 @@ def populate(plan, rng):
     items = [*_view_end(plan, rng)]
     # Once in a while a railway bridge, most often with a train on it.
     if rng.uniform() < 0.06:
-        z = rng.uniform(0.5, 1.0) * plan.end
+        z, train = rng.uniform(0.5, 1.0) * plan.end, rng.uniform() < 0.7
         span = (plan.left_kerb - 2, plan.right_kerb + 2)
-        train = bool(rng.uniform() < 0.7)
         items.append(Item(z, buildings.paint_bridge, span, z, train=train))
     for side in plan.sides:
         streets = [street for street in plan.side_streets if street.sign == side.sign]
@@ -237,10 +223,9 @@ def _house_row(rng, side, start, end, oddity):
         stop = min(z + rng.uniform(8, 20), end)
         ground = "shop" if rng.uniform() < character["shops"] else "doors"
         x = side.at(side.facade + rng.uniform(0, 1.0) * (rng.uniform() < 0.3))
-        odd = bool(rng.uniform() < oddity)
-        eaves = rng.uniform(*character["eaves"])
-        house = buildings.House(side.sign, x, z, stop, eaves, ground, odd)
-        yield Item(stop - 0.1, buildings.paint_house, house)
+        odd, eaves = rng.uniform() < oddity, rng.uniform(*character["eaves"])
+        house = (side.sign, x, z, stop, eaves, ground, odd)
+        yield Item(stop - 0.1, buildings.paint_house, *house)
         detached = side.character in ("suburb", "works") and rng.uniform() < 0.7
         z = stop + (rng.uniform(4, 12) if detached else 0.0)
 
@@ -261,9 +246,9 @@ def _view_end(plan, rng):
 def _tree(plan, rng, x, z, heights):
     """A tree with its shadow, its height drawn from the range ``heights``."""
     height = rng.uniform(*heights)
-    colour = vegetation.draw_foliage_colour(rng, plan.season)
+    colour = cutouts.draw_foliage_colour(rng, plan.season)
     shadow = Shadow(x, z, height * 0.24, height * 0.24, height * 0.9, height * 0.4)
-    return Item(z, vegetation.paint_tree, x, z, height, colour, shadow=shadow)
+    return Item(z, cutouts.paint_tree, x, z, height, colour, shadow=shadow)
 
 
 def _enclosure(plan, rng, side, start, stop):
@@ -277,14 +262,14 @@ def _enclosure(plan, rng, side, start, stop):
         elif kind < 0.82:
             yield Item(far, buildings.paint_fence, (x, near), (x, far), height)
         else:
-            colour = vegetation.draw_foliage_colour(rng, plan.season)
+            colour = cutouts.draw_foliage_colour(rng, plan.season)
             for z in positions(rng, near, far, (1.0, 1.2)):
-                yield Item(z, vegetation.paint_bush, x, z, 1.8, height, colour)
+                yield Item(z, cutouts.paint_bush, x, z, 1.8, height, colour)
 
 
 def _bush(plan, rng, x, z, width, height):
-    colour = vegetation.draw_foliage_colour(rng, plan.season)
-    return Item(z, vegetation.paint_bush, x, z, width, height, colour)
+    colour = cutouts.draw_foliage_colour(rng, plan.season)
+    return Item(z, cutouts.paint_bush, x, z, width, height, colour)
 
 
 def _kerbside(plan, rng, side, streets):
@@ -349,10 +334,8 @@ def _parked(plan, rng, side, z):
         turn, shadow = rng.uniform(0.3, 1.0), Shadow(x, z, 0.6, 0.3, 0.9)
         return Item(z, cutouts.paint_motorcycle, x, z, turn=turn, shadow=shadow)
     shape = pick(rng, vehicles.CARS)
-    if kind > 0.97:
-        shape = pick(rng, vehicles.TRUCKS)
-    elif kind > 0.9:
-        shape = vehicles.VAN
+    if kind > 0.9:
+        shape = pick(rng, vehicles.TRUCKS) if kind > 0.97 else vehicles.VAN
     heading = 0.0 if side.sign > 0 else pi * (rng.uniform() < 0.7)
     return _vehicle(plan, rng, shape, x, z, heading + rng.uniform(-0.03, 0.03))
 
@@ -379,7 +362,7 @@ def _traffic(plan, rng):
     flow = plan.conditions.traffic
     for z in positions(rng, rng.uniform(7, 40), min(110, plan.end), (14, 40)):
         if rng.uniform() < 0.55 * flow:
-            shape, braking = _draw_shape(rng), bool(rng.uniform() < 0.4)
+            shape, braking = _draw_shape(rng), rng.uniform() < 0.4
             place = (rng.uniform(-0.3, 0.3), z + shape.half_length, rng.uniform(-0.02, 0.02))
             yield _vehicle(plan, rng, shape, *place, braking=braking)
     lane = plan.left_kerb + plan.lane / 2 + 0.3
@@ -392,7 +375,7 @@ def _traffic(plan, rng):
         yield _vehicle(plan, rng, vehicles.TRAM, plan.tram, z, yaw)
     for _ in range(rng.poisson(0.4)):
         x, z = plan.right_kerb - rng.uniform(0.4, 0.9), rng.uniform(6, 40)
-        yield _rider(rng, x, z, (0.15, 0.5), motor=bool(rng.uniform() < 0.5))
+        yield _rider(rng, x, z, (0.15, 0.5), motor=rng.uniform() < 0.5)
 
 
 def _junction(plan, rng):
