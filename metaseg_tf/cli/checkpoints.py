@@ -11,7 +11,11 @@ from metaseg_tf.paper.layout import PrintedTable
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, download and inspect DeepLab checkpoints.", no_args_is_help=True)
+app = typer.Typer(
+    name="checkpoints",
+    help="List, download and inspect DeepLab checkpoints.",
+    no_args_is_help=True,
+)
 
 Folder = option(
     Path | None,

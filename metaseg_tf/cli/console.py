@@ -13,6 +13,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -25,7 +26,7 @@ from metaseg_tf.paper.layout import PrintedTable
 __all__ = [
     "SPELLING", "download_with_bar", "interruptible", "long_work", "open_streams", "print_error",
     "print_json", "print_outcomes", "print_paths", "print_table", "print_text",
-    "show_progress", "spell_out", "start_tensorflow", "summarise",
+    "print_verification", "show_progress", "spell_out", "start_tensorflow",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -123,28 +124,22 @@ def start_tensorflow() -> None:
         os.close(kept)
 
 
-def show_progress(items: Iterable[T], total: int, what: str, *, quiet: bool = False) -> Iterator[T]:
-    """Pass items on under a bar with rate and remaining time; without a terminal, no bar."""
+def show_progress(items: Iterable[T], total: int, what: str, *, quiet: bool = False) -> list[T]:
+    """All items, taken under a bar with rate and remaining time; without a terminal, no bar."""
     from rich import progress
     from rich.console import Console
 
-    console = Console(stderr=True)
-    bar = progress.Progress(
-        "{task.description}",
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        "{task.fields[rate]}",
-        progress.TimeElapsedColumn(),
-        progress.TimeRemainingColumn(),
-        console=console,
-        disable=quiet or not console.is_terminal,
-    )
-    with bar:
+    console, done = Console(stderr=True), []
+    counts = (progress.BarColumn(), progress.MofNCompleteColumn(), "{task.fields[rate]}")
+    times = (progress.TimeElapsedColumn(), progress.TimeRemainingColumn())
+    options = {"console": console, "disable": quiet or not console.is_terminal}
+    with progress.Progress("{task.description}", *counts, *times, **options) as bar:
         task = bar.add_task(what, total=total, rate="")
         for item in items:
             speed = bar.tasks[task].speed
             bar.update(task, advance=1, rate=f"{speed:.2f} images/s" if speed else "")
-            yield item
+            done.append(item)
+    return done
 
 
 class _DownloadBar:
@@ -154,13 +149,9 @@ class _DownloadBar:
         from rich import progress
         from rich.console import Console
 
-        self._progress = progress.Progress(
-            "{task.description}",
-            progress.BarColumn(),
-            progress.DownloadColumn(),
-            progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
+        columns = (progress.BarColumn(), progress.DownloadColumn(), progress.TimeRemainingColumn())
+        on_stderr = {"console": Console(stderr=True)}
+        self._progress = progress.Progress("{task.description}", *columns, **on_stderr)
         self._task = self._progress.add_task(title, total=None)
         self.total = 0
 
@@ -235,12 +226,17 @@ def print_outcomes(done: str, summary: dict, *, quiet: bool = False) -> None:
 
 
 def print_json(content: object) -> None:
-    """Indented JSON; characters that standard output cannot show are escaped."""
-    text = json.dumps(content, indent=2, ensure_ascii=False)
+    """Indented JSON, frames as records; characters that standard output lacks are escaped."""
+
+    def as_records(frame):
+        return json.loads(frame.to_json(orient="records"))
+
+    encode = partial(json.dumps, content, indent=2, default=as_records)
+    text = encode(ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(content, indent=2)
+        text = encode()
     sys.stdout.write(text + "\n")
 
 
@@ -305,3 +301,11 @@ def print_table(table: PrintedTable, *, titles: int = 0) -> None:
     for grid, needed in grids:
         Console(width=max(width, needed), **options).print(grid)
     print_text(table.caption)
+
+
+def print_verification(verification, *, headlines: bool = False) -> None:
+    """What a `metaseg_tf.paper.verify.Verification` found; its numbers, or the ``headlines``."""
+    print_text("\n".join(verification.foreword()))
+    print_table(verification.table(headlines=headlines, differences=False), titles=2)
+    for hint in verification.hints:
+        print_text(f"- {hint}")

@@ -1,4 +1,4 @@
-"""``metaseg-tf extract``: measure the segments of a data set."""
+"""``metaseg-tf extract``: measure the segments of a data set; ``compact``: pack its run."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from metaseg_tf.cli import console, options
 from metaseg_tf.errors import InputError, number_of
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
-__all__ = ["extract"]
+__all__ = ["compact", "extract"]
 
 #: Classes that are listed at most; of more, the best and the worst.
 _LISTED = 24
@@ -103,7 +103,7 @@ def extract(
         results = extraction.extract(
             source, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=cluster
         )
-        finished = list(console.show_progress(results, len(source), "measuring", quiet=quiet))
+        finished = console.show_progress(results, len(source), "measuring", quiet=quiet)
     summary = console.summarise(out, "measured", finished)
     if as_json:
         console.print_json(summary | {"results": run.manifest.results})
@@ -171,3 +171,18 @@ def _print_miou(run) -> None:
     if role := paper_network(run.manifest):
         published = find_published("section 3", role, "miou").value
         typer.echo(f"  {'published':{width}} {published:7.2%} over {IMAGES} images")
+
+
+def compact(
+    run: options.RunFolder,
+    images: options.option(int, min=1, help="Images per packed file.") = 1000,
+) -> None:
+    """Pack a run's many small files into a few large ones.
+
+    The run can still be read and continued.
+    """
+    from metaseg_tf.runs.run import Run
+
+    opened = Run(run)
+    packed = opened.compact(images)
+    typer.echo(f"{run}: {number_of(packed, 'image')} packed, {len(opened.done())} in the run")

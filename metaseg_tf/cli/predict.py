@@ -80,7 +80,7 @@ def predict(
         results = prediction.predict(
             source, judge, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=cluster
         )
-        finished = list(console.show_progress(results, len(source), "judging", quiet=quiet))
+        finished = console.show_progress(results, len(source), "judging", quiet=quiet)
     written, notes = prediction.write_judged(run, judge)
     for note in notes:
         typer.echo(f"note: {note}", err=True)

@@ -32,13 +32,12 @@ from metaseg_tf.meta.review import (
     review_labels,
 )
 from metaseg_tf.networks.checkpoints import bundled_path
-from metaseg_tf.paper.ablation import lay_out_ablation, store_ablation
 from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.misses import store_misses
-from metaseg_tf.paper.published import load_numbers
-from metaseg_tf.paper.quantities import Quantity
+from metaseg_tf.paper.published import Quantity, load_numbers
 from metaseg_tf.paper.reproduction import NetworkPlan, Plan, is_measured, measure
+from metaseg_tf.paper.scores import lay_out_ablation, store_ablation
 from metaseg_tf.report.review import write_queue
 from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.runs.storage import LocalFolder
@@ -118,9 +117,9 @@ def finish_scenes(*plans: Plan) -> None:
     deque(draw_all(*plans), maxlen=0)
 
 
-def ablate_run(run: Run) -> list[PrintedTable]:
+def ablate_run(folder: Path) -> list[PrintedTable]:
     """Compare metrics and estimators on a run; stores the results and returns their tables."""
-    table = load_run(run.path)
+    run, table = Run(folder), load_run(folder)
     found, images = ablate(table), table["image"].nunique()
     store_ablation(found, run, images)
     return lay_out_ablation(found, run, images)

@@ -17,8 +17,7 @@ from metaseg_tf.meta.score import score
 from metaseg_tf.paper.figures import FIGURES, make_figure
 from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.paper.measured import collect
-from metaseg_tf.paper.published import PUBLISHED, paper_network
-from metaseg_tf.paper.quantities import Quantity
+from metaseg_tf.paper.published import PUBLISHED, Quantity, paper_network
 from metaseg_tf.paper.scores import say_scores
 from metaseg_tf.paper.tables import TABLES, name_runs
 from metaseg_tf.paper.verify import Comparison, compare
