@@ -112,13 +112,9 @@ def paint_vehicle(canvas, _rng, shape, frame, paint, *, braking=False):
         if not frame.faces(camera, 0, direction, end):
             continue
         for mark in marks:
-            low, high, wide = (
-                mark.up - mark.half_height,
-                mark.up + mark.half_height,
-                mark.half_width,
-            )
+            low, high = mark.up - mark.half_height, mark.up + mark.half_height
             for centre in {mark.across, -mark.across}:
-                corners = rectangle(centre - wide, low, centre + wide, high)
+                corners = rectangle(centre - mark.half_width, low, centre + mark.half_width, high)
                 outline = frame.place([(a, up, direction * (end + 0.01)) for a, up in corners])
                 canvas.polygon(outline, colours[mark.material], shape.label)
 
