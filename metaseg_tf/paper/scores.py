@@ -1,6 +1,7 @@
 """Scores of verdicts, and ablations of them, as tables and pictures: beyond the paper's own."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,11 @@ __all__ = [
 
 #: Intervals of fewer images hold less often than they say (docs/statistics.md).
 _FEW = 20
-_REFERENCE = {"color": drawing.BLACK, "linewidth": 0.9, "linestyle": "--"}
 _COLOURS = (drawing.BLUE, drawing.VERMILION)
 #: Group of segments -> heading of its column.
 _COLUMNS = {("all", ""): "all segments", ("interior", "with interior"): "with interior"}
 #: The scores that tables of ablations show.
 _ABLATED = ("auroc", "auprc", "r2", "ece")
-_INTERVAL = ["value", "low", "high"]
 _DIFFERENCE = ["difference", "difference_low", "difference_high"]
 
 
@@ -117,21 +116,16 @@ def draw_scores(found: Mapping[str, Scores]) -> Iterator[tuple[str, drawing.Draw
 
 
 def _draw_reliability(ax, found):
-    ax.plot([0, 1], [0, 1], label="calibrated", **_REFERENCE)
+    ax.plot([0, 1], [0, 1], label="calibrated", **drawing.REFERENCE)
     for (title, scores), colour in zip(found.items(), _COLOURS, strict=False):
         bins = scores.reliability
         errors = np.abs(bins[["low", "high"]].sub(bins["observed"], axis=0)).T.to_numpy()
         look = {"color": colour, "marker": "o", "markersize": 4, "capsize": 2, "linewidth": 1}
         label = f"{title}: ECE {scores.group().loc['ece', 'value']:.3f}"
         ax.errorbar(bins["predicted"], bins["observed"], errors, label=label, **look)
-    ax.set(
-        title="Reliability, with 95 % intervals by images",
-        xlabel="predicted probability of a false positive",
-        ylabel="observed share of false positives",
-        xlim=(0, 1),
-        ylim=(0, 1),
-        aspect="equal",
-    )
+    ax.set(xlabel="predicted probability of a false positive", xlim=(0, 1), aspect="equal")
+    ax.set(ylabel="observed share of false positives", ylim=(0, 1))
+    ax.set(title="Reliability, with 95 % intervals by images")
     ax.legend(loc="upper left")
 
 
@@ -142,14 +136,10 @@ def _draw_risk_coverage(ax, found):
         ax.plot(curve["coverage"], curve["risk"], color=colour, linewidth=1.6, label=label)
         ideal = {"color": colour, "linewidth": 1, "linestyle": ":", "label": "ordered by the truth"}
         ax.plot(curve["coverage"], curve["ideal"], **ideal)
-    ax.axhline(curve["risk"].iloc[-1], label="in random order", **_REFERENCE)
-    ax.set(
-        title="What is left if doubtful segments are left out",
-        xlabel="share of segments kept, best predictions first",
-        ylabel=f"mean 1 - {drawing.IOU_LABEL} of those kept",
-        xlim=(0, 1),
-        ylim=(0, None),
-    )
+    ax.axhline(curve["risk"].iloc[-1], label="in random order", **drawing.REFERENCE)
+    ax.set(xlabel="share of segments kept, best predictions first", xlim=(0, 1))
+    ax.set(ylabel=f"mean 1 - {drawing.IOU_LABEL} of those kept", ylim=(0, None))
+    ax.set(title="What is left if doubtful segments are left out")
     ax.legend(loc="upper left", bbox_to_anchor=(0, -0.16))
 
 
@@ -157,29 +147,23 @@ def lay_out_ablation(found: pd.DataFrame, run: Run, images: int) -> list[Printed
     """AUROC, AUPRC, R2 and ECE of a frame as `metaseg_tf.ablate` gives it, and differences."""
     by = found.set_index("score").groupby(["metrics", "meta"], sort=False)
     header = ("metrics", "meta", *(SCORES[name].split(" (")[0] for name in _ABLATED))
-    captions = {
-        "ablation": (
-            _INTERVAL,
-            "",
-            f"{run.name}: scores on segments with interior of {number_of(images, 'image')}, each "
-            "held out once. In brackets 95 % intervals by bootstrap over images.",
-        ),
-        "ablation_differences": (
-            _DIFFERENCE,
-            "+",
-            f"{run.name}: differences to the first row of the table of scores, in the same draws "
-            "of images; an interval that contains 0 shows no difference.",
-        ),
-    }
-    tables = []
-    for title, (columns, sign, caption) in captions.items():
-        rows = []
-        for key, own in by:
-            said = say_scores(own[columns].set_axis(_INTERVAL, axis=1), sign)
-            rows.append((*key, *(said[SCORES[name]] for name in _ABLATED)))
-        rows = rows[title != "ablation" :]
-        tables.append(PrintedTable(title, caption, header, tuple(rows)))
-    return tables
+
+    def lay_out(title, columns, sign, caption):
+        said = {key: say_scores(own[columns], sign) for key, own in by}
+        rows = ((*key, *(own[SCORES[name]] for name in _ABLATED)) for key, own in said.items())
+        return PrintedTable(title, f"{run.name}: {caption}", header, tuple(rows))
+
+    about = (
+        f"scores on segments with interior of {number_of(images, 'image')}, each held out once. In "
+        "brackets 95 % intervals by bootstrap over images."
+    )
+    scores = lay_out("ablation", ["value", "low", "high"], "", about)
+    about = (
+        "differences to the first row of the table of scores, in the same draws of images; an "
+        "interval that contains 0 shows no difference."
+    )
+    differences = lay_out("ablation_differences", _DIFFERENCE, "+", about)
+    return [scores, replace(differences, rows=differences.rows[1:])]
 
 
 def plot_differences(found: pd.DataFrame, score: str, ax: Axes) -> list[ErrorbarContainer]:
@@ -193,7 +177,7 @@ def plot_differences(found: pd.DataFrame, score: str, ax: Axes) -> list[Errorbar
         look = {"fmt": "o", "color": colour, "markersize": 4, "capsize": 2, "linewidth": 1.2}
         errors = np.abs([values - low, high - values])
         bars.append(ax.errorbar(values, at, xerr=errors, label=name, **look))
-    ax.axvline(0, color=drawing.BLACK, linewidth=0.9, linestyle="--")
+    ax.axvline(0, **drawing.REFERENCE)
     ax.set(title=SCORES[score], yticks=range(len(names)), yticklabels=names)
     ax.set(xlabel="difference to the paper's own", ylim=(len(names) - 0.5, -0.5))
     return bars

@@ -99,10 +99,7 @@ class Comparison:
 
     @property
     def leeway(self) -> float:
-        """Distance by which the number may exceed the tolerance and still be near.
-
-        0 if the fingerprint is equal; else what other halves and a few other segments change.
-        """
+        """Distance beyond the tolerance that is near: what other halves and segments change."""
         number, quantity = self.published, self.published.quantity
         if self.fingerprint == "equal":
             return 0.0
@@ -134,10 +131,7 @@ class Comparison:
 def compare(
     printed: Iterable[PublishedNumber], measured: Mapping[str, Measured]
 ) -> list[Comparison]:
-    """Each printed number with that of the run that has the same role ("XC" or "MN").
-
-    Printed numbers of roles that are not measured are left out.
-    """
+    """Each printed number of the roles ("XC", "MN") that are measured, with that of its run."""
     compared, printed = [], tuple(printed)
     for role, own in measured.items():
         numbers = [number for number in printed if number.network == role]
@@ -263,10 +257,7 @@ def find_faults(table: pd.DataFrame) -> list[str]:
 
 
 def explain(off: Sequence[Comparison], run: Run, expected: Mapping[str, Any]) -> Iterator[str]:
-    """What may be the cause of the numbers of a run that are off, the likeliest first.
-
-    ``expected`` are the settings behind the printed ones, see `PAPER_SETTINGS`.
-    """
+    """Likely causes of numbers of a run that are off; ``expected`` are of `PAPER_SETTINGS`."""
     manifest = run.manifest
     settings = {"images": manifest.results.get("images"), "classes": manifest.n_classes}
     settings |= manifest.settings
