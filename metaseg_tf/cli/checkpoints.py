@@ -12,9 +12,7 @@ from metaseg_tf.paper.layout import PrintedTable
 __all__ = ["app"]
 
 app = typer.Typer(
-    name="checkpoints",
-    help="List, download and inspect DeepLab checkpoints.",
-    no_args_is_help=True,
+    name="checkpoints", help="List, download and inspect DeepLab checkpoints.", no_args_is_help=True
 )
 
 Folder = option(

@@ -142,7 +142,8 @@ def demo(
     LocalFolder(out).probe("steps.json")
     images = limit or stages.DEMO_IMAGES
     plan = stages.demo_plan(out, images=images)
-    fresh, first = stages.fresh_plan(plan, images), plan.networks[0]
+    first, half = plan.networks[0], max(2, images // 2)
+    fresh = stages.other_plan(plan, "fresh", half, [first])
     show = partial(console.show_progress, quiet=quiet)
     with console.interruptible(), reproduction.open_helper() as helper:
         beside = partial(reproduction.beside, helper)
@@ -155,7 +156,7 @@ def demo(
             if is_new:
                 network.loaded  # noqa: B018 - loading takes as long as drawing
             drawn()
-        show(stages.draw_all(plan, fresh), images + fresh.limit, "drawing scenes")
+        show(stages.draw_all(plan, fresh), images + half, "drawing scenes")
         begun = {}
         if is_new:
             show(reproduction.measure(plan, first, network), images, first.name)
@@ -164,7 +165,7 @@ def demo(
         if "review" not in skipped:
             reviewed = beside(stages.review_planted, plan)
         measured = stages.measure_fresh(plan, fresh, network)
-        show(measured, fresh.limit, f"{first.name}, other scenes")
+        show(measured, half, f"{first.name}, other scenes")
         # So that two networks are never in memory at once.
         del network, measured
         results = _take_stages(plan, quiet=quiet, skip=skipped, helper=helper, begun=begun)
@@ -178,7 +179,7 @@ def demo(
         model = fitted()
         ablations = []
         if scenes:
-            more, ablated = stages.more_plan(plan, scenes), []
+            more, ablated = stages.other_plan(plan, "more", scenes, plan.networks), []
             show(stages.draw_all(more), scenes, "drawing more scenes")
             for other in more.networks:
                 if not reproduction.is_measured(more, other):

@@ -7,7 +7,7 @@ on scenes that it has never seen.
 
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,14 +23,7 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel, calibrate, fit_meta_model, save_model
 from metaseg_tf.meta.ablate import ablate
 from metaseg_tf.meta.promise import count_needed
-from metaseg_tf.meta.review import (
-    ERRORS,
-    FIRST,
-    LEAST,
-    measure_labels,
-    plant_errors,
-    review_labels,
-)
+from metaseg_tf.meta.review import ERRORS, FIRST, LEAST, measure_labels, plant_errors, review_labels
 from metaseg_tf.networks.checkpoints import bundled_path
 from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.paper.measured import collect
@@ -49,8 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_misses", "describe_success", "draw_all",
-    "draw_scenes", "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_fresh",
-    "more_plan", "review_planted",
+    "draw_scenes", "finish_scenes", "fit_demo_model", "keep_softmax", "measure_fresh", "other_plan",
+    "review_planted",
 ]  # fmt: skip
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
@@ -84,31 +77,23 @@ def demo_plan(out: Path, *, images: int = DEMO_IMAGES) -> Plan:
     )
 
 
-def fresh_plan(plan: Plan, images: int) -> Plan:
-    """The first network over half as many other scenes, at least two, with a run of its own."""
-    network = replace(plan.networks[0], name=f"{plan.networks[0].name}_fresh")
-    scenes, limit = plan.out / "fresh_scenes", max(2, images // 2)
-    return replace(plan, networks=(network,), cityscapes=scenes, limit=limit)
-
-
-def more_plan(plan: Plan, images: int) -> Plan:
-    """Both networks over other scenes, with runs of their own."""
-    networks = tuple(replace(network, name=f"{network.name}_more") for network in plan.networks)
-    return replace(plan, networks=networks, cityscapes=plan.out / "more_scenes", limit=images)
+def other_plan(plan: Plan, kind: str, images: int, networks: Iterable[NetworkPlan]) -> Plan:
+    """Some of the plan's networks over other scenes, "fresh" or "more", with runs of their own."""
+    networks = tuple(replace(network, name=f"{network.name}_{kind}") for network in networks)
+    return replace(plan, networks=networks, cityscapes=plan.out / f"{kind}_scenes", limit=images)
 
 
 def draw_scenes(root: Path, *, images: int = DEMO_IMAGES, kind: str = "scenes") -> Iterator[Path]:
     """Draw the demo's scenes as a Cityscapes tree, split "val"; those that are there are kept."""
     seed, city = _SCENES[kind]
-    return write_dataset(
-        root, split="val", n_images=images, seed=seed, conditions=VALIDATION, city=city
-    )
+    about = {"split": "val", "seed": seed, "conditions": VALIDATION, "city": city}
+    return write_dataset(root, n_images=images, **about)
 
 
 def draw_all(*plans: Plan) -> Iterator[Path]:
     """Draw the scenes of plans, each below a folder of its own."""
     for plan in plans:
-        folder, images = plan.cityscapes, plan.limit or DEMO_IMAGES
+        images, folder = plan.limit or DEMO_IMAGES, plan.cityscapes
         yield from draw_scenes(folder, images=images, kind=folder.name)
 
 
@@ -119,10 +104,10 @@ def finish_scenes(*plans: Plan) -> None:
 
 def ablate_run(folder: Path) -> list[PrintedTable]:
     """Compare metrics and estimators on a run; stores the results and returns their tables."""
-    run, table = Run(folder), load_run(folder)
-    found, images = ablate(table), table["image"].nunique()
-    store_ablation(found, run, images)
-    return lay_out_ablation(found, run, images)
+    table = load_run(folder)
+    about = ablate(table), Run(folder), table["image"].nunique()
+    store_ablation(*about)
+    return lay_out_ablation(*about)
 
 
 def measure_fresh(plan: Plan, fresh: Plan, network: "ProcessNetwork") -> "Iterator[ImageResult]":
@@ -215,13 +200,13 @@ def describe_success(plan: Plan, fresh: Plan, model: MetaModel) -> Iterator[str]
     found = auroc(1 - doubt, design.y)
     yield f"AUROC on {fresh.limit} scenes that the meta model has never seen: {found:.2f}"
     names = table["image"].unique()
-    aside = table["image"].isin(names[: len(names) // 2])
-    if len(names) // 2 >= count_needed(_SHARE):
+    half, others = len(names) // 2, len(names) - len(names) // 2
+    if half >= count_needed(_SHARE):
+        aside = table["image"].isin(names[:half])
         keeping = calibrate(model, table[aside], promise={"false-positives": _SHARE})
         false = table[~aside & (table["iou_adj"] == 0)]
         trusted = keeping.score(false)["trusted"].groupby(false["image"]).mean()
-        others = len(names) - len(names) // 2
         yield (
-            f"promise, set on {len(names) // 2} of them: at most {_SHARE:.0%} of an image's false "
-            f"positives are trusted; on the {others} others: {trusted.sum() / others:.1%}"
+            f"promise, set on {half} of them: at most {_SHARE:.0%} of an image's false positives "
+            f"are trusted; on the {others} others: {trusted.sum() / others:.1%}"
         )

@@ -26,13 +26,7 @@ from metaseg_tf.meta.file import load_kept
 from metaseg_tf.meta.images import rate_images
 from metaseg_tf.meta.model import SCORE_COLUMNS, TRUSTED, SegmentFit
 from metaseg_tf.paper.figures.drawing import count_false_positives, load_judged
-from metaseg_tf.pictures import (
-    MOST_INFORMATION,
-    heat_colours,
-    interpolate_colours,
-    to_jpeg,
-    to_png,
-)
+from metaseg_tf.pictures import MOST_INFORMATION, heat_colours, interpolate_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS, METRICS, PAPER_GROUPS
@@ -195,7 +189,7 @@ def list_segments(table: pd.DataFrame) -> list[list[float | int | None]]:
 
 
 def pack_explanation(model: MetaModel | None, rows: pd.DataFrame) -> dict[str, Any]:
-    """Verdict -> `MetaModel.explain` as ``values`` [rows, entries] and the ``step`` of each entry."""
+    """Verdict -> `MetaModel.explain` as ``values`` [rows, entries] and ``step`` by entry."""
     packed = {}
     explained = pd.DataFrame() if model is None else model.explain(rows)
     for verdict in explained.columns.unique(0):
@@ -207,10 +201,7 @@ def pack_explanation(model: MetaModel | None, rows: pd.DataFrame) -> dict[str, A
 
 
 def draw_pictures(
-    maps: ImageMaps,
-    palette: np.ndarray,
-    siou: np.ndarray | None = None,
-    connectivity: int = 8,
+    maps: ImageMaps, palette: np.ndarray, siou: np.ndarray | None = None, connectivity: int = 8
 ) -> dict[str, bytes]:
     """File name -> content of the layers that are pictures; missing layers are left out.
 
