@@ -8,16 +8,7 @@ import sys
 
 import typer
 
-from metaseg_tf.cli import (
-    checkpoints,
-    doctor,
-    extract,
-    judging,
-    labels,
-    predict,
-    reproduce,
-    results,
-)
+from metaseg_tf.cli import checkpoints, doctor, judging, labels, measuring, reproduce, results
 from metaseg_tf.cli.console import open_streams, print_error
 from metaseg_tf.errors import MetaSegError
 
@@ -26,12 +17,12 @@ __all__ = ["VERBS", "app", "main"]
 #: The verbs below the headings of ``metaseg-tf --help``: functions, or a Typer for a group.
 VERBS = {
     "Start": (reproduce.demo, doctor.doctor, checkpoints.app),
-    "Measure segments": (extract.extract, extract.compact),
+    "Measure segments": (measuring.extract, measuring.compact),
     "Results": (
         *(results.table, results.figure, results.report, results.misses, results.diagnose),
         *(results.verify, reproduce.reproduce),
     ),
-    "Judge without ground truth": (judging.fit, predict.predict, judging.score, judging.ablate),
+    "Judge without ground truth": (judging.fit, measuring.predict, judging.score, judging.ablate),
     "Improve the labels": (labels.review, labels.select, labels.export),
 }
 

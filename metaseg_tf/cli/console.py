@@ -191,12 +191,12 @@ def interruptible(out: object = "") -> Iterator[None]:
 
 @contextmanager
 def long_work(
-    out: object, scheduler: str | None, workers: int | None, resources: str | None
+    out: object, workers: int | None, scheduler: str | None, worker_resources: str | None
 ) -> Iterator[object]:
     """Interruptible work on the cluster that the options ask for, or on None."""
     from metaseg_tf.runs.cluster import connect, parse_resources
 
-    needs = resources and parse_resources(resources)
+    needs = worker_resources and parse_resources(worker_resources)
     with interruptible(out), connect(scheduler, workers, needs, start_tensorflow) as cluster:
         yield cluster
 
