@@ -1,8 +1,7 @@
 """Shared by all verbs: streams, errors, progress, tables, work that can be interrupted.
 
-Standard streams accept anything, so that no work fails because of its output. Characters that the
-encoding lacks are spelt out. Streams may be closed from the start (``>&-``) or later, as by
-``| head -1``.
+Standard streams accept anything, so that no work fails because of its output: characters that the
+encoding lacks are spelt out, and they may be closed from the start (``>&-``) or later.
 """
 
 import codecs
@@ -31,8 +30,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: Characters of a table's heading in one line.
-_HEADING = 20
 #: Codec error handler that spells characters out.
 SPELLING = "metaseg_tf.spell_out"
 _SIGNS = {
@@ -100,8 +97,7 @@ def print_error(error: Exception | str) -> None:
 def start_tensorflow() -> None:
     """Import TensorFlow and start its compiler without the messages that they print each time.
 
-    A TF_CPP_MIN_LOG_LEVEL below 3, set by the user, shows them. Work on image after image begins
-    here, so freed memory is kept in the process from here on.
+    A TF_CPP_MIN_LOG_LEVEL below 3 shows them. From here on, freed memory is kept in the process.
     """
     from metaseg_tf.runs.work import keep_freed_memory
 
@@ -280,7 +276,7 @@ def print_table(table: PrintedTable, *, titles: int = 0) -> None:
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if titles else 1))
         for i in columns:
             # Long names of runs take several lines.
-            name = textwrap.fill(header[i], max(_HEADING, *(len(row[i]) for row in rows)))
+            name = textwrap.fill(header[i], max(20, *(len(row[i]) for row in rows)))
             grid.add_column(name, justify="right" if i > columns[0] else "left", no_wrap=True)
         for cells in ([row[i] for i in columns] for row in rows):
             if any(cells):
