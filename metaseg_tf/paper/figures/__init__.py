@@ -83,13 +83,15 @@ def make_figure(
     check_choice("figure", number, FIGURES, "choose another number")
     entry, options = FIGURES[number], {}
     for name, value, shown in (("image", image, "a single image"), ("engine", engine, "fits")):
-        if value is not None and name not in entry.takes:
+        if value is None:
+            continue
+        if name not in entry.takes:
             able = ", ".join(str(n) for n, other in FIGURES.items() if name in other.takes)
             raise InputError(
                 f"{name}: expected none, since figure {number} does not show {shown}, got "
                 f"{value!r}; leave it out, or choose one of the figures {able}"
             )
-        options |= {} if value is None else {name: value}
+        options[name] = value
     names = [run.name for run in runs]
     if not names or len(set(names)) < len(names):
         raise InputError(
