@@ -52,10 +52,7 @@ def run_plan(plan, *, quiet: bool = False, helper=None) -> int:
 def _take_stages(
     plan, *, quiet: bool, skip: Collection[str] = (), helper=None, begun: dict | None = None
 ) -> list:
-    """Measure the images and make the results, see `make_results`; finished ones are skipped.
-
-    A ``helper`` may have ``begun`` with the results of runs that were finished before.
-    """
+    """Measure the images and make the results, as `make_results` does, unless they are there."""
     console.start_tensorflow()
     from metaseg_tf.paper import reproduction
     from metaseg_tf.runs.storage import LocalFolder

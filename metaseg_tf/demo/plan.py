@@ -1,8 +1,7 @@
 """The embedded default: drawn street scenes and two small networks in the places of the paper's.
 
-The networks and scenes are the same everywhere, so their golden numbers, stored once, play the part
-that the printed numbers play for Cityscapes. A meta model fitted on the stronger network is tried
-on scenes that it has never seen.
+They are the same everywhere, so golden numbers, stored once, play the part of the printed ones. A
+meta model fitted on the stronger network is tried on scenes that it has never seen.
 """
 
 import tempfile
@@ -140,10 +139,7 @@ def fit_demo_model(plan: Plan, path: Path) -> MetaModel:
 
 
 def review_planted(plan: Plan) -> str:
-    """Plant errors into the labels of the first run's images, and say how many a review finds.
-
-    The run with these labels and the queue go into ``review/``.
-    """
+    """Plant errors into the first run's labels, stored in ``review/``; how many a review finds."""
     run, home, planted = Run(plan.run_folder(plan.networks[0])), plan.out / "review", {}
     wrong = Run.create(home / "run", {"labels": f"those of {run.name} with errors"})
     wrong.name_classes(run.classes)
@@ -180,10 +176,7 @@ def describe_misses(plan: Plan) -> Iterator[str]:
 
 
 def describe_success(plan: Plan, fresh: Plan, model: MetaModel) -> Iterator[str]:
-    """Numbers in words: how well the plan's first run is judged, and the fresh scenes are.
-
-    The model sees the metrics of the fresh segments only; their labels serve to score it.
-    """
+    """How well the plan's first run is judged, and fresh scenes, whose labels only score it."""
     values = collect(Run(plan.run_folder(plan.networks[0]))).values
     for score, fit, words in (
         ("auroc", "penalized", "AUROC of false positives"),

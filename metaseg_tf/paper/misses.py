@@ -39,10 +39,7 @@ def lay_out_misses(scores: pd.DataFrame, run: Run) -> PrintedTable:
 
 
 def frame(truth: pd.DataFrame) -> pd.DataFrame:
-    """Recall, the share of components found, at thresholds of sIoU from 0 to 1, by size.
-
-    Columns ``size``, ``components``, ``threshold`` and ``recall`` in [0, 1]; sizes that occur.
-    """
+    """``recall``, the share of ``components`` found, by ``size`` and ``threshold`` of sIoU."""
     thresholds, parts = np.arange(0, 101, 5) / 100, []
     for name, own in group_by_size(truth["size"].to_numpy()).items():
         siou = truth["siou"].to_numpy()[own]

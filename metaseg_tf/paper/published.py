@@ -103,18 +103,12 @@ class PublishedNumber:
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "PublishedNumber":
-        """The number that `to_json` gave.
-
-        Raises ValueError, TypeError, KeyError or AttributeError if it gave something else.
-        """
+        """The number that `to_json` gave; raises one of several errors for anything else."""
         return cls(**{**entry, "quantity": Quantity.parse(entry["quantity"])})
 
 
 def load_numbers(path: str | os.PathLike) -> tuple[PublishedNumber, ...]:
-    """The numbers of a file of printed or golden numbers, one per line.
-
-    Raises DataFormatError if it is missing or has other contents.
-    """
+    """The numbers of a file, one per line; a DataFormatError if it is missing or has others."""
     broken = (OSError, ValueError, TypeError, KeyError, AttributeError)
     said = f"{path}: expected a file of golden numbers, got something else"
     with restate(broken, DataFormatError, said, "restore it from the repository"):

@@ -82,10 +82,7 @@ class Plan:
 
 
 def choose_networks(names: str) -> tuple[NetworkPlan, ...]:
-    """The paper's networks of those names, separated by commas, in the order of print.
-
-    Raises InputError if a name is not one of them, or there is none.
-    """
+    """The networks of names with commas between them, in print's order; InputError for others."""
     wanted = {name.strip() for name in names.split(",") if name.strip()}
     known = {network.name for network in PAPER_NETWORKS}
     if not wanted or not wanted <= known:

@@ -91,10 +91,7 @@ def _lay_out(title: str, caption: str, said: Mapping[tuple[str, str], dict]) -> 
 def store_scores(
     run: Run, found: Mapping[str, Scores], differences: pd.DataFrame | None = None
 ) -> list[Path]:
-    """Write tables as CSV, and both diagrams, into ``RUN/scores/``; returns their paths.
-
-    ``found`` are one or two sets of scores by title.
-    """
+    """Write tables and diagrams of scores, by title, into ``RUN/scores/``; returns their paths."""
     frames = [scores.table.assign(verdicts=title) for title, scores in found.items()]
     paths = [run.write_text("scores/scores.csv", csv_text(pd.concat(frames)))]
     if differences is not None:

@@ -83,10 +83,8 @@ class Light:
         return self.ambient + self.sun * max(0.0, lit) + 0.08 * normal[1]
 
     def clearness(self, z):
-        """Share in (0, 1] of a thing's own colour that is left at distances ``z``, float32.
-
-        Taken in double precision: single-precision exp differs between NumPy versions.
-        """
+        """Share in (0, 1] of a thing's own colour that is left at distances ``z``, float32."""
+        # In double precision: single-precision exp differs between NumPy versions.
         return np.exp(-np.asarray(z, float) / self.visibility).astype(np.float32)
 
 
@@ -145,10 +143,7 @@ class Camera:
         return columns * (z / np.float32(self.focal)) - np.float32(self.bend) * z * z
 
     def wall_columns(self, start, end, columns):
-        """Where rays through pixel ``columns`` meet the wall over two ground points (x, z).
-
-        Metres along it from ``start``, and the distance; float32 and clipped to the wall.
-        """
+        """Metres along a wall over two points (x, z), and distance, where rays hit it; float32."""
         (xa, za), (xb, zb) = ((self.bent(x, z), z) for x, z in (start, end))
         ray = (columns - self.centre) / self.focal
         denominator = (xb - xa) - ray * (zb - za)

@@ -114,8 +114,7 @@ SIDE = 512
 def noise_tile(slope, seed=0):
     """Periodic noise, float32 [512, 512], whose amplitude falls with frequency f as ``f**-slope``.
 
-    A slope of 0 is white noise, 1 is mottled, 2 is soft as clouds. Zero mean, unit standard
-    deviation, clipped to [-3, 3]; ``seed`` selects one of several tiles.
+    White for a slope of 0, mottled for 1, soft as clouds for 2; normalised and clipped to [-3, 3].
     """
     white = np.random.default_rng(seed).standard_normal((SIDE, SIDE))
     fy, fx = np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None, :]
