@@ -23,16 +23,9 @@ from metaseg_tf.errors import (
     in_one_line,
     restate,
 )
+from metaseg_tf.meta import model as kinds
 from metaseg_tf.meta.images import name_summaries
-from metaseg_tf.meta.model import (
-    PROMISES,
-    SIZES,
-    Intervals,
-    MetaModel,
-    Promise,
-    SegmentFit,
-    Spread,
-)  # fmt: skip
+from metaseg_tf.meta.model import MetaModel, SegmentFit
 from metaseg_tf.runs.run import Run, parse_json, write_json
 from metaseg_tf.segments.columns import CONVENTIONS, GROUPS, PAPER_GROUPS, feature_columns, group_of
 
@@ -179,20 +172,21 @@ def _from_json(content: dict[str, Any]) -> MetaModel:
     return model
 
 
-def _read_promise(made: dict[str, Any]) -> Promise:
+def _read_promise(made: dict[str, Any]) -> kinds.Promise:
     alpha, images, threshold = (made[name] for name in ("alpha", "images", "threshold"))
     read_numbers([alpha, images, threshold], 3)
-    if made["kind"] not in PROMISES or not (0 < alpha < 1 <= images and 0 <= threshold < 2):
+    possible = 0 < alpha < 1 <= images and 0 <= threshold < 2
+    if made["kind"] not in kinds.PROMISES or not possible:
         raise ValueError("an impossible promise")
-    return Promise(made["kind"], alpha, operator.index(images), threshold)
+    return kinds.Promise(made["kind"], alpha, operator.index(images), threshold)
 
 
-def _read_intervals(made: dict[str, Any]) -> Intervals:
+def _read_intervals(made: dict[str, Any]) -> kinds.Intervals:
     level, images, stretch = (made[name] for name in ("level", "images", "stretch"))
-    read_numbers([level, *images, *stretch], 1 + 2 * len(SIZES))
-    if len(images) != len(SIZES) or not 0 < level < 1 or min(images + stretch) < 0:
+    read_numbers([level, *images, *stretch], 1 + 2 * len(kinds.SIZES))
+    if len(images) != len(kinds.SIZES) or not 0 < level < 1 or min(images + stretch) < 0:
         raise ValueError("impossible intervals")
-    return Intervals(level, tuple(map(operator.index, images)), tuple(stretch))
+    return kinds.Intervals(level, tuple(map(operator.index, images)), tuple(stretch))
 
 
 def _read_reference(made: dict[str, Any], n_classes: int) -> pd.DataFrame:
@@ -215,7 +209,7 @@ def _read_fit(content: dict[str, Any], p: int) -> SegmentFit:
             raise ValueError(f"estimator {name!r:.40}, which this version does not know")
         estimators.append(getattr(ESTIMATORS[name], role).from_json(content[role], p))
     stored, k = content["spread"], len(content["spread"]["predicted"])
-    spread = Spread(
+    spread = kinds.Spread(
         read_numbers(stored["predicted"], k),
         read_numbers(stored["sigma"], k, positive=True),
         *read_numbers([stored["low"], stored["high"]], 2).tolist(),

@@ -12,15 +12,7 @@ from metaseg_tf.analysis.base import Classifier, Regressor
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.runs.run import compare_settings
-from metaseg_tf.segments.columns import (
-    FURTHER_GROUPS,
-    class_of,
-    count_classes,
-    feature_values,
-    group_of,
-    groups_in,
-    spell_metrics,
-)
+from metaseg_tf.segments import columns
 
 __all__ = [
     "PROMISES", "SCORE_COLUMNS", "SIZES", "TRUSTED", "Intervals", "MetaModel", "Promise",
@@ -168,7 +160,7 @@ class MetaModel:
     @property
     def metrics(self) -> str:
         """The groups that its features are of, as `metaseg_tf.segment_metrics` takes them."""
-        return spell_metrics({group_of(name) for name in self.columns})
+        return columns.spell_metrics({columns.group_of(name) for name in self.columns})
 
     def score(self, table: pd.DataFrame) -> pd.DataFrame:
         """Verdicts on the segments of a table, with or without ground truth.
@@ -219,7 +211,7 @@ class MetaModel:
 
         Raises as `score`.
         """
-        kinds = {name: class_of(name) for name in self.columns}
+        kinds = {name: columns.class_of(name) for name in self.columns}
         words = [_TOGETHER[kind[0]] if kind else name for name, kind in kinds.items()]
         entries = list(dict.fromkeys(words))
         # The matrix of ones that sums the columns of each entry.
@@ -277,21 +269,21 @@ class MetaModel:
 
     def _kinds(self, table: pd.DataFrame) -> Iterator[tuple[SegmentFit, np.ndarray, np.ndarray]]:
         """`split` with the standardised features [rows, p] of each."""
-        self.check_classes(count_classes(table))
-        further = {*map(group_of, self.columns)} & {*FURTHER_GROUPS}
-        if lacking := further.difference(groups_in(table)):
+        self.check_classes(columns.count_classes(table))
+        further = {*map(columns.group_of, self.columns)} & {*columns.FURTHER_GROUPS}
+        if lacking := further.difference(columns.groups_in(table)):
             raise InputError(
                 f"segment table: expected the metrics {self.metrics}, on which the meta model was "
                 f"fitted, got a table without {' and '.join(sorted(lacking))}; extract these "
                 "images with the same --metrics, or fit a model on metrics that they have"
             )
-        measured = {name for name in self.columns if group_of(name) != "prediction"}
+        measured = {name for name in self.columns if columns.group_of(name) != "prediction"}
         if missing := {"S_in", "class_id", *measured}.difference(table.columns):
             raise InputError(
                 f"segment table: expected columns {', '.join(sorted(missing))}, got a table "
                 "without them; pass what segment_metrics or load_run gives"
             )
-        values = feature_values(table, self.columns)
+        values = columns.feature_values(table, self.columns)
         if not np.isfinite(values).all():
             raise InputError(
                 "segment table: expected finite numbers, got NaN or infinite ones; "

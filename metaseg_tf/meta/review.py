@@ -24,7 +24,6 @@ from metaseg_tf.analysis.estimators import Lasso
 from metaseg_tf.analysis.protocol import image_folds
 from metaseg_tf.data.classes import VOID, ClassTable
 from metaseg_tf.errors import InputError, restate
-from metaseg_tf.meta.fit import FOLDS
 from metaseg_tf.pictures import to_png
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
@@ -267,7 +266,7 @@ def review_labels(measured: Sequence[Measured], classes: ClassTable) -> Review:
     table, features = _build_features(measured)
     X, wrong = features.to_numpy(np.float64), table["wrong"].to_numpy()
     planted, log_odds = table["planted"].to_numpy(), np.zeros(len(table))
-    for held_out in image_folds(table["image"].to_numpy(), FOLDS):
+    for held_out in image_folds(table["image"].to_numpy()):
         rows = planted & ~held_out
         if not 0 < wrong[rows].sum() < rows.sum():
             raise InputError(
