@@ -49,9 +49,9 @@ class Design:
         """A column in words."""
         return self.words.get(name, name)
 
-    def column(self, name: str) -> np.ndarray:
-        """The standardised feature ``name``, float64 [n]."""
-        return self.X[:, self.columns.index(name)]
+    def take(self, names: Iterable[str]) -> np.ndarray:
+        """The standardised features of k names, float64 [n, k]."""
+        return self.X[:, [self.columns.index(name) for name in names]]
 
 
 def build_design(

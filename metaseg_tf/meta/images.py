@@ -6,9 +6,7 @@ from scipy.stats import rankdata
 
 from metaseg_tf.meta.model import SCORE_COLUMNS
 
-__all__ = [
-    "LEVELS", "SUMMARIES", "compare_images", "name_summaries", "rate_images", "summarise_images",
-]  # fmt: skip
+__all__ = ["compare_images", "name_summaries", "rate_images", "summarise_images"]
 
 #: Columns of `rate_images`.
 SUMMARIES = (

@@ -14,10 +14,7 @@ from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.runs.run import compare_settings
 from metaseg_tf.segments import columns
 
-__all__ = [
-    "PROMISES", "SCORE_COLUMNS", "SIZES", "TRUSTED", "Intervals", "MetaModel", "Promise",
-    "SegmentFit", "Spread", "tabulate_verdicts",
-]  # fmt: skip
+__all__ = ["Intervals", "MetaModel", "Promise", "SegmentFit", "Spread", "tabulate_verdicts"]
 
 #: Verdicts on each segment, in this order.
 SCORE_COLUMNS = (
@@ -38,9 +35,9 @@ SIZES = (1, 100, 1000, 10_000)
 _TOGETHER = {"cprob": "class", "predicted": "class", "ndist": "neighbours"}
 #: Quantiles of the spread nearer to 0 than this are not stretched from there.
 _LEAST_REACH = 1e-3
-_OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
 _NOT_OF_THE_NETWORK = (
-    "source", "split", "city", "limit", "void", "labeller", "masks", "metrics", *_OF_DUMPS
+    "source", "split", "city", "limit", "void", "labeller", "masks", "metrics",
+    "logits", "channels_first", "keys", "reduce_zero_label",
 )  # fmt: skip
 
 
@@ -122,10 +119,6 @@ class Intervals:
             f"of the {max(self.images)} images it was set on, if the new ones are drawn like them"
         )
 
-    def of(self, area: np.ndarray) -> np.ndarray:
-        """The factor of each segment, float64 [n], by its area in pixels [n]."""
-        return np.array(self.stretch)[self.place(area)]
-
     @staticmethod
     def place(area: np.ndarray) -> np.ndarray:
         """Position in ``SIZES`` of each segment, int64 [n], by its area."""
@@ -189,7 +182,10 @@ class MetaModel:
                     "segment table: expected numbers that the meta model can judge, got too large "
                     "ones; extract these images again, or fit the model again"
                 )
-            stretch = self.intervals and self.intervals.of(table["S"].to_numpy()[rows])
+            stretch = None
+            if self.intervals:
+                size = Intervals.place(table["S"].to_numpy()[rows])
+                stretch = np.array(self.intervals.stretch)[size]
             scores.loc[rows] = tabulate_verdicts(linear, log_odds, fit.spread, stretch)
         if self.promise:
             scores[TRUSTED] = scores[SCORE_COLUMNS[2]] < self.promise.threshold

@@ -38,9 +38,7 @@ from metaseg_tf.segments.columns import BOX
 from metaseg_tf.segments.dispersion import channels_first
 from metaseg_tf.segments.table import measure_image
 
-__all__ = [
-    "Judgement", "PredictSettings", "judge_image", "open_prediction", "predict", "write_judged",
-]  # fmt: skip
+__all__ = ["PredictSettings", "judge_image", "open_prediction", "predict", "write_judged"]
 
 
 class Judgement(NamedTuple):

@@ -1,6 +1,5 @@
 """Regression diagnostics: what may and may not be read from the fits of a run."""
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
@@ -40,9 +39,9 @@ class Diagnostics:
     missing: tuple[str, ...]  #: Why a test, the logit or the calibration could not be made, if so.
     classes: ClassTable | None
 
-    def all_tests(self) -> tuple[HypothesisTest, ...]:
+    def all_tests(self) -> list[HypothesisTest]:
         """The tests of all sections, in reading order."""
-        return tuple(itertools.chain(*self.tests.values()))
+        return [test for tests in self.tests.values() for test in tests]
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """Tables to be stored as CSV, by name; class columns come with ``class_name``, if known."""
@@ -183,8 +182,7 @@ def diagnose(
     """
     design = build_design(table, groups=groups_in(table))
     if classes is not None:
-        words = {name: name_feature(name, classes) for name in design.columns}
-        design = replace(design, words=words)
+        design = replace(design, words={x: name_feature(x, classes) for x in design.columns})
         table = table.assign(class_name=table["class_id"].map(dict(enumerate(classes.names))))
     aliases = find_aliases(design)
     linear = fit_linear(design, aliases.kept, target)
@@ -208,9 +206,8 @@ def diagnose(
         "calibration": [attempt(calibration.test)] if calibration else [],
     }
     tests = {kind: assumptions.correct_tests(found) for kind, found in made.items()}
-    influential, reasons = linear.influential(design, table), tuple(dict.fromkeys(missing))
-    about = design, aliases, linear, tests, influential, logit, calibration
-    return Diagnostics(*about, reasons, classes)
+    found = tests, linear.influential(design, table), logit, calibration
+    return Diagnostics(design, aliases, linear, *found, tuple(dict.fromkeys(missing)), classes)
 
 
 def _list(words: Iterable[str]) -> str:

@@ -22,8 +22,8 @@ __all__ = [
     "jarque_bera_test", "reset", "white",
 ]  # fmt: skip
 
-#: Level of all verdicts, for the tests of a section together. With tens of thousands of segments
-#: small effects are significant, which is why every test also states the size of the effect.
+#: Level of all verdicts, for the tests of a section together. Of tens of thousands of segments
+#: small effects are significant, so every test also states the size of the effect.
 LEVEL = 0.05
 #: Rows whose products are formed at a time in White's test.
 _BLOCK = 4096
@@ -85,9 +85,8 @@ def breusch_pagan(fit: LinearFit) -> HypothesisTest:
 def white(fit: LinearFit) -> HypothesisTest:
     """Does the size of the residuals follow the columns, their squares and products? (White)
 
-    Some 30 columns make some 500 products. Raises InputError if there are no more segments than
-    products, which would explain anything, or if forming the products would take minutes and
-    gigabytes, as with 50 classes.
+    Raises InputError if there are no more segments than products, which would explain anything, or
+    if forming these would take minutes and gigabytes, as with 50 classes.
     """
     products = len(fit.columns) * (len(fit.columns) + 3) // 2
     if products > _MOST_PRODUCTS:
@@ -122,8 +121,7 @@ TESTS = breusch_pagan, white, jarque_bera_test, reset
 def _test_variance(name, fit, first, second):
     """Lagrange multiplier test of the squared residuals on columns and products of pairs of them.
 
-    The Gram matrix of these is summed over blocks of rows, so that they are never all in memory;
-    dependent ones are not counted as degrees of freedom.
+    Their Gram matrix is summed over blocks of rows; dependent ones are no degrees of freedom.
     """
     X, target, gram = fit.results.model.exog[:, 1:], fit.results.resid**2, 0.0
     n = len(target)

@@ -44,8 +44,7 @@ def cluster_errors(X: np.ndarray, residuals: np.ndarray, cluster: np.ndarray) ->
     """CR2 standard errors with Satterthwaite's degrees of freedom, for few clusters as for many.
 
     The residuals of cluster g are multiplied by (I - H_gg)^(-1/2), H_gg = X_g (X'X)^-1 X_g', which
-    makes the squared errors unbiased if residuals are independent and of one variance; under the
-    same model the degrees of freedom match mean and variance of the squared errors (Bell and
+    makes the squared errors unbiased if residuals are independent and of one variance (Bell and
     McCaffrey 2002; Pustejovsky and Tipton 2018). X [n, k] is of full rank, ``cluster`` [n] counts
     from 0 to at least 1.
     """
@@ -86,9 +85,9 @@ def holm(pvalues: Sequence[float]) -> np.ndarray:
 def sign_test(scores: np.ndarray, statistic: float) -> float:
     """P-value of a statistic, the squared length of a sum of scores [G, q], by flipping signs.
 
-    Under the hypothesis each cluster's score has mean 0 and may as well have the other sign: the
-    wild bootstrap with Rademacher's weights and the null imposed. The statistic is not studentised,
-    so that q may exceed G (Canay, Santos and Shaikh 2021). Raises InputError below `FEWEST`.
+    The wild bootstrap with Rademacher's weights and the null imposed; the statistic is not
+    studentised, so that q may exceed G (Canay, Santos and Shaikh 2021). Raises InputError if G is
+    less than `FEWEST`.
     """
     n = len(scores)
     if n < FEWEST:
@@ -115,14 +114,11 @@ def joint_test(
 ) -> tuple[float, str, float]:
     """Rao's score statistic of coefficients that are all 0, its distribution and p-value.
 
-    The p-value is that of `sign_test` on the efficient scores of clusters (Kline and Santos 2012).
-    Their residuals are made larger as for CR2: by so much the fit without the tested columns has
-    drawn them to 0. On a clustered Wald test, see docs/decisions/0057-tests-by-image.md.
-
-    X [n, k] is of full rank, and ``tested`` (bool [k]) are the columns without effect under the
-    hypothesis; ``residuals`` [n] are outcomes minus fitted values without these columns, and
-    ``variance`` [n] is theirs in that model; ``cluster`` (int [n]) counts from 0 to G - 1. Raises
-    InputError if G is less than `FEWEST`.
+    The p-value is that of `sign_test` on the efficient scores of clusters (Kline and Santos 2012),
+    whose residuals are made larger as for CR2 (docs/decisions/0057-tests-by-image.md). X [n, k] is
+    of full rank, and ``tested`` (bool [k]) are the columns without effect under the hypothesis;
+    ``residuals`` [n], without these columns, have ``variance`` [n] in that model; ``cluster``
+    (int [n]) counts from 0. Raises InputError for fewer than `FEWEST` clusters.
     """
     # Weighted such that residuals have variance 1.
     root = np.sqrt(np.maximum(variance, np.finfo(float).tiny))
@@ -147,9 +143,8 @@ def _whiten(X: np.ndarray) -> np.ndarray:
 def _spectra(Z: np.ndarray, cluster: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
     """Of each cluster, for columns with Z'Z = I, what its H_gg = Z_g Z_g' is made of.
 
-    These are its rows; Z_g; the axes [k, m] of Z_g'Z_g that it has a share of; and the share [m] of
-    each that other clusters have, infinite where it is none, so that its inverse is Moore and
-    Penrose's.
+    Its rows; Z_g; the axes [k, m] of Z_g'Z_g that it has a share of; and the share [m] of each that
+    other clusters have, infinite where it is none, so that its inverse is Moore and Penrose's.
     """
     with _BLAS.limit(limits=1):
         for rows in pd.Series(range(len(Z))).groupby(cluster).indices.values():

@@ -1,8 +1,7 @@
 """The linear model under diagnosis: least squares of a target on a full-rank set of columns.
 
-Columns that are linear combinations of others are found by pivoted QR and named as equations:
-S = S_in + S_bd, S_rel = S_rel_in + 1, X_rel = X_rel_in + X_bd for E and D, and the class
-probabilities sum to 1. Coefficients and p-values of such columns mean nothing; fitted values do.
+Columns that are linear combinations of others, such as S = S_in + S_bd and one of the class
+probabilities, are named as equations: their coefficients and p-values mean nothing.
 """
 
 from dataclasses import dataclass
@@ -55,8 +54,8 @@ def find_aliases(design: Design) -> Aliases:
     kept, dropped = order[:rank], order[rank:]
     combinations = solve_triangular(R[:rank, :rank], R[:rank, rank:]) if rank else R[:0, rank:]
     equations = {
-        design.columns[j]: _equation(design, j, kept, combinations[:, position])
-        for position, j in enumerate(dropped)
+        design.columns[j]: _equation(design, j, kept, combination)
+        for j, combination in zip(dropped, combinations.T, strict=True)
     }
     condition = float(np.linalg.cond(root[:, kept])) if rank else 1.0
     names = tuple(design.columns[j] for j in sorted(kept))
@@ -84,9 +83,8 @@ class LinearFit:
     def points(self) -> pd.DataFrame:
         """The numbers behind the residual plots, one row per segment.
 
-        These are ``fitted``, ``residual``, ``leverage`` in [0, 1), ``standardized`` (the residual
-        over its standard deviation), ``scale`` (the root of its size), ``cook`` (Cook's distance)
-        and ``quantile`` (the normal quantile of its rank).
+        ``standardized`` is the residual over its standard deviation, ``scale`` the root of its
+        size, ``cook`` Cook's distance, ``quantile`` the normal quantile of its rank.
         """
         fit, model = self.results, self.results.model
         leverage = np.einsum("ij,ji->i", model.exog, model.pinv_wexog)
@@ -102,16 +100,13 @@ class LinearFit:
     def influential(self, design: Design, table: pd.DataFrame) -> pd.DataFrame:
         """The 20 segments of largest Cook's distance, with image, number, class and box."""
         worst = self.points.nlargest(20, "cook")
-        places = table.iloc[design.rows[worst.index]]
+        places = table.iloc[design.rows[worst.index]].reset_index(drop=True)
         about = ("image", "segment", "class_id", "class_name", *BOX)
         named = places[[name for name in about if name in places]]
-        return pd.concat([named.reset_index(drop=True), worst.reset_index(drop=True)], axis=1)
+        return named.join(worst.reset_index(drop=True))
 
     def partial_regression(self, column: str) -> pd.DataFrame:
-        """A column ``x`` and the target ``y``, each less what all other columns explain of it.
-
-        There is one row per segment; the slope of y on x is the fit's coefficient.
-        """
+        """A column ``x`` and the target ``y``, each less what all other columns explain of it."""
         j = 1 + self.columns.index(column)
         inverse = self.results.normalized_cov_params[:, j]
         x = self.results.model.exog @ inverse / inverse[j]
@@ -122,10 +117,9 @@ class LinearFit:
         """Coefficients with standard errors under three assumptions, indexed by column.
 
         Besides ``coef`` there are ``se_*`` and ``p_*``: ``plain``, ``hc3`` (any variances) and
-        ``cluster`` (any dependence within an image, see `cluster_errors`). The latter come with
-        ``df_cluster``, the 95 % interval ``low`` to ``high``, and ``p_holm``, Holm's correction for
-        all coefficients but the constant. These are NaN where fewer than `LEAST_DF` degrees of
-        freedom, or a single image, leave the coefficient open.
+        ``cluster`` (any dependence within an image). The latter come with ``df_cluster``, the 95 %
+        interval ``low`` to ``high``, and ``p_holm``, for all coefficients but the constant: NaN
+        where fewer than `LEAST_DF` degrees of freedom, or a single image, leave it open.
         """
         fit, names = self.results, ["const", *self.columns]
         weights = (fit.resid / (1 - self.points["leverage"].to_numpy())) ** 2
@@ -155,8 +149,7 @@ def fit_linear(design: Design, columns: tuple[str, ...], target: str = "iou_adj"
             f"diagnostics: expected more than {len(columns) + 1} segments with varying {target}, "
             f"got {len(design)} with {len(np.unique(true))} values; extract more images"
         )
-    X = design.X[:, [design.columns.index(name) for name in columns]]
-    model = OLS(true, np.column_stack([np.ones(len(X)), X]))
+    model = OLS(true, np.column_stack([np.ones(len(design)), design.take(columns)]))
     model.data.xnames, model.data.ynames = ["const", *map(design.say, columns)], target
     results, image = model.fit(), pd.factorize(design.image)[0]
     errors = cluster_errors(model.exog, results.resid, image) if image.any() else None
@@ -174,13 +167,11 @@ def _equation(design, j, kept, combination):
     if not terms or abs(level) > _NOISE * design.scale[j]:
         # In front if this spares a leading minus: 1 - cprob0 - ..., but S_rel - 1.
         terms.insert(0 if level > 0 and terms and terms[0][0] < 0 else len(terms), (level, ""))
-    text = ""
-    shown = terms if len(terms) <= _TERMS else terms[:_FEW]
-    for factor, name in shown:
+    text, few = "", terms if len(terms) <= _TERMS else terms[:_FEW]
+    for factor, name in few:
         size, word = abs(factor), design.say(name)
         term = word if name and abs(size - 1) < _NOISE else f"{size:.4g} {word}".strip()
         text += f" {'-' if factor < 0 else '+'} {term}"
-    if len(shown) < len(terms):
-        text += f" and {len(terms) - len(shown)} more terms"
-    sum_ = text[3:] if text.startswith(" +") else f"-{text[3:]}"
-    return f"{design.say(design.columns[j])} = {sum_}"
+    if others := len(terms) - len(few):
+        text += f" and {others} more terms"
+    return f"{design.say(design.columns[j])} = {'-' * (few[0][0] < 0)}{text[3:]}"
