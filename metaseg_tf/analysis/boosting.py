@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -29,17 +29,6 @@ _MAX_DEPTH, _MAX_NODES = 6, 1 << 16
 _STORED = {"sizes": "<u4", "features": "<i2", "numbers": "<f8", "covers": "<u4"}
 #: Elements that are computed at a time, which fit into the processor's cache.
 _BLOCK = 1 << 17
-
-
-class _Leaves(NamedTuple):
-    """The way to each of l leaves: ``low < x[feature] <= high`` for at most d features."""
-
-    feature: np.ndarray  #: Int [l, d], as are the bounds; feature 0 without bounds fills it up.
-    low: np.ndarray
-    high: np.ndarray
-    #: What each condition's feature adds for each set of conditions that hold, [l, 2^d, d].
-    added: np.ndarray
-    base: float  #: Mean of all trees together over the rows of the fit.
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +71,15 @@ class Trees:
         feature sends a row to both children, by their shares of the fit's rows.
         """
         X = np.asarray(X, np.float64)
-        way, (n, p) = self._leaves, X.shape
-        belongs, found = way.feature.ravel(), np.empty((n, p))
-        for rows in _blocks(n, way.feature.size):
-            values = X[rows][:, way.feature]
-            holds = (values > way.low) & (values <= way.high)
+        (feature, low, high, added, base), (n, p) = self._leaves, X.shape
+        belongs, found = feature.ravel(), np.empty((n, p))
+        for rows in _blocks(n, feature.size):
+            values = X[rows][:, feature]
+            holds = (values > low) & (values <= high)
             case = np.packbits(holds, axis=2, bitorder="little")[:, :, 0]
-            added = way.added[np.arange(case.shape[1]), case].reshape(len(case), -1)
-            found[rows] = [np.bincount(belongs, row, p) for row in added]
-        return self.base + way.base, found
+            adds = added[np.arange(case.shape[1]), case].reshape(len(case), -1)
+            found[rows] = [np.bincount(belongs, row, p) for row in adds]
+        return self.base + base, found
 
     @cached_property
     def _links(self) -> tuple[np.ndarray, np.ndarray]:
@@ -120,7 +109,12 @@ class Trees:
         return height
 
     @cached_property
-    def _leaves(self) -> _Leaves:
+    def _leaves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+        """The way to each of l leaves, ``low < x[feature] <= high`` for up to d features [l, d].
+
+        With what each of these adds for each set of conditions that hold, [l, 2^d, d], and the mean
+        over the rows of the fit. Feature 0 without bounds fills up the ways.
+        """
         _, child = self._links
         leaves = np.flatnonzero(child == 0)
         shape = len(leaves), max(self._height, 1)
@@ -151,7 +145,7 @@ class Trees:
             added += weight / 2 * at_t.prod(axis=2, keepdims=True) / at_t
         values = self.numbers[leaves]
         added *= change * values[:, None, None]
-        return _Leaves(feature.clip(0), low, high, added, float(values @ share.prod(axis=1)))
+        return feature.clip(0), low, high, added, float(values @ share.prod(axis=1))
 
     def to_json(self) -> dict[str, Any]:
         """The base, and each array as base64 of its bytes."""

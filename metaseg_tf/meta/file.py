@@ -132,11 +132,10 @@ def _decode(encoded: bytes, path: str) -> MetaModel:
         content = parse_json(encoded)
         if content.get("kind") != _KIND:
             raise ValueError(f"it does not call itself {_KIND!r}")
-        version = content.get("format")
-        if type(version) is not int or version != FORMAT:
+        if (version := content.get("format")) != FORMAT:
             raise DataFormatError(
-                f"{path}: expected a meta model of format {FORMAT}, got {version!r:.20}, of a "
-                "newer version; update metaseg-tf"
+                f"{path}: expected a meta model of format {FORMAT}, got {version!r:.20}, of another "
+                "version; update metaseg-tf, or fit it again"
             )
         model = _from_json(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -79,10 +79,10 @@ def measure_regions(maps: ImageMaps, given: np.ndarray, regions: np.ndarray) -> 
 
     ``D``, ``E`` and ``p_given`` are means over the region, the last of the given class's
     probability: half of D where it is the second largest (exact if there are no further ones), else
-    0, and NaN if the maps lack ``runner_up``; ``of_segment`` and ``of_label`` are shares of the
-    predicted segment and of the label's component; ``edge_pred``, ``edge_given`` and ``agree`` of
-    its edge beyond which the predicted or the given class changes, and both agree; ``thick`` is its
-    area over that of a square with an edge as long.
+    0; ``of_segment`` and ``of_label`` are shares of the predicted segment and of the label's
+    component; ``edge_pred``, ``edge_given`` and ``agree`` of its edge beyond which the predicted or
+    the given class changes, and both agree; ``thick`` is its area over that of a square with an
+    edge as long.
     """
     owner, n, spans = regions.ravel(), int(regions.max()), Spans.of(regions)
     table = spans.boxes(owner[spans.starts], len(regions), n)
@@ -91,10 +91,9 @@ def measure_regions(maps: ImageMaps, given: np.ndarray, regions: np.ndarray) -> 
     def sum_up(values: np.ndarray) -> np.ndarray:
         return np.bincount(owner, values.ravel(), n + 1)[1:]
 
-    second = np.nan if maps.runner_up is None else maps.runner_up == given
     for name, values in {
         "class_id": maps.pred, "given_class_id": given, "D": maps.difference, "E": maps.entropy,
-        "p_given": second * maps.difference / 2,
+        "p_given": (maps.runner_up == given) * maps.difference / 2,
     }.items():  # fmt: skip
         table[name] = sum_up(values) / table["size"]
     for name, parts in {"of_segment": maps.segments, "of_label": label_components(given)}.items():
@@ -217,7 +216,7 @@ def _build_features(measured: Sequence[Measured]) -> tuple[pd.DataFrame, pd.Data
     table = pd.concat(tables, ignore_index=True)
     scales = table[["size", "of_segment", "of_label", "thick", "recall"]]
     plain = table[["D", "E", "p_given", "edge_pred", "edge_given", "agree"]]
-    return table, pd.concat([np.log(scales), plain], axis=1).dropna(axis=1)
+    return table, pd.concat([np.log(scales), plain], axis=1)
 
 
 class Review(NamedTuple):
@@ -255,8 +254,7 @@ def review_labels(measured: Sequence[Measured], classes: ClassTable) -> Review:
     tried, queue = table[planted], table[~planted]
     found = {"model": _rate_ranking(tried["score"], tried["wrong"])}
     for name, sign in BASELINES.items():
-        if tried[name].notna().all():
-            found[name] = _rate_ranking(sign * tried[name], tried["wrong"])
+        found[name] = _rate_ranking(sign * tried[name], tried["wrong"])
     queue = queue.sort_values("score", ascending=False, kind="stable", ignore_index=True)
     queue["rank"], queue["kind"] = np.arange(1, len(queue) + 1), _name_kinds(queue, classes)
     queue["reason"] = [_give_reason(row, classes.names) for row in queue.itertuples()]

@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf.analysis.design import Design, build_design
-from metaseg_tf.analysis.diagnostics import assumptions
-from metaseg_tf.analysis.diagnostics.assumptions import LEVEL, HypothesisTest
-from metaseg_tf.analysis.diagnostics.clusters import LEAST_DF
-from metaseg_tf.analysis.diagnostics.linear import Aliases, LinearFit, find_aliases, fit_linear
+from metaseg_tf.analysis.diagnostics import linear as linear_model
+from metaseg_tf.analysis.diagnostics.clusters import LEAST_DF, LEVEL, HypothesisTest, correct_tests
+from metaseg_tf.analysis.diagnostics.linear import Aliases, LinearFit
 from metaseg_tf.analysis.diagnostics.logit import Calibration, LogitFit, calibrate, fit_logit
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.data.classes import ClassTable
@@ -184,8 +183,8 @@ def diagnose(
     if classes is not None:
         design = replace(design, words={x: name_feature(x, classes) for x in design.columns})
         table = table.assign(class_name=table["class_id"].map(dict(enumerate(classes.names))))
-    aliases = find_aliases(design)
-    linear = fit_linear(design, aliases.kept, target)
+    aliases = linear_model.find_aliases(design)
+    linear = linear_model.fit_linear(design, aliases.kept, target)
     missing: list[str] = []
 
     def attempt(make, *args, **options):
@@ -200,12 +199,12 @@ def diagnose(
     calibration = attempt(calibrate, design, aliases.kept, engine=engine)
     groups = logit.without if logit else ()
     made = {
-        "linear": [attempt(test, linear) for test in assumptions.TESTS],
+        "linear": [attempt(test, linear) for test in linear_model.TESTS],
         "groups": [attempt(logit.image_test, group) for group in groups],
         "ratio": [attempt(logit.ratio_test, group) for group in groups],
         "calibration": [attempt(calibration.test)] if calibration else [],
     }
-    tests = {kind: assumptions.correct_tests(found) for kind, found in made.items()}
+    tests = {kind: correct_tests(found) for kind, found in made.items()}
     found = tests, linear.influential(design, table), logit, calibration
     return Diagnostics(design, aliases, linear, *found, tuple(dict.fromkeys(missing)), classes)
 

@@ -4,7 +4,10 @@ Sources are Cameron and Miller (2015), A practitioner's guide to cluster-robust 
 MacKinnon, Nielsen and Webb (2023), Cluster-robust inference: a guide to empirical practice.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +16,13 @@ from threadpoolctl import ThreadpoolController
 
 from metaseg_tf.errors import InputError, number_of
 
-__all__ = [
-    "FEWEST", "LEAST_DF", "ClusteredErrors", "cluster_errors", "holm", "joint_test", "sign_test",
-]  # fmt: skip
+__all__ = ["ClusteredErrors", "HypothesisTest", "cluster_errors", "correct_tests", "joint_test"]
 
+#: Level of all verdicts, for the tests of a section together. Of tens of thousands of segments
+#: small effects are significant, so every test also states the size of the effect.
+LEVEL = 0.05
+#: By name of test: unit, hypothesis, effect, what follows; in braces what a fit adds.
+_WORDS = json.loads(Path(__file__).with_name("tests.json").read_text(encoding="utf-8"))
 #: Images that a test by their signs needs: p-values of G images are multiples of 2 / 2^G, which
 #: leaves 0.8 % as the smallest of 8 images. Fewer can hardly reject (MacKinnon et al., section 5).
 FEWEST = 8
@@ -133,6 +139,51 @@ def joint_test(
         scores.append(adjusted[rows] @ extra[rows])
     n_clusters = number_of(len(scores), "image")
     return statistic, f"score by signs of {n_clusters}", sign_test(np.stack(scores), statistic)
+
+
+@dataclass(frozen=True)
+class HypothesisTest:
+    """Result of one test."""
+
+    name: str
+    unit: str  #: What is taken for independent: "images", or "segments", which are not.
+    null: str  #: The hypothesis under test, as a sentence.
+    effect: str  #: How large the departure is, in words and numbers.
+    if_rejected: str  #: What follows then.
+    statistic: float
+    distribution: str  #: Of the statistic under the hypothesis, such as ``chi2(29)``.
+    pvalue: float
+    p_holm: float = np.nan  #: The p-value after `correct_tests`.
+
+    @property
+    def rejected(self) -> bool:
+        """True if the hypothesis is rejected at ``LEVEL``, after a correction if there was one."""
+        return (self.pvalue if np.isnan(self.p_holm) else self.p_holm) < LEVEL
+
+    def __str__(self) -> str:
+        verdict = "rejected" if self.rejected else "not rejected"
+        p = f"p = {self.pvalue:.2g}" if self.pvalue >= 1e-16 else "p < 1e-16"
+        p += f", Holm {self.p_holm:.2g}" if self.p_holm > self.pvalue >= 1e-16 else ""
+        p += ", segments taken for independent" if self.unit == "segments" else ""
+        return (
+            f"{self.name}: '{self.null}' is {verdict} ({self.distribution} = "
+            f"{self.statistic:.4g}, {p}); {self.effect}."
+        )
+
+
+def describe_test(
+    name: str, statistic: float, distribution: str, pvalue: float, *numbers: float, **words: str
+) -> HypothesisTest:
+    """A result in the words of ``tests.json``: numbers go into its effect, words anywhere."""
+    texts = [text.format(*numbers, **words) for text in (name, *_WORDS[name])]
+    return HypothesisTest(*texts, float(statistic), distribution, float(pvalue))
+
+
+def correct_tests(tests: Iterable[HypothesisTest | None]) -> tuple[HypothesisTest, ...]:
+    """Tests of one section that could be made, with Holm's correction for their number."""
+    tests = [test for test in tests if test]
+    pairs = zip(tests, holm([test.pvalue for test in tests]), strict=True)
+    return tuple(replace(test, p_holm=float(pvalue)) for test, pvalue in pairs)
 
 
 def _whiten(X: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ from statsmodels.discrete.discrete_model import BinaryResultsWrapper, Logit
 from statsmodels.stats.proportion import proportion_confint
 
 from metaseg_tf.analysis.design import Design
-from metaseg_tf.analysis.diagnostics.assumptions import HypothesisTest, describe_test
-from metaseg_tf.analysis.diagnostics.clusters import joint_test, sign_test
+from metaseg_tf.analysis.diagnostics import clusters
+from metaseg_tf.analysis.diagnostics.clusters import HypothesisTest, describe_test
 from metaseg_tf.analysis.estimators import Logistic
 from metaseg_tf.analysis.logistic import LogisticLoss, Point, minimise_logistic
 from metaseg_tf.analysis.protocol import image_splits
@@ -48,8 +48,8 @@ class LogitFit:
         (words, inside), point = self._words(group), self.without[group]
         y, variance = self.results.model.endog > 0, point.miss * (1 - point.miss)
         residuals, odds = np.where(y, 1, -1) * (point.miss, point.margin)
-        tested = np.append(False, inside)
-        about = joint_test(self.results.model.exog, tested, residuals, variance, self.image)
+        exog, tested = self.results.model.exog, np.append(False, inside)
+        about = clusters.joint_test(exog, tested, residuals, variance, self.image)
         areas = (auroc(values, y) for values in (self.results.fittedvalues, odds))
         return describe_test("{group} by images", *about, *areas, **words)
 
@@ -128,7 +128,7 @@ class Calibration:
         statistic = float((scores.sum(axis=0) ** 2).sum())
         worst = (self.table["observed"] - self.table["predicted"]).abs().max()
         images = f"signs of {number_of(int(self.image.max()) + 1, 'image')}"
-        about = statistic, images, sign_test(scores, statistic)
+        about = statistic, images, clusters.sign_test(scores, statistic)
         return describe_test("Hosmer-Lemeshow", *about, len(spread), worst)
 
 
