@@ -99,9 +99,7 @@ def build_design(
 
 
 def standardise(
-    values: np.ndarray,
-    fit: np.ndarray | slice = slice(None),
-    least_scale: float | np.ndarray = 0.0,
+    values: np.ndarray, fit: np.ndarray | slice = slice(None), least_scale: float | np.ndarray = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Scale columns to mean 0 and population standard deviation 1 over the rows ``fit``.
 

@@ -28,10 +28,7 @@ from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.segments.columns import IOU_COLUMNS
 from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 
-__all__ = [
-    "Evaluation", "KeptFits", "diagnose_run", "evaluate", "evaluate_run", "load_segments",
-    "summarise",
-]  # fmt: skip
+__all__ = ["Evaluation", "diagnose_run", "evaluate", "evaluate_run", "load_segments", "summarise"]
 
 T = TypeVar("T")
 _LOGGER = logging.getLogger(__name__)

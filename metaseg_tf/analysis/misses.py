@@ -97,11 +97,7 @@ def _groups(
         sets |= {("kind", "things"): every[~is_stuff], ("kind", "stuff"): every[is_stuff]}
     sets |= {("class", name): every[[j]] for j, name in enumerate(classes.names)}
     sides = truth["class_id"].to_numpy(), table["class_id"].to_numpy()
-    for key, members in sets.items():
-        own, theirs = (np.isin(side, members) for side in sides)
-        if own.any() or theirs.any():
-            yield key, own, theirs, members
-    sizes = (group_by_size(f[name].to_numpy()) for f, name in ((truth, "size"), (table, "S")))
-    for (name, own), theirs in zip(next(sizes).items(), next(sizes).values(), strict=True):
-        if own.any() or theirs.any():
-            yield ("size", name), own, theirs, every[:0]
+    groups = [(key, *(np.isin(side, own) for side in sides), own) for key, own in sets.items()]
+    sizes, areas = group_by_size(truth["size"].to_numpy()), group_by_size(table["S"].to_numpy())
+    groups += [(("size", name), sizes[name], areas[name], every[:0]) for name in sizes]
+    yield from (group for group in groups if group[1].any() or group[2].any())

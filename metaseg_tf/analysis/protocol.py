@@ -17,10 +17,7 @@ from metaseg_tf.analysis.design import CLASS_CHOICES, Design, standardise
 from metaseg_tf.analysis.lasso import ENGINES
 from metaseg_tf.errors import InputError, check_choice
 
-__all__ = [
-    "PAPER_PROTOCOL", "PARTS", "Protocol", "image_folds", "image_splits", "map_splits",
-    "reference_splits", "stack_splits", "tabulate",
-]  # fmt: skip
+__all__ = ["PAPER_PROTOCOL", "Protocol", "image_folds", "image_splits", "reference_splits"]
 
 #: The half that a model is fitted to, and the other.
 PARTS = ("train", "validation")

@@ -134,8 +134,8 @@ def _decode(encoded: bytes, path: str) -> MetaModel:
             raise ValueError(f"it does not call itself {_KIND!r}")
         if (version := content.get("format")) != FORMAT:
             raise DataFormatError(
-                f"{path}: expected a meta model of format {FORMAT}, got {version!r:.20}, of another "
-                "version; update metaseg-tf, or fit it again"
+                f"{path}: expected a meta model of format {FORMAT}, got {version!r:.20}, of "
+                "another version; update metaseg-tf, or fit it again"
             )
         model = _from_json(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -199,11 +199,10 @@ class MetaModel:
         DataFrame, with the index of ``table``
             Two levels of columns: ``iou_adj_linear`` and ``false_positive_log_odds``, unless the
             estimator has no exact explanation, and below them ``base`` (the mean verdict over the
-            segments of the fit), each metric, ``class`` for all class probabilities and the
-            predicted class together, and ``neighbours`` for the classes next to it. Below one
-            verdict each row adds up to it; NaN for segments without a verdict, or without an
-            explanation of it. These are exact Shapley values: of linear estimators for features
-            that are independent, of trees path-dependent ones.
+            fit), each metric, ``class`` for all class probabilities and the predicted class, and
+            ``neighbours`` for the classes next to it. Below one verdict each row adds up to it; NaN
+            where there is none. These are exact Shapley values: of linear estimators for
+            independent features, of trees path-dependent ones.
 
         Raises as `score`.
         """

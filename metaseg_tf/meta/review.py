@@ -31,10 +31,7 @@ from metaseg_tf.segments.columns import BOX
 from metaseg_tf.segments.components import Spans, label_components
 from metaseg_tf.segments.iou import count_confusions
 
-__all__ = [
-    "COLUMNS", "FIRST", "PLANTED", "Measured", "Review", "correct_run", "find_regions",
-    "locate_regions", "measure_labels", "measure_regions", "plant_errors", "review_labels",
-]  # fmt: skip
+__all__ = ["Review", "correct_run", "find_regions", "measure_labels", "review_labels"]
 
 #: Columns by which a region is found again, and those of the queue.
 _REGION = [*BOX, "class_id", "given_class_id", "size"]
