@@ -38,8 +38,8 @@ _REGION = [*BOX, "class_id", "given_class_id", "size"]
 COLUMNS = (
     "rank", "image", "kind", "class_id", "given_class_id", *BOX, "size", "score", "reason",
 )  # fmt: skip
-#: Fewest pixels of a region.
-LEAST = 60
+#: Share of the labels' components that are assumed to be wrong, and fewest pixels of a region.
+ERRORS, LEAST = 0.1, 60
 #: Numbers of regions at the head of a ranking whose precision is told.
 FIRST = (20, 50)
 #: What is planted: the label is dropped into its surroundings, has another class, has a shifted
@@ -167,7 +167,7 @@ class Measured(NamedTuple):
     reached: int
 
 
-def measure_labels(run: Run, *, errors: float = 0.1, seed: int = 0) -> Iterator[Measured]:
+def measure_labels(run: Run, *, errors: float = ERRORS, seed: int = 0) -> Iterator[Measured]:
     """Measure the regions of each image that keeps its maps, with a share of errors planted.
 
     Raises InputError if there are too few images.
