@@ -1,5 +1,6 @@
 """The verbs that fit and score meta models, which judge segments without ground truth."""
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -149,13 +150,13 @@ def ablate(run: RunFolder, as_json: AsJson = False, quiet: Quiet = False) -> Non
     run holds, and on all, scores them on images held out, and compares each with the linear model
     of the paper's metrics. Tables and a picture are written to RUN/ablation/.
     """
-    from metaseg_tf.meta.ablate import count_steps, score_each, tabulate_ablation
+    from metaseg_tf.meta.ablate import ablate
     from metaseg_tf.paper.scores import lay_out_ablation, store_ablation
     from metaseg_tf.runs.run import Run, load_run
 
     opened, table = Run(run), load_run(run)
-    steps = console.show_progress(score_each(table), count_steps(table), "fitting", quiet=quiet)
-    found, images = tabulate_ablation(steps), table["image"].nunique()
+    show = partial(console.show_progress, what="fitting", quiet=quiet)
+    found, images = ablate(table, progress=show), table["image"].nunique()
     paths = store_ablation(found, opened, images)
     if as_json:
         console.print_json(found)

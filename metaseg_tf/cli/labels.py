@@ -51,11 +51,6 @@ def review(
     found = review_labels(measured, opened.classes)
     console.print_paths(write_queue(found, opened, out, shown))
     console.print_text(describe_best(found))
-    if measured and measured[0].table["p_given"].isna().any():
-        console.print_text(
-            "the run's maps lack the second most probable class, which helps to rank: extract it "
-            "again into another folder"
-        )
     typer.echo(f"open {(out / 'index.html').resolve().as_uri()} in a browser")
 
 
