@@ -22,11 +22,10 @@ from metaseg_tf.errors import DataFormatError, NetworkError, restate
 from metaseg_tf.networks.scores import Dataflow, find_argmax
 from metaseg_tf.untrusted import check_file
 from metaseg_tf.untrusted.archives import read_members
-from metaseg_tf.untrusted.graphs import check_graph
+from metaseg_tf.untrusted.graphs import check_graph, node_name
 
 __all__ = [
     "Graph", "GraphFunctions", "find_tail", "graph_multiply_adds", "import_graph", "load_graph_def",
-    "node_name",
 ]  # fmt: skip
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
@@ -102,11 +101,6 @@ class Graph:
                 found[source.name] = source
                 queue.extend(self.inputs(source))
         return list(found.values())
-
-
-def node_name(tensor: str) -> str:
-    """Name of the node that gives ``tensor``, as written in an input of a node."""
-    return tensor.lstrip("^").split(":")[0]
 
 
 class Tail(NamedTuple):

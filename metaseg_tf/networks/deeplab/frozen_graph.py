@@ -21,12 +21,11 @@ from metaseg_tf.networks.graph import (
     Tail,
     find_tail,
     graph_multiply_adds,
-    node_name,
 )
 from metaseg_tf.networks.image_network import Network, check_image
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.scores import Ending, find_kind
-from metaseg_tf.untrusted.graphs import check_graph
+from metaseg_tf.untrusted.graphs import check_graph, node_name
 
 __all__ = ["FrozenGraph", "GraphReport"]
 
