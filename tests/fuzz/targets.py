@@ -220,10 +220,11 @@ def _archives() -> list[bytes]:
 
 
 def _unpack(path: Path):
-    from metaseg_tf.untrusted.archives import read_members, unpack
+    from metaseg_tf.untrusted import archives
 
-    list(read_members(path, ".pb", 10**6))
-    unpack(path, path.parent / "folder", 10**6)
+    archives.MAX_BYTES = 10**6
+    list(archives.read_members(path, ".pb"))
+    archives.unpack(path, path.parent / "folder")
 
 
 @cache

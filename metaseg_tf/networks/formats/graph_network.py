@@ -9,11 +9,11 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from metaseg_tf.errors import DataFormatError, NetworkError, restate
-from metaseg_tf.networks.graph import Graph, GraphFunctions, find_tail, import_graph
+from metaseg_tf.networks.graph import Graph, GraphFunctions, find_tail
 from metaseg_tf.networks.image_network import ImageNetwork, NetworkInput
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.networks.scores import Ending, find_kind, rescales_pixels
-from metaseg_tf.untrusted.graphs import check_graph, check_saved_model, node_name
+from metaseg_tf.untrusted.graphs import check_saved_model, node_name
 from metaseg_tf.untrusted.keras import check_keras_file
 
 __all__ = ["GraphNetwork", "load_keras_model", "load_saved_model", "network_of_graph"]
@@ -43,9 +43,7 @@ class GraphNetwork(ImageNetwork):
                 f"{_shapes(frozen.inputs)}; export it with such a signature"
             )
         graph_def = frozen.graph.as_graph_def()
-        check_graph(graph_def)
-        functions = GraphFunctions(graph_def)
-        graph = Graph(graph_def)
+        functions, graph = GraphFunctions(graph_def), Graph(graph_def)
         name = _scores_output(frozen.outputs, graph) or find_tail(graph).scores
         self._function = functions.function(image.name, [name])
         size = tuple(image.shape[1:3])
@@ -85,13 +83,12 @@ def _shapes(tensors) -> str:
 def network_of_graph(
     graph_def: tf.compat.v1.GraphDef, input_range: str | None = None
 ) -> GraphNetwork:
-    """The network in any frozen graph, which `check_graph` has passed; errors as `GraphNetwork`.
+    """The network in any frozen graph; errors as `GraphNetwork`.
 
     Its outputs are read by no other node, and its image is the placeholder that they depend on.
     """
-    whole, graph = import_graph(graph_def), Graph(graph_def)
-    operations = whole.graph.get_operations()
-    tensors = {op.name.partition("/")[2]: op.outputs[0] for op in operations if op.outputs}
+    functions, graph = GraphFunctions(graph_def), Graph(graph_def)
+    tensors = functions.tensors()
     images = {
         node.name: {source.name for source in graph.ancestors(node) if source.op == "Placeholder"}
         for node in graph.nodes.values()
@@ -104,15 +101,14 @@ def network_of_graph(
             "it with its image as input"
         )
     inputs = [tensors[name] for name in set().union(*images.values())]
-    return GraphNetwork(whole.prune(inputs, outputs), input_range)
+    return GraphNetwork(functions.prune(inputs, outputs), input_range)
 
 
 def load_saved_model(path: Path, options: NetworkOptions = DEFAULTS) -> GraphNetwork:
     """Read a SavedModel, a folder with ``saved_model.pb``, whose signature takes an image.
 
-    Raises DataFormatError if the folder is not a whole SavedModel; NetworkError if it has no
-    signature from an image to scores or class ids; UnsafeGraphError if loading it would run
-    functions of the file, or its signature holds ops which inference does not need.
+    Raises DataFormatError if the folder is not a whole SavedModel; NetworkError if it has no such
+    signature; UnsafeGraphError as `check_saved_model`; else as `GraphNetwork`.
     """
     path = Path(path)
     # The loader trusts the file, and may raise anything.
@@ -134,9 +130,8 @@ def load_saved_model(path: Path, options: NetworkOptions = DEFAULTS) -> GraphNet
 def load_keras_model(path: Path, options: NetworkOptions = DEFAULTS) -> GraphNetwork:
     """Read a Keras model of an image: ``*.keras``, or ``*.h5`` with architecture and weights.
 
-    Raises DataFormatError if the file is missing, broken or holds weights only; UnsafeGraphError if
-    it holds Lambda layers or names code outside of Keras; NetworkError if Keras cannot load it, or
-    it does not turn one image into scores.
+    Raises what `check_keras_file` and `GraphNetwork` raise, and NetworkError if Keras cannot load
+    it.
     """
     path = Path(path)
     check_keras_file(path)
