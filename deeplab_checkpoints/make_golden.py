@@ -15,8 +15,7 @@ from pathlib import Path
 
 from metaseg_tf.demo.plan import DEMO_NETWORKS, draw_scenes
 from metaseg_tf.paper.measured import collect
-from metaseg_tf.paper.published import PUBLISHED, PublishedNumber
-from metaseg_tf.paper.quantities import MIOU
+from metaseg_tf.paper.published import MIOU, PUBLISHED, PublishedNumber
 from metaseg_tf.paper.reproduction import Plan, measure
 from metaseg_tf.paper.verify import compare
 from metaseg_tf.runs.run import Run

@@ -10,13 +10,13 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 __all__ = [
-    "HEAT_MAP", "MOST_INFORMATION", "QUALITY_COLOURS", "UNKNOWN", "decode_numbers",
-    "encode_numbers", "heat_colours", "interpolate_colours", "overlay_classes", "paint_segments",
-    "read_numbers", "to_jpeg", "to_png", "with_legend",
+    "HEAT_MAP", "MOST_INFORMATION", "QUALITY_COLOURS", "UNKNOWN", "encode_numbers", "heat_colours",
+    "interpolate_colours", "overlay_classes", "paint_segments", "read_numbers", "to_jpeg", "to_png",
+    "with_legend",
 ]  # fmt: skip
 
-#: Colours of an IoU, true or predicted, from 0 to 1, evenly spaced: from orange to blue in steps
-#: of much the same size, also to readers who cannot distinguish red from green.
+#: Colours of an IoU, true or predicted, from 0 to 1: from orange to blue in steps of much the same
+#: size, also to readers who cannot distinguish red from green.
 QUALITY_COLOURS = ("#a03c00", "#eda255", "#f0ebdc", "#6eaad7", "#084696")
 #: Colour of segments without a value.
 UNKNOWN = "#bbbbbb"
@@ -57,8 +57,7 @@ def overlay_classes(
     The palette is uint8 [C, 3]; values that it lacks, such as void, become white. Returns uint8
     [H, W, 3].
     """
-    white = np.full((256 - len(palette), 3), 255, np.uint8)
-    colours = np.concatenate([palette, white])
+    colours = np.pad(palette, ((0, 256 - len(palette)), (0, 0)), constant_values=255)
     if photograph is None:
         return colours[classes]
     # In float32 and in place: a figure paints four images of two million pixels.
@@ -126,15 +125,11 @@ def encode_numbers(segments: np.ndarray) -> np.ndarray:
     return np.stack([(segments >> shift) & 255 for shift in (0, 8, 16)], -1).astype(np.uint8)
 
 
-def decode_numbers(colours: np.ndarray) -> np.ndarray:
-    """The inverse of `encode_numbers`, int32 [H, W]."""
-    return colours[..., :3].astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)
-
-
 def read_numbers(path: str | os.PathLike) -> np.ndarray:
     """Segment numbers int32 [H, W] of a label PNG that ``metaseg-tf predict`` wrote."""
     with Image.open(path, formats=["PNG"]) as image:
-        return decode_numbers(np.asarray(image.convert("RGB")))
+        colours = np.asarray(image.convert("RGB"), np.int32)
+    return colours @ np.array([1, 1 << 8, 1 << 16], np.int32)
 
 
 def to_png(pixels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
@@ -142,8 +137,7 @@ def to_png(pixels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
 
     Places beyond the palette, such as void, are transparent: a class may have any colour.
     """
-    picture, content = Image.fromarray(pixels), io.BytesIO()
-    options = {}
+    picture, content, options = Image.fromarray(pixels), io.BytesIO(), {}
     if palette is not None:
         picture.putpalette(palette.tobytes().ljust(768, b"\0"))
         alpha = bytes([255] * len(palette)).ljust(256, b"\0")

@@ -2,9 +2,6 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageColor
 
 from metaseg_tf import pictures
@@ -18,13 +15,9 @@ def lightness(colour):
     return linear @ [0.2126, 0.7152, 0.0722]
 
 
-@given(hnp.arrays(np.int32, (3, 4), elements=st.integers(0, (1 << 24) - 1)))
-def test_numbers_survive_their_colours(numbers):
-    assert np.array_equal(pictures.decode_numbers(pictures.encode_numbers(numbers)), numbers)
-
-
-def test_numbers_survive_the_file(tmp_path):
-    numbers = np.arange(70_000, dtype=np.int32).reshape(7, -1)
+@pytest.mark.parametrize("first", [0, 60_000, (1 << 24) - 70_000])
+def test_numbers_survive_the_file(tmp_path, first):
+    numbers = np.arange(first, first + 70_000, dtype=np.int32).reshape(7, -1)
     (tmp_path / "labels.png").write_bytes(pictures.to_png(pictures.encode_numbers(numbers)))
     assert np.array_equal(pictures.read_numbers(tmp_path / "labels.png"), numbers)
 

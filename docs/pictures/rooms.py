@@ -21,7 +21,7 @@ ROOMS = {
     "paper": "tables, figures, printed numbers",
     "report": "the page that people look at",
     "demo": "drawn street scenes, two small networks",
-    "cli": "one file per verb",
+    "cli": "verbs: arguments in, text out",
 }
 CELL, LEFT, TOP = 26, 96, 86
 

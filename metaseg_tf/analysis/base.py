@@ -19,16 +19,13 @@ _LARGEST = 1e100
 class Estimator(BaseEstimator):
     """Base of all estimators: a subclass adds ``fit(X, y)`` and its predictions."""
 
-    #: In standard errors of the best setting's mean score: of the ``settings``, the first whose
-    #: score is at most this much lower is chosen.
+    #: Of the ``settings`` the first is chosen whose mean loss is at most so many standard errors
+    #: above the least.
     tolerance: ClassVar[float] = 0.0
 
     @classmethod
     def settings(cls, protocol: Protocol, columns: Sequence[str]) -> Sequence[dict[str, Any]]:
-        """Parameters to choose from on held-out images, the simplest first; the default alone.
-
-        ``columns`` are the names of the features.
-        """
+        """Parameters for features ``columns`` to choose from on held-out images, simplest first."""
         return [{}]
 
     @classmethod
@@ -39,10 +36,9 @@ class Estimator(BaseEstimator):
         return [cls(**setting).fit(X, y) for setting in settings]
 
     def explain(self, X: np.ndarray) -> tuple[float, np.ndarray] | None:
-        """A base value, and what each feature adds to it in each row, float64 [n, p].
+        """A base value, and each feature's Shapley value in each row, float64 [n, p].
 
-        Together they are the prediction, of a classifier the log-odds; each is the feature's
-        Shapley value. None from estimators that have no exact explanation.
+        Their sum is the prediction, of a classifier the log-odds. None if there is no exact one.
         """
         return None
 
@@ -54,8 +50,8 @@ class Estimator(BaseEstimator):
     def from_json(cls, content: dict[str, Any], n_features: int) -> "Estimator":
         """The estimator that `to_json` described; anyone may have written ``content``.
 
-        Raises KeyError, TypeError, ValueError or AttributeError if it does not describe an
-        estimator of ``n_features`` features with finite predictions.
+        Raises KeyError, TypeError, ValueError or AttributeError unless it describes one of
+        ``n_features`` features with finite predictions.
         """
         raise NotImplementedError
 
@@ -93,10 +89,9 @@ class Classifier(ClassifierMixin, Estimator):
 
 
 def read_numbers(values: list, n: int, *, positive: bool = False) -> np.ndarray:
-    """A list of ``n`` finite numbers from a file as float64 [n].
+    """A list of ``n`` numbers of at most 1e100 from a file as float64 [n].
 
-    Raises TypeError or ValueError if it is anything else, or holds numbers beyond 1e100; with
-    ``positive``, also for numbers below 1e-100.
+    With ``positive`` they are at least 1e-100. Raises TypeError or ValueError for anything else.
     """
     if len(values) != n or not {type(value) for value in values} <= {int, float}:
         raise ValueError(f"expected {n} numbers")

@@ -1,15 +1,15 @@
 """Gradient boosting: scikit-learn fits the trees; arrays keep, evaluate and explain them.
 
-A tree's nodes are in breadth-first order, so that the two children of its j-th inner node are its
-nodes 2j + 1 and 2j + 2. Nothing else says which node follows which. Decision record 0060 says why
-the model is what it is.
+A tree's nodes are in breadth-first order: the children of its j-th inner node are its nodes 2j + 1
+and 2j + 2, and nothing else says so. Decision record 0060 says why the model is what it is.
 """
 
 import base64
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -29,20 +29,6 @@ _MAX_DEPTH, _MAX_NODES = 6, 1 << 16
 _STORED = {"sizes": "<u4", "features": "<i2", "numbers": "<f8", "covers": "<u4"}
 #: Elements that are computed at a time, which fit into the processor's cache.
 _BLOCK = 1 << 17
-
-
-class _Leaves(NamedTuple):
-    """The way to each of l leaves, as conditions on at most d features, and what these explain.
-
-    A row comes to a leaf if ``low < x[feature] <= high`` for all of its conditions.
-    """
-
-    feature: np.ndarray  #: Int [l, d], as are the bounds; feature 0 without bounds fills it up.
-    low: np.ndarray
-    high: np.ndarray
-    #: What each condition's feature adds for each set of conditions that hold, [l, 2^d, d].
-    added: np.ndarray
-    base: float  #: Mean of all trees together over the rows of the fit.
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,19 +67,19 @@ class Trees:
     def explain(self, X: np.ndarray) -> tuple[float, np.ndarray]:
         """The mean over the rows of the fit, and the Shapley value of each feature [n, p].
 
-        A feature that is not known counts as in path-dependent TreeSHAP (Lundberg et al., 2020):
-        a node that asks for it sends a row to both children, by their shares of the fit's rows.
+        As in path-dependent TreeSHAP (Lundberg et al., 2020), a node that asks for an unknown
+        feature sends a row to both children, by their shares of the fit's rows.
         """
         X = np.asarray(X, np.float64)
-        way, (n, p) = self._leaves, X.shape
-        belongs, found = way.feature.ravel(), np.empty((n, p))
-        for rows in _blocks(n, way.feature.size):
-            values = X[rows][:, way.feature]
-            holds = (values > way.low) & (values <= way.high)
+        (feature, low, high, added, base), (n, p) = self._leaves, X.shape
+        belongs, found = feature.ravel(), np.empty((n, p))
+        for rows in _blocks(n, feature.size):
+            values = X[rows][:, feature]
+            holds = (values > low) & (values <= high)
             case = np.packbits(holds, axis=2, bitorder="little")[:, :, 0]
-            added = way.added[np.arange(case.shape[1]), case].reshape(len(case), -1)
-            found[rows] = [np.bincount(belongs, row, p) for row in added]
-        return self.base + way.base, found
+            adds = added[np.arange(case.shape[1]), case].reshape(len(case), -1)
+            found[rows] = [np.bincount(belongs, row, p) for row in adds]
+        return self.base + base, found
 
     @cached_property
     def _links(self) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +109,12 @@ class Trees:
         return height
 
     @cached_property
-    def _leaves(self) -> _Leaves:
+    def _leaves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+        """The way to each of l leaves, ``low < x[feature] <= high`` for up to d features [l, d].
+
+        With what each of these adds for each set of conditions that hold, [l, 2^d, d], and the mean
+        over the rows of the fit. Feature 0 without bounds fills up the ways.
+        """
         _, child = self._links
         leaves = np.flatnonzero(child == 0)
         shape = len(leaves), max(self._height, 1)
@@ -154,7 +145,7 @@ class Trees:
             added += weight / 2 * at_t.prod(axis=2, keepdims=True) / at_t
         values = self.numbers[leaves]
         added *= change * values[:, None, None]
-        return _Leaves(feature.clip(0), low, high, added, float(values @ share.prod(axis=1)))
+        return feature.clip(0), low, high, added, float(values @ share.prod(axis=1))
 
     def to_json(self) -> dict[str, Any]:
         """The base, and each array as base64 of its bytes."""
@@ -192,16 +183,9 @@ class Trees:
 
 
 class _Boosted(Estimator):
-    """Boosted trees ``trees_``.
+    """Boosted trees ``trees_``: their number, and most conditions on the way to a leaf, 1 to 6.
 
-    Parameters
-    ----------
-    trees : int
-        Number of trees, each fitted to what the ones before left over.
-    depth : int
-        Most conditions on the way to a leaf, 1 to 6.
-    falling : sequence of int
-        Features whose larger values may only lower a prediction.
+    Larger values of the features ``falling`` may only lower a prediction.
     """
 
     #: Options of scikit-learn's fit that are not chosen from.
@@ -216,11 +200,8 @@ class _Boosted(Estimator):
     @classmethod
     def settings(cls, protocol: Protocol, columns: Sequence[str]) -> Sequence[dict[str, Any]]:
         falling = [j for j, name in enumerate(columns) if name in _FALLING]
-        return [
-            {"trees": trees, "depth": depth, "falling": falling}
-            for depth in (3, 5)
-            for trees in (50, 100, 200, 300)
-        ]
+        sizes = itertools.product((3, 5), (50, 100, 200, 300))
+        return [{"trees": trees, "depth": depth, "falling": falling} for depth, trees in sizes]
 
     @classmethod
     def fit_each(
@@ -255,6 +236,13 @@ class _Boosted(Estimator):
         )
         return self
 
+    def _target(self, y):
+        return y
+
+    def _evaluate(self, X: np.ndarray) -> np.ndarray:
+        """Float64 [n] for features [n, p]."""
+        return self.trees_.sum(X)
+
     def explain(self, X: np.ndarray) -> tuple[float, np.ndarray]:
         """See `Trees.explain`."""
         return self.trees_.explain(X)
@@ -273,19 +261,14 @@ class BoostedRegressor(Regressor, _Boosted):
     """Boosted trees for squared errors."""
 
     _booster = HistGradientBoostingRegressor
-
-    def _target(self, y):
-        return np.asarray(y, np.float64)
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Float64 [n] for features [n, p]."""
-        return self.trees_.sum(X)
+    predict = _Boosted._evaluate
 
 
 class BoostedClassifier(Classifier, _Boosted):
     """Boosted trees for the log loss."""
 
     _booster = HistGradientBoostingClassifier
+    decision_function = _Boosted._evaluate
 
     def _target(self, y):
         y = self.outcome(y)
@@ -295,10 +278,6 @@ class BoostedClassifier(Classifier, _Boosted):
                 "images"
             )
         return y
-
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """Log-odds of the second class, float64 [n], for features [n, p]."""
-        return self.trees_.sum(X)
 
 
 def _in_breadth(nodes: np.ndarray) -> np.ndarray:

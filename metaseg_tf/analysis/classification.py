@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from metaseg_tf.analysis.design import Design
 from metaseg_tf.analysis.lasso import LassoPath, fit_path
-from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS, Protocol, map_splits, tabulate
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS, Protocol, stack_splits, tabulate
 from metaseg_tf.analysis.scores import accuracy, auroc
 
 __all__ = ["Classification", "fit_classification"]
@@ -23,9 +23,7 @@ _LOGGER = logging.getLogger(__name__)
 class Classification:
     """Logistic fits of all splits and their scores, made of the ``arrays`` that are kept.
 
-    ``detected`` and ``undetected`` count the false positives among all segments that each split's
-    model with the best validation accuracy does and does not predict as such. Raises ValueError or
-    KeyError if the arrays are of another design or protocol.
+    Raises ValueError or KeyError if these are of another design or protocol.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], design: Design, protocol: Protocol):
@@ -47,11 +45,13 @@ class Classification:
         self.curves = _tidy(curves, _PATH_MODELS, C=protocol.C)
         #: The same for the fit on E alone, without C.
         self.baseline = _tidy(arrays["baseline"].reshape(splits, 1, *scores), ("entropy",))
+        #: False positives among all segments that each split's model with the best validation
+        #: accuracy does, and does not, predict as such.
         self.detected = arrays["detected"].reshape(splits)
         self.undetected = arrays["undetected"].reshape(splits)
         X = protocol.features(design, ~protocol.draw_splits(design)[0])
         #: Probability of IoU_adj > 0 of all n segments by split 0's penalised fit at ``best_c``.
-        self.probability = expit(_log_odds(X, self.paths[0], protocol.C.index(self.best_c)))
+        self.probability = expit(self.paths[0].log_odds(X, protocol.C.index(self.best_c)))
 
     @property
     def best_c(self) -> float:
@@ -87,8 +87,7 @@ def fit_classification(design: Design, protocol: Protocol = PAPER_PROTOCOL) -> C
     Raises InputError if a half lacks one of the outcomes, or the only image is to be split.
     """
     validation = protocol.draw_splits(design)
-    splits = map_splits(lambda mask: _fit_split(design, mask, protocol), validation)
-    arrays = {name: np.stack([split[name] for split in splits]) for name in splits[0]}
+    arrays = stack_splits(lambda mask: _fit_split(design, mask, protocol), validation)
     return Classification(arrays, design, protocol)
 
 
@@ -105,7 +104,7 @@ def _fit_split(design, validation, protocol):
     E = [(X[:, [design.columns.index("E")]], y) for X, y in halves]
     baseline = Logistic(engine=protocol.engine).fit(*E[0])
     best = int(scores[0, 1, 0].argmax())
-    false_positive, predicted = ~design.y, _log_odds(X, path, best) > 0
+    false_positive, predicted = ~design.y, path.log_odds(X, best) > 0
     return vars(path) | {
         "refit_converged": path.refit_converged.astype(np.uint8),
         "scores": scores,
@@ -127,10 +126,6 @@ def _score(logits, y):
     return np.stack([score(logits, y) for score in _SCORES.values()])
 
 
-def _log_odds(X, path, index):
-    return X @ path.coef[index] + path.intercept[index]
-
-
 def _tidy(scores, models, **more):
     return tabulate(scores, model=models, part=PARTS, score=tuple(_SCORES), **more)
 
@@ -143,7 +138,5 @@ def _warn_of_separation(paths):
             "in %d of %d splits the metrics tell false positives from other segments without a "
             "mistake if the penalty is weak (C from %.3g on): unpenalised coefficients are large "
             "and arbitrary there; extract more images",
-            len(stuck),
-            len(paths),
-            min(stuck),
+            *(len(stuck), len(paths), min(stuck)),
         )

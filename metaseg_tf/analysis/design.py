@@ -1,7 +1,7 @@
 """The design: the rows and columns of the segment table that are analysed, and their scale.
 
 Section 3 of the paper, as the authors' code does it: segments with interior only, the 15 metrics
-and the mean class probabilities, each standardised to mean 0 and population standard deviation 1.
+and the mean class probabilities, standardised.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -15,9 +15,7 @@ from metaseg_tf.segments import columns
 from metaseg_tf.segments.columns import IOU_COLUMNS, PAPER_GROUPS
 from metaseg_tf.segments.truth import check_truth
 
-__all__ = [
-    "CLASS_CHOICES", "NOISE", "Design", "build_design", "check_finite", "standardise",
-]  # fmt: skip
+__all__ = ["CLASS_CHOICES", "NOISE", "Design", "build_design", "check_finite", "standardise"]
 
 #: Deviations and singular values below this share of the largest value are rounding: some 8
 #: epsilons of float32, in which probabilities and metrics are measured.
@@ -51,9 +49,9 @@ class Design:
         """A column in words."""
         return self.words.get(name, name)
 
-    def column(self, name: str) -> np.ndarray:
-        """The standardised feature ``name``, float64 [n]."""
-        return self.X[:, self.columns.index(name)]
+    def take(self, names: Iterable[str]) -> np.ndarray:
+        """The standardised features of k names, float64 [n, k]."""
+        return self.X[:, [self.columns.index(name) for name in names]]
 
 
 def build_design(
@@ -64,14 +62,12 @@ def build_design(
     least_scale: float = 0.0,
     interior: bool = True,
 ) -> Design:
-    """Take the segments with interior from a segment table and standardise their features.
+    """Take the segments with interior (or without) from a table and standardise their features.
 
     The table has ground truth and a column ``image``. ``classes`` are "all", or, as in the authors'
     code, up to the largest one "predicted": over a whole validation set both are the same.
-    ``groups`` of features are those of `metaseg_tf.segments.columns.GROUPS`; columns whose standard
-    deviation is smaller than ``least_scale`` are divided by that instead. With ``interior`` False
-    the segments without interior are taken, which no fit of the paper has. Raises InputError if
-    columns are missing, no segment is left, or a value used is NaN or infinite.
+    ``groups`` are of `metaseg_tf.segments.columns.GROUPS`; for ``least_scale`` see `standardise`.
+    Raises InputError if columns are missing, no segment is left, or a value is NaN or infinite.
     """
     check_choice("classes", classes, CLASS_CHOICES)
     n_classes = columns.count_classes(table)
@@ -95,26 +91,23 @@ def build_design(
         )
     kept = table.iloc[rows]
     check_finite(kept, (*measured, *IOU_COLUMNS))
-    values = columns.feature_values(kept, names)
-    X, mean, scale, constant = standardise(values, least_scale=least_scale)
+    scaled = standardise(columns.feature_values(kept, names), least_scale=least_scale)
+    X, mean, scale, constant = scaled
     iou_adj, iou = (kept[name].to_numpy(np.float64) for name in ("iou_adj", "iou"))
-    image = kept["image"].to_numpy(object)
-    targets = iou_adj > 0, iou_adj, iou
+    targets, image = (iou_adj > 0, iou_adj, iou), kept["image"].to_numpy(object)
     return Design(X, names, mean, scale, constant, *targets, image, rows, least_scale)
 
 
 def standardise(
-    values: np.ndarray,
-    fit: np.ndarray | slice = slice(None),
-    least_scale: float | np.ndarray = 0.0,
+    values: np.ndarray, fit: np.ndarray | slice = slice(None), least_scale: float | np.ndarray = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Scale columns to mean 0 and population standard deviation 1 over the rows ``fit``.
 
-    A constant column has no scale: the authors' code would divide by 0 there. It becomes 0
-    throughout, which no fit can use, so that the number of columns stays that of the network. So
-    does one that varies by rounding only over ``fit``: 1e6 times less than over the other rows.
-    Standard deviations below ``least_scale`` (float64 [p] or one for all) are replaced by it.
-    Returns the scaled values [n, p], and mean, scale and which columns are constant, each [p].
+    A constant column, by which the authors' code would divide by 0, becomes 0 throughout, so that
+    the number of columns stays that of the network. So does one that varies over ``fit`` 1e6 times
+    less than over the other rows, by rounding. Standard deviations below ``least_scale`` (one, or
+    [p]) are replaced by it. Returns the scaled values [n, p], and mean, scale and which columns are
+    constant, each [p].
     """
     fitted = values[fit]
     mean, deviation = fitted.mean(axis=0), fitted.std(axis=0)

@@ -1,7 +1,6 @@
 """Estimators of IoU_adj > 0 and of IoU_adj, in scikit-learn's conventions.
 
-They take part in scikit-learn's pipelines, cross validation and searches, and can be kept in a
-file that runs no code when it is read. ``ESTIMATORS`` holds those that a meta model is made of.
+They work in scikit-learn's pipelines and searches, and can be kept in a file that runs no code.
 """
 
 from collections.abc import Sequence
@@ -25,15 +24,13 @@ PENALTIES = (1000.0, 100.0, 10.0, 1.0, 0.1)
 class _Linear(Estimator):
     """Coefficients ``coef_`` float64 [p] and ``intercept_``."""
 
-    def _evaluate(self, X):
+    def _evaluate(self, X: np.ndarray) -> np.ndarray:
+        """Float64 [n] for features [n, p]."""
         # Not by BLAS: its threads would wait for those that have just measured the segments.
         return np.einsum("ij,j->i", np.asarray(X, np.float64), self.coef_) + self.intercept_
 
     def explain(self, X: np.ndarray) -> tuple[float, np.ndarray]:
-        """The intercept, and each feature times its coefficient.
-
-        If features are independent, that is the Shapley value of one with mean 0 over the fit.
-        """
+        """The intercept, and each feature times its coefficient: for independent features."""
         return self.intercept_, np.asarray(X, np.float64) * self.coef_
 
     def to_json(self) -> dict[str, Any]:
@@ -48,24 +45,19 @@ class _Linear(Estimator):
 
 
 class _LinearRegressor(Regressor, _Linear):
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Float64 [n] for features [n, p]."""
-        return self._evaluate(X)
+    predict = _Linear._evaluate
 
 
 class _LinearClassifier(Classifier, _Linear):
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """Log-odds of the second class, float64 [n], for features [n, p]."""
-        return self._evaluate(X)
+    decision_function = _Linear._evaluate
 
 
 class LeastSquares(_LinearRegressor):
     """Shortest least squares coefficients, whatever the rank of X.
 
     Directions in which the centred rows have a singular value below 1e-6 of the largest are the
-    rounding of float32 and count as aliased, as in scikit-learn's LinearRegression since 1.9
-    (docs/decisions/0044-least-squares-on-few-images.md). Only the fitted values are to be read; for
-    coefficients see ``metaseg_tf.analysis.diagnostics``.
+    rounding of float32 and count as aliased (docs/decisions/0044-least-squares-on-few-images.md).
+    Only fitted values are to be read; for coefficients see ``metaseg_tf.analysis.diagnostics``.
     """
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "LeastSquares":
@@ -77,10 +69,7 @@ class LeastSquares(_LinearRegressor):
 
 
 class Ridge(_LinearRegressor):
-    """scikit-learn's ridge; of several penalties the largest within a standard error of the best.
-
-    It minimises the sum of squared errors + ``penalty`` * the sum of squared coefficients.
-    """
+    """scikit-learn's ridge: the sum of squared errors + ``penalty`` * that of coefficients."""
 
     tolerance = 1.0
 
@@ -110,10 +99,7 @@ class Logistic(_LinearClassifier):
 
 
 class Lasso(_LinearClassifier):
-    """Logistic regression with an l1 penalty (eq. 4); C is chosen from the protocol's path.
-
-    ``C`` is the inverse penalty 1/lambda; for ``engine`` see `metaseg_tf.analysis.lasso`.
-    """
+    """Logistic regression with an l1 penalty 1/C (eq. 4); ``engine`` as for `Logistic`."""
 
     def __init__(self, C: float = 1.0, engine: str = PAPER_PROTOCOL.engine):
         self.C, self.engine = C, engine

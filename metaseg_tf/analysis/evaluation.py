@@ -1,7 +1,7 @@
 """Tables 2 and 3 from a segment table: classification and both regressions by one protocol.
 
-The fits of a run and its diagnosis are kept in its folder, ``RUN/evaluation/``, with a fingerprint
-of the segment tables that they were made on: tables, figures and report read what was fitted once.
+The fits of a run and its diagnosis are kept in ``RUN/evaluation/``, with a fingerprint of the
+segment tables that they were made on: tables, figures and report read what was fitted once.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import io
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from types import SimpleNamespace
@@ -27,10 +28,7 @@ from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.segments.columns import IOU_COLUMNS
 from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 
-__all__ = [
-    "Evaluation", "KeptFits", "diagnose_run", "evaluate", "evaluate_run", "load_segments",
-    "summarise",
-]  # fmt: skip
+__all__ = ["Evaluation", "diagnose_run", "evaluate", "evaluate_run", "load_segments", "summarise"]
 
 T = TypeVar("T")
 _LOGGER = logging.getLogger(__name__)
@@ -41,10 +39,7 @@ _RUNS_IN_MEMORY = 2
 
 
 class KeptFits:
-    """Fits in a run's folder, one npz file for each.
-
-    The fingerprint is the run's as it was when its tables were read.
-    """
+    """Fits of a run's tables of this fingerprint, in its folder, one npz file for each."""
 
     def __init__(self, run: Run, fingerprint: str, protocol: Protocol):
         self._run, self._engine = run, protocol.engine
@@ -80,10 +75,9 @@ class KeptFits:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """All fits behind Tables 2 and 3 and Figures 3, 4 and 5.
+    """All fits behind Tables 2 and 3 and Figures 3, 4 and 5, made on first use.
 
-    Fits are made on first use: a table with one outcome only has regressions although its
-    classification raises an InputError.
+    A table with one outcome only has regressions although its classification raises an InputError.
     """
 
     design: Design
@@ -116,7 +110,7 @@ class Evaluation:
         held_out = self.protocol.draw_splits(self.design)
         best = self.protocol.C.index(self.classification.best_c)
         log_odds = [
-            self.protocol.features(self.design, ~held) @ path.coef[best] + path.intercept[best]
+            path.log_odds(self.protocol.features(self.design, ~held), best)
             for held, path in zip(held_out, self.classification.paths, strict=True)
         ]
         return expit(-np.array(log_odds)), held_out
@@ -127,26 +121,16 @@ class Evaluation:
         The penalised rows and the refits are those at ``classification.best_c``. If only
         regression is possible, its rows alone.
         """
-        frames, reasons = [], []
-        for make in (
-            lambda: [self.classification.tidy()],
-            lambda: [regression.scores for regression in self.regressions.values()],
-        ):
-            try:
-                frames += make()
-            except InputError as error:
-                reasons.append(error)
-        if not frames:
-            raise reasons[0]
-        return pd.concat(frames, ignore_index=True)[_COLUMNS]
+        frames = []
+        with suppress(InputError):
+            frames.append(self.classification.tidy())
+        frames += [regression.scores for regression in self.regressions.values()]
+        return pd.concat(frames, ignore_index=True)
 
     def clipped(self) -> pd.DataFrame:
         """The same columns for regression with predictions clipped to [0, 1]."""
         frames = [regression.clipped for regression in self.regressions.values()]
-        return pd.concat(frames, ignore_index=True)[_COLUMNS]
-
-
-_COLUMNS = ["split", "target", "model", "score", "part", "value"]
+        return pd.concat(frames, ignore_index=True)
 
 
 def evaluate(table: pd.DataFrame, protocol: Protocol = PAPER_PROTOCOL) -> Evaluation:
@@ -193,10 +177,7 @@ def _evaluation(address: str, fingerprint: str, engine: str) -> Evaluation:
 
 
 def diagnose_run(run: Run) -> list[tuple[str, str]]:
-    """Title and text of each section of a run's diagnosis, made once and kept in its folder.
-
-    Raises InputError if the run cannot carry a regression.
-    """
+    """Title and text of each section of a run's diagnosis, made once; errors as `diagnose`."""
 
     def make():
         # Loading statsmodels takes a second, which texts that are kept need not wait for.
@@ -218,10 +199,8 @@ def diagnose_run(run: Run) -> list[tuple[str, str]]:
 def summarise(tidy: pd.DataFrame) -> pd.DataFrame:
     """Mean and population standard deviation over splits, as printed in Tables 2 and 3.
 
-    Returns
-    -------
-    DataFrame
-        Indexed by target, model, score and part, with columns ``mean`` and ``std``.
+    ``tidy`` has the columns of `Evaluation.tidy`; the result, a DataFrame with columns ``mean`` and
+    ``std``, is indexed by target, model, score and part.
     """
     groups = tidy.groupby(["target", "model", "score", "part"], sort=False)["value"]
     return pd.DataFrame({"mean": groups.mean(), "std": groups.std(ddof=0)})

@@ -40,6 +40,10 @@ class LassoPath:
     refit_intercept: np.ndarray
     refit_converged: np.ndarray  #: False if the outcomes are separable: there is no minimum.
 
+    def log_odds(self, X: np.ndarray, index: int) -> np.ndarray:
+        """Log-odds [n] of features [n, p] by the penalised fit of ``C[index]``."""
+        return X @ self.coef[index] + self.intercept[index]
+
     @property
     def active(self) -> np.ndarray:
         """True for the columns that each penalised fit uses, bool [k, p]."""
@@ -47,17 +51,11 @@ class LassoPath:
 
     @property
     def activation(self) -> np.ndarray:
-        """Index of the C from which on a column stays active, int [p]; k if it does not.
-
-        "From here on", since a loose solver may let a column in and drop it again.
-        """
+        """Index of the C from which on a column stays active, int [p]; k if it does not."""
         return len(self.C) - np.cumprod(self.active[::-1], axis=0).sum(axis=0)
 
     def order(self, columns: Sequence[str]) -> list[tuple[str, float]]:
-        """Names of the columns that end up active with the C from which on they are, in order.
-
-        Columns that become active at the same C come in the order of ``columns``.
-        """
+        """Names of the columns that end up active and the C from which on they are, by rising C."""
         since = self.activation
         ranked = np.argsort(since, kind="stable")
         return [(columns[j], float(self.C[since[j]])) for j in ranked if since[j] < len(self.C)]
@@ -68,22 +66,10 @@ def fit_path(
 ) -> LassoPath:
     """Fit the l1 path and the unpenalised refits on training rows.
 
-    Parameters
-    ----------
-    X : float64 array [n, p]
-        Standardised features.
-    y : bool array [n]
-        Outcome; both must occur.
-    C : sequence of k floats
-        Rising inverse penalties.
-    engine : {"lars", "reference"}
-        `LarsSolver`, exact to a relative gap of 1e-9, or the authors' calls, `ReferenceSolver`,
-        which take some 100 times longer.
-
-    Raises
-    ------
-    InputError
-        If an outcome is missing or a fit does not reach its gap.
+    X [n, p] is standardised; of y (bool [n]) both outcomes must occur; ``C`` are k rising inverse
+    penalties. ``engine`` is "lars", exact to a relative gap of 1e-9, or "reference", the authors'
+    calls, which take some 100 times longer. Raises InputError if an outcome is missing or a fit
+    does not reach its gap.
     """
     solver = make_solver(X, y, engine)
     penalised, refits = [], []
@@ -108,10 +94,7 @@ def make_solver(X: np.ndarray, y: np.ndarray, engine: str) -> "LarsSolver | Refe
 
 
 class LarsSolver:
-    """Proximal Newton steps from the last solution of the path, solved by scikit-learn's LARS.
-
-    Made for one set of rows; ``penalised`` expects C to rise from call to call.
-    """
+    """Proximal Newton steps from the last solution of a path of rising C."""
 
     def __init__(self, X: np.ndarray, y: np.ndarray):
         self._shares = share_duplicates(X)
@@ -165,9 +148,8 @@ class ReferenceSolver:
         # Loading scikit-learn takes a second, which nobody else needs to wait for.
         from sklearn.linear_model import LogisticRegression
 
-        model = LogisticRegression(
-            solver="saga", max_iter=1000, tol=1e-3, random_state=0, **options
-        ).fit(self._X[:, columns], self._loss.signs > 0)
+        options |= {"solver": "saga", "max_iter": 1000, "tol": 1e-3, "random_state": 0}
+        model = LogisticRegression(**options).fit(self._X[:, columns], self._loss.signs > 0)
         coef = np.zeros(self._X.shape[1])
         coef[columns] = model.coef_[0]
         return coef, float(model.intercept_[0])
@@ -179,17 +161,14 @@ def _sklearn_is_new():
     return tuple(int(part) for part in sklearn.__version__.split(".")[:2]) >= (1, 8)
 
 
-#: Solvers by name: exact, or with the authors' own scikit-learn calls.
 ENGINES = {"lars": LarsSolver, "reference": ReferenceSolver}
 
 
 def share_duplicates(X: np.ndarray) -> np.ndarray:
-    """Matrix that shares out the coefficients of distinct columns to all columns.
+    """Matrix [m, p] that shares out the coefficients of m distinct columns to all of X [n, p].
 
     Columns that are equal up to sign (S_rel and S_rel_in after standardisation) get equal parts
-    of one coefficient, whatever the solver would have done; constant columns get none. Returns
-    float64 [m, p] for X [n, p], one row per distinct column: sign / size of its group for its
-    members, else 0.
+    of one coefficient, +-1 / size of their group; constant columns get none.
     """
     constant = X.max(axis=0) == X.min(axis=0)
     products = X.T @ X

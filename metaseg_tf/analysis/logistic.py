@@ -1,9 +1,8 @@
 """Logistic regression by Newton's method, with or without an l1 penalty (eq. 4).
 
-The objective is the mean logistic loss plus alpha |w|_1, with alpha = 1 / (C n) in scikit-learn's
-terms and alpha = lambda / n in the paper's. The intercept is not penalised. A Newton step costs
-one weighted Gram matrix of the columns that may move; what is left is a LASSO of at most p columns,
-which scikit-learn's LARS path solves (decision record 0020).
+The objective is the mean logistic loss plus alpha |w|_1, with alpha = 1 / (C n) = lambda / n in the
+paper's terms; the intercept is not penalised. A Newton step costs one weighted Gram matrix of the
+columns that may move, and a LASSO that scikit-learn's LARS path solves (decision record 0020).
 """
 
 import warnings
@@ -25,20 +24,15 @@ _GUESSES = 5
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """Coefficients with the loss there and its derivatives.
+    """Coefficients with the loss there and its derivatives."""
 
-    ``margin`` [n] is the log-odds of the outcome that did occur, ``miss`` [n] the probability given
-    to the other; ``gradient`` [p] and ``slope`` are the loss's derivatives by the coefficients
-    ``w`` [p] and by the intercept ``b``.
-    """
-
-    w: np.ndarray
-    b: float
+    w: np.ndarray  #: Coefficients [p].
+    b: float  #: Intercept.
     loss: float
-    margin: np.ndarray
-    miss: np.ndarray
-    gradient: np.ndarray
-    slope: float
+    margin: np.ndarray  #: Log-odds of the outcome that did occur [n].
+    miss: np.ndarray  #: Probability given to the other outcome [n].
+    gradient: np.ndarray  #: Derivatives of the loss by ``w`` [p].
+    slope: float  #: By ``b``.
 
 
 class LogisticLoss:
@@ -81,8 +75,8 @@ class LogisticLoss:
         """Duality gap: how far the objective at ``point`` can lie above its minimum.
 
         The dual objective is the mean entropy (in nats) of probabilities s * miss, with s as large
-        as keeps |s * gradient| <= alpha. A slope that is not quite 0 is charged to the gap: what
-        the dual lacks by it, and what a Newton step of the intercept would gain, twice over.
+        as keeps |s * gradient| <= alpha. A slope that is not 0 is charged: what the dual lacks by
+        it, and what a Newton step of the intercept would gain, twice over.
         """
         steepest = np.abs(point.gradient).max(initial=0.0)
         s = min(1.0, alpha / steepest) if steepest > 0 else 1.0
@@ -100,10 +94,9 @@ def objective(point: Point, alpha: float) -> float:
 def minimise_l1_logistic(
     loss: LogisticLoss, alpha: float, start: Point, *, tol: float = 1e-9
 ) -> tuple[Point, float]:
-    """Minimise loss + alpha |w|_1 to a duality gap of ``tol`` times the objective.
+    """The minimum of loss + alpha |w|_1, and its relative duality gap of at most ``tol``.
 
-    Returns the minimum and its relative gap; raises InputError if no such gap is reached, which a
-    huge scale of a feature can cause.
+    Raises InputError if no such gap is reached, which a huge scale of a feature can cause.
     """
     point = start
     for _ in range(_MAX_STEPS):
@@ -125,12 +118,11 @@ def minimise_l1_logistic(
 
 
 def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> tuple[Point, bool]:
-    """Minimise the loss over ``columns`` and the intercept, without penalty.
+    """Minimise the loss over ``columns`` and the intercept; False if there is no minimum.
 
-    If the outcomes are separable (or nearly so), there is no minimum: the coefficients grow
-    forever. The fit then stops after 50 steps with coefficients that are large and finite. Returns
-    True with the last point if its Newton step would move no log-odds by more than 1e-6: a step
-    that the line search had to shorten to nothing is no minimum.
+    If the outcomes are (nearly) separable, coefficients grow forever: the fit stops after 50 steps
+    with large, finite ones. At a minimum the Newton step would move no log-odds by more than 1e-6;
+    a step that the line search had to shorten to nothing is none.
     """
     point = start
     for _ in range(_MAX_STEPS):
@@ -165,10 +157,9 @@ def minimise_l1_quadratic(
     """Minimise c.w + w.A.w / 2 + alpha |w|_1 by scikit-learn's LARS path.
 
     A [p, p] is symmetric and positive definite. ``signs`` [p] is a guess of the minimiser's signs
-    (-1, 0 or 1), which is mended as long as that may help; along a path of penalties the minimum is
-    mostly found so, and no path is followed. The result is exact but for rounding. Rarely (below
-    1 % of drawn problems) the path drops a column for good; then the point is better than 0, but
-    not the best.
+    (-1, 0 or 1), which is mended as long as that may help: mostly, no path is followed then. The
+    result is exact but for rounding. Rarely (below 1 % of drawn problems) the path drops a column
+    for good; then the point is better than 0, but not the best.
     """
     for _ in range(_GUESSES):
         used, w = signs != 0, np.zeros(len(c))

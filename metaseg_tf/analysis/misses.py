@@ -26,24 +26,13 @@ def score_misses(truth: pd.DataFrame, table: pd.DataFrame, classes: ClassTable) 
     2 TP / (2 TP + FN + FP). Panoptic quality (Kirillov et al., 2019) matches components and
     segments of IoU > 0.5; stuff counts as one region per image. Void counts nowhere.
 
-    Parameters
-    ----------
-    truth : DataFrame
-        As `metaseg_tf.load_truth` gives it.
-    table : DataFrame
-        The segment table of the same images, with ground truth.
-    classes : ClassTable
-        Classes of unknown kind are treated as things.
-
-    Returns
-    -------
-    DataFrame
-        One row per group that occurs: ``group`` ("all", "kind", "class" or "size") and ``of``
-        which, ``components``, ``segments``, ``overlooked`` (components without a pixel that is
-        predicted as their class), ``found_25``, ``found_50``, ``found_75`` (found at these
-        percentages), ``recall`` and ``f1``, the means over thresholds in [0, 1], and ``pq``,
-        ``sq``, ``rq`` in [0, 1]: of a class, 0 without a match, or their means over classes that
-        occur; NaN by size, and where there is nothing to score.
+    ``truth`` is of `metaseg_tf.load_truth`, and ``table`` the segment table of the same images.
+    Classes of unknown kind are treated as things. There is one row per group that occurs: ``group``
+    ("all", "kind", "class" or "size") and ``of`` which, ``components``, ``segments``,
+    ``overlooked`` (components without a pixel that is predicted as their class), ``found_25``,
+    ``found_50``, ``found_75`` (found at these percentages), ``recall`` and ``f1``, the means over
+    thresholds in [0, 1], and ``pq``, ``sq``, ``rq`` in [0, 1]: of a class, 0 without a match, or
+    their means over classes that occur; NaN by size, and where there is nothing to score.
     """
     is_stuff = np.array([kind == "stuff" for kind in classes.kinds])
     panoptic = np.full((len(classes), 3), np.nan)
@@ -74,13 +63,12 @@ def rank_misses(truth: pd.DataFrame, classes: ClassTable) -> pd.DataFrame:
     Columns are those of `metaseg_tf.load_truth`, with ``lost`` (pixels that are not predicted as
     their class), ``class_name`` and ``hidden_by_name``, empty where nothing hides them.
     """
-    lost = (truth["size"] * (1 - truth["covered"])).round().astype(int)
-    names = np.array([*classes.names, ""], object)
-    missed = truth.assign(
-        lost=lost,
-        class_name=names[truth["class_id"]],
-        hidden_by_name=names[truth["hidden_by"]],
-    )[truth["siou"] <= FOUND]
+    missed, names = truth[truth["siou"] <= FOUND], np.array([*classes.names, ""], object)
+    missed = missed.assign(
+        lost=(missed["size"] * (1 - missed["covered"])).round().astype(int),
+        class_name=names[missed["class_id"]],
+        hidden_by_name=names[missed["hidden_by"]],
+    )
     return missed.sort_values("lost", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -109,11 +97,7 @@ def _groups(
         sets |= {("kind", "things"): every[~is_stuff], ("kind", "stuff"): every[is_stuff]}
     sets |= {("class", name): every[[j]] for j, name in enumerate(classes.names)}
     sides = truth["class_id"].to_numpy(), table["class_id"].to_numpy()
-    for key, members in sets.items():
-        own, theirs = (np.isin(side, members) for side in sides)
-        if own.any() or theirs.any():
-            yield key, own, theirs, members
-    sizes = (group_by_size(f[name].to_numpy()) for f, name in ((truth, "size"), (table, "S")))
-    for (name, own), theirs in zip(next(sizes).items(), next(sizes).values(), strict=True):
-        if own.any() or theirs.any():
-            yield ("size", name), own, theirs, every[:0]
+    groups = [(key, *(np.isin(side, own) for side in sides), own) for key, own in sets.items()]
+    sizes, areas = group_by_size(truth["size"].to_numpy()), group_by_size(table["S"].to_numpy())
+    groups += [(("size", name), sizes[name], areas[name], every[:0]) for name in sizes]
+    yield from (group for group in groups if group[1].any() or group[2].any())

@@ -1,7 +1,6 @@
 """The settings of an analysis, with those of the paper as ``PAPER_PROTOCOL`` (section 3).
 
-A split is a mask of the rows that classification validates on. Regression swaps the two halves,
-as the authors' code does.
+A split is a mask of the rows that classification validates on, and regression trains on.
 """
 
 import os
@@ -18,10 +17,7 @@ from metaseg_tf.analysis.design import CLASS_CHOICES, Design, standardise
 from metaseg_tf.analysis.lasso import ENGINES
 from metaseg_tf.errors import InputError, check_choice
 
-__all__ = [
-    "PAPER_PROTOCOL", "PARTS", "Protocol", "image_folds", "image_splits", "map_splits",
-    "reference_splits", "tabulate",
-]  # fmt: skip
+__all__ = ["PAPER_PROTOCOL", "Protocol", "image_folds", "image_splits", "reference_splits"]
 
 #: The half that a model is fitted to, and the other.
 PARTS = ("train", "validation")
@@ -89,22 +85,19 @@ PAPER_PROTOCOL = Protocol()
 
 
 def reference_splits(n: int, n_splits: int = 10) -> np.ndarray:
-    """The authors' Bernoulli halves: in split s, row i validates where ``rand(n)[i] < 0.5``.
+    """The authors' Bernoulli halves, bool [n_splits, n]: ``seed(s)``, then ``rand(n) < 0.5``.
 
-    The numbers are those of ``numpy.random.seed(s); numpy.random.rand(n)``, drawn from a
-    generator of their own, so that numpy's global state is left alone. The n segments with interior
-    are in the order of images and then of segments; the result is bool [n_splits, n].
+    The n segments with interior are in the order of images and then of segments.
     """
     return np.stack([np.random.RandomState(s).rand(n) < 0.5 for s in range(n_splits)])
 
 
 def image_splits(images: np.ndarray, n_splits: int = 10, *, seed: int = 0) -> np.ndarray:
-    """Random halves of the images: all segments of one image are on the same side.
+    """Random halves of whole images, whose segments are not independent, bool [n_splits, n].
 
-    Segments of one image are not independent; here none of a training image validates. ``images``
-    [n] holds the name of each segment's image, and split s draws from
-    ``numpy.random.default_rng([seed, s])``. Returns bool [n_splits, n], true for half of the images
-    (rounded down), where classification validates. Raises InputError for fewer than two images.
+    ``images`` [n] holds the name of each segment's image. True, where classification validates, are
+    half of the images (rounded down), by ``numpy.random.default_rng([seed, s])``. Raises InputError
+    for fewer than two images.
     """
     names, number = _number_images(images)
     half = len(names) // 2
@@ -112,15 +105,14 @@ def image_splits(images: np.ndarray, n_splits: int = 10, *, seed: int = 0) -> np
     return np.stack([(order < half)[number] for order in orders])
 
 
-def image_folds(images: np.ndarray, folds: int = 10, *, seed: int = 0) -> np.ndarray:
-    """Masks of folds of whole images, bool [folds, n]: each image is held out in one of them.
+def image_folds(images: np.ndarray, folds: int = 10) -> np.ndarray:
+    """Masks, bool [folds, n], of folds of whole images, each image held out in one of them.
 
-    ``images`` [n] holds the name of each segment's image; of fewer images than ``folds`` each is a
-    fold. Raises InputError for fewer than two images.
+    Of fewer images than ``folds`` each is a fold. Raises InputError for fewer than two images.
     """
     names, number = _number_images(images)
     folds = min(folds, len(names))
-    fold = np.random.default_rng(seed).permutation(len(names)) % folds
+    fold = np.random.default_rng(0).permutation(len(names)) % folds
     return fold[number] == np.arange(folds)[:, None]
 
 
@@ -135,15 +127,18 @@ def _number_images(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def map_splits(function: Callable[[Item], Result], splits: Iterable[Item]) -> list[Result]:
-    """``[function(split) for split in splits]``, as many at a time as there are cores.
-
-    Threads share the features, and numpy releases the interpreter while it computes.
-    """
+    """``[function(split) for split in splits]`` in threads, one for each core."""
     # Several BLAS threads for each of several splits would compete for the same cores. So would
     # OpenMP's, whose number each thread has for itself.
     each = {"initializer": threadpool_limits, "initargs": (1, "openmp")}
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count(), **each) as pool:
         return list(pool.map(function, splits))
+
+
+def stack_splits(fit: Callable[[Item], dict], splits: Iterable[Item]) -> dict[str, np.ndarray]:
+    """The arrays that ``fit`` gives of each split by name, with the splits in front."""
+    found = map_splits(fit, splits)
+    return {name: np.stack([arrays[name] for arrays in found]) for name in found[0]}
 
 
 def tabulate(values: np.ndarray, **levels: Sequence) -> pd.DataFrame:

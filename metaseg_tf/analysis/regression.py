@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from metaseg_tf.analysis.design import NOISE, Design
-from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS, Protocol, map_splits, tabulate
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS, Protocol, stack_splits, tabulate
 from metaseg_tf.analysis.scores import r2, sigma
 from metaseg_tf.errors import InputError, check_choice
 from metaseg_tf.segments.columns import IOU_COLUMNS
@@ -21,8 +21,7 @@ _RUINED = 0.1
 class Regression:
     """Least squares fits of all splits and their scores, made of the ``arrays`` that are kept.
 
-    Classification's validation half trains here, as in the authors' code. Raises ValueError or
-    KeyError if the arrays are of another design or protocol.
+    Raises ValueError or KeyError if these are of another design or protocol.
     """
 
     def __init__(
@@ -61,8 +60,7 @@ def fit_regression(
     true = getattr(design, target)
     # Classification validates where this mask is true; here those rows train.
     trains = protocol.draw_splits(design)
-    splits = map_splits(lambda train: _fit_split(design, true, train, protocol), trains)
-    arrays = {name: np.stack([split[name] for split in splits]) for name in splits[0]}
+    arrays = stack_splits(lambda train: _fit_split(design, true, train, protocol), trains)
     arrays["predicted"] = _predict_by_ols(protocol.features(design, trains[0]), true, trains[0])
     return Regression(arrays, design, target, protocol)
 

@@ -1,7 +1,4 @@
-"""The four scores of Table 2, each for many predictions [..., n] of targets [n] at once.
-
-And what becomes of AUROC and calibration within groups of rows, such as classes.
-"""
+"""The four scores of Table 2, each for many predictions [..., n] of targets [n] at once."""
 
 import itertools
 
@@ -75,17 +72,15 @@ def group_by_size(area: np.ndarray) -> dict[str, np.ndarray]:
 def score_groups(
     probability: np.ndarray, y: np.ndarray, group: np.ndarray, held_out: np.ndarray
 ) -> pd.DataFrame:
-    """AUROC and calibration of probabilities within each group of rows, on held-out rows only.
+    """AUROC and calibration (in the large) of probabilities within each group of rows.
 
-    Calibration is "in the large": the mean predicted probability against the observed share.
-    ``probability``, float64 [splits, n] in [0, 1], is that of the outcome ``y`` (bool [n]) by the
-    model of each split, which was not fitted to the rows ``held_out`` (bool [splits, n]); ``group``
-    is int [n].
+    ``probability``, float64 [splits, n] in [0, 1], is that of ``y`` (bool [n]) by the model of each
+    split, which was not fitted to the rows ``held_out`` (bool [splits, n]); ``group`` is int [n].
 
-    The rows returned, by group, have ``n`` and of these ``positive`` ones. Over splits, the means
-    of ``auroc``, ``predicted`` and ``observed`` in [0, 1] and of ``gap``, predicted minus observed;
-    their population standard deviations as ``auroc_std`` and so on, NaN for one split. All are NaN
-    with fewer than 2 `FEW` rows, and the AUROC with fewer than `FEW` of either outcome.
+    By group, these are ``n``, of which ``positive``, and the means over splits of ``auroc``,
+    ``predicted`` and ``observed`` in [0, 1] and ``gap``, predicted minus observed; their population
+    standard deviations as ``auroc_std`` and so on, NaN for one split. All are NaN with fewer than 2
+    `FEW` rows, and the AUROC with fewer than `FEW` of either outcome.
     """
     rows = pd.DataFrame({"group": group, "observed": y})
     splits = []

@@ -15,7 +15,6 @@ from metaseg_tf.errors import InputError
 __all__ = ["BINS", "DRAWS", "SCORES", "Scorer", "draw_images", "expand_percentiles"]
 
 DRAWS = 1000
-#: Probability with which intervals are to hold the score of the population of images.
 _LEVEL = 0.95
 #: Bins of equally many segments, of the calibration error.
 BINS = 15
@@ -73,22 +72,11 @@ class _Ranking(NamedTuple):
 class Scorer:
     """Verdicts on n segments and what they should have been, to be scored for many draws of images.
 
-    Parameters
-    ----------
-    probability : float64 array [n]
-        Probability in [0, 1] that a segment is a false positive (IoU_adj = 0).
-    predicted : float64 array [n]
-        Predicted IoU_adj, not clipped.
-    iou_adj : float64 array [n]
-        True IoU_adj in [0, 1].
-    image : int array [n]
-        Number of each segment's image, from 0.
-    n_images : int
-        Number of images, of which some may have no segment here.
-    cost : (float, float)
-        Cost of rejecting a segment that is none, and of keeping a false positive. A segment is
-        rejected where its probability is at least ``threshold``: that is the cheaper choice if
-        probabilities are right.
+    These are the ``probability`` of a false positive, float64 [n] in [0, 1], and the ``predicted``
+    IoU_adj, float64 [n], not clipped; the true one is in [0, 1]. ``image``, int [n] from 0, numbers
+    the images, of which some of the ``n_images`` may have no segment here. ``cost`` is that of
+    rejecting a segment that is no false positive, and of keeping one: of a probability of at least
+    ``threshold`` segments are rejected, which is the cheaper choice if probabilities are right.
     """
 
     def __init__(self, probability, predicted, iou_adj, image, n_images, cost=(1.0, 1.0)):
@@ -113,14 +101,13 @@ class Scorer:
         self._sums = np.stack([np.bincount(image, x, n_images) for x in columns], axis=1)
         bins = np.empty(len(image), np.intp)
         bins[self._by_probability.order] = BINS * np.arange(len(image)) // max(len(image), 1)
-        cells, columns = (
-            image * BINS + bins,
-            (columns[0], probability, false, probability * (1 - probability)),
-        )
+        cells, variances = image * BINS + bins, probability * (1 - probability)
+        binned = [
+            np.bincount(cells, x, n_images * BINS).reshape(n_images, BINS)
+            for x in (columns[0], probability, false, variances)
+        ]
         # Segments, their probabilities, false positives, and variances of these: [4, images, bins].
-        self._binned = np.stack(
-            [np.bincount(cells, x, n_images * BINS).reshape(n_images, BINS) for x in columns]
-        )
+        self._binned = np.stack(binned)
         self._gaps = self._binned[2] - self._binned[1]
 
     def compute(self, counts: np.ndarray) -> np.ndarray:
@@ -166,9 +153,8 @@ class Scorer:
         """Ends [2, len(SCORES)] of 95 % intervals from the scores `compute` gave of many draws.
 
         They are `expand_percentiles`, but for the calibration error, which is the larger the fewer
-        segments there are: its interval is that of Student's t, by the jackknife over images,
-        around the error less this bias. NaN where one image has all segments, and for the error by
-        chance.
+        segments there are: Student's t by the jackknife over images, around the error less this
+        bias. NaN where one image has all segments, and for the error by chance.
         """
         n = np.count_nonzero(self._sums[:, 0])
         ends = expand_percentiles(drawn, n)
@@ -193,11 +179,10 @@ class Scorer:
         n, predicted, false, _ = self._binned.sum(axis=1)
         with np.errstate(invalid="ignore"):
             drawn = (counts @ self._binned[2]) / (counts @ self._binned[0])
+            shares = {"predicted": predicted / n, "observed": false / n}
         low, high = expand_percentiles(drawn, np.count_nonzero(self._sums[:, 0]))
-        frame = {"segments": n.astype(int), "predicted": predicted, "observed": false}
-        frame = pd.DataFrame(frame | {"low": low, "high": high})[n > 0].reset_index(drop=True)
-        frame[["predicted", "observed"]] /= frame[["segments"]].to_numpy()
-        return frame
+        frame = pd.DataFrame({"segments": n.astype(int)} | shares | {"low": low, "high": high})
+        return frame[n > 0].reset_index(drop=True)
 
     def risk_coverage(self, points: int = 500) -> pd.DataFrame:
         """Mean 1 - IoU_adj of the segments with the highest predictions, by their share.
@@ -223,9 +208,9 @@ def draw_images(n_images: int, draws: int = DRAWS, *, seed: int = 0) -> np.ndarr
 def expand_percentiles(drawn: np.ndarray, n_images: int) -> np.ndarray:
     """Ends [2, k] of 95 % intervals from bootstrap draws [draws, k] over n images.
 
-    Few images scatter less than their population: percentiles are taken as far out as Student's t
-    and a standard deviation of n - 1 ask for (expanded percentiles; Hesterberg, 2015). NaN for
-    fewer than three images, or where a tenth of the draws has no score.
+    Few images scatter less than their population: percentiles are as far out as Student's t and
+    n - 1 ask for (expanded percentiles; Hesterberg, 2015). NaN for fewer than three
+    images, or where a tenth of the draws has no score.
     """
     ends = np.full((2, drawn.shape[1]), np.nan)
     known = np.isfinite(drawn).mean(axis=0) >= _KNOWN if len(drawn) else np.zeros(0, bool)

@@ -1,61 +1,55 @@
-"""The command line: one file per verb, nothing but argument handling and printing.
+"""The command line: the verbs in one file per group, nothing but argument handling and printing.
 
 Heavy imports are inside the verbs, so that ``metaseg-tf --help`` answers at once.
 """
 
 import logging
 import sys
-from importlib import import_module
 
 import typer
 
+from metaseg_tf.cli import checkpoints, doctor, judging, labels, measuring, reproduce, results
 from metaseg_tf.cli.console import open_streams, print_error
 from metaseg_tf.errors import MetaSegError
 
 __all__ = ["VERBS", "app", "main"]
 
-#: The verbs below the headings of ``metaseg-tf --help``: modules of this package with a function of
-#: their own name or, for a group of verbs, with a Typer called ``app``.
+#: The verbs below the headings of ``metaseg-tf --help``: functions, or a Typer for a group.
 VERBS = {
-    "Start": ("demo", "doctor", "checkpoints"),
-    "Measure segments": ("extract", "compact"),
-    "Results": ("table", "figure", "report", "misses", "diagnose", "verify", "reproduce"),
-    "Judge without ground truth": ("fit", "predict", "score", "ablate"),
-    "Improve the labels": ("review", "select", "export"),
+    "Start": (reproduce.demo, doctor.doctor, checkpoints.app),
+    "Measure segments": (measuring.extract, measuring.compact),
+    "Results": (
+        *(results.table, results.figure, results.report, results.misses, results.diagnose),
+        *(results.verify, reproduce.reproduce),
+    ),
+    "Judge without ground truth": (judging.fit, measuring.predict, judging.score, judging.ablate),
+    "Improve the labels": (labels.review, labels.select, labels.export),
 }
 
-
-def make_app() -> typer.Typer:
-    """The command line with all of its verbs."""
-    app = typer.Typer(
-        name="metaseg-tf",
-        help="Find out which segments of a semantic segmentation can be trusted "
-        "(Rottmann et al., 2018).",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-    )
-
-    @app.callback(invoke_without_command=True)
-    def show_version(
-        version: bool = typer.Option(False, "--version", help="Print the version and exit."),
-    ) -> None:
-        if version:
-            from metaseg_tf import __version__
-
-            typer.echo(__version__)
-            raise typer.Exit
-
-    for heading, names in VERBS.items():
-        for name in names:
-            module = import_module(f"{__name__}.{name}")
-            if hasattr(module, "app"):
-                app.add_typer(module.app, name=name, rich_help_panel=heading)
-            else:
-                app.command(name, rich_help_panel=heading)(getattr(module, name))
-    return app
+app = typer.Typer(
+    name="metaseg-tf",
+    help="Find out which segments of a semantic segmentation can be trusted "
+    "(Rottmann et al., 2018).",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for _heading, _verbs in VERBS.items():
+    for _verb in _verbs:
+        if isinstance(_verb, typer.Typer):
+            app.add_typer(_verb, name=_verb.info.name, rich_help_panel=_heading)
+        else:
+            app.command(_verb.__name__, rich_help_panel=_heading)(_verb)
 
 
-app = make_app()
+@app.callback(invoke_without_command=True)
+def show_version(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    if version:
+        from metaseg_tf import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
 
 
 def main() -> None:

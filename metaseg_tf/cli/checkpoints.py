@@ -11,7 +11,9 @@ from metaseg_tf.paper.layout import PrintedTable
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, download and inspect DeepLab checkpoints.", no_args_is_help=True)
+app = typer.Typer(
+    name="checkpoints", help="List, download and inspect DeepLab checkpoints.", no_args_is_help=True
+)
 
 Folder = option(
     Path | None,
@@ -31,14 +33,13 @@ def list_checkpoints(folder: Folder = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(e) | {"url": e.url, "downloaded": here[e.name]} for e in CATALOGUE])
         return
-    rows = []
+    rows, yes = [], {True: "yes", False: "no"}
     for entry in CATALOGUE:
-        size, downloaded = f"{entry.size} MB", "yes" if here[entry.name] else "no"
+        stored = f"{entry.size} MB", yes[here[entry.name]]
         for row in entry.zoo:
             scales = ", ".join(f"{scale:g}" for scale in row.scales)
             miou = f"{row.miou:.2%}" + (" *" if row.miou == entry.paper_miou else "")
-            flip = "yes" if row.flip else "no"
-            rows.append((entry.name, str(row.output_stride), scales, flip, miou, size, downloaded))
+            rows.append((entry.name, str(row.output_stride), scales, yes[row.flip], miou, *stored))
     caption = "mIoU on the Cityscapes validation set; * marks the settings of the paper."
     header = ("name", "OS", "scales", "flip", "mIoU", "size", "here")
     print_table(PrintedTable("checkpoints", caption, header, tuple(rows)))

@@ -1,8 +1,7 @@
 """Shared by all verbs: streams, errors, progress, tables, work that can be interrupted.
 
-Standard streams accept anything, so that no work fails because of its output. Characters that the
-encoding lacks are spelt out. Streams may be closed from the start (``>&-``) or later, as by
-``| head -1``.
+Standard streams accept anything, so that no work fails because of its output: characters that the
+encoding lacks are spelt out, and they may be closed from the start (``>&-``) or later.
 """
 
 import codecs
@@ -13,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -25,13 +25,11 @@ from metaseg_tf.paper.layout import PrintedTable
 __all__ = [
     "SPELLING", "download_with_bar", "interruptible", "long_work", "open_streams", "print_error",
     "print_json", "print_outcomes", "print_paths", "print_table", "print_text",
-    "show_progress", "spell_out", "start_tensorflow", "summarise",
+    "print_verification", "show_progress", "spell_out", "start_tensorflow",
 ]  # fmt: skip
 
 T = TypeVar("T")
 
-#: Characters of a table's heading in one line.
-_HEADING = 20
 #: Codec error handler that spells characters out.
 SPELLING = "metaseg_tf.spell_out"
 _SIGNS = {
@@ -99,8 +97,7 @@ def print_error(error: Exception | str) -> None:
 def start_tensorflow() -> None:
     """Import TensorFlow and start its compiler without the messages that they print each time.
 
-    A TF_CPP_MIN_LOG_LEVEL below 3, set by the user, shows them. Work on image after image begins
-    here, so freed memory is kept in the process from here on.
+    A TF_CPP_MIN_LOG_LEVEL below 3 shows them. From here on, freed memory is kept in the process.
     """
     from metaseg_tf.runs.work import keep_freed_memory
 
@@ -123,28 +120,22 @@ def start_tensorflow() -> None:
         os.close(kept)
 
 
-def show_progress(items: Iterable[T], total: int, what: str, *, quiet: bool = False) -> Iterator[T]:
-    """Pass items on under a bar with rate and remaining time; without a terminal, no bar."""
+def show_progress(items: Iterable[T], total: int, what: str, *, quiet: bool = False) -> list[T]:
+    """All items, taken under a bar with rate and remaining time; without a terminal, no bar."""
     from rich import progress
     from rich.console import Console
 
-    console = Console(stderr=True)
-    bar = progress.Progress(
-        "{task.description}",
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        "{task.fields[rate]}",
-        progress.TimeElapsedColumn(),
-        progress.TimeRemainingColumn(),
-        console=console,
-        disable=quiet or not console.is_terminal,
-    )
-    with bar:
+    console, done = Console(stderr=True), []
+    counts = (progress.BarColumn(), progress.MofNCompleteColumn(), "{task.fields[rate]}")
+    times = (progress.TimeElapsedColumn(), progress.TimeRemainingColumn())
+    options = {"console": console, "disable": quiet or not console.is_terminal}
+    with progress.Progress("{task.description}", *counts, *times, **options) as bar:
         task = bar.add_task(what, total=total, rate="")
         for item in items:
             speed = bar.tasks[task].speed
             bar.update(task, advance=1, rate=f"{speed:.2f} images/s" if speed else "")
-            yield item
+            done.append(item)
+    return done
 
 
 class _DownloadBar:
@@ -154,13 +145,9 @@ class _DownloadBar:
         from rich import progress
         from rich.console import Console
 
-        self._progress = progress.Progress(
-            "{task.description}",
-            progress.BarColumn(),
-            progress.DownloadColumn(),
-            progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
+        columns = (progress.BarColumn(), progress.DownloadColumn(), progress.TimeRemainingColumn())
+        on_stderr = {"console": Console(stderr=True)}
+        self._progress = progress.Progress("{task.description}", *columns, **on_stderr)
         self._task = self._progress.add_task(title, total=None)
         self.total = 0
 
@@ -200,12 +187,12 @@ def interruptible(out: object = "") -> Iterator[None]:
 
 @contextmanager
 def long_work(
-    out: object, scheduler: str | None, workers: int | None, resources: str | None
+    out: object, workers: int | None, scheduler: str | None, worker_resources: str | None
 ) -> Iterator[object]:
     """Interruptible work on the cluster that the options ask for, or on None."""
     from metaseg_tf.runs.cluster import connect, parse_resources
 
-    needs = resources and parse_resources(resources)
+    needs = worker_resources and parse_resources(worker_resources)
     with interruptible(out), connect(scheduler, workers, needs, start_tensorflow) as cluster:
         yield cluster
 
@@ -235,12 +222,17 @@ def print_outcomes(done: str, summary: dict, *, quiet: bool = False) -> None:
 
 
 def print_json(content: object) -> None:
-    """Indented JSON; characters that standard output cannot show are escaped."""
-    text = json.dumps(content, indent=2, ensure_ascii=False)
+    """Indented JSON, frames as records; characters that standard output lacks are escaped."""
+
+    def as_records(frame):
+        return json.loads(frame.to_json(orient="records"))
+
+    encode = partial(json.dumps, content, indent=2, default=as_records)
+    text = encode(ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(content, indent=2)
+        text = encode()
     sys.stdout.write(text + "\n")
 
 
@@ -284,7 +276,7 @@ def print_table(table: PrintedTable, *, titles: int = 0) -> None:
         grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if titles else 1))
         for i in columns:
             # Long names of runs take several lines.
-            name = textwrap.fill(header[i], max(_HEADING, *(len(row[i]) for row in rows)))
+            name = textwrap.fill(header[i], max(20, *(len(row[i]) for row in rows)))
             grid.add_column(name, justify="right" if i > columns[0] else "left", no_wrap=True)
         for cells in ([row[i] for i in columns] for row in rows):
             if any(cells):
@@ -305,3 +297,11 @@ def print_table(table: PrintedTable, *, titles: int = 0) -> None:
     for grid, needed in grids:
         Console(width=max(width, needed), **options).print(grid)
     print_text(table.caption)
+
+
+def print_verification(verification, *, headlines: bool = False) -> None:
+    """What a `metaseg_tf.paper.verify.Verification` found; its numbers, or the ``headlines``."""
+    print_text("\n".join(verification.foreword()))
+    print_table(verification.table(headlines=headlines, differences=False), titles=2)
+    for hint in verification.hints:
+        print_text(f"- {hint}")

@@ -32,15 +32,11 @@ OPTIONAL = {
 
 
 class Finding(NamedTuple):
-    """Result of one check; ``needed_for`` and ``remedy`` are empty if all is well.
-
-    ``state`` is "ok", "missing", or "broken" if metaseg_tf cannot work without it or with it as it
-    is; ``detail`` is a version, place or reason.
-    """
+    """Result of one check; ``needed_for`` and ``remedy`` are empty if all is well."""
 
     name: str
-    state: str
-    detail: str
+    state: str  #: "ok", "missing", or "broken" if metaseg_tf cannot work without or with it.
+    detail: str  #: A version, place or reason.
     needed_for: str = ""
     remedy: str = ""
 
@@ -55,13 +51,12 @@ def doctor(as_json: AsJson = False) -> None:
         print_json([finding._asdict() for finding in findings])
     else:
         width = max(len(finding.name) for finding in findings)
-        for finding in findings:
-            line = f"{finding.state:8} {finding.name:{width}}  {finding.detail}"
-            print_text(line, indent=11 + width)
+        for name, state, detail, *_ in findings:
+            print_text(f"{state:8} {name:{width}}  {detail}", indent=11 + width)
         lacking = [finding for finding in findings if finding.state != "ok"]
         typer.echo("\nwhat is missing for what:" if lacking else "\nnothing is missing")
-        for finding in lacking:
-            print_text(f"- {finding.name}: for {finding.needed_for}; {finding.remedy}")
+        for name, _, _, use, remedy in lacking:
+            print_text(f"- {name}: for {use}; {remedy}")
     if any(finding.state == "broken" for finding in findings):
         raise typer.Exit(1)
 
@@ -83,9 +78,8 @@ def examine() -> Iterator[Finding]:
 def _tensorflow() -> Iterator[Finding]:
     """TensorFlow, the devices that it sees, and whether its compiler works."""
     if util.find_spec("tensorflow") is None:
-        yield Finding(
-            "tensorflow", "broken", "not installed", "extract, demo", "pip install tensorflow"
-        )
+        use, remedy = "extract, demo", "pip install tensorflow"
+        yield Finding("tensorflow", "broken", "not installed", use, remedy)
         return
     start_tensorflow()
     import tensorflow as tf
@@ -101,8 +95,7 @@ def _tensorflow() -> Iterator[Finding]:
         tf.function(lambda x: x + x, jit_compile=True)(tf.constant(1.0))
         yield Finding("XLA", "ok", "compiles")
     except tf.errors.OpError as error:
-        use = "speed only: heat maps are computed uncompiled"
-        reason = in_one_line(error, limit=120)
+        reason, use = in_one_line(error, limit=120), "speed only: heat maps are computed uncompiled"
         yield Finding("XLA", "missing", reason, use, "install a TensorFlow with XLA")
 
 
@@ -128,15 +121,12 @@ def _data_set() -> Finding:
     from metaseg_tf.data.cityscapes import find_pairs
 
     root = next((os.environ[name] for name in DATA_VARIABLES if os.environ.get(name)), None)
-    remedy = f"see the page on reproduction; set {DATA_VARIABLES[0]} to the folder"
-    use = "reproduce, extract --network"
-    if root is None:
-        unset = f"neither {' nor '.join(DATA_VARIABLES)} is set"
-        return Finding("Cityscapes", "missing", unset, use, remedy)
+    reason = f"neither {' nor '.join(DATA_VARIABLES)} is set"
     try:
-        pairs = find_pairs(Path(root))
+        if root is not None:
+            images = number_of(len(find_pairs(Path(root))), "image")
+            return Finding("Cityscapes", "ok", f"{images} with labels in the split val, {root}")
     except MetaSegError as error:
-        return Finding("Cityscapes", "missing", str(error), use, remedy)
-    return Finding(
-        "Cityscapes", "ok", f"{number_of(len(pairs), 'image')} with labels in the split val, {root}"
-    )
+        reason = str(error)
+    remedy = f"see the page on reproduction; set {DATA_VARIABLES[0]} to the folder"
+    return Finding("Cityscapes", "missing", reason, "reproduce, extract --network", remedy)

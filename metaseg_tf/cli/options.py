@@ -15,11 +15,10 @@ from metaseg_tf.networks.formats import list_formats
 from metaseg_tf.networks.options import NetworkOptions
 
 __all__ = [
-    "DATA_VARIABLES", "AsJson", "ChannelsFirst", "Cityscapes", "Classes", "Connectivity",
-    "Convention", "Engine", "IgnoreColour", "JudgedFolder", "KeepMaps", "Keys", "Labeller",
-    "Logits", "Metrics", "Network", "OnError", "Out", "Quiet", "ReduceZeroLabel", "RunFolder",
-    "RunFolders", "Scheduler", "Void", "WorkerResources", "Workers", "argument", "dump_option",
-    "dump_settings", "folder_option", "option", "refuse_unused", "with_network_options",
+    "DATA_VARIABLES", "AsJson", "Cityscapes", "Classes", "Connectivity", "Convention", "Engine",
+    "IgnoreColour", "JudgedFolder", "KeepMaps", "Labeller", "Metrics", "Network", "OnError", "Out",
+    "Quiet", "ReduceZeroLabel", "RunFolder", "RunFolders", "Void", "argument", "bundled",
+    "dump_option", "dump_settings", "folder_option", "option", "refuse_unused",
 ]  # fmt: skip
 
 #: Environment variables that may name the Cityscapes folder; the first one set counts. The second
@@ -65,11 +64,6 @@ AsJson = option(bool, "--json", help="Print JSON instead of text.")
 Out = option(
     str, "--out", help="Run folder to create or continue; may be an address such as s3://bucket/XC."
 )
-Workers = _spread(int | None, min=1, help="Number of worker processes; they share the cores.")
-Scheduler = _spread(str | None, help="Address of a Dask scheduler whose workers do the work.")
-WorkerResources = _spread(
-    str | None, help="Resources of a Dask worker that each image needs, such as GPU=1."
-)
 OnError = option(
     Literal["stop", "skip"], help="Stop at a bad image, or skip it and list it at the end."
 )
@@ -88,11 +82,6 @@ Cityscapes = option(
     show_envvar=False,
     help="Cityscapes folder with leftImg8bit and gtFine; default: the environment variable "
     f"{' or '.join(DATA_VARIABLES)}.",
-)
-Logits = dump_option(bool, "--logits", help="Dumps hold logits, not probabilities.")
-ChannelsFirst = dump_option(bool, "--channels-first", help="Dumps hold [C, H, W] arrays.")
-Keys = dump_option(
-    str | None, help="Names of the arrays in the dumps, such as probs=softmax,gt=label."
 )
 Classes = _truth(
     str | None,
@@ -161,7 +150,16 @@ def parse_passes(text: str) -> dict[str, int]:
     return found
 
 
-#: The fields of `NetworkOptions` on the command line; ``passes`` stands for several of them.
+_DUMPS = {
+    "logits": dump_option(bool | None, "--logits", help="Dumps hold logits, not probabilities."),
+    "channels_first": dump_option(
+        bool | None, "--channels-first", help="Dumps hold [C, H, W] arrays."
+    ),
+    "keys": dump_option(
+        str | None, help="Names of the arrays in the dumps, such as probs=softmax,gt=label."
+    ),
+}
+#: The fields of `NetworkOptions`; ``passes`` stands for several of them.
 _NETWORK_OPTIONS = {
     "output_stride": _network(int | None, help="8 or 16; rebuilds the network from its weights."),
     "scales": _network(
@@ -199,28 +197,37 @@ _NETWORK_OPTIONS = {
         "imagenet, or mean=R,G,B,std=R,G,B for pixels in 0..1.",
     ),
 }
+_CLUSTER = {
+    "workers": _spread(int | None, min=1, help="Number of worker processes; they share the cores."),
+    "scheduler": _spread(str | None, help="Address of a Dask scheduler whose workers do the work."),
+    "worker_resources": _spread(
+        str | None, help="Resources of a Dask worker that each image needs, such as GPU=1."
+    ),
+}
+#: By the argument of a verb that stands for them.
+_BUNDLES = {"dumps": _DUMPS, "network_options": _NETWORK_OPTIONS, "cluster": _CLUSTER}
 
 
-def with_network_options(verb: Callable) -> Callable:
-    """Give a verb the options of `NetworkOptions` in place of its argument ``network_options``."""
+def bundled(verb: Callable) -> Callable:
+    """Give a verb the options of ``_BUNDLES`` in place of the arguments that stand for them."""
 
     @wraps(verb)
     def called(**values):
-        given = {name: values.pop(name) for name in _NETWORK_OPTIONS}
+        for argument, bundle in _BUNDLES.items():
+            values[argument] = {name: values.pop(name) for name in bundle}
+        given = values["network_options"]
         passes = given.pop("passes") or {}
         if given["flip"] is False and "flip" in passes:
             raise InputError("--passes: expected none that flip, got flip and --no-flip; drop one")
-        given |= passes
         # An overlap of 0 is what networks have anyway.
-        given["overlap"] = given["overlap"] or None
-        return verb(**values, network_options=NetworkOptions(**given))
+        given |= passes | {"overlap": given["overlap"] or None}
+        return verb(**values | {"network_options": NetworkOptions(**given)})
 
-    parameters = list(inspect.signature(verb).parameters.values())
-    place = [parameter.name for parameter in parameters].index("network_options")
-    parameters[place : place + 1] = [
-        parameters[place].replace(name=name, default=None, annotation=annotation)
-        for name, annotation in _NETWORK_OPTIONS.items()
-    ]
+    parameters = []
+    for one in inspect.signature(verb).parameters.values():
+        bundle = _BUNDLES.get(one.name, {one.name: one.annotation}).items()
+        default = None if one.name in _BUNDLES else one.default
+        parameters += [one.replace(name=n, default=default, annotation=a) for n, a in bundle]
     called.__signature__ = inspect.Signature(parameters)
     called.__annotations__ = {p.name: p.annotation for p in parameters}
     return called
@@ -235,25 +242,17 @@ def refuse_unused(needed: str, **given: object) -> None:
             raise InputError(f"--{option}: expected {needed} with it, got none; leave it out")
 
 
-def dump_settings(
-    softmax: Path | None,
-    network_options: NetworkOptions,
-    logits: bool,
-    channels_first: bool,
-    keys: str | None,
-) -> dict:
+def dump_settings(softmax: Path | None, network_options: NetworkOptions, dumps: dict) -> dict:
     """Keyword arguments of `metaseg_tf.data.softmax.load_dump` for the options given.
 
-    Raises InputError if options of dumps are given without dumps, or options of a network with
-    them.
+    Raises InputError for options of dumps without dumps, or options of a network with them.
     """
-    given = {"logits": logits, "channels_first": channels_first, "keys": keys}
-    given = {name: value for name, value in given.items() if value}
+    given = {name: value for name, value in dumps.items() if value}
     if softmax is None:
         refuse_unused("--softmax FOLDER", **given)
     else:
         refuse_unused("--network NAME", **vars(network_options))
-    if keys:
+    if keys := given.get("keys"):
         given["keys"] = pairs = dict(part.partition("=")[::2] for part in keys.split(","))
         if not all(pairs.values()) or len(pairs) <= keys.count(","):
             raise InputError(

@@ -1,14 +1,18 @@
-"""``metaseg-tf reproduce``: the whole paper, from images to verified numbers."""
+"""The verbs that do the whole job: ``reproduce`` on Cityscapes, ``demo`` on drawn scenes."""
 
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from metaseg_tf.cli import console
 from metaseg_tf.cli.options import Cityscapes, Quiet, option
+from metaseg_tf.errors import InputError, suggest
 
-__all__ = ["reproduce", "run_plan", "show_results", "take_stages"]
+__all__ = ["demo", "reproduce", "run_plan"]
+
+_SKIPPED = ("figures", "diagnostics", "report", "review")
 
 
 def reproduce(
@@ -42,16 +46,13 @@ def run_plan(plan, *, quiet: bool = False, helper=None) -> int:
     Gives the exit code: 1 if a result could not be made, or if a number is off and the plan is not
     limited to some images. Raises typer.Exit with code 130 if interrupted.
     """
-    return show_results(plan, take_stages(plan, quiet=quiet, helper=helper), quiet=quiet)
+    return _show_results(plan, _take_stages(plan, quiet=quiet, helper=helper), quiet=quiet)
 
 
-def take_stages(
-    plan, *, quiet: bool = False, skip: Collection[str] = (), helper=None, begun=None
+def _take_stages(
+    plan, *, quiet: bool, skip: Collection[str] = (), helper=None, begun: dict | None = None
 ) -> list:
-    """Measure the images and make the results, see `make_results`; finished ones are skipped.
-
-    A ``helper`` may have ``begun`` with the results of runs that were finished before.
-    """
+    """Measure the images and make the results, as `make_results` does, unless they are there."""
     console.start_tensorflow()
     from metaseg_tf.paper import reproduction
     from metaseg_tf.runs.storage import LocalFolder
@@ -64,19 +65,18 @@ def take_stages(
         for network in plan.networks:
             if not reproduction.is_measured(plan, network):
                 measured = reproduction.measure(plan, network)
-                list(console.show_progress(measured, total, network.name, quiet=quiet))
+                console.show_progress(measured, total, network.name, quiet=quiet)
                 if network != plan.networks[-1]:
                     begun |= reproduction.begin_results(helper, plan, network, skip)
-        runs = plan.open_runs()
         options = {"skip": skip, "formats": plan.formats, "helper": helper, "begun": begun}
-        for result in reproduction.make_results(runs, plan.out, **options):
+        for result in reproduction.make_results(plan.open_runs(), plan.out, **options):
             results.append(result)
             if not quiet:
                 typer.echo(f"{result.name}: {result.outcome}", err=True)
     return results
 
 
-def show_results(plan, results: list, *, quiet: bool = False) -> int:
+def _show_results(plan, results: list, *, quiet: bool) -> int:
     """Print how the runs compare, if the plan asks for it, and what was made; see `run_plan`."""
     from metaseg_tf.paper.tables import store_printed
     from metaseg_tf.paper.verify import verify
@@ -87,10 +87,7 @@ def show_results(plan, results: list, *, quiet: bool = False) -> int:
         verification = verify(runs, plan.printed)
         passed = verification.passed or bool(plan.limit)
         store_printed(verification.table(), next(iter(runs.values())))
-        console.print_text("\n".join(verification.foreword()))
-        console.print_table(verification.table(headlines=True, differences=False), titles=2)
-        for hint in verification.hints:
-            console.print_text(f"- {hint}")
+        console.print_verification(verification, headlines=True)
         typer.echo(f"every number: {plan.run_folder(plan.networks[0]) / 'tables' / 'verify.md'}")
     failed = [result for result in results if result.outcome == "failed"]
     if not quiet:
@@ -100,3 +97,99 @@ def show_results(plan, results: list, *, quiet: bool = False) -> int:
     for result in failed:
         console.print_text(f"  not made: {result.name}: {result.reason}")
     return int(bool(failed) or not passed)
+
+
+def demo(
+    out: option(Path, help="Folder for the scenes and the two runs.") = Path("runs/demo"),
+    limit: option(
+        int | None,
+        min=2,
+        metavar="N",
+        help="Draw only N scenes: a trial without comparison or PDF files.",
+    ) = None,
+    scenes: option(
+        int | None,
+        min=2,
+        metavar="N",
+        help="Also compare groups of metrics and estimators, as ablate does, on N more scenes.",
+    ) = None,
+    skip: option(
+        str, metavar="NAMES", help=f"What to leave out, separated by commas: {', '.join(_SKIPPED)}."
+    ) = "",
+    quiet: Quiet = False,
+) -> None:
+    """Do the whole job offline, on drawn street scenes with two small networks.
+
+    Makes every table, figure and diagnosis of the paper, compares the numbers with recorded ones,
+    lists what the networks missed and which labels are wrong, after errors were planted into them,
+    and ends with a picture, a report and a few numbers.
+    """
+    skipped = {name.strip() for name in skip.split(",") if name.strip()}
+    if unknown := min(skipped - {*_SKIPPED}, default=""):
+        raise InputError(
+            f"--skip: expected some of {', '.join(_SKIPPED)}, got {unknown!r}; "
+            + suggest(unknown, _SKIPPED, "separate names by commas")
+        )
+    from metaseg_tf.demo import plan as stages
+    from metaseg_tf.paper import reproduction
+    from metaseg_tf.paper.figures import FIGURES
+    from metaseg_tf.report.page import write_report
+    from metaseg_tf.runs.storage import LocalFolder
+
+    LocalFolder(out).probe("steps.json")
+    images = limit or stages.DEMO_IMAGES
+    plan = stages.demo_plan(out, images=images)
+    first, half = plan.networks[0], max(2, images // 2)
+    fresh = stages.other_plan(plan, "fresh", half, [first])
+    show = partial(console.show_progress, quiet=quiet)
+    with console.interruptible(), reproduction.open_helper() as helper:
+        beside = partial(reproduction.beside, helper)
+        drawn = helper and beside(stages.finish_scenes, plan, fresh)
+        console.start_tensorflow()
+        from metaseg_tf.runs.sources import ProcessNetwork
+
+        network, is_new = ProcessNetwork(first.source), not reproduction.is_measured(plan, first)
+        if drawn:
+            if is_new:
+                network.loaded  # noqa: B018 - loading takes as long as drawing
+            drawn()
+        show(stages.draw_all(plan, fresh), images + half, "drawing scenes")
+        begun = {}
+        if is_new:
+            show(reproduction.measure(plan, first, network), images, first.name)
+            begun = reproduction.begin_results(helper, plan, first, skipped)
+        fitted = beside(stages.fit_demo_model, plan, plan.run_folder(first) / "meta_model.json")
+        if "review" not in skipped:
+            reviewed = beside(stages.review_planted, plan)
+        measured = stages.measure_fresh(plan, fresh, network)
+        show(measured, half, f"{first.name}, other scenes")
+        # So that two networks are never in memory at once.
+        del network, measured
+        results = _take_stages(plan, quiet=quiet, skip=skipped, helper=helper, begun=begun)
+        made = {result.name: result.paths for result in results}
+        figures = {n: made[f"figure {n}"] for n in FIGURES if f"figure {n}" in made}
+        page = None
+        if "report" not in skipped:
+            page = write_report([*plan.open_runs().values()], figures=figures)
+        missed = list(stages.describe_misses(plan))
+        labels = [reviewed()] if "review" not in skipped else []
+        model = fitted()
+        ablations = []
+        if scenes:
+            more, ablated = stages.other_plan(plan, "more", scenes, plan.networks), []
+            show(stages.draw_all(more), scenes, "drawing more scenes")
+            for other in more.networks:
+                if not reproduction.is_measured(more, other):
+                    show(reproduction.measure(more, other), scenes, other.name)
+                ablated.append(beside(stages.ablate_run, more.run_folder(other)))
+            ablations = [table for tables in ablated for table in tables()]
+    code = _show_results(plan, results, quiet=quiet)
+    if figures.get(5):
+        typer.echo(f"picture: {figures[5][0]}")
+    if page:
+        typer.echo(f"report: {page.resolve().as_uri()}")
+    for line in (*stages.describe_success(plan, fresh, model), *missed, *labels):
+        typer.echo(line)
+    for table in ablations:
+        console.print_table(table, titles=2)
+    raise typer.Exit(code)

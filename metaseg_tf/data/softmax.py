@@ -76,18 +76,16 @@ def open_dumps(
     Dumps do not name their ``classes``. Their number is what the first dump declares, or None if
     that cannot be read. Further options are those of `load_dump`; errors as `find_dumps`.
     """
-    keys, channels_first = _check_keys(options.get("keys")), options.get("channels_first", False)
-    paths, declared, passes = find_dumps(folder)[:limit], None, False
-    if paths:
-        with contextlib.suppress(DataFormatError):
-            declared = read_classes(paths[0], keys, channels_first=channels_first)
-            with _opened(paths[0], keys) as first:
-                shape = first.arrays.shape(first.keys["probs"])
-                passes = first.keys["disagreement"] in first.found
-                passes |= len(shape) == 4 and shape[0] > 1
+    items = [_DumpFile(path, options) for path in find_dumps(folder)[:limit]]
+    n_classes, passes = None, False
+    for item in items[:1]:
+        with contextlib.suppress(DataFormatError), _opened(item.path, options.get("keys")) as first:
+            shape = first.arrays.shape(first.keys["probs"])
+            declared = shape[-3 if options.get("channels_first") else -1]
+            n_classes = declared if 2 <= declared <= MAX_CLASSES else None
+            passes = len(shape) == 4 and shape[0] > 1
+            passes |= first.keys["disagreement"] in first.arrays.names()
     settings = {"source": "softmax", **{name: value for name, value in options.items() if value}}
-    items = [_DumpFile(path, options) for path in paths]
-    n_classes = declared if declared in range(2, MAX_CLASSES + 1) else None
     return Source(items, settings, n_classes, classes=classes, passes=passes)
 
 
@@ -156,14 +154,6 @@ def read_name(path: str | os.PathLike, keys: Mapping[str, str] | None = None) ->
         return dump.name()
 
 
-def read_classes(
-    path: str | os.PathLike, keys: Mapping[str, str] | None = None, *, channels_first: bool = False
-) -> int:
-    """The number of classes that a dump declares, without reading its arrays, as `load_dump`."""
-    with _opened(path, keys) as dump:
-        return dump.arrays.shape(dump.keys["probs"])[-3 if channels_first else -1]
-
-
 def save_dump(path: str | os.PathLike, dump: SoftmaxDump) -> None:
     """Write one softmax dump as HDF5 or npz, by the suffix of ``path``, whole or not at all."""
     path = Path(path)
@@ -197,18 +187,18 @@ _HDF5 = _NPZ | {"probs": "probabilities", "gt": "ground_truths", "name": "file_n
 class _Opened(NamedTuple):
     path: Path
     arrays: StoredArrays
-    found: list[str]
     keys: Mapping[str, str]
     asked: Mapping[str, str]
 
     def read(self, part: str, kinds: str, *, lenient: bool = False) -> np.ndarray | None:
         """A part of the dump; None if not asked for and missing or, if ``lenient``, unreadable."""
         needed = part == "probs" or part in self.asked
-        if self.keys[part] in self.found:
+        found = self.arrays.names()
+        if self.keys[part] in found:
             with contextlib.suppress(*READ_ERRORS if lenient and not needed else ()):
                 return self.arrays.read(self.keys[part], kinds)
         elif needed:
-            shown = ", ".join(map(ascii, self.found[:9])) or "none"
+            shown = ", ".join(map(ascii, found[:9])) or "none"
             raise DataFormatError(
                 f"{self.path}: expected a data set {self.keys[part]!r}, found {shown}; name the "
                 f"right one by --keys {part}=NAME"
@@ -245,7 +235,12 @@ def _without_suffix(name: str) -> str:
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike, keys: Mapping[str, str] | None) -> Iterator[_Opened]:
-    path, asked = Path(path), _check_keys(keys)
+    path, asked = Path(path), keys or {}
+    for part in set(asked) - set(_NPZ):
+        raise InputError(
+            f"keys: expected {', '.join(_NPZ)} and their names in files, got {part!r}; "
+            f"{suggest(part, _NPZ, 'write probs=softmax,gt=label')}"
+        )
     _check_suffix(path, (*_SUFFIXES, _NPY))
     if not path.is_file():
         raise DataFormatError(f"{path}: no such file; check the path")
@@ -256,17 +251,7 @@ def _opened(path: str | os.PathLike, keys: Mapping[str, str] | None) -> Iterator
     else:
         opened = (open_hdf5 if suffix in _HDF5_SUFFIXES else open_npz)(path)
     with opened as arrays:
-        yield _Opened(path, arrays, arrays.names(), keys, asked)
-
-
-def _check_keys(keys: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Return the ``keys`` of `load_dump`, none by default, or raise an InputError."""
-    for part in set(keys or {}) - set(_NPZ):
-        raise InputError(
-            f"keys: expected {', '.join(_NPZ)} and their names in files, got {part!r}; "
-            f"{suggest(part, _NPZ, 'write probs=softmax,gt=label')}"
-        )
-    return keys or {}
+        yield _Opened(path, arrays, keys, asked)
 
 
 def _single(

@@ -1,13 +1,12 @@
 """The embedded default: drawn street scenes and two small networks in the places of the paper's.
 
-The networks and scenes are the same everywhere, so their golden numbers, stored once, play the part
-that the printed numbers play for Cityscapes. A meta model fitted on the stronger network is tried
-on scenes that it has never seen.
+They are the same everywhere, so golden numbers, stored once, play the part of the printed ones. A
+meta model fitted on the stronger network is tried on scenes that it has never seen.
 """
 
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,22 +22,14 @@ from metaseg_tf.errors import InputError
 from metaseg_tf.meta import MetaModel, calibrate, fit_meta_model, save_model
 from metaseg_tf.meta.ablate import ablate
 from metaseg_tf.meta.promise import count_needed
-from metaseg_tf.meta.review import (
-    ERRORS,
-    FIRST,
-    LEAST,
-    measure_labels,
-    plant_errors,
-    review_labels,
-)
+from metaseg_tf.meta.review import ERRORS, FIRST, LEAST, measure_labels, plant_errors, review_labels
 from metaseg_tf.networks.checkpoints import bundled_path
-from metaseg_tf.paper.ablation import lay_out_ablation, store_ablation
 from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.paper.measured import collect
 from metaseg_tf.paper.misses import store_misses
-from metaseg_tf.paper.published import load_numbers
-from metaseg_tf.paper.quantities import Quantity
+from metaseg_tf.paper.published import Quantity, load_numbers
 from metaseg_tf.paper.reproduction import NetworkPlan, Plan, is_measured, measure
+from metaseg_tf.paper.scores import lay_out_ablation, store_ablation
 from metaseg_tf.report.review import write_queue
 from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.runs.storage import LocalFolder
@@ -50,8 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_misses", "describe_success", "draw_all",
-    "draw_scenes", "finish_scenes", "fit_demo_model", "fresh_plan", "keep_softmax", "measure_fresh",
-    "more_plan", "review_planted",
+    "draw_scenes", "finish_scenes", "fit_demo_model", "keep_softmax", "measure_fresh", "other_plan",
+    "review_planted",
 ]  # fmt: skip
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
@@ -85,31 +76,23 @@ def demo_plan(out: Path, *, images: int = DEMO_IMAGES) -> Plan:
     )
 
 
-def fresh_plan(plan: Plan, images: int) -> Plan:
-    """The first network over half as many other scenes, at least two, with a run of its own."""
-    network = replace(plan.networks[0], name=f"{plan.networks[0].name}_fresh")
-    scenes, limit = plan.out / "fresh_scenes", max(2, images // 2)
-    return replace(plan, networks=(network,), cityscapes=scenes, limit=limit)
-
-
-def more_plan(plan: Plan, images: int) -> Plan:
-    """Both networks over other scenes, with runs of their own."""
-    networks = tuple(replace(network, name=f"{network.name}_more") for network in plan.networks)
-    return replace(plan, networks=networks, cityscapes=plan.out / "more_scenes", limit=images)
+def other_plan(plan: Plan, kind: str, images: int, networks: Iterable[NetworkPlan]) -> Plan:
+    """Some of the plan's networks over other scenes, "fresh" or "more", with runs of their own."""
+    networks = tuple(replace(network, name=f"{network.name}_{kind}") for network in networks)
+    return replace(plan, networks=networks, cityscapes=plan.out / f"{kind}_scenes", limit=images)
 
 
 def draw_scenes(root: Path, *, images: int = DEMO_IMAGES, kind: str = "scenes") -> Iterator[Path]:
     """Draw the demo's scenes as a Cityscapes tree, split "val"; those that are there are kept."""
     seed, city = _SCENES[kind]
-    return write_dataset(
-        root, split="val", n_images=images, seed=seed, conditions=VALIDATION, city=city
-    )
+    about = {"split": "val", "seed": seed, "conditions": VALIDATION, "city": city}
+    return write_dataset(root, n_images=images, **about)
 
 
 def draw_all(*plans: Plan) -> Iterator[Path]:
     """Draw the scenes of plans, each below a folder of its own."""
     for plan in plans:
-        folder, images = plan.cityscapes, plan.limit or DEMO_IMAGES
+        images, folder = plan.limit or DEMO_IMAGES, plan.cityscapes
         yield from draw_scenes(folder, images=images, kind=folder.name)
 
 
@@ -118,12 +101,12 @@ def finish_scenes(*plans: Plan) -> None:
     deque(draw_all(*plans), maxlen=0)
 
 
-def ablate_run(run: Run) -> list[PrintedTable]:
+def ablate_run(folder: Path) -> list[PrintedTable]:
     """Compare metrics and estimators on a run; stores the results and returns their tables."""
-    table = load_run(run.path)
-    found, images = ablate(table), table["image"].nunique()
-    store_ablation(found, run, images)
-    return lay_out_ablation(found, run, images)
+    table = load_run(folder)
+    about = ablate(table), Run(folder), table["image"].nunique()
+    store_ablation(*about)
+    return lay_out_ablation(*about)
 
 
 def measure_fresh(plan: Plan, fresh: Plan, network: "ProcessNetwork") -> "Iterator[ImageResult]":
@@ -156,10 +139,7 @@ def fit_demo_model(plan: Plan, path: Path) -> MetaModel:
 
 
 def review_planted(plan: Plan) -> str:
-    """Plant errors into the labels of the first run's images, and say how many a review finds.
-
-    The run with these labels and the queue go into ``review/``.
-    """
+    """Plant errors into the first run's labels, stored in ``review/``; how many a review finds."""
     run, home, planted = Run(plan.run_folder(plan.networks[0])), plan.out / "review", {}
     wrong = Run.create(home / "run", {"labels": f"those of {run.name} with errors"})
     wrong.name_classes(run.classes)
@@ -196,10 +176,7 @@ def describe_misses(plan: Plan) -> Iterator[str]:
 
 
 def describe_success(plan: Plan, fresh: Plan, model: MetaModel) -> Iterator[str]:
-    """Numbers in words: how well the plan's first run is judged, and the fresh scenes are.
-
-    The model sees the metrics of the fresh segments only; their labels serve to score it.
-    """
+    """How well the plan's first run is judged, and fresh scenes, whose labels only score it."""
     values = collect(Run(plan.run_folder(plan.networks[0]))).values
     for score, fit, words in (
         ("auroc", "penalized", "AUROC of false positives"),
@@ -216,13 +193,13 @@ def describe_success(plan: Plan, fresh: Plan, model: MetaModel) -> Iterator[str]
     found = auroc(1 - doubt, design.y)
     yield f"AUROC on {fresh.limit} scenes that the meta model has never seen: {found:.2f}"
     names = table["image"].unique()
-    aside = table["image"].isin(names[: len(names) // 2])
-    if len(names) // 2 >= count_needed(_SHARE):
+    half, others = len(names) // 2, len(names) - len(names) // 2
+    if half >= count_needed(_SHARE):
+        aside = table["image"].isin(names[:half])
         keeping = calibrate(model, table[aside], promise={"false-positives": _SHARE})
         false = table[~aside & (table["iou_adj"] == 0)]
         trusted = keeping.score(false)["trusted"].groupby(false["image"]).mean()
-        others = len(names) - len(names) // 2
         yield (
-            f"promise, set on {len(names) // 2} of them: at most {_SHARE:.0%} of an image's false "
-            f"positives are trusted; on the {others} others: {trusted.sum() / others:.1%}"
+            f"promise, set on {half} of them: at most {_SHARE:.0%} of an image's false positives "
+            f"are trusted; on the {others} others: {trusted.sum() / others:.1%}"
         )

@@ -1,8 +1,7 @@
 """What each group of metrics and each estimator adds to the verdicts, on images held out."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-import numpy as np
 import pandas as pd
 
 from metaseg_tf.analysis.design import build_design
@@ -10,27 +9,25 @@ from metaseg_tf.analysis.estimators import ESTIMATORS
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol, image_folds
 from metaseg_tf.analysis.verdict_scores import DRAWS
 from metaseg_tf.errors import check_choice
-from metaseg_tf.meta.fit import FOLDS, LEAST_SCALE, judge_held_out
+from metaseg_tf.meta.fit import LEAST_SCALE, judge_held_out
 from metaseg_tf.meta.model import SCORE_COLUMNS, tabulate_verdicts
 from metaseg_tf.meta.score import Scores, compare_scores, score
 from metaseg_tf.segments.columns import GROUPS, PAPER_GROUPS, groups_in
 from metaseg_tf.segments.truth import check_truth
 
-__all__ = ["ABLATED", "ablate", "count_steps", "score_each", "tabulate_ablation"]
-
-#: Estimators that are compared, first the paper's own.
-ABLATED = ("linear", "boosting")
+__all__ = ["ablate"]
 
 #: What is scored: the metrics in words, the estimator, and its scores.
-Step = tuple[str, str, Scores]
+_Step = tuple[str, str, Scores]
 
 
 def ablate(
     table: pd.DataFrame,
     *,
-    meta: Sequence[str] = ABLATED,
+    meta: Sequence[str] = ("linear", "boosting"),
     protocol: Protocol = PAPER_PROTOCOL,
     draws: int = DRAWS,
+    progress: Callable[[Iterator[_Step], int], Iterator[_Step]] = lambda steps, total: steps,
 ) -> pd.DataFrame:
     """Score each estimator on the paper's metrics, on these with one more group, and on all.
 
@@ -47,6 +44,8 @@ def ablate(
         Its path of C is what the linear classifier's is chosen from.
     draws : int
         Bootstrap draws of images behind the intervals.
+    progress : function
+        Passes on an iterator of so many fits, to show how far they are.
 
     Returns
     -------
@@ -62,48 +61,39 @@ def ablate(
     InputError
         As `metaseg_tf.fit_meta_model`.
     """
-    return tabulate_ablation(score_each(table, meta=meta, protocol=protocol, draws=draws))
-
-
-def count_steps(table: pd.DataFrame, meta: Sequence[str] = ABLATED) -> int:
-    """How many fits `score_each` makes."""
-    return len(meta) * len(_metrics_of(table))
-
-
-def score_each(
-    table: pd.DataFrame,
-    *,
-    meta: Sequence[str] = ABLATED,
-    protocol: Protocol = PAPER_PROTOCOL,
-    draws: int = DRAWS,
-) -> Iterator[Step]:
-    """The steps of `ablate`, one after the other."""
     for name in meta:
         check_choice("meta", name, tuple(ESTIMATORS))
     check_truth(table)
-    for words, groups in _metrics_of(table).items():
+    sets = _metrics_of(table)
+    steps = _score_each(table, sets, meta, protocol, draws)
+    parts, own = [], None
+    for words, name, scores in progress(steps, len(sets) * len(meta)):
+        own = own or scores
+        part = scores.group().reset_index()
+        moved = compare_scores(own, scores)[["difference", "low", "high"]]
+        part[["difference", "difference_low", "difference_high"]] = moved.to_numpy()
+        part.insert(0, "metrics", words)
+        part.insert(1, "meta", name)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _score_each(
+    table: pd.DataFrame,
+    sets: dict[str, Collection[str]],
+    meta: Sequence[str],
+    protocol: Protocol,
+    draws: int,
+) -> Iterator[_Step]:
+    for words, groups in sets.items():
         design = build_design(table, groups=groups, least_scale=LEAST_SCALE)
-        folds = image_folds(table["image"].to_numpy(), FOLDS)
+        folds = image_folds(table["image"].to_numpy())
         rows = table.iloc[design.rows]
         for name in meta:
             _, log_odds, predicted = judge_held_out(design, folds, name, protocol)
             judged = tabulate_verdicts(predicted, log_odds, None)
             verdicts = dict(zip(SCORE_COLUMNS, judged.T, strict=True))
             yield words, name, score(rows.assign(**verdicts), draws=draws, by=())
-
-
-def tabulate_ablation(steps: Iterator[Step]) -> pd.DataFrame:
-    """The table of `ablate` of its steps."""
-    parts: list[pd.DataFrame] = []
-    own = None
-    for words, name, scores in steps:
-        own = own or scores
-        part = scores.group().reset_index()
-        moved = compare_scores(own, scores)[["difference", "low", "high"]]
-        part[["difference", "difference_low", "difference_high"]] = moved.to_numpy()
-        parts.append(part.assign(metrics=words, meta=name))
-    table = pd.concat(parts, ignore_index=True)
-    return table[["metrics", "meta", *np.setdiff1d(table.columns, ["metrics", "meta"], True)]]
 
 
 def _metrics_of(table: pd.DataFrame) -> dict[str, Collection[str]]:

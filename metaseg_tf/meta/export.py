@@ -26,7 +26,6 @@ _FALSE_POSITIVE = SCORE_COLUMNS[2]
 #: Bits of the numbers that lengths of runs are written with in Label Studio's format.
 _BITS = (3, 4, 8, 16)
 
-
 #: Path or address of an image, segment numbers int32 [H, W], expected quality of the image in
 #: [0, 1], and its segments of `rank_segments` with ``class_name``, in their order.
 _Queued = tuple[str, np.ndarray, float, pd.DataFrame]
@@ -39,25 +38,19 @@ def export(
     files: Mapping[str, str] | None = None,
     selection: pd.DataFrame | None = None,
 ) -> dict[str, bytes]:
-    """Judged segments as files of another tool.
+    """Judged segments as files of another tool: content by file name.
 
     Parameters
     ----------
     run : Run
         A folder of ``metaseg-tf predict``.
-    to : str
-        A key of `FORMATS`.
+    to : {"coco", "label-studio", "cvat"}
     files : mapping of str to str, optional
         Image name -> path or address by which the tool finds it; by default ``<name>.png``.
     selection : DataFrame, optional
         Columns ``image`` and, unless whole images are meant, ``segment``: export these alone, in
         their order. By default images come in falling order of their expected share of wrong
         pixels, segments in that of their number.
-
-    Returns
-    -------
-    dict of str to bytes
-        File name -> content.
 
     Raises
     ------
@@ -75,8 +68,7 @@ def _queue(run: Run, files: Mapping[str, str], selection: pd.DataFrame | None) -
     table["class_name"] = table["class_id"].map(dict(enumerate(run.classes.names)))
     images = rank_images(table).set_index("image")
     quality = 1 - images["expected_wrong"] / images["S"]
-    if selection is None:
-        selection = images.reset_index()
+    selection = images.reset_index() if selection is None else selection
     keys = [name for name in ("image", "segment") if name in selection]
     table = selection[keys].merge(table, "left", keys)
     if table["S"].isna().any():
@@ -162,9 +154,8 @@ def _to_label_studio(queue: Iterator[_Queued], classes: ClassTable) -> dict[str,
 def _pack_runs(lengths: list[int]) -> list[int]:
     """Bytes of Label Studio's masks: channels RGBA that are 0 or 255, by thi.ng's rle-pack.
 
-    A head of 32 bits for the number of values, 5 for the bits of one less 1, and 4 for each of the
-    lengths' sizes less 1; then for each run a 1, 2 bits for the size of its length, its length less
-    1, and the value.
+    A head of 32 bits for the number of values, 5 for the bits of one less 1, 4 for each of the
+    lengths' sizes less 1; then of each run a 1, 2 bits for its length's size, that less 1, a value.
     """
     head = [f"{4 * sum(lengths):032b}{8 - 1:05b}", *(f"{bits - 1:04b}" for bits in _BITS)]
     for i, length in enumerate(lengths):
@@ -175,8 +166,8 @@ def _pack_runs(lengths: list[int]) -> list[int]:
             head.append(f"1{size:02b}{part - 1:0{_BITS[size]}b}{255 * (i % 2):08b}")
             left -= part
     bits = "".join(head)
-    whole = -len(bits) % 8 + len(bits)
-    return list(int(bits.ljust(whole, "0"), 2).to_bytes(whole // 8, "big"))
+    n_bytes = -(-len(bits) // 8)
+    return list(int(bits.ljust(8 * n_bytes, "0"), 2).to_bytes(n_bytes, "big"))
 
 
 def _to_cvat(queue: Iterator[_Queued], classes: ClassTable) -> dict[str, bytes]:

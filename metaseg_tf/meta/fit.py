@@ -23,10 +23,8 @@ from metaseg_tf.runs.run import Manifest
 from metaseg_tf.segments.columns import IOU_COLUMNS, PAPER_GROUPS, groups_in
 from metaseg_tf.segments.truth import check_truth
 
-__all__ = ["ASIDE", "BEST", "FOLDS", "LEAST_SCALE", "fit_meta_model", "judge_held_out"]
+__all__ = ["ASIDE", "BEST", "LEAST_SCALE", "fit_meta_model", "judge_held_out"]
 
-#: With fewer images than this, each is a fold of its own.
-FOLDS = 10
 #: In place of an estimator: boosting if it is better than the linear model by more than chance.
 BEST = "best"
 #: One in this many images is set aside for promises: they hold for a model not fitted on it.
@@ -54,12 +52,11 @@ def fit_meta_model(
     """Fit a meta classifier (IoU_adj > 0) and a meta regressor (IoU_adj) that can be kept.
 
     Their features are the paper's metrics, the predicted class, and the further metrics that the
-    table holds; a linear model has these only if they make it better by more than chance, which on
-    few images they may not. Settings are chosen on folds of images, each held out once: "linear"
-    has the C of an l1-penalised logistic fit with the least log loss, and the largest penalty of a
-    ridge whose squared error is within a standard error of the least; "boosting" has the numbers
-    and depths of trees with the least log loss and squared error. So are the scores found that the
-    model's provenance holds, and the paired differences that decide.
+    table holds; a linear model has these only if they make it better by more than chance. Settings
+    are chosen, and the scores in the model's provenance found, on folds of images, each held out
+    once: "linear" has the C of an l1-penalised logistic fit with the least log loss, and the
+    largest penalty of a ridge whose squared error is within a standard error of the least;
+    "boosting" the numbers and depths of trees with the least log loss and squared error.
 
     Parameters
     ----------
@@ -69,10 +66,9 @@ def fit_meta_model(
         One of `metaseg_tf.analysis.estimators.ESTIMATORS`, or "best": "boosting" if it is better
         than "linear" by more than chance, else "linear". That is, on held-out segments with
         interior AUROC or R2 is higher, and neither is lower, by the 95 % interval of the paired
-        difference by bootstrap over images.
+        difference over images.
     promise, intervals : optional
-        As for `metaseg_tf.calibrate`, on a third of the images, which are drawn at random and not
-        fitted on.
+        As for `metaseg_tf.calibrate`, on a third of the images, drawn at random and not fitted on.
     manifest : Manifest, optional
         Of the run that the table is from; says how segments were measured.
     name : str
@@ -83,8 +79,7 @@ def fit_meta_model(
     Raises
     ------
     InputError
-        If the table cannot carry the fits: no ground truth, one image, or one outcome only. If
-        there are too few images for a promise.
+        If there is no ground truth, one image or outcome only, or too few images for a promise.
     """
     check_choice("meta", meta, (*ESTIMATORS, BEST))
     if promise is not None or intervals is not None:
@@ -123,17 +118,13 @@ def _compare(scores: Scores, others: Scores) -> tuple[bool, dict[str, Any]]:
 
 
 def _fit_scored(
-    table: pd.DataFrame,
-    meta: str,
-    groups: Collection[str],
-    manifest: Manifest,
-    name: str,
-    protocol: Protocol,
-) -> tuple[MetaModel, Scores]:
+    table: pd.DataFrame, meta: str, groups: Collection[str],
+    manifest: Manifest, name: str, protocol: Protocol,
+) -> tuple[MetaModel, Scores]:  # fmt: skip
     """A model of some groups of features, and its scores on held-out images."""
     features = {"groups": groups, "least_scale": LEAST_SCALE}
     inside = outside = build_design(table, **features)
-    folds = image_folds(table["image"].to_numpy(), FOLDS)
+    folds = image_folds(table["image"].to_numpy())
     interior, chosen, judged = _fit(inside, folds, meta, protocol)
     try:
         outside = build_design(table, **features, interior=False)
@@ -171,11 +162,12 @@ def _fit(
     (best, best_too), log_odds, predicted = judge_held_out(design, folds, meta, protocol)
     classifier, regressor = ESTIMATORS[meta]
     spread = _measure_spread(predicted, design.iou_adj)
-    estimators = (
+    fit = SegmentFit(
+        *(design.mean, design.scale),
         classifier(**best).fit(design.X, design.y),
         regressor(**best_too).fit(design.X, design.iou_adj),
+        spread,
     )
-    fit = SegmentFit(design.mean, design.scale, *estimators, spread)
     chosen = best | {f"regressor_{key}" if key in best else key: x for key, x in best_too.items()}
     return fit, chosen, tabulate_verdicts(predicted, log_odds, spread)
 
@@ -183,9 +175,9 @@ def _fit(
 def judge_held_out(
     design: Design, folds: np.ndarray, meta: str, protocol: Protocol
 ) -> tuple[tuple[dict[str, Any], dict[str, Any]], np.ndarray, np.ndarray]:
-    """Settings of both estimators, and log-odds [n] and predictions [n] on held-out images.
+    """Settings of both estimators, and log-odds [n] and predictions [n] on images held out.
 
-    ``folds`` [k, rows of the table] are masks of the images held out.
+    ``folds`` [k, rows of the table] are masks of these.
     """
     classifier, regressor = ESTIMATORS[meta]
     folds = folds[:, design.rows]

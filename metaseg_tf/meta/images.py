@@ -6,9 +6,7 @@ from scipy.stats import rankdata
 
 from metaseg_tf.meta.model import SCORE_COLUMNS
 
-__all__ = [
-    "LEVELS", "SUMMARIES", "compare_images", "name_summaries", "rate_images", "summarise_images",
-]  # fmt: skip
+__all__ = ["compare_images", "name_summaries", "rate_images", "summarise_images"]
 
 #: Columns of `rate_images`.
 SUMMARIES = (
@@ -34,10 +32,9 @@ def rate_images(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``image``; ``segments``, their number; ``expected_quality`` in [0, 1], the predicted
-        IoU_adj of each segment weighted by its pixels: sum S_k * predicted IoU_adj_k / sum S_k;
-        ``expected_false_positives``, the sum of probabilities; ``mean_entropy`` and
-        ``mean_difference`` in [0, 1], means of E and D over pixels. In rising order of quality.
+        In rising order of quality. ``image``; ``segments``, their number; ``expected_quality`` in
+        [0, 1], sum S_k * predicted IoU_adj_k / sum S_k; ``expected_false_positives``, the sum of
+        probabilities; ``mean_entropy`` and ``mean_difference`` in [0, 1], of E and D over pixels.
     """
     area, (predicted, _, false_positive, *_) = table["S"], SCORE_COLUMNS
     parts = table[[predicted, "E", "D"]].mul(area, axis=0)
@@ -64,24 +61,13 @@ def summarise_images(table: pd.DataFrame, n_classes: int) -> pd.DataFrame:
 def compare_images(
     images: pd.DataFrame, reference: pd.DataFrame
 ) -> tuple[tuple[float, float], np.ndarray]:
-    """Whether images may be drawn like others, over all and one by one.
+    """P-values of images drawn like others, over all and of single ones, and the unlike, bool [m].
 
-    Over all, it is a permutation test of Hotelling's T2, regularised, between the ranks of all
-    summaries. An image is unlike the n others if it is further from the middle of all of them and
-    itself (largest distance of the ``SUMMARIES`` from the median over the median distance) than any
-    of them: which has a probability of 1/(n+1), if alike. Of k such images p is the probability
-    that the furthest k of all images are new ones. If all are drawn alike, a p-value is at most x
-    with a probability of at most x.
-
-    Parameters
-    ----------
-    images, reference : DataFrame
-        As `summarise_images` gives them.
-
-    Returns
-    -------
-    (float, float), bool array [images]
-        The p-values, over all and of single images, and which images are unlike all others.
+    Both tables are of `summarise_images`. Over all, it is a permutation test of Hotelling's T2,
+    regularised, between the ranks of all summaries. An image is unlike the n others if it is
+    further from the middle of all of them and itself (largest distance of the ``SUMMARIES`` from
+    the median over the median distance) than any of them: which has a probability of 1/(n+1), if
+    alike. Of k such images p is the probability that the furthest k of all images are new ones.
     """
     columns = reference.columns.drop("image")
     new, others = (part[columns].to_numpy(np.float64) for part in (images, reference))

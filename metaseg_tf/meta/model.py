@@ -12,20 +12,9 @@ from metaseg_tf.analysis.base import Classifier, Regressor
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.runs.run import compare_settings
-from metaseg_tf.segments.columns import (
-    FURTHER_GROUPS,
-    class_of,
-    count_classes,
-    feature_values,
-    group_of,
-    groups_in,
-    spell_metrics,
-)
+from metaseg_tf.segments import columns
 
-__all__ = [
-    "PROMISES", "SCORE_COLUMNS", "SIZES", "TRUSTED", "Intervals", "MetaModel", "Promise",
-    "SegmentFit", "Spread", "tabulate_verdicts",
-]  # fmt: skip
+__all__ = ["Intervals", "MetaModel", "Promise", "SegmentFit", "Spread", "tabulate_verdicts"]
 
 #: Verdicts on each segment, in this order.
 SCORE_COLUMNS = (
@@ -46,33 +35,25 @@ SIZES = (1, 100, 1000, 10_000)
 _TOGETHER = {"cprob": "class", "predicted": "class", "ndist": "neighbours"}
 #: Quantiles of the spread nearer to 0 than this are not stretched from there.
 _LEAST_REACH = 1e-3
-_OF_DUMPS = ("logits", "channels_first", "keys", "reduce_zero_label")
 _NOT_OF_THE_NETWORK = (
-    "source", "split", "city", "limit", "void", "labeller", "masks", "metrics", *_OF_DUMPS
+    "source", "split", "city", "limit", "void", "labeller", "masks", "metrics",
+    "logits", "channels_first", "keys", "reduce_zero_label",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """How far predictions of IoU_adj are off, by what was predicted.
+    """How far predictions of IoU_adj are off on held-out images, by what was predicted."""
 
-    ``sigma`` [k] is the root mean squared error on held-out images where about ``predicted`` [k],
-    which rises, was predicted; between these it is interpolated. ``low`` and ``high`` are the
-    2.5 % and 97.5 % quantiles of errors as multiples of sigma.
-    """
-
-    predicted: np.ndarray
-    sigma: np.ndarray
-    low: float
+    predicted: np.ndarray  #: Rising, float64 [k]; between these ``sigma`` is interpolated.
+    sigma: np.ndarray  #: Root mean squared error where about this was predicted, float64 [k].
+    low: float  #: 2.5 % and 97.5 % quantiles of errors as multiples of sigma.
     high: float
 
     def interval(
         self, predicted: np.ndarray, stretch: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Ends in [0, 1] of a 95 % interval of IoU_adj for each prediction, not clipped, [n].
-
-        Factors ``stretch`` [n] replace it by others around the same predictions.
-        """
+        """Ends in [0, 1] of the 95 % interval of each prediction [n], or stretched by [n]."""
         sigma = np.interp(predicted, self.predicted, self.sigma)
         reaches = (self.low, self.high)
         if stretch is not None:
@@ -98,7 +79,7 @@ class SegmentFit:
     scale: np.ndarray  #: What the rest is divided by, float64 [p].
     classifier: Classifier  #: Of IoU_adj > 0, that is, of segments that are no false positives.
     regressor: Regressor  #: Of IoU_adj, not clipped.
-    spread: Spread | None = None  #: None in models of former versions.
+    spread: Spread | None = None  #: None leaves verdicts without intervals.
 
 
 @dataclass(frozen=True)
@@ -138,13 +119,9 @@ class Intervals:
             f"of the {max(self.images)} images it was set on, if the new ones are drawn like them"
         )
 
-    def of(self, area: np.ndarray) -> np.ndarray:
-        """The factor of each segment, float64 [n], by its area in pixels [n]."""
-        return np.array(self.stretch)[self.place(area)]
-
     @staticmethod
     def place(area: np.ndarray) -> np.ndarray:
-        """Position in ``SIZES`` of each segment, int64 [n], by its area in pixels [n]."""
+        """Position in ``SIZES`` of each segment, int64 [n], by its area."""
         return np.searchsorted(SIZES, area, side="right") - 1
 
 
@@ -176,7 +153,7 @@ class MetaModel:
     @property
     def metrics(self) -> str:
         """The groups that its features are of, as `metaseg_tf.segment_metrics` takes them."""
-        return spell_metrics({group_of(name) for name in self.columns})
+        return columns.spell_metrics({columns.group_of(name) for name in self.columns})
 
     def score(self, table: pd.DataFrame) -> pd.DataFrame:
         """Verdicts on the segments of a table, with or without ground truth.
@@ -187,8 +164,7 @@ class MetaModel:
             ``iou_adj_predicted`` in [0, 1]; ``iou_adj_linear``, the same not clipped, as the
             paper scores it; ``false_positive_probability`` in [0, 1], of IoU_adj = 0;
             ``iou_adj_low`` and ``iou_adj_high``, the ends in [0, 1] of a 95 % interval of IoU_adj,
-            NaN if the model was made by a version without them. With ``intervals``, theirs
-            instead. With a ``promise`` also ``trusted``, bool, by which it is kept.
+            or of the model's ``intervals``. With a ``promise`` also ``trusted``, bool.
 
         Raises
         ------
@@ -206,7 +182,10 @@ class MetaModel:
                     "segment table: expected numbers that the meta model can judge, got too large "
                     "ones; extract these images again, or fit the model again"
                 )
-            stretch = self.intervals and self.intervals.of(table["S"].to_numpy()[rows])
+            stretch = None
+            if self.intervals:
+                size = Intervals.place(table["S"].to_numpy()[rows])
+                stretch = np.array(self.intervals.stretch)[size]
             scores.loc[rows] = tabulate_verdicts(linear, log_odds, fit.spread, stretch)
         if self.promise:
             scores[TRUSTED] = scores[SCORE_COLUMNS[2]] < self.promise.threshold
@@ -220,16 +199,15 @@ class MetaModel:
         DataFrame, with the index of ``table``
             Two levels of columns: ``iou_adj_linear`` and ``false_positive_log_odds``, unless the
             estimator has no exact explanation, and below them ``base`` (the mean verdict over the
-            segments of the fit), each metric, ``class`` for all class probabilities and the
-            predicted class together, and ``neighbours`` for the classes next to it. Below one
-            verdict each row adds up to it; NaN for segments without a verdict, or without an
-            explanation of it. These are exact Shapley values: of linear estimators for features
-            that are independent, of trees path-dependent ones.
+            fit), each metric, ``class`` for all class probabilities and the predicted class, and
+            ``neighbours`` for the classes next to it. Below one verdict each row adds up to it; NaN
+            where there is none. These are exact Shapley values: of linear estimators for
+            independent features, of trees path-dependent ones.
 
         Raises as `score`.
         """
-        kinds = [class_of(name) for name in self.columns]
-        words = [_TOGETHER[k[0]] if k else n for k, n in zip(kinds, self.columns, strict=True)]
+        kinds = {name: columns.class_of(name) for name in self.columns}
+        words = [_TOGETHER[kind[0]] if kind else name for name, kind in kinds.items()]
         entries = list(dict.fromkeys(words))
         # The matrix of ones that sums the columns of each entry.
         ones = np.equal.outer(words, entries).astype(float)
@@ -240,8 +218,7 @@ class MetaModel:
                 ("false_positive_log_odds", -1, fit.classifier),
             ):
                 if (parts := estimator.explain(X)) is not None:
-                    base = np.broadcast_to(parts[0], len(X))
-                    values = np.column_stack([base, parts[1] @ ones])
+                    values = np.column_stack([np.full(len(X), parts[0]), parts[1] @ ones])
                     found.setdefault(verdict, pd.DataFrame(np.nan, table.index, ["base", *entries]))
                     found[verdict].loc[rows] = sign * values
         return pd.concat(found, axis=1) if found else pd.DataFrame(index=table.index)
@@ -255,15 +232,11 @@ class MetaModel:
             )
 
     def check_settings(self, settings: dict[str, Any]) -> None:
-        """Raise a SettingsMismatchError unless a run's segments were measured as the model needs.
-
-        Settings that the run does not name are not compared.
-        """
+        """Raise a SettingsMismatchError if a run names other settings than the model needs."""
         own = {"convention": self.convention, "connectivity": self.connectivity}
         differing = [
-            f"{key} {value!r} in the model, {settings[key]!r} in the run"
-            for key, value in own.items()
-            if settings.get(key, value) != value
+            f"{key} {ours!r} in the model, {theirs!r} in the run"
+            for key, ours, theirs in compare_settings(own, settings)
         ]
         if differing:
             raise SettingsMismatchError(
@@ -272,46 +245,48 @@ class MetaModel:
             )
 
     def other_settings(self, settings: dict[str, Any]) -> list[str]:
-        """Settings of the network that the model was not fitted with, one phrase each.
+        """Settings of the network that the model was fitted without, one phrase each.
 
-        A model may well judge a network set up otherwise, but its scores are no longer those to
-        expect. Settings that one side does not know are not compared.
+        Its verdicts on such a network may be as good, but its scores do not tell.
         """
-        own = self.provenance.get("settings", {})
+        compared = compare_settings(self.provenance.get("settings", {}), settings)
         return [
             f"{key} {fitted!r:.40} when fitted, {now!r:.40} now"
-            for key, fitted, now in compare_settings(own, settings)
+            for key, fitted, now in compared
             if key not in _NOT_OF_THE_NETWORK
         ]
 
+    def split(self, table: pd.DataFrame) -> list[tuple[SegmentFit, np.ndarray]]:
+        """The fits, and the rows of a table that each is for, bool [n]."""
+        inside = table["S_in"].to_numpy() > 0
+        pairs = (self.interior, inside), (self.no_interior, ~inside)
+        return [(fit, rows) for fit, rows in pairs if fit is not None]
+
     def _kinds(self, table: pd.DataFrame) -> Iterator[tuple[SegmentFit, np.ndarray, np.ndarray]]:
-        """For segments with interior, then without: their fit, mask, and standardised features."""
-        self.check_classes(count_classes(table))
-        further = {*map(group_of, self.columns)} & {*FURTHER_GROUPS}
-        if lacking := further.difference(groups_in(table)):
+        """`split` with the standardised features [rows, p] of each."""
+        self.check_classes(columns.count_classes(table))
+        further = {*map(columns.group_of, self.columns)} & {*columns.FURTHER_GROUPS}
+        if lacking := further.difference(columns.groups_in(table)):
             raise InputError(
                 f"segment table: expected the metrics {self.metrics}, on which the meta model was "
                 f"fitted, got a table without {' and '.join(sorted(lacking))}; extract these "
                 "images with the same --metrics, or fit a model on metrics that they have"
             )
-        needed = {"S_in", "class_id", *(n for n in self.columns if group_of(n) != "prediction")}
-        missing = [name for name in needed if name not in table.columns]
-        if missing:
+        measured = {name for name in self.columns if columns.group_of(name) != "prediction"}
+        if missing := {"S_in", "class_id", *measured}.difference(table.columns):
             raise InputError(
                 f"segment table: expected columns {', '.join(sorted(missing))}, got a table "
                 "without them; pass what segment_metrics or load_run gives"
             )
-        values = feature_values(table, self.columns)
+        values = columns.feature_values(table, self.columns)
         if not np.isfinite(values).all():
             raise InputError(
                 "segment table: expected finite numbers, got NaN or infinite ones; "
                 "extract these images again"
             )
-        inside = table["S_in"].to_numpy() > 0
-        for fit, rows in ((self.interior, inside), (self.no_interior, ~inside)):
-            if fit is not None:
-                with np.errstate(over="ignore", invalid="ignore"):
-                    yield fit, rows, (values[rows] - fit.mean) / fit.scale
+        for fit, rows in self.split(table):
+            with np.errstate(over="ignore", invalid="ignore"):
+                yield fit, rows, (values[rows] - fit.mean) / fit.scale
 
 
 def tabulate_verdicts(

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,10 +38,7 @@ from metaseg_tf.segments.columns import BOX
 from metaseg_tf.segments.dispersion import channels_first
 from metaseg_tf.segments.table import measure_image
 
-__all__ = [
-    "Judgement", "PredictSettings", "judge_image", "open_prediction", "predict",
-    "tabulate_judged", "write_judged",
-]  # fmt: skip
+__all__ = ["PredictSettings", "judge_image", "open_prediction", "predict", "write_judged"]
 
 
 class Judgement(NamedTuple):
@@ -61,9 +58,7 @@ def judge_image(
     threads: int | None = None,
     disagreement: np.ndarray | None = None,
 ) -> Judgement:
-    """Measure the segments of one image as the model needs it, and judge each.
-
-    No ground truth is needed; nothing is masked.
+    """Measure the segments of one image as the model needs it, and judge each; masks nothing.
 
     Parameters
     ----------
@@ -72,10 +67,6 @@ def judge_image(
         Class probabilities, as for `metaseg_tf.segment_metrics`.
     threads, disagreement : optional
         As for `metaseg_tf.segments.table.measure_image`.
-
-    Returns
-    -------
-    Judgement
 
     Raises
     ------
@@ -134,11 +125,11 @@ def open_prediction(
         )
     if source.classes:
         model.check_classes(len(source.classes))
-    measured = {"convention": model.convention, "connectivity": model.connectivity}
-    measured["model"] = compute_digest(model)
-    # Folders of former versions do not say that nothing is guaranteed.
-    chosen = {key: value for key, value in vars(settings).items() if value is not False}
-    run = Run.create(path, {**source.settings, **measured, **chosen})
+    measured = {
+        "convention": model.convention, "connectivity": model.connectivity,
+        "model": compute_digest(model),
+    }  # fmt: skip
+    run = Run.create(path, {**source.settings, **measured, **vars(settings)})
     run.manifest.n_classes, run.manifest.classes = model.n_classes, source.classes or model.classes
     run.write_manifest()
     keep_model(run, model)
@@ -157,14 +148,13 @@ def predict(
 ) -> Iterator[ImageResult]:
     """Judge all images that the run, of `open_prediction`, does not hold yet.
 
-    Yields a result per image once all its files are written: in the order of the source, or on a
-    cluster in the order in which they are done. ``skip_errors``, ``keep_maps``, ``cluster`` and
-    errors as for `metaseg_tf.runs.extraction.extract`.
+    Yields a result per image once all its files are written. Options, order and errors as for
+    `metaseg_tf.runs.extraction.extract`.
     """
     work = partial(judge_job, model=model, run=run, settings=settings)
-    chosen = {"skip_errors": skip_errors, "keep_maps": keep_maps, "cluster": cluster}
+    options = {"skip_errors": skip_errors, "keep_maps": keep_maps, "cluster": cluster}
     with run.continued():
-        yield from work_through(source, run, work, **chosen)
+        yield from work_through(source, run, work, **options)
         run.write_manifest()
 
 
@@ -178,32 +168,25 @@ def judge_job(job: ImageJob, model: MetaModel, run: Run, settings: PredictSettin
     for folder, content in _draw(judgement, sample.image, settings).items():
         run.write_bytes(f"{folder}/{sample.name}.png", content)
     if job.keep_maps:
-        maps = judgement._asdict()
+        maps = judgement._asdict() | {"image": sample.image}
         del maps["table"]
-        maps = ImageMaps(**maps, image=sample.image)
-        run.write_maps(sample.name, maps)
+        run.write_maps(sample.name, ImageMaps(**maps))
     # Last, since an image whose table is there counts as done.
     run.write_segments(sample.name, judgement.table)
     return ImageResult(sample.name, "judged", len(judgement.table))
 
 
-def tabulate_judged(run: Run, model: MetaModel) -> pd.DataFrame:
-    """All judged segments: image, segment, class id and name, box, area in pixels, and verdicts."""
-    verdicts = (*SCORE_COLUMNS, TRUSTED) if model.promise else SCORE_COLUMNS
-    table = run.load(["image", "segment", "class_id", *BOX, "S", *verdicts])
-    names = dict(enumerate(run.classes.names))
-    table.insert(3, "class_name", table["class_id"].map(names))
-    return table.rename(columns={"S": "area"})
-
-
 def write_judged(run: Run, model: MetaModel) -> tuple[list[Path], list[str]]:
-    """Write the table of `tabulate_judged` as Parquet, CSV and JSON lines, and ``images.csv``.
+    """Write all judged segments as Parquet, CSV and JSON lines, and ``images.csv``.
 
     Returns their paths, and what speaks against relying on what the model promises. ``images.csv``
     is the table of `metaseg_tf.rate_images`; if the model holds the images that a promise was set
     on, ``unlike`` tells which are unlike all of these.
     """
-    table, packed = tabulate_judged(run, model), io.BytesIO()
+    verdicts = (*SCORE_COLUMNS, TRUSTED) if model.promise else SCORE_COLUMNS
+    table, packed = run.load(["image", "segment", "class_id", *BOX, "S", *verdicts]), io.BytesIO()
+    table.insert(3, "class_name", table["class_id"].map(dict(enumerate(run.classes.names))))
+    table = table.rename(columns={"S": "area"})
     judged = run.load(["image", "class_id", "S", "E", "D", *SCORE_COLUMNS])
     summaries, notes = summarise_images(judged, model.n_classes), []
     images = summaries[["image", *SUMMARIES]]
@@ -221,15 +204,12 @@ def write_judged(run: Run, model: MetaModel) -> tuple[list[Path], list[str]]:
             if own <= level
         ]
     table.to_parquet(packed, index=False)
-    contents: dict[str, Any] = {
-        "parquet": packed.getvalue(),
-        "csv": csv_text(table).encode(),
-        "jsonl": table.to_json(orient="records", lines=True, double_precision=15).encode(),
-    }
-    files = {f"judged.{suffix}": content for suffix, content in contents.items()}
-    files["images.csv"] = csv_text(images).encode()
-    paths = [run.write_bytes(name, content) for name, content in files.items()]
-    return paths, notes
+    lines = table.to_json(orient="records", lines=True, double_precision=15)
+    files = {
+        "judged.parquet": packed.getvalue(), "judged.csv": csv_text(table).encode(),
+        "judged.jsonl": lines.encode(), "images.csv": csv_text(images).encode(),
+    }  # fmt: skip
+    return [run.write_bytes(name, content) for name, content in files.items()], notes
 
 
 def _draw(judgement: Judgement, image, settings: PredictSettings) -> dict[str, bytes]:

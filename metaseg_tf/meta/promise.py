@@ -31,6 +31,8 @@ def calibrate(
 ) -> MetaModel:
     """The model with a promise, or with intervals of another level, that hold for new images.
 
+    Its ``promise.sentence`` and ``intervals.sentence`` say exactly what is promised.
+
     Parameters
     ----------
     model : MetaModel
@@ -38,17 +40,11 @@ def calibrate(
     table : DataFrame
         A segment table with ground truth, of images like those to be judged.
     promise : mapping of one str to float, optional
-        "false-positives": the expected share of an image's false positives that are trusted, or
-        "missed-trust": that of its segments with IoU_adj > 0 that are not; in (0, 1). As many
-        segments as can be are then trusted, or as few.
+        "false-positives": the expected share, in (0, 1), of an image's false positives that are
+        trusted (as many segments as can be); or "missed-trust": that of its segments with
+        IoU_adj > 0 that are not (as few).
     intervals : float, optional
-        Expected share in (0, 1) of an image's segments of each size whose IoU_adj is to be in its
-        interval.
-
-    Returns
-    -------
-    MetaModel
-        Its ``promise.sentence`` and ``intervals.sentence`` say exactly what is promised.
+        Expected share in (0, 1) of an image's segments of each size whose interval holds IoU_adj.
 
     Raises
     ------
@@ -78,15 +74,9 @@ def calibrate(
             threshold = float(np.nextafter(threshold, 2))  # trusted, if equal to it
         kept = Promise(kind, alpha, n, threshold)
     if intervals is not None:
-        inside, needed = table["S_in"].to_numpy() > 0, np.empty(len(table))
-        for fit, rows in ((model.interior, inside), (model.no_interior, ~inside)):
-            if not (fit and fit.spread):
-                raise InputError(
-                    "intervals: expected a model with a spread, got one of a former version; fit "
-                    "it again"
-                )
-            predicted = verdicts[SCORE_COLUMNS[1]].to_numpy()[rows]
-            needed[rows] = fit.spread.measure_stretch(predicted, true[rows])
+        predicted, needed = verdicts[SCORE_COLUMNS[1]].to_numpy(), np.empty(len(table))
+        for fit, rows in model.split(table):
+            needed[rows] = fit.spread.measure_stretch(predicted[rows], true[rows])
         size, found = Intervals.place(table["S"].to_numpy()), []
         for own in (size == i for i in range(len(SIZES))):
             image, seen = pd.factorize(number[own])
@@ -103,24 +93,9 @@ def control_risk(
     """The smallest t such that a new image expects at most ``alpha`` of its values above t.
 
     The expected share is bounded by n/(n+1) * mean share + 1/(n+1) over the n images (eq. 4 of
-    Conformal Risk Control); images without values have a share of 0.
-
-    Parameters
-    ----------
-    value : float64 array [m]
-    image : int array [m]
-        Number of each value's image, from 0.
-    n_images : int
-        Number of images n, with those that have no value.
-    alpha : float
-        In (0, 1).
-    least : float
-        Where t begins, at most as large as all values.
-
-    Returns
-    -------
-    float
-        ``least`` or one of the values; infinite if n is too small, see `count_needed`.
+    Conformal Risk Control), of which those without a ``value`` [m] have a share of 0. ``image`` [m]
+    is the number, from 0, of each value's image. t is ``least``, which no value is below, or one of
+    the values; infinite if n is too small, see `count_needed`.
     """
     order = np.argsort(value)
     value, weight = value[order], (1 / np.maximum(np.bincount(image), 1))[image[order]]
@@ -149,10 +124,9 @@ def check_promise(
         )
     for kind in promise or ():
         check_choice("promise", kind, tuple(PROMISES))
-    for name, share in {**(promise or {}), "intervals": intervals}.items():
-        if share is None:
-            continue
-        is_level = name == "intervals"
+    levels = {} if intervals is None else {"intervals": intervals}
+    for name, share in {**(promise or {}), **levels}.items():
+        is_level = name in levels
         if not 0 < share < 1:
             usual = 0.9 if is_level else 0.1
             raise InputError(

@@ -2,8 +2,7 @@
 
 A region is a connected set of pixels with one predicted and one given class, without parts thinner
 than ``2 * _REACH + 1`` pixels: borders are where everybody disagrees. A classifier learns from
-errors that are planted into the labels of other images which regions are the label's error, and not
-the network's.
+errors planted into the labels of other images which regions are the label's error.
 """
 
 import json
@@ -24,7 +23,6 @@ from metaseg_tf.analysis.estimators import Lasso
 from metaseg_tf.analysis.protocol import image_folds
 from metaseg_tf.data.classes import VOID, ClassTable
 from metaseg_tf.errors import InputError, restate
-from metaseg_tf.meta.fit import FOLDS
 from metaseg_tf.pictures import to_png
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
@@ -33,13 +31,10 @@ from metaseg_tf.segments.columns import BOX
 from metaseg_tf.segments.components import Spans, label_components
 from metaseg_tf.segments.iou import count_confusions
 
-__all__ = [
-    "COLUMNS", "ERRORS", "FIRST", "LEAST", "PLANTED", "Measured", "Review", "correct_run",
-    "find_regions", "locate_regions", "measure_labels", "measure_regions", "plant_errors",
-    "review_labels",
-]  # fmt: skip
+__all__ = ["Review", "correct_run", "find_regions", "measure_labels", "review_labels"]
 
-#: Columns of the queue.
+#: Columns by which a region is found again, and those of the queue.
+_REGION = [*BOX, "class_id", "given_class_id", "size"]
 COLUMNS = (
     "rank", "image", "kind", "class_id", "given_class_id", *BOX, "size", "score", "reason",
 )  # fmt: skip
@@ -52,8 +47,6 @@ FIRST = (20, 50)
 PLANTED = ("dropped", "class", "shifted", "invented")
 #: Rankings that need no fit: column, and -1 if the smallest are the most suspicious.
 BASELINES = {"D": -1, "size": 1, "p_given": -1}
-#: Columns by which a region is found again.
-_REGION = [*BOX, "class_id", "given_class_id", "size"]
 _REACH = 2
 #: Larger components of the labels, as a share of the image, are not what is mistaken as a whole.
 _LARGEST = 0.05
@@ -62,19 +55,10 @@ _RARE = 1e-5
 
 
 def find_regions(pred: np.ndarray, given: np.ndarray, least: int = LEAST) -> np.ndarray:
-    """Number the regions in which prediction and label disagree, in raster order.
+    """Number the regions of at least ``least`` pixels in which prediction and label disagree.
 
-    Parameters
-    ----------
-    pred, given : uint8 array [H, W]
-        Predicted and given class, 255 for void, where nothing disagrees.
-    least : int
-        Regions of fewer pixels are left out.
-
-    Returns
-    -------
-    int32 array [H, W]
-        Numbers from 1; 0 outside of regions.
+    Both are uint8 [H, W], with 255 for void, where nothing disagrees. Returns int32 [H, W]: numbers
+    from 1 in raster order, 0 outside of regions.
     """
     differ = (pred != given) & (pred != VOID) & (given != VOID)
     pairs = np.where(differ, 256 * pred.astype(np.int32) + given + 1, 0)
@@ -90,12 +74,12 @@ def find_regions(pred: np.ndarray, given: np.ndarray, least: int = LEAST) -> np.
 def measure_regions(maps: ImageMaps, given: np.ndarray, regions: np.ndarray) -> pd.DataFrame:
     """One row per region of `find_regions`: classes, box, and what tells its errors apart.
 
-    ``D`` and ``E`` are means over the region; ``p_given`` is that of the probability of the given
-    class: half of D where it is the second largest (exact if there are no further ones) and else 0,
-    NaN if the maps lack ``runner_up``; ``of_segment`` and ``of_label`` are the region's shares of
-    the predicted segment and of the label's component; ``edge_pred``, ``edge_given`` and ``agree``
-    are the shares of its edge beyond which the predicted or the given class changes, and both
-    agree; ``thick`` is its area over that of a square with an edge as long.
+    ``D``, ``E`` and ``p_given`` are means over the region, the last of the given class's
+    probability: half of D where it is the second largest (exact if there are no further ones), else
+    0; ``of_segment`` and ``of_label`` are shares of the predicted segment and of the label's
+    component; ``edge_pred``, ``edge_given`` and ``agree`` of its edge beyond which the predicted or
+    the given class changes, and both agree; ``thick`` is its area over that of a square with an
+    edge as long.
     """
     owner, n, spans = regions.ravel(), int(regions.max()), Spans.of(regions)
     table = spans.boxes(owner[spans.starts], len(regions), n)
@@ -104,10 +88,9 @@ def measure_regions(maps: ImageMaps, given: np.ndarray, regions: np.ndarray) -> 
     def sum_up(values: np.ndarray) -> np.ndarray:
         return np.bincount(owner, values.ravel(), n + 1)[1:]
 
-    second = np.nan if maps.runner_up is None else maps.runner_up == given
     for name, values in {
         "class_id": maps.pred, "given_class_id": given, "D": maps.difference, "E": maps.entropy,
-        "p_given": second * maps.difference / 2,
+        "p_given": (maps.runner_up == given) * maps.difference / 2,
     }.items():  # fmt: skip
         table[name] = sum_up(values) / table["size"]
     for name, parts in {"of_segment": maps.segments, "of_label": label_components(given)}.items():
@@ -131,23 +114,11 @@ def measure_regions(maps: ImageMaps, given: np.ndarray, regions: np.ndarray) -> 
 def plant_errors(
     given: np.ndarray, share: float, rng: np.random.Generator, kinds: Sequence[str] = PLANTED
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Put errors into labels.
+    """Labels, uint8 [H, W], with errors, and the number, int32 [H, W] from 1, of each pixel's.
 
-    Parameters
-    ----------
-    given : uint8 array [H, W]
-        Class ids, 255 for void, which stays. Nothing is planted if there is only one class.
-    share : float
-        Probability of an error at each component of at least ``LEAST`` pixels and at most a 20th of
-        the image.
-    rng : Generator
-    kinds : sequence of str
-        Of ``PLANTED``, each as likely as the others.
-
-    Returns
-    -------
-    uint8 array [H, W], int32 array [H, W]
-        The labels with errors, and the number, from 1, of the error that changed a pixel.
+    Each component of at least ``LEAST`` pixels and at most a 20th of the image gets one with a
+    probability of ``share``, of ``kinds`` that are equally likely. Void (255) stays. Nothing is
+    planted if there is only one class.
     """
     components, void = label_components(given), given == VOID
     size = np.bincount(components.ravel())
@@ -197,7 +168,10 @@ class Measured(NamedTuple):
 
 
 def measure_labels(run: Run, *, errors: float = ERRORS, seed: int = 0) -> Iterator[Measured]:
-    """Measure the regions of each image that keeps its maps; InputError if there are too few."""
+    """Measure the regions of each image that keeps its maps, with a share of errors planted.
+
+    Raises InputError if there are too few images.
+    """
     if not 0 < errors < 1:
         raise InputError(f"errors: expected a share between 0 and 1, got {errors}; 0.1 is usual")
     names = sorted(run.with_maps())
@@ -224,12 +198,9 @@ def measure_labels(run: Run, *, errors: float = ERRORS, seed: int = 0) -> Iterat
         inside = numbers[np.append(False, wrong)[tried]]
         covered = np.bincount(inside, minlength=len(size) + 1)[1:]
         reached = covered[size >= LEAST] >= size[size >= LEAST] / 2
-        tables = [
-            measure_regions(maps, maps.gt, given).assign(planted=False, wrong=False),
-            table.assign(planted=True, wrong=wrong),
-        ]
-        whole = pd.concat(tables, ignore_index=True).assign(image=name)
-        yield Measured(whole, confusions, len(reached), int(reached.sum()))
+        before = measure_regions(maps, maps.gt, given).assign(planted=False, wrong=False)
+        table = pd.concat([before, table.assign(planted=True, wrong=wrong)], ignore_index=True)
+        yield Measured(table.assign(image=name), confusions, len(reached), int(reached.sum()))
 
 
 def _build_features(measured: Sequence[Measured]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -242,7 +213,7 @@ def _build_features(measured: Sequence[Measured]) -> tuple[pd.DataFrame, pd.Data
     table = pd.concat(tables, ignore_index=True)
     scales = table[["size", "of_segment", "of_label", "thick", "recall"]]
     plain = table[["D", "E", "p_given", "edge_pred", "edge_given", "agree"]]
-    return table, pd.concat([np.log(scales), plain], axis=1).dropna(axis=1)
+    return table, pd.concat([np.log(scales), plain], axis=1)
 
 
 class Review(NamedTuple):
@@ -260,14 +231,13 @@ class Review(NamedTuple):
 def review_labels(measured: Sequence[Measured], classes: ClassTable) -> Review:
     """Rank the regions of `measure_labels` by the probability that the label is wrong.
 
-    The probability is that of an l1-penalised logistic model, fitted on regions of other images
-    with errors planted. It supposes as many errors as were planted. Raises InputError if none left
-    a region.
+    It is that of an l1-penalised logistic model, fitted on regions of other images with errors
+    planted, and supposes as many. Raises InputError if none left a region.
     """
     table, features = _build_features(measured)
     X, wrong = features.to_numpy(np.float64), table["wrong"].to_numpy()
     planted, log_odds = table["planted"].to_numpy(), np.zeros(len(table))
-    for held_out in image_folds(table["image"].to_numpy(), FOLDS):
+    for held_out in image_folds(table["image"].to_numpy()):
         rows = planted & ~held_out
         if not 0 < wrong[rows].sum() < rows.sum():
             raise InputError(
@@ -281,8 +251,7 @@ def review_labels(measured: Sequence[Measured], classes: ClassTable) -> Review:
     tried, queue = table[planted], table[~planted]
     found = {"model": _rate_ranking(tried["score"], tried["wrong"])}
     for name, sign in BASELINES.items():
-        if tried[name].notna().all():
-            found[name] = _rate_ranking(sign * tried[name], tried["wrong"])
+        found[name] = _rate_ranking(sign * tried[name], tried["wrong"])
     queue = queue.sort_values("score", ascending=False, kind="stable", ignore_index=True)
     queue["rank"], queue["kind"] = np.arange(1, len(queue) + 1), _name_kinds(queue, classes)
     queue["reason"] = [_give_reason(row, classes.names) for row in queue.itertuples()]
@@ -301,8 +270,8 @@ def _rate_ranking(values: pd.Series, wrong: pd.Series) -> dict[str, float]:
 def _name_kinds(table: pd.DataFrame, classes: ClassTable) -> np.ndarray:
     """Kind of each region's error: a missing label, a spurious one, or a confusion of classes.
 
-    A thing on stuff is missing, stuff on a thing makes that spurious. Where the class table does
-    not know both kinds, the larger part tells: of the predicted segment, or of the label.
+    A thing on stuff is missing, stuff on a thing makes that spurious; if not both kinds are known,
+    the larger part tells: of the predicted segment, or of the label.
     """
     kinds = np.array(classes.kinds)
     seen, given = kinds[table["class_id"]], kinds[table["given_class_id"]]
@@ -340,11 +309,10 @@ def locate_regions(maps: ImageMaps, rows: pd.DataFrame) -> Iterator[np.ndarray]:
 
 
 def correct_run(run: Run, decisions: str | os.PathLike, out: str | os.PathLike) -> list[Path]:
-    """Write ``OUT/corrected/<image>.png``, class ids with 255 for void, for accepted decisions.
+    """Write ``OUT/corrected/<image>.png``, class ids with 255 for void, and nothing else.
 
-    Accepted regions get the predicted class. ``decisions`` is the JSON file that the page exports.
-    No file outside ``OUT/corrected`` is written, and none over another. Raises InputError if that
-    folder exists, the file is something else, or a region is none of the run's.
+    Regions accepted in ``decisions``, the JSON file that the page exports, get the predicted class.
+    Raises InputError if the folder exists, the file is something else, or a region is not its.
     """
     folder, contents = LocalFolder(Path(out, "corrected")), {}
     if folder.exists():
@@ -355,9 +323,8 @@ def correct_run(run: Run, decisions: str | os.PathLike, out: str | os.PathLike) 
     said = f"{decisions}: expected decisions exported by the page as JSON, got something else"
     broken = (OSError, ValueError, KeyError, TypeError, RecursionError)
     with restate(broken, InputError, said, "export them again"):
-        rows = pd.DataFrame(
-            json.loads(Path(decisions).read_bytes()), columns=[*COLUMNS, "decision"]
-        )
+        stored = json.loads(Path(decisions).read_bytes())
+        rows = pd.DataFrame(stored, columns=[*COLUMNS, "decision"])
         accepted = rows[rows["decision"] == "accept"].astype(dict.fromkeys(_REGION, int))
     for image, decided in accepted.groupby("image"):
         maps = run.load_maps(image)

@@ -8,28 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from metaseg_tf.analysis import verdict_scores
 from metaseg_tf.analysis.design import check_finite
 from metaseg_tf.analysis.protocol import map_splits
 from metaseg_tf.analysis.scores import group_by_size
-from metaseg_tf.analysis.verdict_scores import (
-    DRAWS,
-    SCORES,
-    Scorer,
-    draw_images,
-    expand_percentiles,
-)
 from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import InputError
 from metaseg_tf.meta.model import SCORE_COLUMNS, MetaModel
 from metaseg_tf.runs.run import Run, load_run
 from metaseg_tf.segments.truth import check_truth
 
-__all__ = ["GROUPINGS", "Scores", "compare_scores", "score", "score_run"]
+__all__ = ["Scores", "compare_scores", "score", "score_run"]
 
 _LOG = logging.getLogger(__name__)
-GROUPINGS = ("interior", "class", "size")
-
-_PREDICTED, _LINEAR, _FALSE_POSITIVE, *_INTERVAL = SCORE_COLUMNS
+_, _LINEAR, _FALSE_POSITIVE, *_ = SCORE_COLUMNS
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +34,10 @@ class Scores:
     #: of a 95 % interval by bootstrap over images; NaN where there is none.
     table: pd.DataFrame
     images: frozenset[str]  #: Their names.
-    reliability: pd.DataFrame  #: See `metaseg_tf.analysis.verdict_scores.Scorer.reliability`.
-    risk_coverage: pd.DataFrame  #: See `metaseg_tf.analysis.verdict_scores.Scorer.risk_coverage`.
+    reliability: pd.DataFrame  #: As `metaseg_tf.analysis.verdict_scores.Scorer` gives it,
+    risk_coverage: pd.DataFrame  #: and so is this.
     threshold: float  #: Segments of at least this probability count as rejected.
-    #: Scores of each group for each draw of images, float64 [draws, len(SCORES)].
+    #: Scores of each group for each draw of images, float64 [draws, scores].
     drawn: dict[tuple[str, str], np.ndarray] = field(repr=False)
 
     def group(self, group: str = "all", of: str = "") -> pd.DataFrame:
@@ -65,8 +57,8 @@ def score(
     *,
     classes: ClassTable | None = None,
     cost: tuple[float, float] = (1.0, 1.0),
-    draws: int = DRAWS,
-    by: Collection[str] = GROUPINGS,
+    draws: int = verdict_scores.DRAWS,
+    by: Collection[str] = ("interior", "class", "size"),
 ) -> Scores:
     """Score verdicts on segments with ground truth, of images that the model was not fitted on.
 
@@ -75,15 +67,14 @@ def score(
     table : DataFrame
         A segment table with ground truth and, unless there is a model, the columns of verdicts.
     model : MetaModel, optional
-        Whose verdicts to score.
     classes : ClassTable, optional
         Names of the classes; else those of the model, else their numbers.
     cost : (float, float)
         Cost of rejecting a segment that is no false positive, and of keeping a false positive.
     draws : int
         Bootstrap draws of images; 0 for scores without intervals.
-    by : collection of str
-        Groups to score besides all segments, of `GROUPINGS`.
+    by : collection of {"interior", "class", "size"}
+        Groups to score besides all segments.
 
     Raises
     ------
@@ -102,15 +93,16 @@ def score(
     check_finite(table, ("iou_adj", _LINEAR, _FALSE_POSITIVE))
     number, images = pd.factorize(table["image"], sort=True)
     n = len(images)
-    counts = draw_images(n, draws) if draws and n > 1 else np.empty((0, n))
+    counts = verdict_scores.draw_images(n, draws) if draws and n > 1 else np.empty((0, n))
     arrays = [table[name].to_numpy(np.float64) for name in (_FALSE_POSITIVE, _LINEAR, "iou_adj")]
     scorers, parts = {}, []
     for key, rows in _groups(table, classes or (model and model.classes), by):
-        scorers[key] = Scorer(*(values[rows] for values in arrays), number[rows], n, cost)
+        values = (array[rows] for array in arrays)
+        scorers[key] = verdict_scores.Scorer(*values, number[rows], n, cost)
         seen, false = len(np.unique(number[rows])), np.count_nonzero(arrays[2][rows] == 0)
         facts = dict(zip(("group", "of"), key, strict=True))
         facts |= {"images": seen, "segments": len(rows), "false_positives": false}
-        parts.append(pd.DataFrame({**facts, "score": list(SCORES)}))
+        parts.append(pd.DataFrame({**facts, "score": list(verdict_scores.SCORES)}))
     drawn = map_splits(lambda scorer: scorer.compute(counts), scorers.values())
     for part, scorer, scores in zip(parts, scorers.values(), drawn, strict=True):
         part["value"] = scorer.compute(np.ones((1, n)))[0]
@@ -129,9 +121,9 @@ def score(
 def score_run(run: Run, model: MetaModel | None = None, **options: Any) -> Scores:
     """`score` a run with ground truth, or judged images whose truth is known.
 
-    Warns if the model was fitted on images of the run, since its verdicts on them are too good.
-    Raises InputError if there is no ground truth, or no model for a run that is not judged, and
-    SettingsMismatchError if the run was measured in another way than the model needs.
+    Warns if the model was fitted on images of the run. Raises InputError if there is no ground
+    truth, or no model for a run that is not judged, and SettingsMismatchError if the run was
+    measured in another way than the model needs.
     """
     table = load_run(run.address)
     if "iou_adj" not in table and _FALSE_POSITIVE in table:
@@ -160,9 +152,8 @@ def score_run(run: Run, model: MetaModel | None = None, **options: Any) -> Score
 def compare_scores(one: Scores, other: Scores) -> pd.DataFrame:
     """Paired differences, other less one, of the scores of the groups that both have.
 
-    Both are of the same images and as many draws, which are the same then: what images have in
-    common cancels. Columns ``group``, ``of``, ``score``, ``difference``, ``low``, ``high``. Raises
-    InputError if images or draws differ.
+    Columns ``group``, ``of``, ``score``, ``difference``, ``low``, ``high``. Raises InputError
+    unless both are of the same images and as many draws, which are the same then.
     """
     if one.images != other.images:
         raise InputError(
@@ -173,13 +164,12 @@ def compare_scores(one: Scores, other: Scores) -> pd.DataFrame:
     first, second = one.drawn, other.drawn
     if len(first["all", ""]) != len(second["all", ""]):
         raise InputError("score: expected as many draws of images for both; score one again")
-    shared = [key for key in first if key in second]
-    after, before = (s.table.set_index(["group", "of", "score"])["value"] for s in (other, one))
-    rows = pd.MultiIndex.from_tuples([(*key, name) for key in shared for name in SCORES])
-    found = (after - before).reindex(rows.set_names(before.index.names)).rename("difference")
-    moved = np.concatenate([second[key] - first[key] for key in shared], axis=1)
-    low, high = expand_percentiles(moved, len(one.images))
-    return found.reset_index().assign(low=low, high=high)
+    keys = ["group", "of", "score"]
+    found = one.table[[*keys, "value"]].merge(other.table[[*keys, "value"]], on=keys)
+    found["difference"] = found.pop("value_y") - found.pop("value_x")
+    moved = np.concatenate([second[key] - first[key] for key in first if key in second], axis=1)
+    found["low"], found["high"] = verdict_scores.expand_percentiles(moved, len(one.images))
+    return found
 
 
 def _groups(

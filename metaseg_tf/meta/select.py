@@ -11,10 +11,8 @@ from metaseg_tf.meta.model import SCORE_COLUMNS
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import BOX, check_table
 
-__all__ = ["UNITS", "load_judged", "rank_images", "rank_segments", "select"]
+__all__ = ["load_judged", "rank_images", "rank_segments", "select"]
 
-#: What a budget counts.
-UNITS = ("clicks", "images")
 #: Clicks of a polygon's corners: the fewest it has, and pixels of a segment's boundary for each
 #: further one; fitted to polygons within two pixels of the outlines of drawn scenes' segments.
 _CORNERS, _PIXELS_A_CLICK = 3, 28
@@ -33,18 +31,10 @@ def load_judged(run: Run) -> pd.DataFrame:
 
 
 def rank_segments(table: pd.DataFrame) -> pd.DataFrame:
-    """Judged segments with ``expected_wrong`` and ``clicks``, most expected wrong pixels first.
+    """Judged segments, most expected wrong pixels first.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Judged segments, with ``S``, ``S_bd`` and the columns of `MetaModel.score`.
-
-    Returns
-    -------
-    DataFrame
-        The same with ``expected_wrong``, S * (1 - predicted IoU_adj) in pixels (all of a segment
-        without a verdict), and ``clicks``, of an outline: 3, and one for 28 pixels of boundary.
+    They get ``expected_wrong``, S * (1 - predicted IoU_adj) in pixels (all of a segment without a
+    verdict), and ``clicks``, of an outline: 3, and one for 28 pixels of boundary.
     """
     wrong = table["S"] * (1 - table[_PREDICTED].fillna(0))
     clicks = _CORNERS + (table["S_bd"] / _PIXELS_A_CLICK).round().astype(int)
@@ -53,10 +43,9 @@ def rank_segments(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def rank_images(ranked: pd.DataFrame) -> pd.DataFrame:
-    """Sums over the segments of each image, the largest expected share of wrong pixels first.
+    """Sums over segments of `rank_segments`, the largest expected share of wrong pixels first.
 
-    ``ranked`` is of `rank_segments`. Columns ``image``, ``segments`` (their number), ``S``,
-    ``expected_wrong`` and ``clicks``.
+    Columns ``image``, ``segments`` (their number), ``S``, ``expected_wrong`` and ``clicks``.
     """
     sums = ranked.groupby("image")[["S", "expected_wrong", "clicks"]].sum()
     sums.insert(0, "segments", ranked["image"].value_counts())
@@ -87,11 +76,12 @@ def select(table: pd.DataFrame, budget: float, unit: str = "clicks") -> pd.DataF
     InputError
         If the unit is neither, or the budget is too small for anything.
     """
-    check_choice("unit", unit, UNITS)
+    check_choice("unit", unit, ("clicks", "images"))
     ranked = rank_segments(table)
+    cost = ranked["clicks"]
     if unit == "images":
         ranked = rank_images(ranked)
-    cost = ranked["clicks"] if unit == "clicks" else pd.Series(1, ranked.index)
+        cost = pd.Series(1, ranked.index)
     order = (ranked["expected_wrong"] / cost).sort_values(ascending=False, kind="stable").index
     ranked, cost = ranked.loc[order], cost[order]
     left, rows = budget, []

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metaseg_tf.data.folders import write_file
-from metaseg_tf.errors import DataFormatError, check_choice, suggest
+from metaseg_tf.errors import DataFormatError, check_choice, restate, suggest
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.untrusted.archives import unpack
 
@@ -96,10 +96,10 @@ def find(name: str) -> Checkpoint:
 
 
 def checkpoint_folder(folder: Path | None = None) -> Path:
-    """The folder that archives are kept in.
+    """The folder that archives are kept in, by default that of ``METASEG_TF_CHECKPOINTS``.
 
-    The given one, else that of the environment variable ``METASEG_TF_CHECKPOINTS``, else
-    ``deeplab_checkpoints/`` of the repository, else the user's cache if there is no repository.
+    Without this environment variable it is ``deeplab_checkpoints/`` of the repository, and without
+    a repository the user's cache.
     """
     given = folder or os.environ.get(FOLDER_VARIABLE)
     if given:
@@ -137,11 +137,10 @@ def bundled_path(file: str) -> Path:
 def download(entry: Checkpoint, folder: Path | None = None, *, progress=False) -> Path:
     """Fetch, check and unpack a checkpoint into the returned folder, unless it is there already.
 
-    An interrupted download leaves nothing behind and can be started again. Raises DataFormatError
-    if there is no connection, the server has no such file, the file is not the one that was
-    recorded, or the archive is broken or unsafe. Archives are kept in ``folder``, by default that
-    of `checkpoint_folder`; ``progress`` is a bar as pooch takes it: attribute ``total`` (bytes) and
-    methods ``update(bytes)``, ``reset()`` and ``close()``.
+    An interrupted download leaves nothing behind and can be started again. ``progress`` is a bar
+    as pooch takes it: attribute ``total`` (bytes) and methods ``update(bytes)``, ``reset()`` and
+    ``close()``. Raises DataFormatError if there is no connection or no such file, the file is not
+    the one that was recorded, or the archive is broken or unsafe.
     """
     folder = checkpoint_folder(folder)
     archive, unpacked = folder / entry.file, folder / entry.folder
@@ -210,15 +209,6 @@ def hash_files(files: Iterable[Path]) -> str:
 
 
 def _read_record(record: Path) -> dict[str, str]:
-    if not record.exists():
-        return {}
-    try:
-        known = json.loads(record.read_text(encoding="utf-8"))
-    except ValueError as error:
-        known = error
-    if not isinstance(known, dict):
-        raise DataFormatError(
-            f"{record}: expected JSON of file names and SHA-256 sums, got something else; "
-            "restore it, or delete it to record the sums anew"
-        )
-    return known
+    said = f"{record}: expected JSON of file names and SHA-256 sums, got something else"
+    with restate((TypeError, ValueError), DataFormatError, said, "restore or delete it"):
+        return dict(json.loads(record.read_text(encoding="utf-8"))) if record.exists() else {}

@@ -1,7 +1,6 @@
 """Frozen graphs: read from disk, taken apart by structure, and run as functions of their image.
 
-A DeepLab graph is read from its ops and edges, never from the names of its nodes: these differ
-between exports (``ResizeBilinear_2`` or ``_3`` feeds ArgMax, by the date of the export).
+The names of nodes are never relied on, since they differ between exports of the same network.
 """
 
 import math
@@ -22,12 +21,15 @@ from metaseg_tf.errors import DataFormatError, NetworkError, restate
 from metaseg_tf.networks.scores import Dataflow, find_argmax
 from metaseg_tf.untrusted import check_file
 from metaseg_tf.untrusted.archives import read_members
-from metaseg_tf.untrusted.graphs import check_graph
+from metaseg_tf.untrusted.graphs import check_graph, node_name
 
 __all__ = [
-    "Graph", "GraphFunctions", "find_tail", "graph_multiply_adds", "import_graph", "load_graph_def",
-    "node_name",
-]  # fmt: skip
+    "Graph",
+    "GraphFunctions",
+    "find_tail",
+    "graph_multiply_adds",
+    "load_graph_def",
+]
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 #: Ops between the resize to the crop and ArgMax.
@@ -43,7 +45,7 @@ _MAX_BYTES = 2**31
 
 
 class Graph:
-    """A GraphDef with its edges at hand; control edges are left out.
+    """A GraphDef with its edges at hand, except for control edges.
 
     ``nodes`` are its NodeDefs by name, ``consumers`` the readers of each node's outputs, and
     ``order`` has each node after those that it reads. Raises NetworkError if the graph runs in a
@@ -104,11 +106,6 @@ class Graph:
         return list(found.values())
 
 
-def node_name(tensor: str) -> str:
-    """Name of the node that gives ``tensor``, as written in an input of a node."""
-    return tensor.lstrip("^").split(":")[0]
-
-
 class Tail(NamedTuple):
     """The end of a graph that gives labels.
 
@@ -140,13 +137,31 @@ def find_tail(graph: Graph) -> Tail:
 
 
 class GraphFunctions:
-    """Any tensors of a graph that passed `check_graph`, as functions of one of its placeholders.
+    """Any tensors of a graph, as functions of its placeholders.
 
-    Raises NetworkError if TensorFlow cannot read the graph, such as one whose nodes lack inputs.
+    Raises what `check_graph` raises, and NetworkError if TensorFlow cannot read the graph, such as
+    one whose nodes lack inputs.
     """
 
     def __init__(self, graph_def: tf.compat.v1.GraphDef):
-        self._wrapped = import_graph(graph_def, _WEIGHT_BYTES)
+        check_graph(graph_def)
+        with _cannot_be("read"):
+            skeleton, weights = _split(graph_def)
+
+            def build() -> None:
+                captured = {name: tf.identity(tensor) for name, tensor in weights.items()}
+                tf.graph_util.import_graph_def(skeleton, name=_SCOPE, input_map=captured)
+
+            self._wrapped = tf.compat.v1.wrap_function(build, [])
+
+    def tensors(self) -> dict[str, tf.Tensor]:
+        """The first output of each node that has any, by the node's name."""
+        ops = self._wrapped.graph.get_operations()
+        return {op.name.partition("/")[2]: op.outputs[0] for op in ops if op.outputs}
+
+    def prune(self, inputs: Sequence[tf.Tensor], outputs: Sequence[tf.Tensor]):
+        """The concrete function from some of its tensors to others."""
+        return self._wrapped.prune(inputs, outputs)
 
     def tensor(self, name: str) -> tf.Tensor:
         """The symbolic tensor of that name; its shape is what TensorFlow knows without a run."""
@@ -174,22 +189,7 @@ def _cannot_be(what: str):
     return restate(errors, NetworkError, f"graph: cannot be {what}", "export it again")
 
 
-def import_graph(graph_def: tf.compat.v1.GraphDef, weight_bytes: float = math.inf):
-    """A wrapped function of a graph, which captures the constants from that size on.
-
-    Raises NetworkError if TensorFlow cannot read the graph.
-    """
-    with _cannot_be("read"):
-        skeleton, weights = _split(graph_def, weight_bytes)
-
-        def build() -> None:
-            captured = {name: tf.identity(tensor) for name, tensor in weights.items()}
-            tf.graph_util.import_graph_def(skeleton, name=_SCOPE, input_map=captured)
-
-        return tf.compat.v1.wrap_function(build, [])
-
-
-def _split(graph_def: tf.compat.v1.GraphDef, weight_bytes: float):
+def _split(graph_def: tf.compat.v1.GraphDef):
     """The graph without its large constants, and these as tensors by their names.
 
     As constants of a function, TensorFlow would copy them with every function and optimisation:
@@ -201,7 +201,7 @@ def _split(graph_def: tf.compat.v1.GraphDef, weight_bytes: float):
     weights = {}
     for node in graph_def.node:
         constant = node.op == "Const" and node.name in read
-        if constant and node.attr["value"].tensor.ByteSize() >= weight_bytes:
+        if constant and node.attr["value"].tensor.ByteSize() >= _WEIGHT_BYTES:
             weights[f"{node.name}:0"] = tf.constant(tf.make_ndarray(node.attr["value"].tensor))
         else:
             # A node may ask to be placed next to a constant that is gone now, or to run after it.
@@ -216,8 +216,7 @@ def _split(graph_def: tf.compat.v1.GraphDef, weight_bytes: float):
 def graph_multiply_adds(graph: tf.Graph) -> int | None:
     """Multiply-adds of all convolutions of a graph by its static shapes; None if one is unknown.
 
-    A dilated convolution counts for the pixels of its result, even if the graph spreads it over
-    smaller images (space-to-batch), which computes some more at their edges.
+    A dilated convolution that is spread over smaller images counts for the pixels of its result.
     """
     total = 0
     for op in graph.get_operations():
@@ -251,7 +250,7 @@ def load_graph_def(path: Path) -> tf.compat.v1.GraphDef:
             raise DataFormatError(f"{path}: expected a frozen graph below 2 GB, got a larger file")
         contents = [path.read_bytes()]
     else:
-        contents = [content for _, content in read_members(path, ".pb")]
+        contents = read_members(path, ".pb")
     graphs = []
     for content in contents:
         with suppress(DecodeError):

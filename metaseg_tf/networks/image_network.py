@@ -67,10 +67,9 @@ class Network(ABC):
         return self.ending.probabilities(self.scores(image))
 
     def see(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """`probabilities`, and how far the passes behind them disagree.
+        """`probabilities`, and the disagreement of the passes behind them, float32 [H, W, 3].
 
-        The disagreement is float32 [H, W, 3], as of
-        `metaseg_tf.segments.disagreement.compare_passes`; None for a network of one pass.
+        It is that of `metaseg_tf.segments.disagreement.compare_passes`; None if there is one pass.
         """
         return self.probabilities(image), None
 
@@ -80,14 +79,11 @@ class Network(ABC):
 
     @abstractmethod
     def scores(self, image: np.ndarray) -> np.ndarray:
-        """The output as it is, float32 [H, W, channels], of the kind that ``ending`` names.
-
-        Tiles are averaged in it. Arguments and errors as in `probabilities`.
-        """
+        """The output as it is, float32 [H, W, channels]; arguments and errors as before."""
 
 
 class ImageNetwork(Network):
-    """A network that takes images as they are, without padding; a new format derives from it.
+    """Base of the networks of all formats but DeepLab's.
 
     ``size`` is the one size in pixels that it takes, to which smaller images are padded, None if it
     takes any; ``pixels`` makes its input of an image. Scores of a size that is smaller by a whole
@@ -129,20 +125,10 @@ def find_factor(size, whole) -> int | None:
 class NetworkInput:
     """The input of a network for pixels x in 0..255: (x / 255 - mean) / std, or x itself.
 
-    Its ``range`` has one name for each range; None if pixels are fed as they are without being
-    asked for. Raises InputError if the range is unknown, or does not suit this input.
-
-    Parameters
-    ----------
-    dtype : numpy dtype
-        8-bit integers are fed pixels as they are unless a range is given, others 0..255.
-    input_range : str, optional
-        As in `NetworkOptions`.
-    rescales : bool
-        Whether the network brings 0..255 to its own range. If not, a note says that 0..255 is
-        assumed.
-    scale, zero_point : float, int
-        Of a quantised input; ``scale`` is 0 for others.
+    Without ``input_range``, as in `NetworkOptions`, ``dtype`` decides: 8-bit integers are fed
+    pixels as they are, others 0..255, which is noted unless the network ``rescales`` that itself.
+    ``scale`` is 0 unless the input is quantised. ``range`` has one name for each range; None if
+    nothing was asked for or noted. Raises InputError if the range is unknown or unsuitable.
     """
 
     def __init__(self, dtype, input_range=None, rescales=False, scale=0.0, zero_point=0):
@@ -215,10 +201,8 @@ def _parse(text: str) -> tuple[str, np.ndarray, np.ndarray]:
 
 
 def pad_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """An image of at least ``size`` pixels; its last row and column are repeated if need be.
-
-    A constant colour would be an edge that is not in the image.
-    """
+    """An image of at least ``size`` pixels; its last row and column are repeated if need be."""
+    # A constant colour would be an edge that is not in the image.
     missing = [(0, max(least - side, 0)) for least, side in zip(size, image.shape, strict=False)]
     return np.pad(image, (*missing, (0, 0)), mode="edge") if np.any(missing) else image
 
@@ -246,12 +230,10 @@ def check_image(image: np.ndarray, crop: tuple[int, int] | None, *, fixed: bool 
         )
     if crop is not None and (shape[0] > crop[0] or shape[1] > crop[1]):
         given, expected = (f"{size[0]}x{size[1]}" for size in (shape, crop))
-        remedy = "scale it down, cut it, or rebuild the network with a larger crop"
-        if fixed:
-            remedy = (
-                "resize it, or run the network over it in tiles of its size "
-                f"(--tile {expected} --overlap {min(crop) // 5})"
-            )
+        tiles = f"--tile {expected} --overlap {min(crop) // 5}"
+        remedy = f"resize it, or run the network over it in tiles of its size ({tiles})"
+        if not fixed:
+            remedy = "scale it down, cut it, or rebuild the network with a larger crop"
         raise ShapeError(
             f"image: expected at most {expected} pixels (the network's crop), got {given}; {remedy}"
         )

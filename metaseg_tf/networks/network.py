@@ -1,7 +1,8 @@
 """One way to every network, wherever it comes from, whatever its format, and tile by tile."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,8 @@ def describe_network(
     else:
         files = [path] if path.is_file() else sorted(path.parent.glob(f"{path.name}.*"))
     settings = replace(network.settings, tile=options.tile, overlap=options.overlap)
-    known = {
-        "network": Path(source).name,
-        "network_sha256": checkpoints.hash_files([*files, *network.files]),
-    }
-    return known | settings.to_json()
+    digest = checkpoints.hash_files([*files, *network.files])
+    return {"network": Path(source).name, "network_sha256": digest, **asdict(settings)}
 
 
 def absolute_source(source: str | Path) -> str:
@@ -98,11 +96,10 @@ def _is_catalogue_name(source):
 class Tiled(Network):
     """Class probabilities of images larger than a network takes.
 
-    The network's scores, logits or probabilities, are averaged where tiles overlap, with weights
-    that fall towards the edge of a tile, where a network sees least; the softmax comes after.
     ``tile`` is the height and width of a tile in pixels, to which smaller images are padded;
-    neighbouring tiles overlap by at least ``overlap`` pixels, 0 <= overlap < tile. Raises
-    InputError if that does not hold, or the tile is not of the one size that the network takes.
+    neighbours overlap by at least ``overlap`` pixels, 0 <= overlap < tile. There the scores are
+    averaged, with weights that fall towards the edge of a tile, where a network sees least; the
+    softmax comes after. Raises InputError if the tile is not one that the network takes.
     """
 
     def __init__(self, network: Network, tile: int | tuple[int, int], overlap: int = 0):
@@ -120,10 +117,8 @@ class Tiled(Network):
                 f"give --tile {expected}"
             )
         self.ending, self.crop, self.files = network.ending, None, network.files
-        self.passes = network.passes
-        self.settings = replace(network.settings, crop=None)
-        self._network = network
-        self._overlap = overlap
+        self.passes, self.settings = network.passes, replace(network.settings, crop=None)
+        self._network, self._overlap = network, overlap
         # Along one side of a tile weights are in (0, 1] and rise over the overlap.
         sides = [np.minimum(np.arange(side), np.arange(side)[::-1]) + 1 for side in self._tile]
         rising = [np.minimum(side / (overlap + 1), 1).astype(np.float32) for side in sides]
@@ -148,14 +143,12 @@ class Tiled(Network):
         check_image(image, None)
         size = image.shape[:2]
         image = pad_image(image, self._tile)
-        height, width = image.shape[:2]
-        total = np.zeros((height, width, channels), np.float32)
-        weight = np.zeros((height, width, 1), np.float32)
-        for top in self._starts(height, self._tile[0]):
-            for left in self._starts(width, self._tile[1]):
-                place = np.s_[top : top + self._tile[0], left : left + self._tile[1]]
-                total[place] += self._weights * run(image[place])
-                weight[place] += self._weights
+        total = np.zeros((*image.shape[:2], channels), np.float32)
+        weight = np.zeros((*image.shape[:2], 1), np.float32)
+        for top, left in product(*map(self._starts, image.shape, self._tile)):
+            place = np.s_[top : top + self._tile[0], left : left + self._tile[1]]
+            total[place] += self._weights * run(image[place])
+            weight[place] += self._weights
         return np.divide(total, weight, out=total)[: size[0], : size[1]]
 
     def _starts(self, side: int, tile: int) -> list[int]:

@@ -1,8 +1,7 @@
 """Everything that the class probabilities of a network depend on, as one value."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 __all__ = ["DEFAULTS", "NetworkOptions"]
 
@@ -11,9 +10,8 @@ __all__ = ["DEFAULTS", "NetworkOptions"]
 class NetworkOptions:
     """Options under which a network turns an image into class probabilities.
 
-    The command line, the sources of images and the loaders pass them on as a whole. None means
-    that nothing is asked for and the network keeps its own. The ``settings`` of a loaded network
-    are of the same type, with its own filled in, and go into the manifest of a run.
+    None means that nothing is asked for and the network keeps its own. The ``settings`` of a
+    loaded network are of the same type, with its own filled in, and go into a run's manifest.
 
     Parameters
     ----------
@@ -70,10 +68,6 @@ class NetworkOptions:
         """These options, and those of ``others`` wherever nothing is asked for here."""
         asked = {name: value for name, value in vars(self).items() if value is not None}
         return replace(others, **asked)
-
-    def to_json(self) -> dict[str, Any]:
-        """The options by name, as a manifest holds them."""
-        return asdict(self)
 
 
 #: Nothing is asked for: every network runs as it is.

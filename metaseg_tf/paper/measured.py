@@ -11,8 +11,7 @@ from metaseg_tf.analysis.design import check_finite
 from metaseg_tf.analysis.evaluation import evaluate_run, load_segments, summarise
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.errors import InputError
-from metaseg_tf.paper import quantities
-from metaseg_tf.paper.quantities import Quantity
+from metaseg_tf.paper.published import ALL_SEGMENTS, FALSE_POSITIVES, MIOU, SEGMENTS, Quantity
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import METRIC_COLUMNS, name_feature
 from metaseg_tf.segments.truth import check_truth
@@ -33,8 +32,7 @@ class Measured:
 
     #: Printed quantities, ``ALL_SEGMENTS``, and the regressions' scores with clipped predictions.
     values: Mapping[Quantity, Value] = field(default_factory=dict)
-    #: Why some of them cannot be had from the run, each with a remedy.
-    missing: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()  #: Why some cannot be had from the run, each with a remedy.
     #: Target and model of the regressions that extrapolate -> columns in words, see `Regression`.
     extrapolating: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
@@ -70,30 +68,21 @@ def compute_correlations(table: pd.DataFrame) -> pd.Series:
     By metric, in [-1, 1]; NaN if the metric or IoU_adj is constant. Raises InputError if the table
     has no ground truth, fewer than two segments with interior, or NaN in them.
     """
-    inner = _with_interior(table)
+    check_truth(table)
+    inner, columns = table[table["S_in"] > 0], [*METRIC_COLUMNS, "iou_adj"]
     if len(inner) < 2:
-        raise InputError(
-            f"table 1: expected at least 2 segments with interior, got {len(inner)}; "
-            "extract more images"
-        )
-    check_finite(inner, (*METRIC_COLUMNS, "iou_adj"))
-    rho = inner[[*METRIC_COLUMNS, "iou_adj"]].corr()["iou_adj"]
-    return rho[list(METRIC_COLUMNS)].rename("rho")
+        found = f"expected at least 2 segments with interior, got {len(inner)}"
+        raise InputError(f"table 1: {found}; extract more images")
+    check_finite(inner, columns)
+    return inner[columns].corr()["iou_adj"].drop("iou_adj").rename("rho")
 
 
 def count_segments(table: pd.DataFrame) -> dict[Quantity, int]:
     """All segments, of these those with interior, and of these those with IoU_adj = 0."""
-    inner = _with_interior(table)
-    return {
-        quantities.ALL_SEGMENTS: len(table),
-        quantities.SEGMENTS: len(inner),
-        quantities.FALSE_POSITIVES: int((inner["iou_adj"] == 0).sum()),
-    }
-
-
-def _with_interior(table: pd.DataFrame) -> pd.DataFrame:
     check_truth(table)
-    return table[table["S_in"] > 0]
+    inner = table["S_in"] > 0
+    false = inner & (table["iou_adj"] == 0)
+    return {ALL_SEGMENTS: len(table), SEGMENTS: int(inner.sum()), FALSE_POSITIVES: int(false.sum())}
 
 
 def _counts(run: Run, _engine: str) -> dict[Quantity, Value]:
@@ -119,29 +108,27 @@ def _miou(run: Run, _engine: str) -> dict[Quantity, Value]:
             f"{run.path}: expected the mIoU of a finished run with ground truth, found none; run "
             "extract to its end, on images with labels"
         )
-    return {quantities.MIOU: Value(miou)}
+    return {MIOU: Value(miou)}
 
 
 def _classification(run: Run, engine: str) -> dict[Quantity, Value]:
     classification = evaluate_run(run, engine=engine).classification
     values = _scores(classification.tidy())
-    for quantity in (quantities.DETECTED, quantities.UNDETECTED):
-        counts = getattr(classification, quantity.score)
-        values[quantity] = Value(float(counts.mean()), float(counts.std()))
+    for score in ("detected", "undetected"):
+        counts = getattr(classification, score)
+        values[Quantity(score=score)] = Value(float(counts.mean()), float(counts.std()))
     return values
 
 
 def _regression(run: Run, engine: str) -> dict[Quantity, Value]:
     values: dict[Quantity, Value] = {}
     for regression in evaluate_run(run, engine=engine).regressions.values():
-        clipped = _scores(regression.clipped)
-        values |= _scores(regression.scores)
-        values |= {key._replace(clipped=True): value for key, value in clipped.items()}
+        values |= _scores(regression.scores) | _scores(regression.clipped, clipped=True)
     return values
 
 
-def _scores(tidy: pd.DataFrame) -> dict[Quantity, Value]:
-    return {Quantity(*key): Value(*row) for key, row in summarise(tidy).iterrows()}
+def _scores(tidy: pd.DataFrame, *, clipped: bool = False) -> dict[Quantity, Value]:
+    return {Quantity(*key, clipped): Value(*row) for key, row in summarise(tidy).iterrows()}
 
 
 #: Kinds of numbers, and how each is measured. One may fail although the others do not.

@@ -16,10 +16,8 @@ from metaseg_tf.runs.run import Run, csv_text
 __all__ = ["frame", "lay_out_misses", "plot", "store_misses"]
 
 #: Column of the scores -> its heading in print, which fits a terminal.
-_SHOWN = {
-    "components": "components", "overlooked": "overlooked", "found_25": "found",
-    "recall": "recall", "f1": "F1", "pq": "PQ",
-}  # fmt: skip
+_SHOWN = {"components": "components", "overlooked": "overlooked", "found_25": "found"}
+_SHOWN |= {"recall": "recall", "f1": "F1", "pq": "PQ"}
 
 
 def lay_out_misses(scores: pd.DataFrame, run: Run) -> PrintedTable:
@@ -41,17 +39,14 @@ def lay_out_misses(scores: pd.DataFrame, run: Run) -> PrintedTable:
 
 
 def frame(truth: pd.DataFrame) -> pd.DataFrame:
-    """Recall, the share of components found, at thresholds of sIoU from 0 to 1, by size.
-
-    Columns ``size``, ``components``, ``threshold`` and ``recall`` in [0, 1]; sizes that occur.
-    """
+    """``recall``, the share of ``components`` found, by ``size`` and ``threshold`` of sIoU."""
     thresholds, parts = np.arange(0, 101, 5) / 100, []
     for name, own in group_by_size(truth["size"].to_numpy()).items():
         siou = truth["siou"].to_numpy()[own]
         if len(siou):
             part = {"size": name, "components": len(siou), "threshold": thresholds}
-            recall = (siou[:, None] > thresholds).mean(axis=0)
-            parts.append(pd.DataFrame(part | {"recall": recall}))
+            part["recall"] = (siou[:, None] > thresholds).mean(axis=0)
+            parts.append(pd.DataFrame(part))
     columns = ["size", "components", "threshold", "recall"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 

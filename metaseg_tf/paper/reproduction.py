@@ -51,12 +51,9 @@ _RECORD = "steps.json"
 class NetworkPlan:
     """A network and its role."""
 
-    #: The network of the paper that it is or replaces: "XC" or "MN".
-    role: str
-    #: Of its run folder.
-    name: str
-    #: As for `metaseg_tf.load_network`: a name in the catalogue or a file.
-    source: str
+    role: str  #: The network of the paper that it is or replaces: "XC" or "MN".
+    name: str  #: Of its run folder.
+    source: str  #: As for `metaseg_tf.load_network`: a name in the catalogue or a file.
 
 
 #: The two networks of section 3, in the order of print.
@@ -68,17 +65,12 @@ class Plan:
     """A reproduction."""
 
     networks: tuple[NetworkPlan, ...]
-    #: Folder with ``leftImg8bit`` and ``gtFine``.
-    cityscapes: Path
-    #: Folder for the runs, one per network.
-    out: Path
-    #: Numbers to compare the results with: the paper's, golden ones, or none.
-    printed: Sequence[PublishedNumber] = PUBLISHED
+    cityscapes: Path  #: Folder with ``leftImg8bit`` and ``gtFine``.
+    out: Path  #: Folder for the runs, one per network.
+    printed: Sequence[PublishedNumber] = PUBLISHED  #: To be compared: print, golden numbers, none.
     split: str = "val"
-    #: Only the first images; the numbers are then not expected to agree.
-    limit: int | None = None
-    #: Files of each picture.
-    formats: tuple[str, ...] = ("png", "pdf")
+    limit: int | None = None  #: Only the first images; numbers are then not expected to agree.
+    formats: tuple[str, ...] = ("png", "pdf")  #: Files of each picture.
 
     def run_folder(self, network: NetworkPlan) -> Path:
         """The folder of a network's run."""
@@ -90,10 +82,7 @@ class Plan:
 
 
 def choose_networks(names: str) -> tuple[NetworkPlan, ...]:
-    """The paper's networks of those names, separated by commas, in the order of print.
-
-    Raises InputError if a name is not one of them, or there is none.
-    """
+    """The networks of names with commas between them, in print's order; InputError for others."""
     wanted = {name.strip() for name in names.split(",") if name.strip()}
     known = {network.name for network in PAPER_NETWORKS}
     if not wanted or not wanted <= known:
@@ -132,27 +121,19 @@ def is_measured(plan: Plan, network: NetworkPlan) -> bool:
 def measure(
     plan: Plan, network: NetworkPlan, loaded: "ProcessNetwork | None" = None
 ) -> "Iterator[ImageResult]":
-    """Measure all images that the network's run does not hold yet; ``loaded`` is the network.
-
-    Errors as `open_cityscapes`, `open_run` and `extract`.
-    """
+    """Measure all images that the network's run does not hold yet; ``loaded`` is the network."""
     # Only measuring needs TensorFlow.
     from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
     from metaseg_tf.runs.sources import open_cityscapes
 
-    settings = MeasureSettings()
-    selection = {"split": plan.split, "limit": plan.limit}
+    settings, selection = MeasureSettings(), {"split": plan.split, "limit": plan.limit}
     source = open_cityscapes(loaded or network.source, plan.cityscapes, **selection)
     run = open_run(plan.run_folder(network), source, settings)
     yield from extract(source, run, settings)
 
 
 class StepResult(NamedTuple):
-    """Outcome of a step: "made", "kept" from before, or "failed" for a reason.
-
-    A step that fails does not keep others from being taken: a run with one outcome only still has
-    figures.
-    """
+    """Outcome of a step: "made", "kept" from before, or "failed" for a reason; others go on."""
 
     name: str
     outcome: str
@@ -187,10 +168,7 @@ def _follow_parent() -> None:
 
 
 def beside(helper: Executor | None, make: Callable[..., T], *given) -> Callable[[], T]:
-    """Have a helper of `open_helper` begin; the function that is returned gives the result.
-
-    It makes the result itself if there is no helper, or if the helper was killed.
-    """
+    """A function of the result that a helper begins to make; without one, it makes it itself."""
     here = partial(make, *given)
     with suppress(BrokenProcessPool):
         return partial(_fetch, helper.submit(here), here) if helper else here
@@ -201,11 +179,10 @@ def begin_results(
     helper: Executor | None, plan: Plan, network: NetworkPlan, skip: Collection[str] = ()
 ) -> dict[str, Callable]:
     """Have a helper begin with what needs one finished run only; for `make_results`."""
-    run = Run(plan.run_folder(network))
-    begun: dict[str, Callable] = {f"fits {network.role}": beside(helper, _fit, run)}
+    run, role = Run(plan.run_folder(network)), network.role
+    begun: dict[str, Callable] = {f"fits {role}": beside(helper, _fit, run)}
     if "diagnostics" not in skip:
-        diagnosed = beside(helper, _diagnose, run, plan.formats)
-        begun[f"diagnostics {network.role}"] = diagnosed
+        begun[f"diagnostics {role}"] = beside(helper, _diagnose, run, plan.formats)
     return begun
 
 

@@ -1,10 +1,13 @@
-"""Scores of verdicts as tables and pictures; they are beyond the paper, which scores its fits."""
+"""Scores of verdicts, and ablations of them, as tables and pictures: beyond the paper's own."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 
 from metaseg_tf.analysis.verdict_scores import SCORES
 from metaseg_tf.errors import number_of
@@ -13,14 +16,19 @@ from metaseg_tf.paper.figures import drawing
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.runs.run import Run, csv_text
 
-__all__ = ["draw_scores", "lay_out_differences", "lay_out_scores", "say_scores", "store_scores"]
+__all__ = [
+    "draw_scores", "lay_out_ablation", "lay_out_differences", "lay_out_scores", "plot_differences",
+    "say_scores", "store_ablation", "store_scores",
+]  # fmt: skip
 
 #: Intervals of fewer images hold less often than they say (docs/statistics.md).
 _FEW = 20
-_REFERENCE = {"color": drawing.BLACK, "linewidth": 0.9, "linestyle": "--"}
 _COLOURS = (drawing.BLUE, drawing.VERMILION)
 #: Group of segments -> heading of its column.
 _COLUMNS = {("all", ""): "all segments", ("interior", "with interior"): "with interior"}
+#: The scores that tables of ablations show.
+_ABLATED = ("auroc", "auprc", "r2", "ece")
+_DIFFERENCE = ["difference", "difference_low", "difference_high"]
 
 
 def say_scores(found: pd.DataFrame, sign: str = "") -> dict[str, str]:
@@ -83,10 +91,7 @@ def _lay_out(title: str, caption: str, said: Mapping[tuple[str, str], dict]) -> 
 def store_scores(
     run: Run, found: Mapping[str, Scores], differences: pd.DataFrame | None = None
 ) -> list[Path]:
-    """Write tables as CSV, and both diagrams, into ``RUN/scores/``; returns their paths.
-
-    ``found`` are one or two sets of scores by title.
-    """
+    """Write tables and diagrams of scores, by title, into ``RUN/scores/``; returns their paths."""
     frames = [scores.table.assign(verdicts=title) for title, scores in found.items()]
     paths = [run.write_text("scores/scores.csv", csv_text(pd.concat(frames)))]
     if differences is not None:
@@ -108,21 +113,16 @@ def draw_scores(found: Mapping[str, Scores]) -> Iterator[tuple[str, drawing.Draw
 
 
 def _draw_reliability(ax, found):
-    ax.plot([0, 1], [0, 1], label="calibrated", **_REFERENCE)
+    ax.plot([0, 1], [0, 1], label="calibrated", **drawing.REFERENCE)
     for (title, scores), colour in zip(found.items(), _COLOURS, strict=False):
         bins = scores.reliability
         errors = np.abs(bins[["low", "high"]].sub(bins["observed"], axis=0)).T.to_numpy()
         look = {"color": colour, "marker": "o", "markersize": 4, "capsize": 2, "linewidth": 1}
         label = f"{title}: ECE {scores.group().loc['ece', 'value']:.3f}"
         ax.errorbar(bins["predicted"], bins["observed"], errors, label=label, **look)
-    ax.set(
-        title="Reliability, with 95 % intervals by images",
-        xlabel="predicted probability of a false positive",
-        ylabel="observed share of false positives",
-        xlim=(0, 1),
-        ylim=(0, 1),
-        aspect="equal",
-    )
+    ax.set(xlabel="predicted probability of a false positive", xlim=(0, 1), aspect="equal")
+    ax.set(ylabel="observed share of false positives", ylim=(0, 1))
+    ax.set(title="Reliability, with 95 % intervals by images")
     ax.legend(loc="upper left")
 
 
@@ -133,12 +133,64 @@ def _draw_risk_coverage(ax, found):
         ax.plot(curve["coverage"], curve["risk"], color=colour, linewidth=1.6, label=label)
         ideal = {"color": colour, "linewidth": 1, "linestyle": ":", "label": "ordered by the truth"}
         ax.plot(curve["coverage"], curve["ideal"], **ideal)
-    ax.axhline(curve["risk"].iloc[-1], label="in random order", **_REFERENCE)
-    ax.set(
-        title="What is left if doubtful segments are left out",
-        xlabel="share of segments kept, best predictions first",
-        ylabel=f"mean 1 - {drawing.IOU_LABEL} of those kept",
-        xlim=(0, 1),
-        ylim=(0, None),
-    )
+    ax.axhline(curve["risk"].iloc[-1], label="in random order", **drawing.REFERENCE)
+    ax.set(xlabel="share of segments kept, best predictions first", xlim=(0, 1))
+    ax.set(ylabel=f"mean 1 - {drawing.IOU_LABEL} of those kept", ylim=(0, None))
+    ax.set(title="What is left if doubtful segments are left out")
     ax.legend(loc="upper left", bbox_to_anchor=(0, -0.16))
+
+
+def lay_out_ablation(found: pd.DataFrame, run: Run, images: int) -> list[PrintedTable]:
+    """AUROC, AUPRC, R2 and ECE of a frame as `metaseg_tf.ablate` gives it, and differences."""
+    by = found.set_index("score").groupby(["metrics", "meta"], sort=False)
+    header = ("metrics", "meta", *(SCORES[name].split(" (")[0] for name in _ABLATED))
+
+    def lay_out(title, columns, sign, caption):
+        said = {key: say_scores(own[columns], sign) for key, own in by}
+        rows = ((*key, *(own[SCORES[name]] for name in _ABLATED)) for key, own in said.items())
+        return PrintedTable(title, f"{run.name}: {caption}", header, tuple(rows))
+
+    about = (
+        f"scores on segments with interior of {number_of(images, 'image')}, each held out once. In "
+        "brackets 95 % intervals by bootstrap over images."
+    )
+    scores = lay_out("ablation", ["value", "low", "high"], "", about)
+    about = (
+        "differences to the first row of the table of scores, in the same draws of images; an "
+        "interval that contains 0 shows no difference."
+    )
+    differences = lay_out("ablation_differences", _DIFFERENCE, "+", about)
+    return [scores, replace(differences, rows=differences.rows[1:])]
+
+
+def plot_differences(found: pd.DataFrame, score: str, ax: Axes) -> list[ErrorbarContainer]:
+    """Paired differences of one score with 95 % intervals; a row per set of metrics."""
+    own = found[found["score"] == score]
+    names, estimators = own["metrics"].unique(), own["meta"].unique()
+    bars = []
+    for j, (name, colour) in enumerate(zip(estimators, drawing.LINE_COLOURS, strict=False)):
+        values, low, high = own[own["meta"] == name][_DIFFERENCE].to_numpy().T
+        at = np.arange(len(values)) + 0.25 * (j - (len(estimators) - 1) / 2)
+        look = {"fmt": "o", "color": colour, "markersize": 4, "capsize": 2, "linewidth": 1.2}
+        errors = np.abs([values - low, high - values])
+        bars.append(ax.errorbar(values, at, xerr=errors, label=name, **look))
+    ax.axvline(0, **drawing.REFERENCE)
+    ax.set(title=SCORES[score], yticks=range(len(names)), yticklabels=names)
+    ax.set(xlabel="difference to the paper's own", ylim=(len(names) - 0.5, -0.5))
+    return bars
+
+
+def store_ablation(found: pd.DataFrame, run: Run, images: int) -> list[Path]:
+    """Write tables, data and picture into ``RUN/ablation/``; returns their paths."""
+    paths = [run.write_text("ablation/scores.csv", csv_text(found))]
+    for table in lay_out_ablation(found, run, images):
+        for suffix, text in table.formats().items():
+            paths.append(run.write_text(f"ablation/{table.title}.{suffix}", text))
+    with drawing.styled():
+        figure = drawing.new_figure(7.4, 1.6 + 0.3 * found["metrics"].nunique())
+        axes = figure.subplots(1, 2, sharey=True)
+        for score, ax in zip(("auroc", "r2"), axes, strict=True):
+            bars = plot_differences(found, score, ax)
+        figure.legend(handles=bars, loc="outside lower center", ncols=len(bars))
+        paths += drawing.store_drawing(drawing.Drawing(figure, {}), run, "ablation/ablation")
+    return paths

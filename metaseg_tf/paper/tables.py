@@ -8,10 +8,10 @@ from typing import NamedTuple
 from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS
 from metaseg_tf.errors import InputError, check_choice, number_of
-from metaseg_tf.paper import quantities
+from metaseg_tf.paper import published
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.paper.measured import Measured, collect
-from metaseg_tf.paper.quantities import ALL_SEGMENTS, FALSE_POSITIVES, SEGMENTS, Quantity
+from metaseg_tf.paper.published import ALL_SEGMENTS, FALSE_POSITIVES, SEGMENTS, Quantity
 from metaseg_tf.runs.run import Run, csv_text
 
 __all__ = ["TABLES", "TARGETS", "Table", "make_table", "name_runs", "store_printed", "store_table"]
@@ -54,10 +54,10 @@ def lay_out_table2(measured: Mapping[str, Measured]) -> PrintedTable:
         for model, words in _CLASSIFICATIONS.items()
     }
     detection = " ".join(
-        f"{name}: on average {own.values[quantities.DETECTED].mean:.0f} of the false positives "
-        f"are detected, {own.values[quantities.UNDETECTED].mean:.0f} are not."
+        f"{name}: on average {own.values[published.DETECTED].mean:.0f} of the false positives "
+        f"are detected, {own.values[published.UNDETECTED].mean:.0f} are not."
         for name, own in measured.items()
-        if quantities.DETECTED in own.values
+        if published.DETECTED in own.values
     )
     caption = f"{_MEANS} {_describe_counts(measured)} {detection}".strip()
     caption += _describe_extrapolation(measured, "iou_adj")

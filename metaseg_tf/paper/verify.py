@@ -22,8 +22,16 @@ from metaseg_tf.errors import InputError, number_of
 from metaseg_tf.networks.checkpoints import find
 from metaseg_tf.paper.layout import NOT_AVAILABLE, PrintedTable
 from metaseg_tf.paper.measured import Measured, Value, collect
-from metaseg_tf.paper.published import CATALOGUE_NAMES, IMAGES, PUBLISHED, PublishedNumber
-from metaseg_tf.paper.quantities import FALSE_POSITIVES, MIOU, SEGMENTS, Quantity
+from metaseg_tf.paper.published import (
+    CATALOGUE_NAMES,
+    FALSE_POSITIVES,
+    IMAGES,
+    MIOU,
+    PUBLISHED,
+    SEGMENTS,
+    PublishedNumber,
+    Quantity,
+)
 from metaseg_tf.runs.run import Run, compare_settings
 from metaseg_tf.segments.columns import class_columns, count_classes
 
@@ -60,11 +68,10 @@ _HEADLINES = {
     for score in ("penalized/acc", "penalized/auroc", "all/sigma", "all/r2")
 }
 
-# How printed numbers were measured, besides the settings of the networks in the catalogue.
-_MEASURED_WITH = {"convention": "reference", "connectivity": 8, "void": 255, "split": "val"}
 #: Role -> what lies behind the printed numbers: images, classes, and settings of the run.
 PAPER_SETTINGS = {
-    role: {"images": IMAGES, "classes": 19, **_MEASURED_WITH, **asdict(find(name).settings)}
+    role: {"images": IMAGES, "classes": 19, "convention": "reference", "connectivity": 8}
+    | {"void": 255, "split": "val", **asdict(find(name).settings)}
     for name, role in CATALOGUE_NAMES.items()
 }
 
@@ -74,24 +81,14 @@ class Comparison:
     """One printed number and ours."""
 
     published: PublishedNumber
-    #: Ours; None if the run does not give it.
-    value: Value | None
-    #: Segments with interior behind the printed number.
-    segments: float
-    #: Of the run, one of `FINGERPRINTS`.
-    fingerprint: str = "equal"
+    value: Value | None  #: Ours; None if the run does not give it.
+    segments: float  #: Segments with interior behind the printed number.
+    fingerprint: str = "equal"  #: Of the run, one of `FINGERPRINTS`.
 
     @property
     def difference(self) -> float:
         """Ours minus printed; NaN if there is none of ours."""
         return math.nan if self.value is None else self.value.mean - self.published.value
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation over splits: as printed, its last digit rounded up, or else ours."""
-        if self.published.deviation is None:
-            return (self.value and self.value.std) or 0.0
-        return self.published.deviation + 0.5 * 10**-self.published.decimals
 
     @property
     def tolerance(self) -> float:
@@ -102,10 +99,7 @@ class Comparison:
 
     @property
     def leeway(self) -> float:
-        """Distance by which the number may exceed the tolerance and still be near.
-
-        0 if the fingerprint is equal; else what other halves and a few other segments change.
-        """
+        """Distance beyond the tolerance that is near: what other halves and segments change."""
         number, quantity = self.published, self.published.quantity
         if self.fingerprint == "equal":
             return 0.0
@@ -113,7 +107,10 @@ class Comparison:
             return _MOVED_MIOU if quantity == MIOU else _MOVED * self.segments
         if quantity.score == "rho":
             return _SIGMAS * (1 - number.value**2) * math.sqrt(2 * _MOVED / self.segments)
-        return _SIGMAS * self.spread
+        # Standard deviation over splits: as printed, its last digit rounded up, or else ours.
+        if number.deviation is None:
+            return _SIGMAS * ((self.value and self.value.std) or 0.0)
+        return _SIGMAS * (number.deviation + 0.5 * 10**-number.decimals)
 
     @property
     def verdict(self) -> str:
@@ -134,41 +131,28 @@ class Comparison:
 def compare(
     printed: Iterable[PublishedNumber], measured: Mapping[str, Measured]
 ) -> list[Comparison]:
-    """Each printed number with that of the run that has the same role ("XC" or "MN").
-
-    Printed numbers of roles that are not measured are left out.
-    """
-    printed = [number for number in printed if number.network in measured]
-    segments = {n.network: n.value for n in printed if n.quantity == SEGMENTS}
-    compared = [
-        Comparison(n, measured[n.network].values.get(n.quantity), segments.get(n.network, math.inf))
-        for n in printed
-    ]
-    found = {role: _find_fingerprint(role, compared) for role in measured}
-    return [replace(c, fingerprint=found[c.published.network]) for c in compared]
-
-
-def _find_fingerprint(role: str, comparisons: Iterable[Comparison]) -> str:
-    parts = [c for c in comparisons if c.published.network == role]
-    parts = [c for c in parts if c.published.quantity in FINGERPRINT]
-    for fingerprint in FINGERPRINTS[:2]:
-        if not {replace(c, fingerprint=fingerprint).verdict for c in parts} & {*FAILURES}:
-            return fingerprint
-    return FINGERPRINTS[2]
+    """Each printed number of the roles ("XC", "MN") that are measured, with that of its run."""
+    compared, printed = [], tuple(printed)
+    for role, own in measured.items():
+        numbers = [number for number in printed if number.network == role]
+        segments = next((n.value for n in numbers if n.quantity == SEGMENTS), math.inf)
+        found = [Comparison(n, own.values.get(n.quantity), segments) for n in numbers]
+        for fingerprint in FINGERPRINTS:
+            found = [replace(c, fingerprint=fingerprint) for c in found]
+            if all(c.verdict not in FAILURES for c in found if c.published.quantity in FINGERPRINT):
+                break
+        compared += found
+    return sorted(compared, key=lambda c: printed.index(c.published))
 
 
 @dataclass(frozen=True)
 class Verification:
     """The result of `verify`."""
 
-    #: In the order of print, the fingerprint (mIoU, counts) first.
-    comparisons: tuple[Comparison, ...]
-    #: Possible explanations of the misses.
-    hints: tuple[str, ...]
-    #: Numbers of the comparison: "printed" in the paper, or "golden" ones of our own.
-    kind: str = "printed"
-    #: What `find_faults` found in the runs.
-    faults: tuple[str, ...] = ()
+    comparisons: tuple[Comparison, ...]  #: In print's order, the fingerprint (mIoU, counts) first.
+    hints: tuple[str, ...]  #: Possible explanations of the misses.
+    kind: str = "printed"  #: Numbers "printed" in the paper, or "golden" ones of our own.
+    faults: tuple[str, ...] = ()  #: What `find_faults` found in the runs.
 
     @property
     def passed(self) -> bool:
@@ -185,8 +169,7 @@ class Verification:
         rows = [_row(c) for c in self.comparisons if c.published.quantity in FINGERPRINT]
         lines = []
         for role, found in self.fingerprints.items():
-            own = [row[2:5] for row in rows if row[1] == role]
-            apart = (f"{name} {ours} instead of {printed}" for name, printed, ours in own)
+            apart = [f"{row[2]} {row[4]} instead of {row[3]}" for row in rows if row[1] == role]
             lines.append(f"{role}: {_EXPECTED[found].format(', '.join(apart))}")
         return [*lines, *self.faults]
 
@@ -198,7 +181,7 @@ class Verification:
 
     def table(self, *, headlines: bool = False, differences: bool = True) -> PrintedTable:
         """One row per number; with ``headlines``, of section 3 and what the abstract quotes."""
-        rows = [_row(comparison) for comparison in self.comparisons]
+        rows = [_row(c) for c in self.comparisons]
         header = ("place", "network", "quantity", self.kind, "ours", "difference", "verdict")
         if headlines:
             rows = [row for row in rows if "section" in row[0] or row[:3:2] in _HEADLINES]
@@ -209,10 +192,10 @@ class Verification:
     def to_json(self) -> dict[str, Any]:
         """Plain data: passed, fingerprint, faults, hints, and numbers at full precision."""
         numbers = []
-        for comparison in self.comparisons:
-            mean, deviation = comparison.value or (None, None)
-            ours = {"ours": mean, "ours_deviation": deviation, "verdict": comparison.verdict}
-            numbers.append(comparison.published.to_json() | ours)
+        for c in self.comparisons:
+            mean, deviation = c.value or (None, None)
+            ours = {"ours": mean, "ours_deviation": deviation, "verdict": c.verdict}
+            numbers.append(c.published.to_json() | ours)
         found = {"fingerprint": self.fingerprints, "faults": self.faults, "hints": self.hints}
         return {"passed": self.passed, **found, "numbers": numbers}
 
@@ -240,12 +223,11 @@ def verify(
         If a run's file is broken or has no ground truth.
     """
     printed = tuple(printed)
-    roles = {number.network for number in printed}
-    if not runs or not runs.keys() <= roles:
-        raise InputError(
-            f"verify: expected runs for {' or '.join(sorted(roles))}, got "
-            f"{', '.join(runs) or 'none'}; name at least one of them"
-        )
+    roles = sorted({number.network for number in printed})
+    if not runs or not {*runs} <= {*roles}:
+        given = ", ".join(runs) or "none"
+        said = f"verify: expected runs for {' or '.join(roles)}, got {given}"
+        raise InputError(f"{said}; name at least one of them")
     kind = "printed" if printed == PUBLISHED else "golden"
     settings = settings or (PAPER_SETTINGS if kind == "printed" else {})
     measured = {role: collect(run) for role, run in runs.items()}
@@ -267,22 +249,18 @@ def find_faults(table: pd.DataFrame) -> list[str]:
     # Entropy is concave: the mean over pixels is at most that of the mean probabilities.
     bound = entr(probs.clip(0)).sum(axis=1) / math.log(probs.shape[1])
     beyond = int((table["E"].to_numpy() > bound + _ROUGH).sum())
-    if not beyond:
-        return []
-    return [
+    fault = (
         f"E is above the entropy of the mean probabilities in {beyond} of {len(table)} segments: "
         "divide by the logarithm of the number of classes, as in eq. (2)"
-    ]
+    )
+    return [fault] if beyond else []
 
 
 def explain(off: Sequence[Comparison], run: Run, expected: Mapping[str, Any]) -> Iterator[str]:
-    """What may be the cause of the numbers of a run that are off, the likeliest first.
-
-    ``expected`` are the settings behind the printed ones, see `PAPER_SETTINGS`.
-    """
+    """Likely causes of numbers of a run that are off; ``expected`` are of `PAPER_SETTINGS`."""
     manifest = run.manifest
-    about = {"images": manifest.results.get("images"), "classes": manifest.n_classes}
-    settings = about | manifest.settings
+    settings = {"images": manifest.results.get("images"), "classes": manifest.n_classes}
+    settings |= manifest.settings
     for name, own, printed in compare_settings(settings, expected):
         if name in _EFFECTS:
             yield f"{name}: {own!r:.80}, in print {printed!r}; {_EFFECTS[name]}"
@@ -298,7 +276,7 @@ def explain(off: Sequence[Comparison], run: Run, expected: Mapping[str, Any]) ->
         images = load_segments(run).groupby("image").agg(sides)
         if (images["S"] == images["bottom"] * images["right"]).all():
             yield "void is not masked: the segments cover every pixel of every image"
-    quantities = {comparison.published.quantity for comparison in off}
+    quantities = {c.published.quantity for c in off}
     if MIOU in quantities:
         yield "the mIoU differs, so the network's output does: compare flip, scales, output stride"
     elif quantities & {*FINGERPRINT}:

@@ -26,13 +26,7 @@ from metaseg_tf.meta.file import load_kept
 from metaseg_tf.meta.images import rate_images
 from metaseg_tf.meta.model import SCORE_COLUMNS, TRUSTED, SegmentFit
 from metaseg_tf.paper.figures.drawing import count_false_positives, load_judged
-from metaseg_tf.pictures import (
-    MOST_INFORMATION,
-    heat_colours,
-    interpolate_colours,
-    to_jpeg,
-    to_png,
-)
+from metaseg_tf.pictures import MOST_INFORMATION, heat_colours, interpolate_colours, to_jpeg, to_png
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import BOX, IOU_COLUMNS, METRIC_COLUMNS, METRICS, PAPER_GROUPS
@@ -61,10 +55,8 @@ class JudgedRun(NamedTuple):
     """A run with verdicts on its segments, with ground truth or without."""
 
     run: Run
-    #: The segment table with the columns ``SCORE_COLUMNS``; NaN for segments without a verdict.
-    table: pd.DataFrame
-    #: One sentence that says where the verdicts come from.
-    origin: str
+    table: pd.DataFrame  #: Of segments, with ``SCORE_COLUMNS``: NaN if there is no verdict.
+    origin: str  #: One sentence that says where the verdicts come from.
     model: MetaModel | None  #: Whose verdicts they are; None if there are none.
     truth: pd.DataFrame | None = None  #: The truth's components, if the run keeps them.
 
@@ -146,24 +138,23 @@ def _take_first_split(evaluation: Evaluation) -> MetaModel:
     return MetaModel(design.columns, fit, None)
 
 
-def _rate_images(table: pd.DataFrame) -> pd.Series:
-    """False positives with interior of each image; without truth its expected loss of pixels."""
-    if IOU_COLUMNS[1] in table:
-        return count_false_positives(table)
-    return 1 - rate_images(table).set_index("image")["expected_quality"]
-
-
 def choose_images(
     judged: Sequence[JudgedRun], limit: int, wanted: Sequence[str] = ()
 ) -> list[list[str]]:
     """At most ``limit`` images of each run: those ``wanted``, then those that need a look most.
 
-    These are the ones with the most false positives, or without ground truth those with the largest
-    share of pixels that segments are expected to lose: area * (1 - predicted IoU_adj), summed.
-    Images that all runs keep maps of come before others, so that networks can be compared. Raises
-    InputError if no run keeps maps of one that is wanted.
+    These have the most false positives with interior, or without ground truth lose the largest
+    share of pixels, as their predicted IoU_adj lets expect. Images that all runs keep maps of come
+    before others, so that networks can be compared. Raises InputError if no run keeps maps of one
+    that is wanted.
     """
-    rank = pd.concat([_rate_images(one.table) for one in judged]).groupby(level=0).sum()
+
+    def rate(table: pd.DataFrame) -> pd.Series:
+        if IOU_COLUMNS[1] in table:
+            return count_false_positives(table)
+        return 1 - rate_images(table).set_index("image")["expected_quality"]
+
+    rank = pd.concat([rate(one.table) for one in judged]).groupby(level=0).sum()
     kept = [one.run.with_maps() & set(rank.index) for one in judged]
     shared = set.intersection(*kept)
     for name in set(wanted).difference(*kept):
@@ -192,16 +183,13 @@ def list_segments(table: pd.DataFrame) -> list[list[float | int | None]]:
             return value
         return None if math.isnan(value) else float(f"{value:.5g}")
 
-    table = table.reindex(columns=row_columns(table))
-    columns = [table[name].tolist() for name in table]
-    return [[shorten(value) for value in row] for row in zip(*columns, strict=True)]
+    columns = table.reindex(columns=row_columns(table)).items()
+    shortened = ([shorten(value) for value in column.tolist()] for _, column in columns)
+    return [[*row] for row in zip(*shortened, strict=True)]
 
 
 def pack_explanation(model: MetaModel | None, rows: pd.DataFrame) -> dict[str, Any]:
-    """Verdict -> its base, what each metric adds, and the class, in each row: [rows, entries].
-
-    They are ``values`` times the ``step`` of each entry; zeros in rows without interior.
-    """
+    """Verdict -> `MetaModel.explain` as ``values`` [rows, entries] and ``step`` by entry."""
     packed = {}
     explained = pd.DataFrame() if model is None else model.explain(rows)
     for verdict in explained.columns.unique(0):
@@ -213,10 +201,7 @@ def pack_explanation(model: MetaModel | None, rows: pd.DataFrame) -> dict[str, A
 
 
 def draw_pictures(
-    maps: ImageMaps,
-    palette: np.ndarray,
-    siou: np.ndarray | None = None,
-    connectivity: int = 8,
+    maps: ImageMaps, palette: np.ndarray, siou: np.ndarray | None = None, connectivity: int = 8
 ) -> dict[str, bytes]:
     """File name -> content of the layers that are pictures; missing layers are left out.
 
@@ -267,28 +252,21 @@ def pack_points(table: pd.DataFrame, images: Sequence[str]) -> dict[str, Any]:
     judged = shown = table[table[_LINEAR].notna()]
     if len(judged) > MAX_POINTS:
         shown = judged.sample(MAX_POINTS, random_state=0).sort_index()
+    places = pd.Categorical(shown["image"], categories=list(images)).codes
+    columns = {"image": places.astype(np.uint32)}
+    for name, dtype in (("segment", np.uint32), ("class_id", np.uint8), ("S", np.uint32)):
+        columns[name] = shown[name].to_numpy(dtype)
     values = {"iou_adj": "iou_adj", "predicted": _LINEAR, "false_positive": _FALSE_POSITIVE}
-    steps = {  # -1 where there is no probability
-        name: shown[column].fillna(-1).clip(-3, 3).mul(_STEPS).round().to_numpy(np.int16)
-        for name, column in values.items()
-        if column in shown
-    }
-    columns = {
-        "image": pd.Categorical(shown["image"], categories=list(images)).codes.astype(np.uint32),
-        "segment": shown["segment"].to_numpy(np.uint32),
-        "class_id": shown["class_id"].to_numpy(np.uint8),
-        "S": shown["S"].to_numpy(np.uint32),
-        **steps,
-    }
+    for name, column in values.items():
+        if column in shown:  # -1 where there is no probability
+            steps = shown[column].fillna(-1).clip(-3, 3).mul(_STEPS).round()
+            columns[name] = steps.to_numpy(np.int16)
     packed = {name: pack_array(column) for name, column in columns.items()}
     return {"total": len(judged), "count": len(shown), "step": 1 / _STEPS, **packed}
 
 
 def pack_array(array: np.ndarray) -> dict[str, str]:
-    """Type and packed bytes of an array, as ``metaseg.unpack`` in the page takes them.
-
-    Of uint8, uint16, uint32 or int16 in any shape; it is unpacked flat.
-    """
+    """Type and packed bytes of an array of integers, which ``metaseg.unpack`` gives flat."""
     content = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
     packed = base64.b64encode(zlib.compress(content, 9)).decode()
     # JavaScript's typed arrays have numpy's names: Uint8Array.

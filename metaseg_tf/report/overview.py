@@ -17,8 +17,7 @@ from metaseg_tf.meta.score import score
 from metaseg_tf.paper.figures import FIGURES, make_figure
 from metaseg_tf.paper.layout import PrintedTable
 from metaseg_tf.paper.measured import collect
-from metaseg_tf.paper.published import PUBLISHED, paper_network
-from metaseg_tf.paper.quantities import Quantity
+from metaseg_tf.paper.published import PUBLISHED, Quantity, paper_network
 from metaseg_tf.paper.scores import say_scores
 from metaseg_tf.paper.tables import TABLES, name_runs
 from metaseg_tf.paper.verify import Comparison, compare
@@ -38,8 +37,7 @@ _GLANCE = {name: Quantity.parse(text) for name, text in _FILE["glance"].items()}
 class Numbers(NamedTuple):
     """The numbers on the page, and reasons why some are missing."""
 
-    #: By their titles.
-    tables: dict[str, PrintedTable]
+    tables: dict[str, PrintedTable]  #: By their titles.
     #: For runs of the paper's networks on the paper's data: title of a table -> label of a row ->
     #: name of a column -> our number and the printed one.
     compared: dict[str, dict[str, dict[str, Comparison]]]
@@ -162,10 +160,7 @@ def diagnose(run: Run) -> list[tuple[str, str]]:
 def draw_figures(
     runs: Sequence[Run], made: Mapping[int, Sequence[Path]] | None = None
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """PNGs of the figures that have a caption, and the reasons why some are missing.
-
-    ``made`` are their files by number, if no others are to be shown.
-    """
+    """PNGs of figures with a caption, drawn or of files ``made``, and why some are missing."""
     drawn: list[dict[str, Any]] = []
     reasons = []
     for number, entry in FIGURES.items():

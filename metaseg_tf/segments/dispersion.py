@@ -28,7 +28,7 @@ __all__ = [
 #: How far a pixel's probabilities may sum from 1; softmax stored as float16 stays within.
 SUM_TOLERANCE = 1e-2
 
-_BLOCK_ELEMENTS = 1 << 19
+_BLOCK_ELEMENTS = 1 << 20
 # Classes that XLA takes in one loop over the pixels; of more it would be long in the making.
 _GROUP = 16
 # In bytes: TensorFlow's ops expect it of their inputs.

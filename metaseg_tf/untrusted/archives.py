@@ -30,47 +30,40 @@ _BROKEN = (
 )  # fmt: skip
 
 
-def read_members(
-    path: Path, suffix: str, max_bytes: int = MAX_BYTES
-) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each file in a tar archive whose name ends with ``suffix``.
+def read_members(path: Path, suffix: str) -> Iterator[bytes]:
+    """Content of each file in a tar archive whose name ends with ``suffix``.
 
     Raises DataFormatError if the archive is missing, broken, too large, or holds links, devices or
     names that leave its folder.
     """
-    with _opened(path) as archive:
-        for member in _checked(archive, path, max_bytes):
-            if member.isfile() and member.name.endswith(suffix):
+    with _opened(path) as members:
+        for member, file in members:
+            if file and member.name.endswith(suffix):
                 content = io.BytesIO()
-                _copy(archive, member, content)
-                yield member.name, content.getvalue()
+                shutil.copyfileobj(file, content, _MAX_PIECE)
+                yield content.getvalue()
 
 
-def unpack(path: Path, folder: Path, max_bytes: int = MAX_BYTES) -> None:
+def unpack(path: Path, folder: Path) -> None:
     """Unpack a tar archive into a new folder, or leave nothing behind; errors as `read_members`."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as scratch:
         whole = Path(scratch) / "whole"
-        with _opened(path) as archive:
-            for member in _checked(archive, path, max_bytes):
+        with _opened(path) as members:
+            for member, file in members:
                 target = whole / member.name
-                if member.isdir():
-                    target.mkdir(parents=True, exist_ok=True)
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("wb") as file:
-                    _copy(archive, member, file)
+                (target.parent if file else target).mkdir(parents=True, exist_ok=True)
+                if file:
+                    with target.open("wb") as copy:
+                        shutil.copyfileobj(file, copy, _MAX_PIECE)
         if not whole.is_dir():
             raise DataFormatError(f"{path}: expected files, got none; download it again")
         whole.rename(folder)
 
 
-def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, target: BinaryIO) -> None:
-    shutil.copyfileobj(archive.extractfile(member), target, _MAX_PIECE)
-
-
 @contextmanager
-def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+def _opened(path: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]]:
+    """The members in order with their content, None for folders; nothing unchecked is read."""
     check_file(path, "a .tar.gz archive")
     kept, broken = f"{path}: cannot be unpacked", f"{path}: expected a whole .tar.gz archive"
     with (
@@ -83,7 +76,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
             (gzip.open if is_packed else open)(path, "rb") as content,
             tarfile.open(fileobj=_InPieces(content), mode="r:") as archive,
         ):
-            yield archive
+            yield ((m, archive.extractfile(m)) for m in _checked(archive, path))
 
 
 class _InPieces:
@@ -99,14 +92,13 @@ class _InPieces:
         return self._file.read(size)
 
 
-def _checked(archive: tarfile.TarFile, path: Path, max_bytes: int) -> Iterator[tarfile.TarInfo]:
-    """The members in order, each checked before a byte of it is unpacked."""
+def _checked(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
     total = 0
     for count, member in enumerate(archive, start=1):
         total += member.size
-        if count > _MAX_MEMBERS or member.size < 0 or total > max_bytes:
+        if count > _MAX_MEMBERS or member.size < 0 or total > MAX_BYTES:
             raise DataFormatError(
-                f"{path}: expected at most {_MAX_MEMBERS} files of {max_bytes} bytes in all, "
+                f"{path}: expected at most {_MAX_MEMBERS} files of {MAX_BYTES} bytes in all, "
                 "got more; this is not a published checkpoint"
             )
         if not (member.isfile() or member.isdir()):

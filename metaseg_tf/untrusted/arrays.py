@@ -9,6 +9,7 @@ import io
 import lzma
 import math
 import os
+import re
 import struct
 import tokenize
 import zipfile
@@ -135,25 +136,18 @@ def check_hdf5(content: bytes, name: str) -> None:
     """
     origin = _Origin(name, "HDF5")
     # libhdf5 1.14.6 never returns from a heap of texts whose free space has no size.
-    heap = content.find(_HEAP_START)
-    while heap >= 0:
-        for number, size, _ in _heap_objects(content[heap : heap + _SMALL]):
+    for heap in re.finditer(re.escape(_HEAP_START), content):
+        for number, size, _ in _heap_objects(content[heap.start() : heap.start() + _SMALL]):
             if number == size == 0:
-                raise origin.refuse("its texts", "a whole heap", f"a broken one at {heap}")
-        heap = content.find(_HEAP_START, heap + 1)
+                raise origin.refuse("its texts", "a whole heap", f"a broken one at {heap.start()}")
     with _translated(origin), h5py.File(io.BytesIO(content), "r") as opened:
-        pending: list[h5py.Group] = [opened]
-        seen = set()
-        while pending:
-            group = pending.pop()
-            for child in group:
-                _check_link(origin, group, child)
-                found = group[child]
-                if isinstance(found, h5py.Dataset):
-                    _check_dataset(origin, found.name, found)
-                elif isinstance(found, h5py.Group) and found.id not in seen:
-                    seen.add(found.id)
-                    pending.append(found)
+        names: list[str] = []
+        opened.visit_links(names.append)
+        for name in names:
+            _check_link(origin, opened, name)
+            found = opened[name]
+            if isinstance(found, h5py.Dataset):
+                _check_dataset(origin, found.name, found)
 
 
 def _heap_objects(heap: bytes) -> Iterator[tuple[int, int, int]]:

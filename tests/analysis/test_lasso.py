@@ -78,7 +78,7 @@ def test_active_means_from_here_on():
 
 
 def test_entropy_baseline_is_a_fit_on_one_column(design):
-    E = design.column("E")[:, None]
+    E = design.take(["E"])
     fit = Logistic().fit(E, design.y)
     logit = E[:, 0] * fit.coef_[0] + fit.intercept_
     residual = 1 / (1 + np.exp(-logit)) - design.y

@@ -13,10 +13,6 @@ import metaseg_tf
 
 PACKAGE = Path(metaseg_tf.__file__).parent
 VERB = '''
-import typer
-
-from metaseg_tf.cli.options import RunFolder
-
 
 def count(run: RunFolder) -> None:
     """Print the number of segments of a run."""
@@ -32,9 +28,10 @@ def extended(tmp_path_factory):
     root = tmp_path_factory.mktemp("copy")
     ignored = shutil.ignore_patterns("__pycache__")
     cli = shutil.copytree(PACKAGE, root / "metaseg_tf", ignore=ignored) / "cli"
-    (cli / "count.py").write_text(VERB)
+    with open(cli / "results.py", "a") as verbs:
+        verbs.write(VERB)
     registry = (cli / "__init__.py").read_text()
-    registry = registry.replace('("extract", "compact")', '("extract", "compact", "count")')
+    registry = registry.replace("(results.table, ", "(results.count, results.table, ")
     (cli / "__init__.py").write_text(registry)
 
     def call(*words):

@@ -16,7 +16,6 @@ from metaseg_tf.data.softmax import (
     find_dumps,
     load_dump,
     open_dumps,
-    read_classes,
     read_name,
     save_dump,
 )
@@ -54,7 +53,7 @@ def test_what_is_saved_is_loaded(dump):
     np.testing.assert_array_equal(loaded.probs, content.probs)
     np.testing.assert_array_equal(loaded.gt, content.gt)
     assert loaded.name == content.name == read_name(path)
-    assert read_classes(path) == content.probs.shape[-1]
+    assert open_dumps(path.parent).n_classes == content.probs.shape[-1]
 
 
 @pytest.mark.parametrize("suffix", [".hdf5", ".npz"])
@@ -71,7 +70,7 @@ def test_npy_holds_probabilities_only(tmp_path, dtype):
     np.testing.assert_array_equal(dump.probs, PROBS.astype(dtype))
     assert dump[1:] == (None, "a.0", None, None)
     assert read_name(tmp_path / "a.0.npy") == "a.0"
-    assert read_classes(tmp_path / "a.0.npy") == 3
+    assert open_dumps(tmp_path).n_classes == 3
     with pytest.raises(DataFormatError, match="'truth', found 'probs'"):
         load_dump(tmp_path / "a.0.npy", keys={"gt": "truth"})
 
@@ -107,7 +106,7 @@ def test_other_keys(tmp_path, suffix):
     np.testing.assert_array_equal(dump.gt, GT)
     np.testing.assert_array_equal(dump.image, IMAGE)
     assert dump.name == read_name(path, KEYS) == "b"
-    assert read_classes(path, KEYS) == 3
+    assert open_dumps(tmp_path, keys=KEYS).n_classes == 3
     with pytest.raises(DataFormatError, match="name the right one by --keys probs=NAME"):
         load_dump(path)
     for part in KEYS:
@@ -146,7 +145,7 @@ def test_logits_with_channels_first(tmp_path, leading, dtype):
     assert dump.probs.dtype == np.result_type(dtype, "f4")
     np.testing.assert_allclose(dump.probs, expected, atol=1e-6)
     np.testing.assert_array_equal(dump.gt, GT)
-    assert read_classes(tmp_path / "a.npz", channels_first=True) == 3
+    assert open_dumps(tmp_path, channels_first=True).n_classes == 3
 
 
 @pytest.mark.filterwarnings("error")

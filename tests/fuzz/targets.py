@@ -81,16 +81,16 @@ def _npys(value: float) -> list[bytes]:
 
 
 def _load_dump(path: Path):
-    from metaseg_tf.data.softmax import load_dump, read_classes, read_name
+    from metaseg_tf.data.softmax import load_dump, open_dumps, read_name
 
-    return read_name(path), read_classes(path), load_dump(path)
+    return open_dumps(path.parent), read_name(path), load_dump(path)
 
 
 def _load_logits(path: Path):
-    from metaseg_tf.data.softmax import load_dump, read_classes
+    from metaseg_tf.data.softmax import load_dump, open_dumps
 
     options = {"channels_first": True, "keys": {"probs": "x"}}
-    return read_classes(path, **options), load_dump(path, logits=True, **options)
+    return open_dumps(path.parent, **options), load_dump(path, logits=True, **options)
 
 
 def _maps(suffix: str) -> list[bytes]:
@@ -220,10 +220,11 @@ def _archives() -> list[bytes]:
 
 
 def _unpack(path: Path):
-    from metaseg_tf.untrusted.archives import read_members, unpack
+    from metaseg_tf.untrusted import archives
 
-    list(read_members(path, ".pb", 10**6))
-    unpack(path, path.parent / "folder", 10**6)
+    archives.MAX_BYTES = 10**6
+    list(archives.read_members(path, ".pb"))
+    archives.unpack(path, path.parent / "folder")
 
 
 @cache

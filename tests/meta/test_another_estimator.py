@@ -118,11 +118,7 @@ def test_what_has_no_exact_explanation_gives_none(model, table):
     assert explained.notna().all(axis=1).equals(table["S_in"] > 0)
 
 
-def test_linear_models_are_kept_without_a_name(table, tmp_path):
-    linear = fit_meta_model(table, protocol=FAST)
-    path = save_model(linear, tmp_path / "linear.json")
-    content = json.loads(path.read_text())["interior"]
-    assert list(content["classifier"]) == list(content["regressor"]) == ["coef", "intercept"]
+def test_the_estimator_is_kept_by_its_name(table, tmp_path):
     unpenalised = fit_meta_model(table, meta="unpenalised", protocol=FAST)
     again = load_model(save_model(unpenalised, tmp_path / "unpenalised.json"))
     assert type(again.interior.regressor) is LeastSquares

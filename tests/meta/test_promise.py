@@ -203,9 +203,3 @@ def test_trees_keep_promises_too(population):
     rest = population[population["image"].isin(kept.reference["image"])]
     assert measure_loss(kept, rest) <= 0.2
     assert kept.score(rest)["trusted"].any()
-
-
-def test_a_model_of_a_former_version_has_no_intervals_to_stretch(model, population):
-    former = replace(model, interior=replace(model.interior, spread=None))
-    with pytest.raises(InputError, match="former version"):
-        calibrate(former, population, intervals=0.9)

@@ -113,7 +113,7 @@ def test_labels_that_are_all_replaced_have_no_surroundings():
     np.testing.assert_array_equal(changed, given)
 
 
-def make_labelled_run(path, rng, *, runner_up=True, n_images=8):
+def make_labelled_run(path, rng, n_images=8):
     """A run of a network that is mostly right, and whose labels have errors; with these errors."""
     run = Run.create(path, {"source": "test"})
     run.manifest.n_classes, errors = 4, {}
@@ -133,7 +133,7 @@ def make_labelled_run(path, rng, *, runner_up=True, n_images=8):
         maps = ImageMaps(
             *(heat.heat.pred, heat.segments, heat.heat.entropy, heat.heat.difference, given),
             np.repeat(true_or_0[..., None] * np.uint8(60), 3, axis=2),
-            runner_up=compute_heat_maps(probs).runner_up if runner_up else None,
+            runner_up=compute_heat_maps(probs).runner_up,
         )
         run.write_segments(f"image {i}", heat.table)
         run.write_maps(f"image {i}", maps)
@@ -192,13 +192,6 @@ def test_an_image_does_not_judge_itself(labelled):
     after = review.review_labels(measured, run.classes).queue
     for one, other in zip(*(q[q["image"] == name]["score"] for q in (before, after)), strict=True):
         assert one == pytest.approx(other, abs=1e-12)
-
-
-def test_maps_of_former_versions_lack_one_feature(tmp_path):
-    run, _ = make_labelled_run(tmp_path / "run", np.random.default_rng(1), runner_up=False)
-    found = review.review_labels(list(review.measure_labels(run)), run.classes)
-    assert "p_given" not in found.rankings.index
-    assert found.queue["score"].notna().all()
 
 
 def test_accepted_regions_are_corrected_in_copies(labelled, found, tmp_path):

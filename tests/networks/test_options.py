@@ -10,7 +10,7 @@ import typer
 from typer.main import get_command
 
 from metaseg_tf.cli import app
-from metaseg_tf.cli.options import parse_passes, with_network_options
+from metaseg_tf.cli.options import bundled, parse_passes
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks import network as networks
 from metaseg_tf.networks.network import describe_network, load_network
@@ -97,8 +97,8 @@ def test_other_passes_are_refused(given):
 
 
 def test_passes_that_flip_do_not_go_with_no_flip():
-    @with_network_options
-    def verb(network_options):
+    @bundled
+    def verb(dumps, network_options, cluster):
         return network_options
 
     nothing = dict.fromkeys(inspect.signature(verb).parameters)

@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from metaseg_tf.paper.ablation import lay_out_ablation, plot_differences
 from metaseg_tf.paper.figures import drawing
+from metaseg_tf.paper.scores import lay_out_ablation, plot_differences
 from metaseg_tf.runs.run import Run
 
 

@@ -9,12 +9,12 @@ from metaseg_tf import load_run, segment_metrics
 from metaseg_tf.analysis.evaluation import evaluate, evaluate_run, summarise
 from metaseg_tf.errors import DataFormatError, InputError, MetaSegError
 from metaseg_tf.paper.measured import collect, compute_correlations, count_segments
-from metaseg_tf.paper.published import PUBLISHED
-from metaseg_tf.paper.quantities import (
+from metaseg_tf.paper.published import (
     ALL_SEGMENTS,
     DETECTED,
     FALSE_POSITIVES,
     MIOU,
+    PUBLISHED,
     SEGMENTS,
     UNDETECTED,
     Quantity,

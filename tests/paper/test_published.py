@@ -1,8 +1,7 @@
 import pytest
 
 from metaseg_tf.networks.checkpoints import MOBILENETV2
-from metaseg_tf.paper.published import NETWORKS, PUBLISHED, find_published, paper_network
-from metaseg_tf.paper.quantities import Quantity
+from metaseg_tf.paper.published import NETWORKS, PUBLISHED, Quantity, find_published, paper_network
 from metaseg_tf.runs.run import Manifest
 from metaseg_tf.segments.columns import METRIC_COLUMNS
 

@@ -1,7 +1,13 @@
 import pytest
 
-from metaseg_tf.paper.published import PUBLISHED, PublishedNumber, find_published
-from metaseg_tf.paper.quantities import ALL_SEGMENTS, MIOU, Quantity
+from metaseg_tf.paper.published import (
+    ALL_SEGMENTS,
+    MIOU,
+    PUBLISHED,
+    PublishedNumber,
+    Quantity,
+    find_published,
+)
 
 
 @pytest.mark.parametrize("number", PUBLISHED)

@@ -10,8 +10,7 @@ from metaseg_tf.analysis.evaluation import evaluate_run
 from metaseg_tf.data.classes import CITYSCAPES
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.measured import Measured, Value, collect
-from metaseg_tf.paper.published import PUBLISHED
-from metaseg_tf.paper.quantities import ALL_SEGMENTS, FALSE_POSITIVES, SEGMENTS, Quantity
+from metaseg_tf.paper.published import ALL_SEGMENTS, FALSE_POSITIVES, PUBLISHED, SEGMENTS, Quantity
 from metaseg_tf.paper.tables import TABLES, TARGETS, make_table, name_runs, store_table
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import METRIC_COLUMNS

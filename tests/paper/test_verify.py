@@ -12,8 +12,7 @@ from tables import make_table
 
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.measured import Measured, Value
-from metaseg_tf.paper.published import PUBLISHED, find_published, load_numbers
-from metaseg_tf.paper.quantities import Quantity
+from metaseg_tf.paper.published import PUBLISHED, Quantity, find_published, load_numbers
 from metaseg_tf.paper.verify import (
     FINGERPRINT,
     PAPER_SETTINGS,

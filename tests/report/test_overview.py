@@ -14,8 +14,7 @@ from metaseg_tf.data.classes import ClassTable
 from metaseg_tf.errors import RunError
 from metaseg_tf.meta import fit_meta_model
 from metaseg_tf.paper.measured import collect
-from metaseg_tf.paper.published import PUBLISHED
-from metaseg_tf.paper.quantities import Quantity
+from metaseg_tf.paper.published import PUBLISHED, Quantity
 from metaseg_tf.report import overview
 from metaseg_tf.report.explorer import judge_run
 from metaseg_tf.report.overview import collect_numbers, say_held_out, score_verdicts

@@ -1,6 +1,5 @@
 """Regression diagnostics: what may and may not be read from the fits of a run."""
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
@@ -8,10 +7,9 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf.analysis.design import Design, build_design
-from metaseg_tf.analysis.diagnostics import assumptions
-from metaseg_tf.analysis.diagnostics.assumptions import LEVEL, HypothesisTest
-from metaseg_tf.analysis.diagnostics.clusters import LEAST_DF
-from metaseg_tf.analysis.diagnostics.linear import Aliases, LinearFit, find_aliases, fit_linear
+from metaseg_tf.analysis.diagnostics import linear as linear_model
+from metaseg_tf.analysis.diagnostics.clusters import LEAST_DF, LEVEL, HypothesisTest, correct_tests
+from metaseg_tf.analysis.diagnostics.linear import Aliases, LinearFit
 from metaseg_tf.analysis.diagnostics.logit import Calibration, LogitFit, calibrate, fit_logit
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
 from metaseg_tf.data.classes import ClassTable
@@ -40,9 +38,9 @@ class Diagnostics:
     missing: tuple[str, ...]  #: Why a test, the logit or the calibration could not be made, if so.
     classes: ClassTable | None
 
-    def all_tests(self) -> tuple[HypothesisTest, ...]:
+    def all_tests(self) -> list[HypothesisTest]:
         """The tests of all sections, in reading order."""
-        return tuple(itertools.chain(*self.tests.values()))
+        return [test for tests in self.tests.values() for test in tests]
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """Tables to be stored as CSV, by name; class columns come with ``class_name``, if known."""
@@ -183,11 +181,10 @@ def diagnose(
     """
     design = build_design(table, groups=groups_in(table))
     if classes is not None:
-        words = {name: name_feature(name, classes) for name in design.columns}
-        design = replace(design, words=words)
+        design = replace(design, words={x: name_feature(x, classes) for x in design.columns})
         table = table.assign(class_name=table["class_id"].map(dict(enumerate(classes.names))))
-    aliases = find_aliases(design)
-    linear = fit_linear(design, aliases.kept, target)
+    aliases = linear_model.find_aliases(design)
+    linear = linear_model.fit_linear(design, aliases.kept, target)
     missing: list[str] = []
 
     def attempt(make, *args, **options):
@@ -202,15 +199,14 @@ def diagnose(
     calibration = attempt(calibrate, design, aliases.kept, engine=engine)
     groups = logit.without if logit else ()
     made = {
-        "linear": [attempt(test, linear) for test in assumptions.TESTS],
+        "linear": [attempt(test, linear) for test in linear_model.TESTS],
         "groups": [attempt(logit.image_test, group) for group in groups],
         "ratio": [attempt(logit.ratio_test, group) for group in groups],
         "calibration": [attempt(calibration.test)] if calibration else [],
     }
-    tests = {kind: assumptions.correct_tests(found) for kind, found in made.items()}
-    influential, reasons = linear.influential(design, table), tuple(dict.fromkeys(missing))
-    about = design, aliases, linear, tests, influential, logit, calibration
-    return Diagnostics(*about, reasons, classes)
+    tests = {kind: correct_tests(found) for kind, found in made.items()}
+    found = tests, linear.influential(design, table), logit, calibration
+    return Diagnostics(design, aliases, linear, *found, tuple(dict.fromkeys(missing)), classes)
 
 
 def _list(words: Iterable[str]) -> str:

@@ -4,7 +4,10 @@ Sources are Cameron and Miller (2015), A practitioner's guide to cluster-robust 
 MacKinnon, Nielsen and Webb (2023), Cluster-robust inference: a guide to empirical practice.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +16,13 @@ from threadpoolctl import ThreadpoolController
 
 from metaseg_tf.errors import InputError, number_of
 
-__all__ = [
-    "FEWEST", "LEAST_DF", "ClusteredErrors", "cluster_errors", "holm", "joint_test", "sign_test",
-]  # fmt: skip
+__all__ = ["ClusteredErrors", "HypothesisTest", "cluster_errors", "correct_tests", "joint_test"]
 
+#: Level of all verdicts, for the tests of a section together. Of tens of thousands of segments
+#: small effects are significant, so every test also states the size of the effect.
+LEVEL = 0.05
+#: By name of test: unit, hypothesis, effect, what follows; in braces what a fit adds.
+_WORDS = json.loads(Path(__file__).with_name("tests.json").read_text(encoding="utf-8"))
 #: Images that a test by their signs needs: p-values of G images are multiples of 2 / 2^G, which
 #: leaves 0.8 % as the smallest of 8 images. Fewer can hardly reject (MacKinnon et al., section 5).
 FEWEST = 8
@@ -44,8 +50,7 @@ def cluster_errors(X: np.ndarray, residuals: np.ndarray, cluster: np.ndarray) ->
     """CR2 standard errors with Satterthwaite's degrees of freedom, for few clusters as for many.
 
     The residuals of cluster g are multiplied by (I - H_gg)^(-1/2), H_gg = X_g (X'X)^-1 X_g', which
-    makes the squared errors unbiased if residuals are independent and of one variance; under the
-    same model the degrees of freedom match mean and variance of the squared errors (Bell and
+    makes the squared errors unbiased if residuals are independent and of one variance (Bell and
     McCaffrey 2002; Pustejovsky and Tipton 2018). X [n, k] is of full rank, ``cluster`` [n] counts
     from 0 to at least 1.
     """
@@ -86,9 +91,9 @@ def holm(pvalues: Sequence[float]) -> np.ndarray:
 def sign_test(scores: np.ndarray, statistic: float) -> float:
     """P-value of a statistic, the squared length of a sum of scores [G, q], by flipping signs.
 
-    Under the hypothesis each cluster's score has mean 0 and may as well have the other sign: the
-    wild bootstrap with Rademacher's weights and the null imposed. The statistic is not studentised,
-    so that q may exceed G (Canay, Santos and Shaikh 2021). Raises InputError below `FEWEST`.
+    The wild bootstrap with Rademacher's weights and the null imposed; the statistic is not
+    studentised, so that q may exceed G (Canay, Santos and Shaikh 2021). Raises InputError if G is
+    less than `FEWEST`.
     """
     n = len(scores)
     if n < FEWEST:
@@ -115,14 +120,11 @@ def joint_test(
 ) -> tuple[float, str, float]:
     """Rao's score statistic of coefficients that are all 0, its distribution and p-value.
 
-    The p-value is that of `sign_test` on the efficient scores of clusters (Kline and Santos 2012).
-    Their residuals are made larger as for CR2: by so much the fit without the tested columns has
-    drawn them to 0. On a clustered Wald test, see docs/decisions/0057-tests-by-image.md.
-
-    X [n, k] is of full rank, and ``tested`` (bool [k]) are the columns without effect under the
-    hypothesis; ``residuals`` [n] are outcomes minus fitted values without these columns, and
-    ``variance`` [n] is theirs in that model; ``cluster`` (int [n]) counts from 0 to G - 1. Raises
-    InputError if G is less than `FEWEST`.
+    The p-value is that of `sign_test` on the efficient scores of clusters (Kline and Santos 2012),
+    whose residuals are made larger as for CR2 (docs/decisions/0057-tests-by-image.md). X [n, k] is
+    of full rank, and ``tested`` (bool [k]) are the columns without effect under the hypothesis;
+    ``residuals`` [n], without these columns, have ``variance`` [n] in that model; ``cluster``
+    (int [n]) counts from 0. Raises InputError for fewer than `FEWEST` clusters.
     """
     # Weighted such that residuals have variance 1.
     root = np.sqrt(np.maximum(variance, np.finfo(float).tiny))
@@ -139,6 +141,51 @@ def joint_test(
     return statistic, f"score by signs of {n_clusters}", sign_test(np.stack(scores), statistic)
 
 
+@dataclass(frozen=True)
+class HypothesisTest:
+    """Result of one test."""
+
+    name: str
+    unit: str  #: What is taken for independent: "images", or "segments", which are not.
+    null: str  #: The hypothesis under test, as a sentence.
+    effect: str  #: How large the departure is, in words and numbers.
+    if_rejected: str  #: What follows then.
+    statistic: float
+    distribution: str  #: Of the statistic under the hypothesis, such as ``chi2(29)``.
+    pvalue: float
+    p_holm: float = np.nan  #: The p-value after `correct_tests`.
+
+    @property
+    def rejected(self) -> bool:
+        """True if the hypothesis is rejected at ``LEVEL``, after a correction if there was one."""
+        return (self.pvalue if np.isnan(self.p_holm) else self.p_holm) < LEVEL
+
+    def __str__(self) -> str:
+        verdict = "rejected" if self.rejected else "not rejected"
+        p = f"p = {self.pvalue:.2g}" if self.pvalue >= 1e-16 else "p < 1e-16"
+        p += f", Holm {self.p_holm:.2g}" if self.p_holm > self.pvalue >= 1e-16 else ""
+        p += ", segments taken for independent" if self.unit == "segments" else ""
+        return (
+            f"{self.name}: '{self.null}' is {verdict} ({self.distribution} = "
+            f"{self.statistic:.4g}, {p}); {self.effect}."
+        )
+
+
+def describe_test(
+    name: str, statistic: float, distribution: str, pvalue: float, *numbers: float, **words: str
+) -> HypothesisTest:
+    """A result in the words of ``tests.json``: numbers go into its effect, words anywhere."""
+    texts = [text.format(*numbers, **words) for text in (name, *_WORDS[name])]
+    return HypothesisTest(*texts, float(statistic), distribution, float(pvalue))
+
+
+def correct_tests(tests: Iterable[HypothesisTest | None]) -> tuple[HypothesisTest, ...]:
+    """Tests of one section that could be made, with Holm's correction for their number."""
+    tests = [test for test in tests if test]
+    pairs = zip(tests, holm([test.pvalue for test in tests]), strict=True)
+    return tuple(replace(test, p_holm=float(pvalue)) for test, pvalue in pairs)
+
+
 def _whiten(X: np.ndarray) -> np.ndarray:
     """Factor [k, k] that makes the columns of X [n, k] orthonormal; times itself, (X'X)^-1."""
     return np.linalg.inv(np.linalg.cholesky(X.T @ X)).T
@@ -147,9 +194,8 @@ def _whiten(X: np.ndarray) -> np.ndarray:
 def _spectra(Z: np.ndarray, cluster: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
     """Of each cluster, for columns with Z'Z = I, what its H_gg = Z_g Z_g' is made of.
 
-    These are its rows; Z_g; the axes [k, m] of Z_g'Z_g that it has a share of; and the share [m] of
-    each that other clusters have, infinite where it is none, so that its inverse is Moore and
-    Penrose's.
+    Its rows; Z_g; the axes [k, m] of Z_g'Z_g that it has a share of; and the share [m] of each that
+    other clusters have, infinite where it is none, so that its inverse is Moore and Penrose's.
     """
     with _BLAS.limit(limits=1):
         for rows in pd.Series(range(len(Z))).groupby(cluster).indices.values():

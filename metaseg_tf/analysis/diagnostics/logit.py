@@ -14,8 +14,8 @@ from statsmodels.discrete.discrete_model import BinaryResultsWrapper, Logit
 from statsmodels.stats.proportion import proportion_confint
 
 from metaseg_tf.analysis.design import Design
-from metaseg_tf.analysis.diagnostics.assumptions import HypothesisTest, describe_test
-from metaseg_tf.analysis.diagnostics.clusters import joint_test, sign_test
+from metaseg_tf.analysis.diagnostics import clusters
+from metaseg_tf.analysis.diagnostics.clusters import HypothesisTest, describe_test
 from metaseg_tf.analysis.estimators import Logistic
 from metaseg_tf.analysis.logistic import LogisticLoss, Point, minimise_logistic
 from metaseg_tf.analysis.protocol import image_splits
@@ -48,8 +48,8 @@ class LogitFit:
         (words, inside), point = self._words(group), self.without[group]
         y, variance = self.results.model.endog > 0, point.miss * (1 - point.miss)
         residuals, odds = np.where(y, 1, -1) * (point.miss, point.margin)
-        tested = np.array([False, *inside])
-        about = joint_test(self.results.model.exog, tested, residuals, variance, self.image)
+        exog, tested = self.results.model.exog, np.append(False, inside)
+        about = clusters.joint_test(exog, tested, residuals, variance, self.image)
         areas = (auroc(values, y) for values in (self.results.fittedvalues, odds))
         return describe_test("{group} by images", *about, *areas, **words)
 
@@ -64,7 +64,7 @@ def fit_logit(design: Design, columns: tuple[str, ...]) -> LogitFit:
 
     Raises InputError if one outcome is missing or the columns separate them: there is no fit then.
     """
-    X = design.X[:, [design.columns.index(name) for name in columns]]
+    X = design.take(columns)
     group = np.array([group_of(name) for name in columns])
     loss, image = LogisticLoss(X, design.y), pd.factorize(design.image)[0]
     points = {}
@@ -119,29 +119,25 @@ class Calibration:
         )
 
     def test(self) -> HypothesisTest:
-        """Hosmer and Lemeshow's test by images; InputError if these are too few.
-
-        The misses of a group are held against p (1 - p), or their own squares where these are
-        larger: a fit that has run away is certain and wrong.
-        """
+        """Hosmer and Lemeshow's test by images; InputError if these are too few."""
         p, part = self.probability, _parts(self.probability)
+        # A fit that has run away is certain and wrong: its p (1 - p) says nothing.
         spread = np.maximum(np.bincount(part, p * (1 - p)), np.bincount(part, (self.y - p) ** 2))
         root = np.sqrt(np.maximum(spread, np.finfo(float).tiny))
         scores = _sum_parts(self.y - p, part, self.image) / root
         statistic = float((scores.sum(axis=0) ** 2).sum())
         worst = (self.table["observed"] - self.table["predicted"]).abs().max()
         images = f"signs of {number_of(int(self.image.max()) + 1, 'image')}"
-        about = statistic, images, sign_test(scores, statistic)
+        about = statistic, images, clusters.sign_test(scores, statistic)
         return describe_test("Hosmer-Lemeshow", *about, len(spread), worst)
 
 
 def calibrate(design: Design, columns: tuple[str, ...], *, engine: str = "lars") -> Calibration:
     """Unpenalised logistic fits on each half of the images, which judge the other half.
 
-    ``engine`` as in `metaseg_tf.analysis.lasso.fit_path`. Raises InputError if there is one image,
-    or a half with one outcome.
+    Raises InputError if there is one image, or a half with one outcome.
     """
-    X = design.X[:, [design.columns.index(name) for name in columns]]
+    X = design.take(columns)
     image, y = pd.factorize(design.image)[0], design.y
     if not image.any():
         raise InputError("calibration: expected at least 2 images, got 1; extract more images")
@@ -156,10 +152,9 @@ def reliability(probability: np.ndarray, y: np.ndarray, image: np.ndarray) -> pd
     """Predicted and observed shares in 10 groups of equally many segments, one row per group.
 
     ``probability`` [n] is that of ``y`` (bool [n]), ``image`` (int [n], from 0) the image of each.
-    There are fewer groups if there are fewer segments. The columns are ``n``,
-    ``predicted`` (mean probability), ``observed`` (share of true), ``low`` and ``high``: the 95 %
-    Wilson interval of the observed share for n over the `design_effect` of images, with the
-    quantile of t for their number (Korn and Graubard 1998).
+    Columns ``n``, ``predicted`` (mean probability), ``observed`` (share of true), ``low`` and
+    ``high``: the observed share's 95 % Wilson interval for n over the `design_effect` of images,
+    with the quantile of t for their number (Korn and Graubard 1998).
     """
     part = _parts(probability)
     n, hits = np.bincount(part), np.bincount(part, y)
@@ -179,9 +174,11 @@ def design_effect(residuals: np.ndarray, part: np.ndarray, image: np.ndarray) ->
 
 def _parts(probability):
     """Number of the tenth of each row, by rising probability."""
-    ranks = np.argsort(np.argsort(probability, kind="stable"), kind="stable")
-    sizes = [len(part) for part in np.array_split(ranks, min(10, len(ranks)))]
-    return np.repeat(np.arange(len(sizes)), sizes)[ranks]
+    tenth = np.empty(len(probability), int)
+    order = np.argsort(probability, kind="stable")
+    for number, rows in enumerate(np.array_split(order, min(10, len(order)))):
+        tenth[rows] = number
+    return tenth
 
 
 def _sum_parts(values, part, image):

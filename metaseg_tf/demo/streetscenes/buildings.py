@@ -1,11 +1,11 @@
 """Houses with their facades, a railway bridge, and walls and fences."""
 
 from copy import copy
-from typing import NamedTuple
+from math import copysign
 
 import numpy as np
 
-from metaseg_tf.demo.streetscenes.tools import (
+from metaseg_tf.demo.streetscenes.canvas import (
     PALETTES,
     draw_any,
     draw_from,
@@ -17,7 +17,7 @@ from metaseg_tf.demo.streetscenes.tools import (
 )
 
 __all__ = [
-    "Facade", "House", "masonry", "paint_bridge", "paint_fence", "paint_house", "paint_view_end",
+    "Facade", "masonry", "paint_bridge", "paint_fence", "paint_house", "paint_view_end",
     "paint_wall",
 ]  # fmt: skip
 
@@ -63,10 +63,9 @@ class Facade:
         lit = (self._hash(storey, number) * 37 & 255) < 255 * self.lit
         rgb[(layer >= _GLASS_AT) & (layer < _SIGN) & lit] = (236, 206, 140)
         solid = (layer < _GLASS_AT) | (layer >= _SIGN)
-        # Panes mirror more sky in their upper part; then curtains and the reveal's shadow.
-        pane = np.float32(0.8) + np.float32(0.6) * within
+        # Panes mirror more sky in their upper part; then the reveal's shadow and curtains.
         in_reveal = (within > self.window_high - 0.05) & (within < self.window_high)
-        pane -= np.float32(0.35) * in_reveal
+        pane = np.float32(0.8) + np.float32(0.6) * within - np.float32(0.35) * in_reveal
         pane = pane + np.float32(0.4) * (across > 0.36 * self.window_width)
         # Brightness of walls around 1: stains, darker above the ground and under ledges, bricks.
         wall = 1 + 0.05 * sample_noise(1.0, up * 12 + self.seed, along * 12 + self.seed)
@@ -116,63 +115,47 @@ class Facade:
         return (mixed ^ (mixed >> 7)) & 255
 
 
-def masonry(colour, brightness, *, courses=3.0, strength=0.12):
+def masonry(colour, brightness, *, courses=3.0):
     """A shader of plain wall in courses of stones, ``courses`` to the metre."""
 
     def shader(along, up):
         stones = sample_noise(0.2, up * courses, along * courses * 0.5 + np.floor(up * courses) * 7)
         blotches = sample_noise(1.0, up * 20, along * 20)
-        shade = brightness * (1 + strength * stones + 0.05 * blotches)
+        shade = brightness * (1 + 0.12 * stones + 0.05 * blotches)
         return np.array(colour, np.float32) * shade[..., None].astype(np.float32), None
 
     return shader
 
 
-class House(NamedTuple):
+def paint_house(canvas, rng, sign, x, near, far, height, ground, odd=False):
     """A house on the side ``sign`` of the street, from ``near`` to ``far`` along it, in metres."""
-
-    sign: int
-    x: float
-    near: float
-    far: float
-    height: float
-    ground: str
-    odd: bool
-
-
-def paint_house(canvas, rng, house):
-    """One house: roof, gable, facade and what hangs on it."""
-    normal = (-float(house.sign), 0.0, 0.0)
-    facade = Facade(rng, house.height, canvas.light, normal, house.ground, house.odd)
-    light = canvas.light.on((0.0, 0.0, -1.0))
+    facade = Facade(rng, height, canvas.light, (-float(sign), 0.0, 0.0), ground, odd)
     gable = copy(facade)
-    gable.ground, gable.brightness, gable.bay = "plain", light, facade.bay * 1.7
-    depth = house.sign * rng.uniform(8, 12)
+    gable.ground, gable.bay = "plain", facade.bay * 1.7
+    gable.brightness = canvas.light.on((0.0, 0.0, -1.0))
+    depth = sign * rng.uniform(8, 12)
     if rng.uniform() < 0.75:
-        _paint_roof(canvas, rng, house, depth, facade.palette)
-    corner = (house.x, house.near)
-    canvas.wall(corner, (house.x + depth, house.near), 0, house.height, gable, "building")
-    canvas.wall(corner, (house.x, house.far), 0, house.height, facade, "building")
-    if house.ground == "shop" and rng.uniform() < 0.4:
+        _paint_roof(canvas, rng, (x, near, far, height), depth, facade.palette)
+    canvas.wall((x, near), (x + depth, near), 0, height, gable, "building")
+    canvas.wall((x, near), (x, far), 0, height, facade, "building")
+    if ground == "shop" and rng.uniform() < 0.4:
         # Sunblinds over the shop windows, each a slope and a valance.
-        colour, x = draw_any(rng, 60, 220), house.x
-        out = x - house.sign * rng.uniform(0.8, 1.5)
-        for z in positions(rng, house.near + 0.5, house.far - 3, (3.4, 3.5)):
-            far = z + 3
-            slope = [(x, 2.9, z), (x, 2.9, far), (out, 2.35, far), (out, 2.35, z)]
+        colour, out = draw_any(rng, 60, 220), x - sign * rng.uniform(0.8, 1.5)
+        for z in positions(rng, near + 0.5, far - 3, (3.4, 3.5)):
+            slope = [(x, 2.9, z), (x, 2.9, z + 3), (out, 2.35, z + 3), (out, 2.35, z)]
             canvas.lit(slope, colour, "building")
-            valance = [(out, 2.35, z), (out, 2.35, far), (out, 2.15, far), (out, 2.15, z)]
+            valance = [(out, 2.35, z), (out, 2.35, z + 3), (out, 2.15, z + 3), (out, 2.15, z)]
             canvas.lit(valance, scaled(colour, 0.85), "building")
 
 
-def _paint_roof(canvas, rng, house, depth, palette):
+def _paint_roof(canvas, rng, place, depth, palette):
     """A pitched roof over a house ``depth`` metres deep, with chimneys and dormers."""
-    _, x, near, far, eaves = house[:5]
+    x, near, far, eaves = place
     ridge, top = x + depth / 2, eaves + rng.uniform(2.5, 5.0)
     colour = draw_from(rng, "roofs")
     end = [(x, eaves, near), (ridge, top, near), (x + depth, eaves, near)]
     canvas.lit(end, palette[0], "building")
-    edge = x - house.sign * 0.3
+    edge = x - copysign(0.3, depth)
     slope = [(edge, eaves, near), (edge, eaves, far), (ridge, top, far), (ridge, top, near)]
     canvas.lit(slope, colour, "building")
     for _ in range(rng.integers(0, 3)):
@@ -189,39 +172,34 @@ def _paint_roof(canvas, rng, house, depth, palette):
 
 def paint_view_end(canvas, rng, left, right, z):
     """Houses across the end of the street, facing the camera."""
-    at = left
-    while at < right:
-        width, height = rng.uniform(8, 18), rng.uniform(8, 20)
+    while left < right:
+        end, height = left + rng.uniform(8, 18), rng.uniform(8, 20)
         facade = Facade(rng, height, canvas.light, (0.0, 0.0, -1.0), ground="doors")
-        roof = draw_from(rng, "roofs")
-        rise = rng.uniform(0, 5)
-        brightness = canvas.light.on((0.0, 0.6, -0.8))
-        slope = [(at, height, z), (at + 1, height + rise, z), (at + width - 1, height + rise, z),
-                 (at + width, height, z)]  # fmt: skip
-        canvas.polygon(slope, scaled(roof, brightness), "building")
-        canvas.wall((at, z), (at + width, z), 0, height, facade, "building")
-        at += width
+        roof = scaled(draw_from(rng, "roofs"), canvas.light.on((0.0, 0.6, -0.8)))
+        top = height + rng.uniform(0, 5)
+        slope = [(left, height, z), (left + 1, top, z), (end - 1, top, z), (end, height, z)]
+        canvas.polygon(slope, roof, "building")
+        canvas.wall((left, z), (end, z), 0, height, facade, "building")
+        left = end
 
 
 def paint_bridge(canvas, rng, span, z, *, train):
     """A railway bridge across the street whose opening spans (left, right), with a train or not."""
-    light = canvas.light.on((0.0, 0.0, -1.0))
-    stone = masonry(draw_from(rng, "bridges"), light)
+    stone = masonry(draw_from(rng, "bridges"), canvas.light.on((0.0, 0.0, -1.0)))
     if train:
         wagons = Facade(rng, 9.9, canvas.light, (0.0, 0.0, -1.0), ground="plain", odd=True)
         wagons.floor, wagons.bay, wagons.window_width = 3.2, 2.4, 0.8
         wagons.balconies = wagons.brick = False
         canvas.wall((-70, z + 2), (70, z + 2), 6.0, 9.4, wagons, "train")
-    for pier in ((-80, span[0]), (span[1], 80)):
-        canvas.wall((pier[0], z), (pier[1], z), 0, 4.8, stone, "bridge")
+    for left, right in ((-80, span[0]), (span[1], 80)):
+        canvas.wall((left, z), (right, z), 0, 4.8, stone, "bridge")
     canvas.wall((-80, z), (80, z), 4.6, 6.4, stone, "bridge")
 
 
 def paint_wall(canvas, rng, start, end, height):
     """A garden or retaining wall between two points (x, z), with a coping."""
-    colour = draw_from(rng, "garden walls")
-    light = canvas.light.on(_across(start, end))
-    canvas.wall(start, end, 0, height, masonry(colour, light, courses=3.0), "wall")
+    colour, light = draw_from(rng, "garden walls"), canvas.light.on(_across(start, end))
+    canvas.wall(start, end, 0, height, masonry(colour, light), "wall")
     coping = masonry(scaled(colour, 1.12), light, courses=1.0)
     canvas.wall(start, end, height - 0.12, height, coping, "wall")
 

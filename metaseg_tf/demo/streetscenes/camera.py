@@ -19,40 +19,27 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Conditions:
-    """Difficulty of scenes: ranges (low, high) that they draw from, and probabilities.
+    """Difficulty of scenes: ranges (low, high) that they draw from, and probabilities."""
 
-    ``visibility`` is the distance in metres at which haze has taken 63 % of an object's colour.
-    ``exposure``, ``contrast`` and ``saturation`` are factors on the brightness, on the distance of
-    grey values to middle grey and on colourfulness; ``cast`` is the largest relative deviation of a
-    colour channel. ``defocus`` is the radius of the lens blur and ``motion`` the length of the
-    motion blur, in 1/1000 of the image's height; ``noise`` the sensor's standard deviation in grey
-    values; ``jpeg`` the quality of the compression.
-
-    ``dusk`` and ``sunny`` are probabilities of dusk and of direct sun; the remainder is overcast.
-    ``crowd``, ``clutter`` and ``traffic`` are factors on the numbers of people, of street furniture
-    and of vehicles; ``oddity`` is the probability that an object has a colour rare for its kind.
-    """
-
-    visibility: tuple[float, float] = (250.0, 1500.0)
-    exposure: tuple[float, float] = (0.7, 1.15)
-    contrast: tuple[float, float] = (0.85, 1.1)
-    defocus: tuple[float, float] = (0.0, 1.5)
-    motion: tuple[float, float] = (0.0, 3.0)
-    noise: tuple[float, float] = (1.0, 4.0)
-    jpeg: tuple[int, int] = (75, 95)
-    cast: float = 0.05
-    saturation: tuple[float, float] = (0.75, 1.1)
-    dusk: float = 0.08
-    sunny: float = 0.45
-    crowd: float = 1.0
-    clutter: float = 1.0
-    traffic: float = 1.0
-    oddity: float = 0.03
+    visibility: tuple[float, float] = (250.0, 1500.0)  #: Metres to where haze takes 63 % of colour.
+    exposure: tuple[float, float] = (0.7, 1.15)  #: Factor on the brightness.
+    contrast: tuple[float, float] = (0.85, 1.1)  #: Factor on the distance to middle grey.
+    defocus: tuple[float, float] = (0.0, 1.5)  #: Radius of the lens blur in 1/1000 of the height.
+    motion: tuple[float, float] = (0.0, 3.0)  #: Length of the motion blur, in the same unit.
+    noise: tuple[float, float] = (1.0, 4.0)  #: The sensor's standard deviation in grey values.
+    jpeg: tuple[int, int] = (75, 95)  #: Quality of the compression.
+    cast: float = 0.05  #: Largest relative deviation of a colour channel.
+    saturation: tuple[float, float] = (0.75, 1.1)  #: Factor on the colourfulness.
+    dusk: float = 0.08  #: Probability of dusk.
+    sunny: float = 0.45  #: Probability of direct sun; the remainder is overcast.
+    crowd: float = 1.0  #: Factor on the number of people.
+    clutter: float = 1.0  #: Factor on the number of pieces of street furniture.
+    traffic: float = 1.0  #: Factor on the number of vehicles.
+    oddity: float = 0.03  #: Probability that an object has a colour rare for its kind.
 
 
 #: Conditions of the scenes that the demo's networks are trained on.
 TRAINING = Conditions()
-
 #: Harder: thicker air, darker, less sharp, noisier, fuller streets, unusual colours.
 VALIDATION = Conditions(
     visibility=(120.0, 800.0), exposure=(0.5, 1.1), contrast=(0.65, 1.0), saturation=(0.5, 1.05),
@@ -96,10 +83,8 @@ class Light:
         return self.ambient + self.sun * max(0.0, lit) + 0.08 * normal[1]
 
     def clearness(self, z):
-        """Share in (0, 1] of a thing's own colour that is left at distances ``z``, float32.
-
-        Taken in double precision: single-precision exp differs between NumPy versions.
-        """
+        """Share in (0, 1] of a thing's own colour that is left at distances ``z``, float32."""
+        # In double precision: single-precision exp differs between NumPy versions.
         return np.exp(-np.asarray(z, float) / self.visibility).astype(np.float32)
 
 
@@ -122,15 +107,10 @@ class Camera:
     @classmethod
     def draw(cls, rng, width, height):
         """A camera as in Cityscapes: focal length 1.1 widths, 1.2 m up, the horizon at 0.42."""
-        return cls(
-            width=width,
-            height=height,
-            focal=rng.uniform(1.0, 1.15) * min(width, 2 * height),
-            centre=rng.uniform(0.44, 0.56) * width,
-            horizon=rng.uniform(0.38, 0.46) * height,
-            eye=rng.uniform(1.15, 1.45),
-            bend=rng.uniform(-9e-4, 9e-4) * float(rng.uniform() < 0.55),
-        )
+        focal = rng.uniform(1.0, 1.15) * min(width, 2 * height)
+        centre, horizon = rng.uniform(0.44, 0.56) * width, rng.uniform(0.38, 0.46) * height
+        eye, bend = rng.uniform(1.15, 1.45), rng.uniform(-9e-4, 9e-4) * (rng.uniform() < 0.55)
+        return cls(width, height, focal, centre, horizon, eye, bend)
 
     def bent(self, x, z):
         """Sideways position in metres of what lies at ``x`` across the street at distance ``z``."""
@@ -138,13 +118,12 @@ class Camera:
 
     def project(self, points):
         """Pixel positions (column, row) of world points (x, y, z)."""
-        focal, centre, horizon = self.focal, self.centre, self.horizon
-        eye, bend = self.eye, self.bend
+        centre, horizon, eye, bend = self.centre, self.horizon, self.eye, self.bend
         pixels = []
         for x, y, z in points:
             if z < NEAR:
                 z = NEAR
-            scale = focal / z
+            scale = self.focal / z
             pixels.append((centre + scale * (x + bend * z * z), horizon + scale * (eye - y)))
         return pixels
 
@@ -160,16 +139,11 @@ class Camera:
 
     def ground_x(self, z):
         """Position across the street, float32 [len(z), width], of the ground's pixels."""
-        columns = np.arange(self.width, dtype=np.float32) - np.float32(self.centre)
-        z = z[:, None]
+        columns, z = np.arange(self.width, dtype=np.float32) - np.float32(self.centre), z[:, None]
         return columns * (z / np.float32(self.focal)) - np.float32(self.bend) * z * z
 
     def wall_columns(self, start, end, columns):
-        """Where the rays through pixel ``columns`` meet the wall over two ground points (x, z).
-
-        Gives metres along the wall from ``start`` and the distance, both float32 as ``columns``
-        and clipped to the wall.
-        """
+        """Metres along a wall over two points (x, z), and distance, where rays hit it; float32."""
         (xa, za), (xb, zb) = ((self.bent(x, z), z) for x, z in (start, end))
         ray = (columns - self.centre) / self.focal
         denominator = (xb - xa) - ray * (zb - za)

@@ -1,49 +1,163 @@
-"""Image and labels painted together, from far to near, so that they agree pixel by pixel."""
+"""What all painters use: labels, colours, shapes, noise, and the canvas.
 
-from math import exp
-from typing import NamedTuple
+Image and labels are painted together, from far to near, so that they agree pixel by pixel.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from math import cos, exp, pi, sin
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from metaseg_tf.demo.streetscenes.tools import LABEL_IDS, scaled
+from metaseg_tf.data.cityscapes import LABELS
 
-__all__ = ["SUPERSAMPLING", "Canvas", "Stamp", "make_stamp"]
+__all__ = [
+    "GROUNDS", "KINDS", "LABEL_IDS", "PALETTES", "SIDE", "SUPERSAMPLING", "Canvas", "Frame",
+    "cut_stamp", "disc", "draw_any", "draw_from", "draw_near", "make_stamp", "noise_tile", "pick",
+    "positions", "rectangle", "sample_noise", "scaled",
+]  # fmt: skip
+
+#: Label ids of the Cityscapes annotation files (``*_labelIds.png``).
+LABEL_IDS = {label.name: label.label_id for label in LABELS}
+
+#: Kinds of things: "palettes" of colours, "grounds", "sides" of streets and "trees".
+KINDS = json.loads(Path(__file__).with_name("kinds.json").read_text(encoding="utf-8"))
+#: Colours (r, g, b) in 0..255 of a kind of thing, to pick from.
+PALETTES = KINDS["palettes"]
+#: Kinds of ground: base colour and Cityscapes label.
+GROUNDS = KINDS["grounds"]
+
+
+def scaled(colour, factor):
+    """``colour`` brighter or darker by ``factor``, not clipped."""
+    return tuple(c * factor for c in colour)
+
+
+def draw_near(rng, colour, spread=0.15):
+    """``colour``, brighter or darker by up to the share ``spread``, its channels by a little."""
+    factor = rng.uniform(1 - spread, 1 + spread)
+    return tuple(c * factor * t for c, t in zip(colour, rng.uniform(0.97, 1.03, 3), strict=True))
+
+
+def draw_any(rng, low=20.0, high=240.0):
+    """Any colour with channels between ``low`` and ``high``."""
+    return tuple(rng.uniform(low, high, 3).tolist())
+
+
+def pick(rng, choices):
+    """One of ``choices``, all equally likely."""
+    return choices[rng.integers(len(choices))]
+
+
+def draw_from(rng, palette, spread=0.15):
+    """A colour near one of a palette."""
+    return draw_near(rng, pick(rng, PALETTES[palette]), spread)
+
+
+def rectangle(left, bottom, right, top):
+    """The four corners of an upright rectangle, in order."""
+    return [(left, bottom), (left, top), (right, top), (right, bottom)]
+
+
+def disc(across, up, radius, *, height=None, corners=12):
+    """Corners of a regular polygon in place of a disc or, given ``height``, of an ellipse."""
+    tall = radius if height is None else height
+    return [(across + radius * x, up + tall * y) for x, y in _unit_circle(corners)]
+
+
+@lru_cache
+def _unit_circle(corners):
+    angles = (2 * pi * k / corners for k in range(corners))
+    return tuple((cos(a), sin(a)) for a in angles)
+
+
+def positions(rng, start, stop, gap):
+    """Distances from ``start`` up to ``stop``, each further by a draw from ``gap`` (low, high)."""
+    z = start
+    while z < stop:
+        yield z
+        z += rng.uniform(*gap)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Place of a body: centre (x, z) on the ground in metres, heading ``yaw`` in radians.
+
+    A body's own coordinates are (across, up, along); with ``yaw`` 0 it heads away from the camera.
+    """
+
+    x: float
+    z: float
+    yaw: float
+
+    def place(self, points):
+        """World points of the body's own points (across, up, along)."""
+        c, s = cos(self.yaw), sin(self.yaw)
+        return [(self.x + a * c + m * s, up, self.z + m * c - a * s) for a, up, m in points]
+
+    def faces(self, camera, across, along, offset):
+        """True if a face ``offset`` metres (across, along) off the centre is seen by the camera."""
+        c, s = cos(self.yaw), sin(self.yaw)
+        out_x, out_z = across * c + along * s, along * c - across * s
+        from_x, from_z = self.x + offset * out_x, self.z + offset * out_z
+        return out_x * camera.bent(from_x, from_z) + out_z * from_z < 0
+
+
+#: Side of a tile in samples; a power of two, so that wrapping is a bitwise and.
+SIDE = 512
+
+
+@lru_cache(maxsize=8)
+def noise_tile(slope, seed=0):
+    """Periodic noise, float32 [512, 512], whose amplitude falls with frequency f as ``f**-slope``.
+
+    White for a slope of 0, mottled for 1, soft as clouds for 2; normalised and clipped to [-3, 3].
+    """
+    white = np.random.default_rng(seed).standard_normal((SIDE, SIDE))
+    fy, fx = np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None, :]
+    frequency = np.hypot(fx, fy)
+    frequency[0, 0] = np.inf
+    tile = np.fft.irfft2(np.fft.rfft2(white) * frequency**-slope, (SIDE, SIDE))
+    return np.clip(tile / tile.std(), -3, 3).astype(np.float32)
+
+
+def sample_noise(slope, row, column, seed=0):
+    """Noise at broadcastable positions in samples, wrapped around; same shape as they give."""
+    rows, columns = (np.floor(at).astype(np.int32) & (SIDE - 1) for at in (row, column))
+    return noise_tile(slope, seed)[rows, columns]
+
 
 _SMALLEST = 12
-
-
-class Stamp(NamedTuple):
-    """A shape's mask, bool [S, S], and shade, uint8 [S, S], from the finest size down."""
-
-    levels: tuple[tuple[np.ndarray, np.ndarray], ...]
-
-    def cut(self, size, corner, window):
-        """Mask and shade as a ``window`` shows them of the shape scaled to ``size`` at ``corner``.
-
-        Size and corner are width, height and left, top in pixels; the window is left, top, right
-        and bottom of what is wanted, within the scaled shape.
-        """
-        # The coarsest level that is at least as fine as asked for, or the finest there is.
-        fine = [level for level in self.levels if len(level[0]) >= max(size)]
-        mask, shade = fine[-1] if fine else self.levels[0]
-        columns, rows = (
-            (np.arange(window[i], window[i + 2]) - corner[i]) * len(mask) // size[i] for i in (0, 1)
-        )
-        at = np.ix_(rows, columns)
-        return mask[at], shade[at]
 
 
 def make_stamp(mask, shade):
     """A stamp of a mask, bool [S, S], and brightness, float [S, S] in [0, 1].
 
-    Each of its levels is half as wide as the one before.
+    It is a list of levels, each half as wide as the one before: masks with shades, uint8 [S, S].
     """
     levels, cover = [], mask.astype(np.float32)
     while len(cover) >= _SMALLEST:
         levels.append((cover > 0.5, np.round(255 * shade).astype(np.uint8)))
         cover, shade = _halve(cover), _halve(shade)
-    return Stamp(tuple(levels))
+    return levels
+
+
+def cut_stamp(levels, size, corner, window):
+    """Mask and shade that a ``window`` shows of a stamp scaled to ``size`` at ``corner``.
+
+    In pixels: width and height, left and top, and left, top, right and bottom within the stamp.
+    """
+    # The coarsest level that is at least as fine as asked for, or the finest there is.
+    fine = [level for level in levels if len(level[0]) >= max(size)]
+    mask, shade = fine[-1] if fine else levels[0]
+    columns, rows = (
+        (np.arange(window[i], window[i + 2]) - corner[i]) * len(mask) // size[i] for i in (0, 1)
+    )
+    at = np.ix_(rows, columns)
+    return mask[at], shade[at]
 
 
 def _halve(array):
@@ -103,14 +217,12 @@ class Canvas:
     def wall(self, start, end, bottom, top, shader, label):
         """Paint a vertical wall over the ground line between two points (x, z), all in metres.
 
-        ``shader(along [W], up [H, W])``, both in metres, gives colours, float32 [H, W, 3], and
-        opacity, bool [H, W] or None. What is not opaque is seen through, yet carries the label, as
-        Cityscapes labels fences.
+        ``shader(along [W], up [H, W])`` gives colours, float32 [H, W, 3], and opacity, bool [H, W]
+        or None. What is not opaque is seen through, yet has the label, as fences in Cityscapes.
         """
         (xa, za), (xb, zb) = start, end
-        quad = self.camera.project(
-            [(xa, bottom, za), (xa, top, za), (xb, top, zb), (xb, bottom, zb)]
-        )
+        corners = [(xa, bottom, za), (xa, top, za), (xb, top, zb), (xb, bottom, zb)]
+        quad = self.camera.project(corners)
         box = self._visible_box(quad)
         if box is None:
             return
@@ -124,8 +236,7 @@ class Canvas:
         rgb = rgb * clear + np.array(self.light.haze, np.float32) * (1 - clear)
         patch = Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8))
         mask = Image.new("1", patch.size)
-        shifted = [(u - left, v - top) for u, v in quad]
-        ImageDraw.Draw(mask).polygon(shifted, fill=1)
+        ImageDraw.Draw(mask).polygon([(u - left, v - top) for u, v in quad], fill=1)
         self.labels.paste(LABEL_IDS[label], box, mask)
         if opacity is not None:
             mask = Image.fromarray(np.asarray(mask) & opacity)
@@ -141,7 +252,7 @@ class Canvas:
         window = self._visible_box([corner, far])
         if window is None:
             return
-        mask, shade = (Image.fromarray(part) for part in stamp.cut(size, corner, window))
+        mask, shade = (Image.fromarray(part) for part in cut_stamp(stamp, size, corner, window))
         dark, bright = (self.fade(scaled(colour, k), centre[2]) for k in (0.25, 1.6))
         shade.putpalette(np.linspace(dark, bright, 256).astype(np.uint8).tobytes())
         self.image.paste(shade.convert("RGB"), window, mask)

@@ -1,30 +1,39 @@
-"""People, two-wheelers and street furniture: flat cut-outs that face the camera.
+"""People, two-wheelers, street furniture, trees and bushes: flat cut-outs that face the camera.
 
 Their pieces are painted from the back to the front. Of two-wheelers ``turn`` in (0, 1] is the share
 of their length that is seen: 1 from the side.
 """
 
 import json
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
-from metaseg_tf.demo.streetscenes.tools import (
+import numpy as np
+from scipy import ndimage
+
+from metaseg_tf.demo.streetscenes.canvas import (
+    KINDS,
     PALETTES,
+    SIDE,
     disc,
     draw_any,
     draw_from,
     draw_near,
+    make_stamp,
+    noise_tile,
     pick,
     rectangle,
     scaled,
 )
 
 __all__ = [
-    "paint_bicycle", "paint_bollard", "paint_clutter", "paint_lamp", "paint_motorcycle",
-    "paint_person", "paint_rider", "paint_sign", "paint_traffic_light",
+    "draw_foliage_colour", "paint_bicycle", "paint_bollard", "paint_bush", "paint_clutter",
+    "paint_lamp", "paint_motorcycle", "paint_person", "paint_rider", "paint_sign",
+    "paint_traffic_light", "paint_tree",
 ]  # fmt: skip
 
 _FILE = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+_SIGN_COLOURS = _FILE["sign colours"]
 _SHOES, _TYRE, _SPOKES, _CHROME = (30, 28, 28), (30, 30, 32), (118, 118, 116), (140, 142, 146)
 _TALL = 1.75
 
@@ -47,8 +56,7 @@ def paint_person(canvas, rng, x, z, height):
 
     # Legs, trunk with its side in the shade, arms, hands, at times a bag, and the head.
     stride, breadth = rng.uniform(0.02, 0.22), rng.uniform(0.19, 0.26)
-    jacket = draw_from(rng, "clothes")
-    trousers = draw_from(rng, "clothes")
+    jacket, trousers = draw_from(rng, "clothes"), draw_from(rng, "clothes")
     for side in (-1, 1):
         foot = side * stride
         hips = sorted([(side * -0.01, 0.9), (side * 0.17, 0.9)])
@@ -142,10 +150,8 @@ _STEEL = (112, 114, 112)
 
 def _paint_post(canvas, x, z, height, thick, colour=_STEEL):
     """An upright post with a brighter and a darker half, as round ones have."""
-    half = thick / 2
-    canvas.cutout(x, z, rectangle(-half, 0, half, height), colour, "pole")
-    shade = scaled(colour, 0.75)
-    canvas.cutout(x, z, rectangle(0, 0, half, height), shade, "pole")
+    canvas.cutout(x, z, rectangle(-thick / 2, 0, thick / 2, height), colour, "pole")
+    canvas.cutout(x, z, rectangle(0, 0, thick / 2, height), scaled(colour, 0.75), "pole")
 
 
 def paint_lamp(canvas, rng, x, z, towards):
@@ -165,19 +171,18 @@ def paint_bollard(canvas, rng, x, z):
     height = rng.uniform(0.7, 1.1)
     _paint_post(canvas, x, z, height, 0.12, (86, 60, 54) if rng.uniform() < 0.3 else (74, 76, 80))
     band = rectangle(-0.06, height * 0.75, 0.06, height * 0.88)
-    canvas.cutout(x, z, band, (232, 232, 228), "pole")
+    canvas.cutout(x, z, band, _SIGN_COLOURS["white"], "pole")
 
 
 def _outline(numbers, corners=12):
     """The outline that stored numbers give: of a disc, of a rectangle, or of x and y by corner."""
     if len(numbers) == 3:
         return disc(*numbers, corners=corners)
-    return (
-        rectangle(*numbers) if len(numbers) == 4 else list(zip(*[iter(numbers)] * 2, strict=True))
-    )
+    if len(numbers) == 4:
+        return rectangle(*numbers)
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-_SIGN_COLOURS = _FILE["sign colours"]
 #: Kinds of signs; the last, for directions, is half as frequent as each other.
 _SIGNS = [*[*_FILE["signs"]][:-1], *_FILE["signs"]]
 
@@ -201,10 +206,7 @@ def paint_sign(canvas, rng, x, z):
 
 
 def paint_traffic_light(canvas, rng, x, z, towards):
-    """A signal on a post, at times with a second one on an arm over the road.
-
-    ``towards`` is the sign of the direction of the arm.
-    """
+    """A signal on a post; at times another over the road, on an arm with the sign ``towards``."""
     arm, phase = rng.uniform() < 0.35, rng.integers(3)
     reach, low = towards * rng.uniform(2.5, 4.5), rng.uniform(2.6, 3.2)
     _paint_post(canvas, x, z, 5.6 if arm else low, 0.14)
@@ -255,3 +257,71 @@ def paint_clutter(canvas, rng, x, z):
             for colour, numbers, label in _FILE["clutter"][kind]["pieces"]:
                 seen = colour if isinstance(colour, list) else scaled(own, colour)
                 paint(_outline(numbers, corners=8), seen, label)
+
+
+_N_CROWNS, _CROWN_SIDE, _SMALL_GAP = 12, 384, 1500
+#: How frequent each kind of tree is, and the clumps of its crown, (across, up, width, height) in
+#: shares of the tree's height.
+_HABIT_SHARES, _HABITS = zip(*KINDS["trees"].values(), strict=True)
+
+
+@lru_cache(maxsize=1)
+def _crowns():
+    """A library of ragged crowns, made once."""
+    return [_make_crown(np.random.default_rng(k)) for k in range(_N_CROWNS)]
+
+
+def _make_crown(rng):
+    """One crown: where a dome that fades outwards, roughened by noise, is above a threshold."""
+
+    def crop(slope, seed):
+        row, column = rng.integers(0, SIDE - _CROWN_SIDE, 2)
+        return noise_tile(slope, seed)[row : row + _CROWN_SIDE, column : column + _CROWN_SIDE]
+
+    y, x = np.mgrid[-1 : 1 : _CROWN_SIDE * 1j, -1 : 1 : _CROWN_SIDE * 1j]
+    rough, leaves = crop(1.5, 2), crop(0.7, 2)
+    dome = 0.75 - np.hypot(x, y * 0.95) + 0.13 * rough + 0.09 * leaves
+    dome[np.hypot(x, y) > 0.97] = -1
+    shade = 0.5 - 0.22 * y - 0.12 * x + 0.16 * crop(1.3, 3) + 0.1 * leaves
+    # The largest connected part without its small holes: leaves hang together.
+    parts, _ = ndimage.label(dome > 0)
+    whole = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+    gaps, _ = ndimage.label(~whole)
+    whole |= (np.bincount(gaps.ravel()) < _SMALL_GAP)[gaps]
+    return make_stamp(whole, np.clip(shade, 0, 1))
+
+
+def draw_foliage_colour(rng, season):
+    """A leaf colour; ``season`` in [0, 1] runs from spring over summer to autumn."""
+    green, autumn = np.array([74, 98, 44]), np.array([150, 104, 44])
+    share = max(0.0, season - 0.6) * 2.2 * rng.uniform(0, 1)
+    fresh = np.array([96, 122, 48]) if season < 0.2 else green
+    return tuple(((fresh * (1 - share) + autumn * share) * rng.uniform(0.6, 1.1)).tolist())
+
+
+def paint_tree(canvas, rng, x, z, height, colour):
+    """A tree: a trunk that forks and a crown of several overlapping clumps."""
+    thick, fork = height * rng.uniform(0.012, 0.024), height * rng.uniform(0.28, 0.38)
+    lean = rng.uniform(-0.03, 0.03) * height
+    brightness = canvas.light.on((0.0, 0.2, -0.98))
+    bark = scaled(draw_near(rng, (78, 68, 56), 0.2), brightness)
+    trunk = [(-thick, 0), (-thick * 0.7 + lean, fork), (thick * 0.7 + lean, fork), (thick, 0)]
+    canvas.cutout(x, z, trunk, bark, "vegetation")
+    for side in (-1, 1):
+        tip = (lean + side * height * 0.1, height * 0.55)
+        branch = [(lean - thick * 0.5, fork * 0.9), tip, (lean + thick * 0.5, fork * 0.9)]
+        canvas.cutout(x, z, branch, bark, "vegetation")
+    lit = scaled(colour, brightness)
+    for across, up, wide, high in _HABITS[rng.choice(len(_HABITS), p=_HABIT_SHARES)]:
+        crown = pick(rng, _crowns())
+        tone = draw_near(rng, lit, 0.12)
+        shift = (rng.uniform(-0.04, 0.04, 2) * height).tolist()
+        centre = (x + lean + across * height + shift[0], up * height + shift[1], z)
+        size = height * rng.uniform(0.85, 1.1)
+        canvas.stamp(centre, wide * size, high * size, crown, tone, "vegetation")
+
+
+def paint_bush(canvas, rng, x, z, width, height, colour):
+    """A bush or a piece of hedge that stands on the ground."""
+    lit, crown = scaled(colour, canvas.light.on((0.0, 0.4, -0.9))), pick(rng, _crowns())
+    canvas.stamp((x, height * 0.48, z), width * 1.2, height * 1.35, crown, lit, "vegetation")

@@ -10,9 +10,16 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from metaseg_tf.demo.streetscenes.camera import TRAINING, Camera, Light, reduce, take_photograph
-from metaseg_tf.demo.streetscenes.canvas import SUPERSAMPLING, Canvas
+from metaseg_tf.demo.streetscenes.canvas import (
+    GROUNDS,
+    LABEL_IDS,
+    SUPERSAMPLING,
+    Canvas,
+    disc,
+    rectangle,
+    sample_noise,
+)
 from metaseg_tf.demo.streetscenes.street import Plan, draw_marks, populate
-from metaseg_tf.demo.streetscenes.tools import GROUNDS, LABEL_IDS, disc, rectangle, sample_noise
 from metaseg_tf.errors import InputError
 from metaseg_tf.pictures import to_png
 from metaseg_tf.runs.storage import LocalFolder
@@ -40,10 +47,8 @@ def draw_scene(seed, *, size=(256, 512), conditions=TRAINING):
         raise InputError(f"seed: expected a non-negative integer, got {seed}; choose another")
     height, width = size
     if height < MIN_SIZE[0] or width < MIN_SIZE[1]:
-        raise InputError(
-            f"size: expected (height, width) of at least {MIN_SIZE}, got {(height, width)}; "
-            "draw larger and crop"
-        )
+        said = f"size: expected (height, width) of at least {MIN_SIZE}, got {(height, width)}"
+        raise InputError(f"{said}; draw larger and crop")
     rng = np.random.default_rng(seed)
     camera = Camera.draw(rng, width * SUPERSAMPLING, height * SUPERSAMPLING)
     canvas = Canvas(camera, Light.draw(rng, conditions))
@@ -67,8 +72,7 @@ _COARSENESS = 4
 
 def _paint_sky(canvas, rng):
     """Fill the whole canvas with sky, clear or clouded as the light is."""
-    camera, light = canvas.camera, canvas.light
-    sunny = light.sun > 0.2
+    camera, light, sunny = canvas.camera, canvas.light, canvas.light.sun > 0.2
     cover = rng.uniform(-1.2, 0.3) if sunny else rng.uniform(0.3, 2.0)
     white = low = np.array(light.haze, np.float32)
     if light.dusk:
@@ -90,7 +94,6 @@ def _paint_sky(canvas, rng):
     cloud = np.clip((noise + np.float32(cover)) * 0.6, 0, 1)[..., None]
     white = white * rng.uniform(1.0, 1.2)
     sky = np.clip(sky * (1 - cloud) + white * cloud, 0, 255).astype(np.uint8)
-    sky = np.broadcast_to(sky, (rows, columns, 3))
     size = (camera.width, camera.height)
     canvas.image.paste(Image.fromarray(sky).resize(size, Image.Resampling.BICUBIC))
     canvas.labels.paste(LABEL_IDS["sky"], (0, 0, *size))
@@ -111,10 +114,9 @@ def _paint_ground(canvas, rng, plan):
     # Where the ground is one row below the horizon.
     far = min(_STATIONS[-1], canvas.camera.focal * canvas.camera.eye)
     stations = [z for z in _STATIONS if z < far] + [far]
-    for strip in plan.strips:
-        outline = [(strip.left, z) for z in stations]
-        outline += [(strip.right, z) for z in reversed(stations)]
-        _lay(canvas, outline, strip.kind, tone)
+    for left, right, kind in plan.strips:
+        outline = [(left, z) for z in stations] + [(right, z) for z in reversed(stations)]
+        _lay(canvas, outline, kind, tone)
     for street in plan.side_streets:
         left, right = sorted((street.kerb, street.end))
         _lay(canvas, rectangle(left, street.near - 2, right, street.far + 2), "slabs", 1.0)
@@ -133,10 +135,7 @@ def _lay(canvas, outline, kind, tone):
 
 
 def _finish_ground(canvas, rng, shadows):
-    """Give the ground its grain, the ``shadows`` of the items, light and haze.
-
-    Nothing but sky and ground may have been painted on the canvas before.
-    """
+    """Give the ground its grain, ``shadows``, light and haze, before items are painted."""
     image, labels = canvas.arrays()
     first, distances = canvas.camera.ground_rows()
     x, z = canvas.camera.ground_x(distances), distances[:, None]
@@ -163,8 +162,7 @@ def _paint_wear(canvas, rng, plan, tone):
     """Mended places, manhole covers and fallen leaves on the road."""
     for _ in range(rng.integers(0, 5)):
         x, z = rng.uniform(-plan.lane / 2, plan.right_kerb - 2), rng.uniform(5, 30)
-        width, length = rng.uniform(0.5, 2.0), rng.uniform(1, 6)
-        patch = rectangle(x, z, x + width, z + length)
+        patch = rectangle(x, z, x + rng.uniform(0.5, 2.0), z + rng.uniform(1, 6))
         _lay(canvas, patch, "asphalt", tone * rng.uniform(0.8, 1.0))
     for _ in range(rng.integers(0, 4)):
         x, z = rng.uniform(plan.left_kerb + 1, plan.right_kerb - 1), rng.uniform(4, 30)
@@ -177,12 +175,9 @@ def _paint_wear(canvas, rng, plan, tone):
 
 def _shadow_map(canvas, shadows):
     """Brightness factors, float32 [H, W], on the ground: 1 in the open."""
-    camera, light = canvas.camera, canvas.light
+    camera, (right, rise, ahead) = canvas.camera, canvas.light.towards
     mask = Image.new("L", (camera.width, camera.height), 255)
-    pen = ImageDraw.Draw(mask)
-    right, rise, ahead = light.towards
-    rise = max(rise, 0.3)
-    dark = 255 - round(150 * light.sun)
+    pen, rise, dark = ImageDraw.Draw(mask), max(rise, 0.3), 255 - round(150 * canvas.light.sun)
     for shadow in shadows:
         start, stop = (
             [(x - right * up / rise, max(1.0, z - ahead * up / rise)) for x, z in _outline(shadow)]
@@ -213,20 +208,17 @@ def _paint_own_car(canvas, rng):
     share, tone = rng.uniform(0.05, 0.09), rng.uniform(20, 70)
     # A dark arc that mirrors the sky along its upper edge.
     reflection = tone + 0.3 * canvas.light.haze[0] * canvas.light.ambient
-    layers = 6
-    for k in range(layers):
+    for k in range(6):
         rise = share * (1 - 0.14 * k)
-        value = round(reflection + (tone - reflection) * k / (layers - 1))
+        value = round(reflection + (tone - reflection) * k / 5)
         outline = [
             (width * i / 24, height * (1 - rise * (0.72 + 0.28 * cos(pi * (i / 24 - 0.5)))))
             for i in range(25)
         ]
         outline += [(width, height), (0, height)]
         canvas.flat(outline, (value, value, round(value * 1.05)), "ego vehicle")
-    border = max(2, round(height / 200))
-    frame = ImageDraw.Draw(canvas.labels)
-    outside = LABEL_IDS["out of roi"]
-    frame.rectangle((0, 0, width - 1, height - 1), outline=outside, width=border)
+    border = {"outline": LABEL_IDS["out of roi"], "width": max(2, round(height / 200))}
+    ImageDraw.Draw(canvas.labels).rectangle((0, 0, width - 1, height - 1), **border)
 
 
 def write_dataset(

@@ -8,23 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metaseg_tf.demo.streetscenes import buildings, cutouts, vegetation, vehicles
+from metaseg_tf.demo.streetscenes import buildings, cutouts, vehicles
 from metaseg_tf.demo.streetscenes.camera import TRAINING
-from metaseg_tf.demo.streetscenes.tools import KINDS, Frame, pick, positions, rectangle
+from metaseg_tf.demo.streetscenes.canvas import KINDS, Frame, pick, positions, rectangle
 
 __all__ = ["Plan", "draw_marks", "populate"]
 
 
 #: Characters of a side: frequency, metres behind the pavement, height of eaves, share of shops.
 _CHARACTERS = KINDS["sides"]
-
-
-class Strip(NamedTuple):
-    """A strip of ground along the street between two positions across it."""
-
-    left: float
-    right: float
-    kind: str
 
 
 class SideStreet(NamedTuple):
@@ -41,13 +33,13 @@ class Side:
     """One side of the street: ``sign`` is -1 left, 1 right.
 
     Kerb, pavement, facade and verge, if there is one, are positions outwards from the camera's
-    path; ``strips`` are its ground, and ``parking`` is true if cars are parked along it.
+    path; ``strips`` (left, right, kind) are its ground; cars may be parked along it.
     """
 
     def __init__(self, rng, sign, kerb):
         self.sign, self.kerb, self.strips, self._end = sign, kerb, [], kerb
         frequencies = [character["frequency"] for character in _CHARACTERS.values()]
-        self.character = str(rng.choice(list(_CHARACTERS), p=frequencies))
+        self.character = str(rng.choice([*_CHARACTERS], p=frequencies))
         self.parking = rng.uniform() < 0.4
         if self.parking:
             self._lay(2.2, rng.choice(["asphalt", "parking", "cobbles"], p=[0.7, 0.15, 0.15]))
@@ -66,7 +58,7 @@ class Side:
 
     def _lay(self, width, kind):
         edges = sorted((self.at(self._end), self.at(self._end + width)))
-        self.strips.append(Strip(*edges, kind))
+        self.strips.append((*edges, kind))
         self._end += width
 
     def at(self, outwards):
@@ -92,24 +84,22 @@ class Plan:
         self.left_kerb = -lane / 2 - lane * lanes - rng.uniform(0.2, 0.8)
         kerbs = (self.left_kerb, self.right_kerb)
         # Asphalt, darker where wheels run and in the gutters.
-        self.strips = [Strip(*kerbs, "asphalt")]
+        self.strips = [(*kerbs, "asphalt")]
         for centre in np.arange(0, self.left_kerb + 1, -lane).tolist():
             for wheel in (-0.75, 0.75):
-                self.strips.append(Strip(centre + wheel - 0.22, centre + wheel + 0.22, "worn"))
-        self.strips += [Strip(kerb - 0.12, kerb + 0.12, "gutter") for kerb in kerbs]
+                self.strips.append((centre + wheel - 0.22, centre + wheel + 0.22, "worn"))
+        self.strips += [(kerb - 0.12, kerb + 0.12, "gutter") for kerb in kerbs]
         self.sides = [Side(rng, -1, -self.left_kerb), Side(rng, 1, self.right_kerb)]
         self.strips += [strip for side in self.sides for strip in side.strips]
         if tram is not None:
             # Where cars share the track, its bed is the asphalt.
-            own_bed = rng.uniform() < 0.6
-            if own_bed:
-                bed = "rails" if rng.uniform() < 0.6 else "grass"
-                self.strips.append(Strip(tram - 1.3, tram + 1.3, bed))
-            rails = "rails" if own_bed else "rail"
-            self.strips += [
-                Strip(tram + at - 0.05, tram + at + 0.05, rails) for at in (-0.72, 0.72)
-            ]
-        self.end = rng.uniform(70, 170) if rng.uniform() < 0.75 else rng.uniform(28, 60)
+            rail = "rail"
+            if rng.uniform() < 0.6:
+                rail, bed = "rails", "rails" if rng.uniform() < 0.6 else "grass"
+                self.strips.append((tram - 1.3, tram + 1.3, bed))
+            for x in (tram - 0.72, tram + 0.72):
+                self.strips.append((x - 0.05, x + 0.05, rail))
+        self.end = rng.uniform(*((70, 170) if rng.uniform() < 0.75 else (28, 60)))
         self.side_streets = streets = []
         for side in self.sides:
             near = rng.uniform(12, 60)
@@ -148,16 +138,12 @@ def draw_marks(rng, plan):
         # A zebra or two dashed lines, with a stop line before it.
         z = plan.crossing
         yield rectangle(-plan.lane / 2, z - 4.3, plan.right_kerb - 0.2, z - 3.9)
-        zebra = rng.uniform() < 0.5
+        zebra = ((-3, 0.5, 0),)
+        bars = zebra if rng.uniform() < 0.5 else ((-3.1, 0.55, -2.9), (0, 0.55, 0.2))
         for x in np.arange(plan.left_kerb + 0.3, plan.right_kerb - 0.5, 1.0).tolist():
-            if zebra:
-                yield rectangle(x, z - 3, x + 0.5, z)
-            else:
-                yield rectangle(x, z - 3.1, x + 0.55, z - 2.9)
-                yield rectangle(x, z, x + 0.55, z + 0.2)
+            yield from (rectangle(x, z + near, x + wide, z + far) for near, wide, far in bars)
     if rng.uniform() < 0.3:
-        # An arrow in the lane of the camera.
-        z = rng.uniform(8, 25)
+        z = rng.uniform(8, 25)  # of an arrow in the lane of the camera
         yield rectangle(-0.08, z, 0.08, z + 2.5)
         yield ((-0.35, z + 2.5), (0.0, z + 4.0), (0.35, z + 2.5))
 
@@ -169,7 +155,7 @@ def _pieces(left, right, near, far):
 
 
 #: Vehicles on the road, and how frequent they are.
-_FLEET = (vehicles.CARS, (vehicles.VAN,), vehicles.TRUCKS, (vehicles.BUS,))
+_FLEET = (vehicles.CARS, [vehicles.VAN], vehicles.TRUCKS, [vehicles.BUS])
 _FLEET_SHARES = (0.78, 0.07, 0.06, 0.09)
 
 
@@ -185,14 +171,17 @@ class Shadow(NamedTuple):
 
 
 class Item:
-    """Something to be painted after all that lies deeper: ``paint(canvas, rng)`` paints it.
-
-    It calls ``painter(canvas, rng, *args, **settings)``.
-    """
+    """Something to be painted after all that lies deeper, by ``paint(canvas, rng)``."""
 
     def __init__(self, depth, painter, *args, shadow=None, **settings):
         self.depth, self.shadow = float(depth), shadow
         self.paint = lambda canvas, rng: painter(canvas, rng, *args, **settings)
+
+
+def _upright(painter, x, z, *args, shadow=None, **settings):
+    """An item that stands at (x, z); ``shadow`` is the rest of its `Shadow`."""
+    shadow = shadow and Shadow(x, z, *shadow)
+    return Item(z, painter, x, z, *args, shadow=shadow, **settings)
 
 
 def populate(plan, rng):
@@ -200,9 +189,8 @@ def populate(plan, rng):
     items = [*_view_end(plan, rng)]
     # Once in a while a railway bridge, most often with a train on it.
     if rng.uniform() < 0.06:
-        z = rng.uniform(0.5, 1.0) * plan.end
+        z, train = rng.uniform(0.5, 1.0) * plan.end, rng.uniform() < 0.7
         span = (plan.left_kerb - 2, plan.right_kerb + 2)
-        train = bool(rng.uniform() < 0.7)
         items.append(Item(z, buildings.paint_bridge, span, z, train=train))
     for side in plan.sides:
         streets = [street for street in plan.side_streets if street.sign == side.sign]
@@ -218,8 +206,7 @@ def _plots(plan, rng, side, streets):
         stop = end - 2 if street is None else min(street.near, end) - 2
         if side.character == "park" or rng.uniform() < 0.08:
             for z in positions(rng, start, stop, (1.5, 4)):
-                x = side.at(side.facade + rng.uniform(1, 14))
-                yield _tree(plan, rng, x, z, (7, 15))
+                yield _tree(plan, rng, side.at(side.facade + rng.uniform(1, 14)), z, (7, 15))
                 x = side.at(side.facade + rng.uniform(0, 10))
                 yield _bush(plan, rng, x, z + 1, rng.uniform(2, 6), rng.uniform(1, 3.5))
         else:
@@ -237,10 +224,9 @@ def _house_row(rng, side, start, end, oddity):
         stop = min(z + rng.uniform(8, 20), end)
         ground = "shop" if rng.uniform() < character["shops"] else "doors"
         x = side.at(side.facade + rng.uniform(0, 1.0) * (rng.uniform() < 0.3))
-        odd = bool(rng.uniform() < oddity)
-        eaves = rng.uniform(*character["eaves"])
-        house = buildings.House(side.sign, x, z, stop, eaves, ground, odd)
-        yield Item(stop - 0.1, buildings.paint_house, house)
+        odd, eaves = rng.uniform() < oddity, rng.uniform(*character["eaves"])
+        house = (side.sign, x, z, stop, eaves, ground, odd)
+        yield Item(stop - 0.1, buildings.paint_house, *house)
         detached = side.character in ("suburb", "works") and rng.uniform() < 0.7
         z = stop + (rng.uniform(4, 12) if detached else 0.0)
 
@@ -261,9 +247,9 @@ def _view_end(plan, rng):
 def _tree(plan, rng, x, z, heights):
     """A tree with its shadow, its height drawn from the range ``heights``."""
     height = rng.uniform(*heights)
-    colour = vegetation.draw_foliage_colour(rng, plan.season)
-    shadow = Shadow(x, z, height * 0.24, height * 0.24, height * 0.9, height * 0.4)
-    return Item(z, vegetation.paint_tree, x, z, height, colour, shadow=shadow)
+    colour = cutouts.draw_foliage_colour(rng, plan.season)
+    shadow = (height * 0.24, height * 0.24, height * 0.9, height * 0.4)
+    return _upright(cutouts.paint_tree, x, z, height, colour, shadow=shadow)
 
 
 def _enclosure(plan, rng, side, start, stop):
@@ -272,19 +258,18 @@ def _enclosure(plan, rng, side, start, stop):
     for near in positions(rng, start, stop - 3, (10, 24)):
         far = min(stop, near + rng.uniform(8, 20))
         kind, height = rng.uniform(), rng.uniform(0.9, 2.5)
-        if kind < 0.5:
-            yield Item(far, buildings.paint_wall, (x, near), (x, far), height)
-        elif kind < 0.82:
-            yield Item(far, buildings.paint_fence, (x, near), (x, far), height)
+        if kind < 0.82:
+            painter = buildings.paint_wall if kind < 0.5 else buildings.paint_fence
+            yield Item(far, painter, (x, near), (x, far), height)
         else:
-            colour = vegetation.draw_foliage_colour(rng, plan.season)
+            colour = cutouts.draw_foliage_colour(rng, plan.season)
             for z in positions(rng, near, far, (1.0, 1.2)):
-                yield Item(z, vegetation.paint_bush, x, z, 1.8, height, colour)
+                yield _upright(cutouts.paint_bush, x, z, 1.8, height, colour)
 
 
 def _bush(plan, rng, x, z, width, height):
-    colour = vegetation.draw_foliage_colour(rng, plan.season)
-    return Item(z, vegetation.paint_bush, x, z, width, height, colour)
+    colour = cutouts.draw_foliage_colour(rng, plan.season)
+    return _upright(cutouts.paint_bush, x, z, width, height, colour)
 
 
 def _kerbside(plan, rng, side, streets):
@@ -303,11 +288,10 @@ def _kerbside(plan, rng, side, streets):
     edge = side.at(side.kerb + (2.2 if side.parking else 0.0) + 0.5)
     spacing = rng.uniform(18, 32)
     for z in positions(rng, rng.uniform(6, 25), end, (spacing, spacing + 1)):
-        shadow = Shadow(edge, z, 0.08, 0.08, 6)
-        yield Item(z, cutouts.paint_lamp, edge, z, -side.sign, shadow=shadow)
+        yield _upright(cutouts.paint_lamp, edge, z, -side.sign, shadow=(0.08, 0.08, 6))
     for z in positions(rng, rng.uniform(5, 20), min(90, end), (15, 45)):
         x = edge + rng.uniform(-0.2, 0.4) * side.sign
-        yield Item(z, cutouts.paint_sign, x, z, shadow=Shadow(x, z, 0.06, 0.06, 2.3))
+        yield _upright(cutouts.paint_sign, x, z, shadow=(0.06, 0.06, 2.3))
     # At times a railing or bollards between the road and the pavement.
     kind, near = rng.uniform(), rng.uniform(6, 25)
     if kind < 0.2:
@@ -315,7 +299,7 @@ def _kerbside(plan, rng, side, streets):
         yield Item(far, buildings.paint_fence, (edge, near), (edge, far), rng.uniform(0.9, 1.2))
     elif kind < 0.38:
         for z in positions(rng, near, near + rng.uniform(6, 20), (2.0, 2.2)):
-            yield Item(z, cutouts.paint_bollard, edge, z)
+            yield _upright(cutouts.paint_bollard, edge, z)
 
 
 def _pavement(plan, rng, side, streets):
@@ -332,10 +316,9 @@ def _pavement(plan, rng, side, streets):
         x, z = spot()
         for k in range(rng.integers(1, 4)):
             place = (x + 0.35 * k, z + 0.5 * k)
-            yield Item(place[1], cutouts.paint_bicycle, *place, turn=rng.uniform(0.25, 1.0))
+            yield _upright(cutouts.paint_bicycle, *place, turn=rng.uniform(0.25, 1.0))
     for _ in range(rng.poisson(1.6 * plan.conditions.clutter)):
-        x, z = spot()
-        yield Item(z, cutouts.paint_clutter, x, z, shadow=Shadow(x, z, 0.4, 0.3, 1.0))
+        yield _upright(cutouts.paint_clutter, *spot(), shadow=(0.4, 0.3, 1.0))
 
 
 def _is_clear(z, streets):
@@ -346,13 +329,11 @@ def _parked(plan, rng, side, z):
     x = side.at(side.kerb + 1.15 + rng.uniform(-0.15, 0.15))
     kind = rng.uniform()
     if kind < 0.1:
-        turn, shadow = rng.uniform(0.3, 1.0), Shadow(x, z, 0.6, 0.3, 0.9)
-        return Item(z, cutouts.paint_motorcycle, x, z, turn=turn, shadow=shadow)
+        turn, shadow = rng.uniform(0.3, 1.0), (0.6, 0.3, 0.9)
+        return _upright(cutouts.paint_motorcycle, x, z, turn=turn, shadow=shadow)
     shape = pick(rng, vehicles.CARS)
-    if kind > 0.97:
-        shape = pick(rng, vehicles.TRUCKS)
-    elif kind > 0.9:
-        shape = vehicles.VAN
+    if kind > 0.9:
+        shape = pick(rng, vehicles.TRUCKS) if kind > 0.97 else vehicles.VAN
     heading = 0.0 if side.sign > 0 else pi * (rng.uniform() < 0.7)
     return _vehicle(plan, rng, shape, x, z, heading + rng.uniform(-0.03, 0.03))
 
@@ -361,17 +342,15 @@ def _vehicle(plan, rng, shape, x, z, yaw, *, braking=False):
     """A vehicle of the given shape with its centre at (x, z), in a colour of its kind."""
     paint = vehicles.draw_paint(rng, shape, plan.conditions.oddity)
     half = (shape.half_width, shape.half_length)
-    if abs(yaw % pi - pi / 2) < 0.8:
-        half = half[::-1]
-    shadow = Shadow(x, z, *half, shape.height)
-    frame = Frame(x, z, yaw)
-    return Item(z, vehicles.paint_vehicle, shape, frame, paint, braking=braking, shadow=shadow)
+    shadow = Shadow(x, z, *(half[::-1] if abs(yaw % pi - pi / 2) < 0.8 else half), shape.height)
+    about = {"braking": braking, "shadow": shadow}
+    return Item(z, vehicles.paint_vehicle, shape, Frame(x, z, yaw), paint, **about)
 
 
 def _person(rng, x, z):
     """A grown-up or, more rarely, a child."""
     height = rng.uniform(1.1, 1.4) if rng.uniform() < 0.08 else rng.uniform(1.58, 1.92)
-    return Item(z, cutouts.paint_person, x, z, height, shadow=Shadow(x, z, 0.2, 0.15, 1.7))
+    return _upright(cutouts.paint_person, x, z, height, shadow=(0.2, 0.15, 1.7))
 
 
 def _traffic(plan, rng):
@@ -379,7 +358,7 @@ def _traffic(plan, rng):
     flow = plan.conditions.traffic
     for z in positions(rng, rng.uniform(7, 40), min(110, plan.end), (14, 40)):
         if rng.uniform() < 0.55 * flow:
-            shape, braking = _draw_shape(rng), bool(rng.uniform() < 0.4)
+            shape, braking = _draw_shape(rng), rng.uniform() < 0.4
             place = (rng.uniform(-0.3, 0.3), z + shape.half_length, rng.uniform(-0.02, 0.02))
             yield _vehicle(plan, rng, shape, *place, braking=braking)
     lane = plan.left_kerb + plan.lane / 2 + 0.3
@@ -392,7 +371,7 @@ def _traffic(plan, rng):
         yield _vehicle(plan, rng, vehicles.TRAM, plan.tram, z, yaw)
     for _ in range(rng.poisson(0.4)):
         x, z = plan.right_kerb - rng.uniform(0.4, 0.9), rng.uniform(6, 40)
-        yield _rider(rng, x, z, (0.15, 0.5), motor=bool(rng.uniform() < 0.5))
+        yield _rider(rng, x, z, (0.15, 0.5), motor=rng.uniform() < 0.5)
 
 
 def _junction(plan, rng):
@@ -406,21 +385,21 @@ def _junction(plan, rng):
 
     for x, towards in ((plan.right_kerb + 0.5, -1), (plan.left_kerb - 0.5, 1)):
         if rng.uniform() < 0.8:
-            yield Item(z - 1, cutouts.paint_traffic_light, x, z - 1, towards)
+            yield _upright(cutouts.paint_traffic_light, x, z - 1, towards)
     for _ in range(rng.poisson(1.4 * plan.conditions.crowd)):
         yield _person(rng, across(), z - rng.uniform(0.3, 2.7))
-    street = plan.side_streets[0]
     if rng.uniform() < 0.5:
-        at, yaw = (street.near + street.far) / 2, pi / 2 * street.sign
-        yield _vehicle(plan, rng, _draw_shape(rng), across() + street.sign * 6, at, yaw)
+        near, far, *_, sign = plan.side_streets[0]
+        shape, x = _draw_shape(rng), across() + sign * 6
+        yield _vehicle(plan, rng, shape, x, (near + far) / 2, pi / 2 * sign)
     if rng.uniform() < 0.4:
         yield _rider(rng, across(), z + rng.uniform(0.5, 3), (0.7, 1.0))
 
 
 def _rider(rng, x, z, turns, *, motor=False):
     turn = rng.uniform(*turns)
-    shadow = Shadow(x, z, 0.2 + 0.6 * turn, 0.3, 1.5)
-    return Item(z, cutouts.paint_rider, x, z, turn=turn, motor=motor, shadow=shadow)
+    shadow = (0.2 + 0.6 * turn, 0.3, 1.5)
+    return _upright(cutouts.paint_rider, x, z, turn=turn, motor=motor, shadow=shadow)
 
 
 def _draw_shape(rng):

@@ -1,7 +1,6 @@
 """Cars, vans, trucks, buses and trams: how they are painted, by their measures in vehicles.json.
 
-These are metres along the vehicle from its centre to the front, up from the ground, and across;
-rows have the fields of `Point` and `Mark` in their order.
+These are metres along the vehicle from its centre to the front, up from the ground, and across.
 """
 
 import json
@@ -10,11 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from metaseg_tf.demo.streetscenes.tools import disc, draw_any, draw_from, rectangle, scaled
+from metaseg_tf.demo.streetscenes.canvas import disc, draw_any, draw_from, rectangle, scaled
 
-__all__ = [
-    "BUS", "CARS", "TRAM", "TRUCKS", "VAN", "Mark", "Point", "Shape", "draw_paint", "paint_vehicle",
-]  # fmt: skip
+__all__ = ["BUS", "CARS", "TRAM", "TRUCKS", "VAN", "Shape", "draw_paint", "paint_vehicle"]
 
 
 class Point(NamedTuple):
@@ -37,51 +34,38 @@ class Mark(NamedTuple):
     material: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Shape:
-    """A vehicle: side view from rear to front, side windows, wheels and what front and rear bear.
-
-    ``panes`` are outlines (along, up); ``wheels``, ``seams`` (where doors meet) and ``mirrors``
-    are positions along it; ``stripe`` is the lower and upper edge of a dark band along the side;
-    ``paints`` is the palette of its usual colours. The last three are those of the whole profile.
-    """
+    """A vehicle: side view from rear to front, side windows, wheels, and marks on its ends."""
 
     label: str
     profile: list[Point]
-    panes: list
-    wheels: list[float]
+    panes: list  #: Outlines (along, up) or, of a row of equal ones, its ends and their number.
+    wheels: list[float]  #: Positions along it, as are seams and mirrors.
     radius: float
     rear: list[Mark]
     front: list[Mark]
-    paints: str
-    stripe: tuple[float, float]
-    seams: list[float]
+    paints: str  #: The palette of its usual colours.
+    stripe: tuple[float, float]  #: Lower and upper edge of a dark band along the side.
+    seams: list[float]  #: Where doors meet.
     mirrors: float | None
-    half_length: float
-    height: float
-    half_width: float
 
-
-def _read_shape(measures) -> Shape:
-    parts = {
-        part: [kind(*row) for row in measures[part]]
-        for part, kind in (("profile", Point), ("rear", Mark), ("front", Mark))
-    }
-    parts["half_length"] = max(point.along for point in parts["profile"])
-    parts["height"] = max(point.up for point in parts["profile"])
-    parts["half_width"] = max(point.half_width for point in parts["profile"])
-    if not isinstance(measures["panes"][0], list):
-        # A row of equal panes is stored as its ends and their number.
-        start, end, low, high, count = measures["panes"]
-        step = (end - start) / count
-        spans = ((start + k * step, start + k * step + step * 0.93) for k in range(count))
-        parts["panes"] = [rectangle(left, low, right, high) for left, right in spans]
-    return Shape(**measures | parts)
+    def __post_init__(self):
+        for part, kind in (("profile", Point), ("rear", Mark), ("front", Mark)):
+            setattr(self, part, [kind(*row) for row in getattr(self, part)])
+        self.half_length = max(point.along for point in self.profile)
+        self.height = max(point.up for point in self.profile)
+        self.half_width = max(point.half_width for point in self.profile)
+        if not isinstance(self.panes[0], list):
+            start, end, low, high, count = self.panes
+            step = (end - start) / count
+            spans = ((start + k * step, start + k * step + step * 0.93) for k in range(count))
+            self.panes = [rectangle(left, low, right, high) for left, right in spans]
 
 
 _FILE = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 _MATERIALS = _FILE["materials"]
-_SHAPES = {name: _read_shape(measures) for name, measures in _FILE["shapes"].items()}
+_SHAPES = {name: Shape(**measures) for name, measures in _FILE["shapes"].items()}
 CARS = [_SHAPES[name] for name in ("saloon", "hatchback", "estate", "small car", "off-roader")]
 TRUCKS = [_SHAPES[name] for name in ("lorry", "small lorry", "delivery truck")]
 VAN, BUS, TRAM = _SHAPES["van"], _SHAPES["bus"], _SHAPES["tram"]
@@ -89,9 +73,7 @@ VAN, BUS, TRAM = _SHAPES["van"], _SHAPES["bus"], _SHAPES["tram"]
 
 def draw_paint(rng, shape, oddity):
     """A colour in which this kind of vehicle usually, or with ``oddity`` never, is painted."""
-    if rng.uniform() < oddity:
-        return draw_any(rng)
-    return draw_from(rng, shape.paints, 0.1)
+    return draw_any(rng) if rng.uniform() < oddity else draw_from(rng, shape.paints, 0.1)
 
 
 def paint_vehicle(canvas, _rng, shape, frame, paint, *, braking=False):
@@ -154,13 +136,18 @@ def _paint_panels(canvas, shape, frame, colours):
 def _panel(a, b):
     """The panel between two corners of the profile: a middle and, if bevelled, two corners."""
     inner_a, inner_b = (p.half_width - (0.2 if p.bevel else 0.0) for p in (a, b))
-    yield [(-inner_a, a.up, a.along), (-inner_b, b.up, b.along),
-           (inner_b, b.up, b.along), (inner_a, a.up, a.along)]  # fmt: skip
+    yield _span(a, inner_a, b, inner_b)
     if a.bevel or b.bevel:
         for side in (-1, 1):
             yield [(side * inner_a, a.up, a.along), (side * inner_b, b.up, b.along),
                    (side * b.half_width, b.up, _set_back(b)),
                    (side * a.half_width, a.up, _set_back(a))]  # fmt: skip
+
+
+def _span(a, half_a, b, half_b):
+    """What spans the vehicle between two corners of the profile."""
+    return [(-half_a, a.up, a.along), (-half_b, b.up, b.along),
+            (half_b, b.up, b.along), (half_a, a.up, a.along)]  # fmt: skip
 
 
 def _set_back(point):
@@ -170,14 +157,10 @@ def _set_back(point):
 
 def _inset(a, b):
     """The pane within a glazed panel, with a frame of paint around it."""
-    corners = []
-    for p, q in ((a, b), (b, a)):
-        share = 0.1
-        along, up = p.along + share * (q.along - p.along), p.up + share * (q.up - p.up)
-        half = 0.88 * (p.half_width + share * (q.half_width - p.half_width))
-        corners.append((half, up, along))
-    (ha, ua, la), (hb, ub, lb) = corners
-    return [(-ha, ua, la), (-hb, ub, lb), (hb, ub, lb), (ha, ua, la)]
+    a, b = (
+        Point(*(p[i] + 0.1 * (q[i] - p[i]) for i in range(3)), "glass") for p, q in ((a, b), (b, a))
+    )
+    return _span(a, 0.88 * a.half_width, b, 0.88 * b.half_width)
 
 
 def _paint_side(canvas, shape, frame, side, colours):

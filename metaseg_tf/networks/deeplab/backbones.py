@@ -24,8 +24,7 @@ DECODER_STRIDE = 4
 def atrous_schedule(strides: list[int], output_stride: int) -> list[tuple[int, int]]:
     """Stride and atrous rate of each of a chain of layers, at an output stride.
 
-    Up to the output stride a layer keeps its stride. From there on none has a stride, and what a
-    stride would have skipped becomes the rate of the layers *after* it.
+    Where a stride would exceed it, there is none, and the layers *after* it are dilated instead.
 
     >>> atrous_schedule([2, 2, 1, 2, 1], 4)
     [(2, 1), (2, 1), (1, 1), (1, 1), (1, 2)]
@@ -63,10 +62,7 @@ class MobileNetV2:
         return f"{self.scope}/expanded_conv" + (f"_{index}" if index else "")
 
     def features(self, layers: Layers, x: tf.Tensor, output_stride: int) -> tuple[tf.Tensor, None]:
-        """Features of images in [-1, 1], float32 [N, H, W, 3], at an output stride of 8, 16 or 32.
-
-        There is no low-level feature.
-        """
+        """Features of images, float32 [N, H, W, 3] in [-1, 1]; there is no low-level feature."""
         schedule = atrous_schedule([2, *(b.stride for b in self.blocks)], output_stride)
         relu6 = tf.nn.relu6
         x = layers.conv(x, f"{self.scope}/Conv", self.stem, size=3, stride=2, activation=relu6)
@@ -102,8 +98,7 @@ class Xception:
     """The modified aligned Xception of DeepLabv3+ (Chen et al., 2018, figure 4).
 
     ``stem`` are the depths of the first two convolutions, ``entry`` those of the three strided
-    blocks, ``middle_units`` the number of units in between, which add to what they are given and
-    so keep its depth, ``exit`` the depths of the last two blocks.
+    blocks, ``exit`` those of the last two, and ``middle_units`` is the number of units in between.
     """
 
     scope: ClassVar[str] = "xception_65"
@@ -160,10 +155,8 @@ def _separable_conv(layers, x, scope, depth, stride, rate, *, inside):
     """A ReLU comes first, or with ``inside`` after each of the two normalisations."""
     activation = tf.nn.relu if inside else None
     x = x if inside else tf.nn.relu(x)
-    padding = "SAME"
-    if stride > 1:
-        # SAME would pad an even side on its far end only.
-        x, padding = _pad_edges(x), "VALID"
+    # SAME would pad an even side on its far end only.
+    x, padding = (_pad_edges(x), "VALID") if stride > 1 else (x, "SAME")
     x = layers.depthwise(
         x, f"{scope}_depthwise", stride=stride, rate=rate, padding=padding, activation=activation
     )
@@ -186,9 +179,8 @@ class Decoder:
 class Architecture:
     """A DeepLabv3+ network without its weights.
 
-    ``head_depth`` is that of each branch of the pyramid pooling and of their projection, and
-    ``atrous_branches`` adds three atrous ones. Without ``decoder`` the logits come straight from
-    the pooling.
+    ``head_depth`` is that of each branch of the pyramid pooling, to which ``atrous_branches`` adds
+    three. Without ``decoder`` the logits come straight from the pooling.
     """
 
     backbone: MobileNetV2 | Xception
@@ -212,12 +204,7 @@ _BOTTLENECKS = (
 MOBILENETV2 = Architecture(MobileNetV2(32, _BOTTLENECKS))
 #: The paper's stronger network, as published for Cityscapes.
 XCEPTION65 = Architecture(
-    Xception(
-        stem=(32, 64),
-        entry=(128, 256, 728),
-        middle_units=16,
-        exit=((728, 1024, 1024), (1536, 1536, 2048)),
-    ),
+    Xception((32, 64), (128, 256, 728), 16, exit=((728, 1024, 1024), (1536, 1536, 2048))),
     atrous_branches=True,
     decoder=Decoder(),
 )

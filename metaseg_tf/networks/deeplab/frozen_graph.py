@@ -1,11 +1,12 @@
 """A DeepLab frozen graph as it is: an image in, class probabilities out (eq. 1, section 3).
 
-Upstream's graphs give labels only. The probabilities are one step before: in the tensor that feeds
-ArgMax, still padded to the crop. It is found by structure, see `metaseg_tf.networks.graph`.
+Upstream's graphs give labels only. The probabilities are in the tensor that feeds ArgMax, still
+padded to the crop.
 """
 
 import math
 import re
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -21,12 +22,11 @@ from metaseg_tf.networks.graph import (
     Tail,
     find_tail,
     graph_multiply_adds,
-    node_name,
 )
 from metaseg_tf.networks.image_network import Network, check_image
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.scores import Ending, find_kind
-from metaseg_tf.untrusted.graphs import check_graph
+from metaseg_tf.untrusted.graphs import node_name
 
 __all__ = ["FrozenGraph", "GraphReport"]
 
@@ -43,30 +43,27 @@ class FrozenGraph(Network):
     """
 
     def __init__(self, graph_def: tf.compat.v1.GraphDef):
-        check_graph(graph_def)
-        graph = Graph(graph_def)
         # TensorFlow sees to it that no node lacks inputs or attributes, on which the rest relies.
-        functions = GraphFunctions(graph_def)
-        self._tail = find_tail(graph)
-        image = find_image(graph, self._tail)
+        graph, functions = Graph(graph_def), GraphFunctions(graph_def)
+        tail = find_tail(graph)
+        image = find_image(graph, tail)
         dtype = tf.as_dtype(image.attr["dtype"].type)
         if dtype != tf.uint8:
             raise NetworkError(
                 f"graph: expected a uint8 image as its input, got {dtype.name} at {image.name!r}; "
                 "use a graph that prepares the image itself, as DeepLab's export does"
             )
-        if self._tail.resize is None:
+        if tail.resize is None:
             raise NetworkError(
-                f"graph: expected scores resized to the crop in front of {self._tail.argmax!r}, "
-                f"got {self._tail.scores!r}; export it with prediction_with_upsampled_logits"
+                f"graph: expected scores resized to the crop in front of {tail.argmax!r}, "
+                f"got {tail.scores!r}; export it with prediction_with_upsampled_logits"
             )
         self._function = partial(functions.function, image.name)
-        self._run = self._function([self._tail.scores, self._tail.labels])
-        shape = functions.tensor(self._tail.scores).shape
+        self._run = self._function([tail.scores, tail.labels])
+        shape = functions.tensor(tail.scores).shape
         channels = shape[-1] if shape.rank == 4 else None
-        kind = find_kind(graph.flow, node_name(self._tail.scores))
-        self.ending = Ending(kind, channels or 0)
-        self.crop = self._fixed_size(self._tail.resize)
+        self.ending = Ending(find_kind(graph.flow, node_name(tail.scores)), channels or 0)
+        self.crop = self._fixed_size(tail.resize)
         padding = find_padding(graph)
         size = tuple(self._function([padding])(_black(1))[0].shape[-3:-1]) if padding else self.crop
         if size != self.crop:
@@ -96,15 +93,10 @@ class FrozenGraph(Network):
         """The input of ArgMax; as in `Network.scores`."""
         check_image(image, self.crop)
         scores, labels = self._run(tf.constant(image[np.newaxis]))
-        if tuple(scores.shape[1:3]) != self.crop:
-            raise NetworkError(
-                f"graph: expected scores of the crop's size {self.crop}, got "
-                f"{tuple(scores.shape[1:3])}; this is not a DeepLab export"
-            )
         height, width = image.shape[:2]
         scores = tf.cast(scores[0, :height, :width], tf.float32)
         # The graph's own labels prove that the scores are cut at the right place.
-        if labels.shape == [1, height, width]:
+        if scores.shape[:2] == labels.shape[1:] == [height, width]:
             chosen = tf.gather(scores, tf.cast(labels[0], tf.int32), batch_dims=2)
             if tf.reduce_all(chosen == tf.reduce_max(scores, axis=-1)):
                 return scores.numpy()
@@ -142,8 +134,8 @@ def _black(side: int) -> tf.Tensor:
 
 def find_image(graph: Graph, tail: Tail):
     """The one placeholder that the labels depend on, or a NetworkError."""
-    ancestors = graph.ancestors(graph.nodes[tail.argmax])
-    found = [node for node in ancestors if node.op == "Placeholder"]
+    argmax = graph.nodes[tail.argmax]
+    found = [node for node in graph.ancestors(argmax) if node.op == "Placeholder"]
     if len(found) != 1:
         raise NetworkError(
             f"graph: expected one input, the image, got {len(found)} "
@@ -184,8 +176,7 @@ def find_backbone(graph: Graph) -> str:
 
 
 def _first_convolutions(graph: Graph) -> list:
-    reached: set[str] = set()
-    first = []
+    reached, first = set(), []
     for node in graph.order:
         behind = any(source.name in reached for source in graph.inputs(node))
         if node.op in CONVOLUTIONS and not behind:
@@ -219,12 +210,11 @@ class GraphReport:
 
     def to_json(self) -> dict[str, Any]:
         """All findings as plain data."""
-        return vars(self) | {"settings": self.settings.to_json()}
+        return vars(self) | {"settings": asdict(self.settings)}
 
     def rows(self) -> dict[str, str]:
         """Each finding in words, by its title."""
-        settings = self.settings
-        work = self.multiply_adds
+        settings, work = self.settings, self.multiply_adds
         return {
             "backbone": self.backbone,
             "crop": "{} x {} pixels".format(*settings.crop),

@@ -1,13 +1,12 @@
-"""Convolutions with batch normalisation over named variables: to run and to count.
+"""Convolutions with batch normalisation over named variables, and upstream's way of resizing.
 
-A network is written once, as a function of a `Layers` object. Which object it is given decides
-what a layer does: normalise by moving statistics folded into the kernel, or record names and
-shapes. ``deeplab_checkpoints/`` has further ones, to train and to export. Resizing is upstream's,
-with aligned corners.
+A network is written once, as a function of a `Layers` object, which decides what a layer does: run
+or count here, train or export in ``deeplab_checkpoints/``.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -40,9 +39,7 @@ class Layers(ABC):
     def conv(self, x, scope, depth, *, size=1, stride=1, padding="SAME", **ending) -> tf.Tensor:
         """A convolution without bias, ended as `_layer` does: [N, H', W', depth]."""
 
-        def convolve(kernel):
-            return tf.nn.conv2d(x, kernel, stride, padding)
-
+        convolve = partial(tf.nn.conv2d, x, strides=stride, padding=padding)
         return self._layer(scope, "weights", (size, size, x.shape[-1], depth), convolve, **ending)
 
     def depthwise(self, x, scope, *, stride=1, rate=1, padding="SAME", **ending) -> tf.Tensor:
@@ -83,10 +80,7 @@ class Layers(ABC):
 
 
 class InferenceLayers(Layers):
-    """Layers with the moving statistics, folded into kernel and bias once for all calls.
-
-    ``weights`` holds every variable of the network, float32, under upstream's name.
-    """
+    """Layers with the moving statistics, folded into kernel and bias once for all calls."""
 
     def __init__(self, weights: Mapping[str, np.ndarray]):
         self._weights = weights
@@ -118,10 +112,7 @@ def _held_once(value):
 
 
 class RecordingLayers(Layers):
-    """Layers that compute nothing and note which variables they need, inside a tf.Graph.
-
-    ``shapes`` holds the shape of every variable, in the order in which the network meets them.
-    """
+    """Layers that compute nothing and note the ``shapes`` of variables in order, in a tf.Graph."""
 
     def __init__(self):
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -143,8 +134,7 @@ def scale_dimension(size: int, scale: float) -> int:
 def resize_bilinear(x: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """Resize [N, H, W, C] to [N, *size, C], float32; the corner pixels keep their values.
 
-    ``tf.image.resize`` places its samples half a pixel in and is not a substitute: on logits of
-    standard deviation 3 it is off by up to 4.
+    ``tf.image.resize``, whose samples lie half a pixel in, is no substitute.
     """
     return tf.raw_ops.ResizeBilinear(
         images=x, size=list(size), align_corners=True, half_pixel_centers=False

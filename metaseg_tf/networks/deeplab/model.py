@@ -1,15 +1,15 @@
 """DeepLabv3+ on top of a backbone, and upstream's way from one image to probabilities.
 
-The network is atrous spatial pyramid pooling, decoder and logits; around it come padding, scales
-and flips. The functions for these run eagerly as well as inside a graph; their ``network`` is any
-function from float32 images [1, H, W, 3] in [-1, 1] to logits [1, H', W', C] of a known stride.
-`RebuiltNetwork` goes that way with given weights, at any output stride, crop, scales and flip.
+The functions for padding, scales and flips run eagerly as well as inside a graph; their ``network``
+is any function from float32 images [1, H, W, 3] in [-1, 1] to logits [1, H', W', C] of a known
+stride in pixels.
 """
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from numbers import Integral
+from types import MappingProxyType
 
 import numpy as np
 import tensorflow as tf
@@ -38,14 +38,11 @@ __all__ = [
 
 #: Rates of the atrous branches at output stride 16; they double at 8.
 ATROUS_RATES = (6, 12, 18)
-
 #: Probability with which upstream's training keeps a feature in front of the decoder, or without
 #: one of the logits (``concat_projection_dropout``).
 KEEP_PROBABILITY = 0.9
-
 #: Value of the crop's pixels around the image: the middle of the range.
 MEAN_PIXEL = 127.5
-
 #: Rows that are worked on at once: few enough to stay in the processor's cache.
 _STRIP = 32
 
@@ -64,24 +61,12 @@ def compute_logits(
     output_stride: int,
     seeds: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Logits of each class, at the stride ``architecture.logits_stride(output_stride)``.
+    """Logits [N, H', W', C] of float32 images [N, H, W, 3] in [-1, 1], of known H and W.
 
-    Parameters
-    ----------
-    architecture : Architecture
-    layers : Layers
-        The weights, and how to apply them.
-    images : float32 tensor [N, H, W, 3]
-        RGB in [-1, 1], see `normalise`; H and W known, best k * output_stride + 1.
-    output_stride : int
-        8 or 16.
-    seeds : int32 tensor [T, 2], optional
-        One for each sample of dropout, which only the layers after it are computed for; N = 1.
-
-    Returns
-    -------
-    float32 tensor [N, H', W', C], or [T, H', W', C] with ``seeds``
-        With H' = `scale_dimension` (H, 1 / stride), and W' likewise.
+    H' is `scale_dimension` (H, 1 / stride), and W' likewise, with the stride of
+    ``architecture.logits_stride(output_stride)``; H and W are best k * output_stride + 1.
+    ``layers`` has the weights. With ``seeds``, int32 [T, 2], N is 1 and the logits are
+    [T, H', W', C], one sample of dropout for each; the layers before it are computed once.
     """
     x, low_level = architecture.backbone.features(layers, images, output_stride)
     x = _pyramid_pooling(architecture, layers, x, output_stride)
@@ -138,17 +123,13 @@ def _head_separable(layers, x, scope, depth, rate=1):
 
 
 @lru_cache(maxsize=16)
-def _record(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+def variable_shapes(architecture: Architecture) -> Mapping[str, tuple[int, ...]]:
+    """Name and shape of every variable of a network, in the order in which it uses them."""
     layers = RecordingLayers()
     with tf.Graph().as_default():
         images = tf.compat.v1.placeholder(tf.float32, (1, 65, 65, 3))
         compute_logits(architecture, layers, images, 16)
-    return layers.shapes
-
-
-def variable_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every variable of a network, in the order in which it uses them."""
-    return dict(_record(architecture))
+    return MappingProxyType(layers.shapes)
 
 
 def pad_to_crop(image: tf.Tensor, crop: tuple[int, int]) -> tf.Tensor:
@@ -167,22 +148,10 @@ def pad_to_crop(image: tf.Tensor, crop: tuple[int, int]) -> tf.Tensor:
 def grid_logits(
     network: Function, image: tf.Tensor, stride: int, scale: float = 1.0, flip: bool = False
 ) -> tf.Tensor:
-    """Logits of the padded image at one scale, float32 [1, h, w, C].
+    """Logits [1, h, w, C] of an image, float32 [1, H, W, 3] in 0..255, padded to the crop.
 
-    Resized to the crop, they are those of its pixels.
-
-    Parameters
-    ----------
-    network : function
-        As described above, at the top of this file.
-    image : float32 tensor [1, H, W, 3]
-        In 0..255, padded to the crop.
-    stride : int
-        Stride of the network's logits in pixels.
-    scale : float
-        Factor by which the image is resized.
-    flip : bool
-        Whether the network sees the padded image mirrored; its logits are mirrored back.
+    The network, whose logits have that stride, sees the image resized by ``scale`` and, with
+    ``flip``, mirrored; its logits are mirrored back. Resized to the crop, they are its pixels'.
     """
     crop = image.shape[1:3]
     image = tf.reverse(image, [2]) if flip else image
@@ -209,8 +178,7 @@ def scale_logits(
 ) -> Iterator[tf.Tensor]:
     """Logits [1, H, W, C] at each scale, unflipped and flipped; their softmaxes are to be averaged.
 
-    Unlike upstream, a single scale with ``flip`` does what it says: upstream's exporter ignores
-    the option there.
+    Upstream's exporter ignores ``flip`` at a single scale; here it counts.
     """
     for scale in settings.scales:
         for flip in (False, True) if settings.flip else (False,):
@@ -218,7 +186,7 @@ def scale_logits(
 
 
 def mean_softmax(logits: Iterable[tf.Tensor], size: tuple[int, int]) -> np.ndarray:
-    """Mean of the softmaxes of some logits, float32 [1, H, W, C]; each is released before the next.
+    """Mean of the softmaxes of some logits [1, H, W, C], of which one is held at a time.
 
     Returned is the part of ``size``, height h and width w, from the top left: float32 [h, w, C].
     """
@@ -239,19 +207,10 @@ def mean_softmax(logits: Iterable[tf.Tensor], size: tuple[int, int]) -> np.ndarr
 class RebuiltNetwork(Network):
     """A DeepLabv3+ network with given weights and settings.
 
-    Parameters
-    ----------
-    weights : mapping of str to float32 array
-        Every variable under upstream's name; the architecture is read from names and shapes.
-    settings : NetworkOptions
-        Output stride and crop must be given; scale 1 and no flip are the defaults.
-
-    Raises
-    ------
-    InputError
-        If no network can be built with these settings.
-    NetworkError
-        If weights are missing, left over or of the wrong shape.
+    ``weights`` holds every variable, float32, under upstream's name; the architecture is read from
+    names and shapes. ``settings`` must have output stride and crop; scale 1 and no flip are the
+    defaults. Raises InputError if no network can be built with these settings, and NetworkError if
+    weights are missing, left over or of the wrong shape.
     """
 
     def __init__(self, weights: Mapping[str, np.ndarray], settings: NetworkOptions):
@@ -259,9 +218,7 @@ class RebuiltNetwork(Network):
         check_settings(settings)
         self.architecture = infer_architecture({name: w.shape for name, w in weights.items()})
         check_weights(variable_shapes(self.architecture), weights)
-        self.weights = weights
-        self.settings = settings
-        self.crop = settings.crop
+        self.weights, self.settings, self.crop = weights, settings, settings.crop
         self.passes = len(settings.scales) * (1 + settings.flip) * (settings.dropout or 1)
         kind = "logits" if self.passes == 1 and settings.scales == (1.0,) else "probabilities"
         self.ending = Ending(kind, self.architecture.n_classes)
@@ -283,8 +240,7 @@ class RebuiltNetwork(Network):
         Samples of dropout are averaged and compared on the grid of the logits; the logarithm of
         their mean is then resized like the logits of a single pass.
         """
-        padded = self._pad(image)
-        size = image.shape[:2]
+        padded, size = self._pad(image), image.shape[:2]
         if self.settings.dropout:
             samples = tf.nn.softmax(self._sample(image))
             mean = tf.reduce_mean(samples, axis=0)

@@ -1,7 +1,4 @@
-"""Named weights of a network, from a checkpoint or the constants of a frozen graph.
-
-The network is recognised by the names and shapes of its variables.
-"""
+"""Named weights of a network, by which it is recognised: of a checkpoint or a frozen graph."""
 
 import glob
 import math
@@ -49,10 +46,9 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def load_weights(prefix: Path) -> dict[str, np.ndarray]:
-    """All weights of a checkpoint, float32, under upstream's names of the variables.
+    """All weights of the checkpoint ``prefix`` + ``.index``, float32, by upstream's names.
 
-    ``prefix`` is ``model.ckpt`` for ``model.ckpt.index``. Optimiser slots and the step counter are
-    left out. Raises DataFormatError if a file is missing or truncated.
+    Raises DataFormatError if a file is missing or truncated.
     """
     for file in prefix.parent.glob(f"{glob.escape(prefix.name)}.*"):
         check_file(file)
@@ -93,21 +89,19 @@ def check_weights(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, n
 
     Given weights outside of the scopes of DeepLab networks are ignored.
     """
-    own = {name: given[name] for name in given if name.startswith(SCOPES)}
-    wrong = [
-        f"{name} (given {list(np.shape(own[name]))}, expected {list(shape)})"
-        for name, shape in expected.items()
-        if name in own and np.shape(own[name]) != tuple(shape)
-    ]
+    own = {name: np.shape(given[name]) for name in given if name.startswith(SCOPES)}
     problems = {
         "missing": [name for name in expected if name not in own],
         "left over": [name for name in own if name not in expected],
-        "of wrong shape": wrong,
+        "of wrong shape": [
+            f"{name} (given {list(own[name])}, expected {list(shape)})"
+            for name, shape in expected.items()
+            if own.get(name, shape) != shape
+        ],
     }
     found = []
     for problem, names in problems.items():
-        more = len(names) - NAMED_AT_MOST
-        tail = f" and {more} more" if more > 0 else ""
+        tail = f" and {len(names) - NAMED_AT_MOST} more" * (len(names) > NAMED_AT_MOST)
         found += [f"{problem} {', '.join(names[:NAMED_AT_MOST])}{tail}"] if names else []
     if found:
         raise NetworkError(
@@ -121,10 +115,7 @@ def _is_weight(name):
 
 
 def recognise_backbone(names: Iterable[str]) -> str:
-    """The scope of the backbone, ``MobilenetV2`` or ``xception_65``, among variable names.
-
-    Raises NetworkError if neither or both are there.
-    """
+    """The scope of the one backbone among variable names; a NetworkError if there is not one."""
     scopes = {name.split("/")[0] for name in names if "/" in name}
     found = [scope for scope in _PUBLISHED if scope in scopes]
     if len(found) != 1:
@@ -143,11 +134,8 @@ def infer_architecture(shapes: Shapes) -> Architecture:
     it. Raises NetworkError if the backbone is neither of the two.
     """
     published = _PUBLISHED[recognise_backbone(shapes)]
-    if isinstance(published.backbone, MobileNetV2):
-        backbone = _infer_mobilenet(shapes, published.backbone)
-    else:
-        backbone = _infer_xception(shapes, published.backbone)
-    decoder = None
+    is_mobile = isinstance(published.backbone, MobileNetV2)
+    infer, decoder = _infer_mobilenet if is_mobile else _infer_xception, None
     if published.decoder and any(name.startswith("decoder/") for name in shapes):
         decoder = Decoder(
             _depth(shapes, "decoder/feature_projection0", published.decoder.low_level_depth),
@@ -155,7 +143,7 @@ def infer_architecture(shapes: Shapes) -> Architecture:
         )
     return replace(
         published,
-        backbone=backbone,
+        backbone=infer(shapes, published.backbone),
         n_classes=_depth(shapes, "logits/semantic", published.n_classes),
         head_depth=_depth(shapes, "aspp0", published.head_depth),
         atrous_branches=any(name.startswith("aspp1_") for name in shapes),

@@ -50,14 +50,14 @@ _CHECKPOINT = Format(
 )
 #: In the order in which they are tried.
 FORMATS = (
-    Format("a SavedModel", f"{_HERE}.saved_model:load_saved_model", marker="saved_model.pb"),
+    Format("a SavedModel", f"{_HERE}.graph_network:load_saved_model", marker="saved_model.pb"),
     Format(
         "a frozen graph or an archive with one",
         f"{_HERE}.deeplab:load_graph",
         (".pb", ".tar.gz", ".tgz"),
         rebuilds=True,
     ),
-    Format("a Keras model", f"{_HERE}.keras_model:load_keras_model", (".keras", ".h5", ".hdf5")),
+    Format("a Keras model", f"{_HERE}.graph_network:load_keras_model", (".keras", ".h5", ".hdf5")),
     Format("a TensorFlow Lite file", f"{_HERE}.tflite:TFLiteNetwork", (".tflite",)),
     Format("an ONNX file", f"{_HERE}.onnx:OnnxNetwork", (".onnx",), requires="metaseg-tf[onnx]"),
 )

@@ -1,4 +1,6 @@
-"""A TensorFlow function as a network: variables frozen, ops checked, scores found."""
+"""A TensorFlow function as a network: any frozen graph, a SavedModel or a Keras model."""
+
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -6,13 +8,15 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2 as freeze,
 )
 
-from metaseg_tf.errors import NetworkError, restate
-from metaseg_tf.networks.graph import Graph, GraphFunctions, find_tail, import_graph, node_name
+from metaseg_tf.errors import DataFormatError, NetworkError, restate
+from metaseg_tf.networks.graph import Graph, GraphFunctions, find_tail
 from metaseg_tf.networks.image_network import ImageNetwork, NetworkInput
+from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 from metaseg_tf.networks.scores import Ending, find_kind, rescales_pixels
-from metaseg_tf.untrusted.graphs import check_graph
+from metaseg_tf.untrusted.graphs import check_saved_model, node_name
+from metaseg_tf.untrusted.keras import check_keras_file
 
-__all__ = ["GraphNetwork", "network_of_graph"]
+__all__ = ["GraphNetwork", "load_keras_model", "load_saved_model", "network_of_graph"]
 
 
 class GraphNetwork(ImageNetwork):
@@ -39,9 +43,7 @@ class GraphNetwork(ImageNetwork):
                 f"{_shapes(frozen.inputs)}; export it with such a signature"
             )
         graph_def = frozen.graph.as_graph_def()
-        check_graph(graph_def)
-        functions = GraphFunctions(graph_def)
-        graph = Graph(graph_def)
+        functions, graph = GraphFunctions(graph_def), Graph(graph_def)
         name = _scores_output(frozen.outputs, graph) or find_tail(graph).scores
         self._function = functions.function(image.name, [name])
         size = tuple(image.shape[1:3])
@@ -56,34 +58,6 @@ class GraphNetwork(ImageNetwork):
         """As in `ImageNetwork.run`."""
         (scores,) = self._function(tf.constant(pixels))
         return tf.cast(scores[0], tf.float32).numpy()
-
-
-def network_of_graph(
-    graph_def: tf.compat.v1.GraphDef, input_range: str | None = None
-) -> GraphNetwork:
-    """The network in any frozen graph, which `check_graph` has passed; errors as `GraphNetwork`.
-
-    Its outputs are read by no other node, and its image is the placeholder that they depend on.
-    """
-    whole, graph = import_graph(graph_def), Graph(graph_def)
-    tensors = {
-        op.name.partition("/")[2]: op.outputs[0]
-        for op in whole.graph.get_operations()
-        if op.outputs
-    }
-    images = {
-        node.name: {source.name for source in graph.ancestors(node) if source.op == "Placeholder"}
-        for node in graph.nodes.values()
-        if node.name in tensors and not graph.consumers[node.name]
-    }
-    outputs = [tensors[name] for name, found in images.items() if found]
-    if not outputs:
-        raise NetworkError(
-            "graph: expected an output that depends on a placeholder, the image, got none; freeze "
-            "it with its image as input"
-        )
-    inputs = [tensors[name] for name in set().union(*images.values())]
-    return GraphNetwork(whole.prune(inputs, outputs), input_range)
 
 
 def _scores_output(outputs, graph: Graph) -> str | None:
@@ -104,3 +78,73 @@ def _scores_output(outputs, graph: Graph) -> str | None:
 
 def _shapes(tensors) -> str:
     return ", ".join(f"{tensor.dtype.name} {tensor.shape}" for tensor in tensors) or "none"
+
+
+def network_of_graph(
+    graph_def: tf.compat.v1.GraphDef, input_range: str | None = None
+) -> GraphNetwork:
+    """The network in any frozen graph; errors as `GraphNetwork`.
+
+    Its outputs are read by no other node, and its image is the placeholder that they depend on.
+    """
+    functions, graph = GraphFunctions(graph_def), Graph(graph_def)
+    tensors = functions.tensors()
+    images = {
+        node.name: {source.name for source in graph.ancestors(node) if source.op == "Placeholder"}
+        for node in graph.nodes.values()
+        if node.name in tensors and not graph.consumers[node.name]
+    }
+    outputs = [tensors[name] for name, found in images.items() if found]
+    if not outputs:
+        raise NetworkError(
+            "graph: expected an output that depends on a placeholder, the image, got none; freeze "
+            "it with its image as input"
+        )
+    inputs = [tensors[name] for name in set().union(*images.values())]
+    return GraphNetwork(functions.prune(inputs, outputs), input_range)
+
+
+def load_saved_model(path: Path, options: NetworkOptions = DEFAULTS) -> GraphNetwork:
+    """Read a SavedModel, a folder with ``saved_model.pb``, whose signature takes an image.
+
+    Raises DataFormatError if the folder is not a whole SavedModel; NetworkError if it has no such
+    signature; UnsafeGraphError as `check_saved_model`; else as `GraphNetwork`.
+    """
+    path = Path(path)
+    # The loader trusts the file, and may raise anything.
+    said = f"{path}: expected a whole SavedModel"
+    with restate(Exception, DataFormatError, said, "copy or export it again"):
+        check_saved_model(path)
+        model = tf.saved_model.load(str(path))
+        signatures = dict(model.signatures)
+    if "serving_default" not in signatures and len(signatures) != 1:
+        raise NetworkError(
+            f"{path}: expected a signature 'serving_default' that takes an image, got "
+            f"{', '.join(signatures) or 'none'}; export the model with one"
+        )
+    function = signatures.get("serving_default") or next(iter(signatures.values()))
+    # The model owns the variables: the function must be frozen before the model is let go.
+    return GraphNetwork(function, options.input_range)
+
+
+def load_keras_model(path: Path, options: NetworkOptions = DEFAULTS) -> GraphNetwork:
+    """Read a Keras model of an image: ``*.keras``, or ``*.h5`` with architecture and weights.
+
+    Raises what `check_keras_file` and `GraphNetwork` raise, and NetworkError if Keras cannot load
+    it.
+    """
+    path = Path(path)
+    check_keras_file(path)
+    # Layers raise anything at a bad configuration.
+    said = f"{path}: expected a model that Keras of TensorFlow {tf.__version__} can load"
+    with restate(Exception, NetworkError, said, "save it as a SavedModel instead"):
+        model = tf.keras.models.load_model(path, compile=False, safe_mode=True)
+    if len(model.inputs or ()) != 1:
+        raise NetworkError(
+            f"{path}: expected a model of one input, an image, got {len(model.inputs or ())}; "
+            "save one that takes an image"
+        )
+    # Batches of one; a model saved with another size of batch is refused when it runs.
+    spec = tf.TensorSpec((1, *model.inputs[0].shape[1:]), model.inputs[0].dtype)
+    call = tf.function(lambda pixels: model(pixels, training=False))
+    return GraphNetwork(call.get_concrete_function(spec), options.input_range)

@@ -25,10 +25,10 @@ _ERRORS = (MemoryError, ValueError, RuntimeError)
 class TFLiteNetwork(ImageNetwork):
     """Class probabilities from a ``.tflite`` file.
 
-    If its output is class ids, the tensor that feeds their ArgMax is taken; 8-bit scores are
-    turned into real ones by their scale and zero point. Raises DataFormatError if the file is
-    missing or not TensorFlow Lite; NetworkError if it does not take one image, or no scores can be
-    reached; UnsafeGraphError if it holds TensorFlow ops which inference does not need.
+    If its output is class ids, the tensor that feeds their ArgMax is taken. Raises DataFormatError
+    if the file is missing or not TensorFlow Lite; NetworkError if it does not take one image, or no
+    scores can be reached; UnsafeGraphError if it holds TensorFlow ops which inference does not
+    need.
     """
 
     def __init__(self, path: Path, options: NetworkOptions = DEFAULTS):
@@ -46,14 +46,11 @@ class TFLiteNetwork(ImageNetwork):
         size = tuple(int(side) for side in self._input["shape_signature"][1:3])
         kind = find_kind(flow, self._output["index"])
         rounded = any(t["quantization"][0] for t in self._interpreter.get_tensor_details())
+        ending = Ending(kind, int(self._output["shape"][-1]), rounded)
+        dtype, quantization = self._input["dtype"], self._input["quantization"]
         rescales = rescales_pixels(flow, self._input["index"])
-        super().__init__(
-            Ending(kind, int(self._output["shape"][-1]), rounded),
-            None if -1 in size else size,
-            NetworkInput(
-                self._input["dtype"], options.input_range, rescales, *self._input["quantization"]
-            ),
-        )
+        pixels = NetworkInput(dtype, options.input_range, rescales, *quantization)
+        super().__init__(ending, None if -1 in size else size, pixels)
 
     def run(self, pixels: np.ndarray) -> np.ndarray:
         """As in `ImageNetwork.run`."""

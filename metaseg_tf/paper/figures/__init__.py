@@ -19,14 +19,10 @@ __all__ = ["FIGURES", "FigureEntry", "make_figure", "store_diagnostics"]
 class FigureEntry(NamedTuple):
     """A figure's module and options."""
 
-    #: Imported only to draw the figure: not all figures need the fits.
-    module: str
-    #: One drawing shows all runs; else each run has its own.
-    joint: bool
-    #: Options of its ``draw``: "image" if it shows one image, "engine" if it shows fits.
-    takes: tuple[str, ...] = ()
-    #: One sentence for the report, which shows the figures that have one.
-    caption: str = ""
+    module: str  #: Imported only to draw the figure: not all figures need the fits.
+    joint: bool  #: One drawing shows all runs; else each run has its own.
+    takes: tuple[str, ...] = ()  #: Of its ``draw``: "image" shows one image, "engine" shows fits.
+    caption: str = ""  #: One sentence for the report, which shows the figures that have one.
 
     @property
     def draw(self) -> Callable[..., Drawing]:
@@ -34,7 +30,6 @@ class FigureEntry(NamedTuple):
         return import_module(f"metaseg_tf.paper.figures.{self.module}").draw
 
 
-_SHOWN = {"image": "a single image", "engine": "fits"}
 _CAPTION_3 = "Predicted against true IoU_adj of all segments; dot areas are proportional to S."
 _CAPTION_4 = "Meta classification: coefficients, accuracy and AUROC over the inverse penalty 1/λ."
 
@@ -86,15 +81,17 @@ def make_figure(
         If there is no such figure, or the runs lack the data for it.
     """
     check_choice("figure", number, FIGURES, "choose another number")
-    entry = FIGURES[number]
-    asked = {"image": image, "engine": engine}
-    options = {name: value for name, value in asked.items() if value is not None}
-    for name in [name for name in options if name not in entry.takes]:
-        able = ", ".join(str(n) for n, other in FIGURES.items() if name in other.takes)
-        raise InputError(
-            f"{name}: expected none, since figure {number} does not show {_SHOWN[name]}, got "
-            f"{options[name]!r}; leave it out, or choose one of the figures {able}"
-        )
+    entry, options = FIGURES[number], {}
+    for name, value, shown in (("image", image, "a single image"), ("engine", engine, "fits")):
+        if value is None:
+            continue
+        if name not in entry.takes:
+            able = ", ".join(str(n) for n, other in FIGURES.items() if name in other.takes)
+            raise InputError(
+                f"{name}: expected none, since figure {number} does not show {shown}, got "
+                f"{value!r}; leave it out, or choose one of the figures {able}"
+            )
+        options[name] = value
     names = [run.name for run in runs]
     if not names or len(set(names)) < len(names):
         raise InputError(

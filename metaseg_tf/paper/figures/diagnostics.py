@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["draw_diagnostics", "running_mean", "store_diagnostics"]
 
 _COOK_LEVELS = (0.01, 0.1)
-_REFERENCE = {"color": drawing.BLACK, "linewidth": 0.9, "linestyle": "--"}
 
 
 def store_diagnostics(
@@ -65,7 +64,7 @@ def plot_normal_quantiles(points: pd.DataFrame, ax: Axes) -> list:
     """Standardised residuals against normal quantiles; normality."""
     ax.set(xlabel="normal quantile", ylabel="standardised residual", title="Normal Q-Q")
     ends = [points["quantile"].min(), points["quantile"].max()]
-    line = ax.plot(ends, ends, label="normal", **_REFERENCE)
+    line = ax.plot(ends, ends, label="normal", **drawing.REFERENCE)
     dots = _scatter(points["quantile"], points["standardized"], ax)
     ax.legend(loc="upper left")
     return [*line, dots]
@@ -114,7 +113,7 @@ def plot_calibration(reliability: pd.DataFrame, ax: Axes) -> list:
     """Observed against predicted share of IoU_adj > 0 with 95 % intervals."""
     share = reliability["observed"]
     errors = [share - reliability["low"], reliability["high"] - share]
-    line = ax.plot([0, 1], [0, 1], label="calibrated", **_REFERENCE)
+    line = ax.plot([0, 1], [0, 1], label="calibrated", **drawing.REFERENCE)
     look = {"fmt": "o", "color": drawing.BLUE, "capsize": 2, "markersize": 4}
     label = "images held out; 95 % by images"
     bars = ax.errorbar(reliability["predicted"], share, np.maximum(errors, 0), label=label, **look)
@@ -161,7 +160,7 @@ def _draw_partial_regression(found):
 def _plot_trend(x, y, ax, level=None):
     artists: list[Line2D] = [_scatter(x, y, ax)]
     if level is not None:
-        artists.append(ax.axhline(level, **_REFERENCE))
+        artists.append(ax.axhline(level, **drawing.REFERENCE))
     look = {"color": drawing.VERMILION, "linewidth": 1.6, "label": "running mean"}
     mean = running_mean(x, y)
     artists += ax.plot(mean["x"], mean["y"], **look)

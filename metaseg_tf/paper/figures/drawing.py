@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
@@ -33,28 +34,22 @@ from metaseg_tf.segments.truth import check_truth
 
 __all__ = [
     "BLACK", "BLUE", "FORMATS", "GREY", "IOU_LABEL", "LINE_COLOURS", "LISTED", "ORANGE",
-    "VERMILION", "Drawing", "add_legend", "choose_image", "class_patches", "count_false_positives",
-    "iou_scale", "load_judged", "load_judged_maps", "name_segments", "new_figure", "paint_ious",
-    "plain", "point_alpha", "point_area", "segments_of", "show_picture", "store_drawing", "styled",
-    "title_of",
+    "REFERENCE", "VERMILION", "Drawing", "add_legend", "choose_image", "class_patches",
+    "count_false_positives", "iou_scale", "load_judged", "load_judged_maps", "name_segments",
+    "new_figure", "paint_ious", "plain", "point_alpha", "point_area", "segments_of",
+    "show_picture", "store_drawing", "styled", "title_of",
 ]  # fmt: skip
 
-BLACK = "#000000"
-BLUE = "#0072B2"
-GREEN = "#009E73"
-GREY = "#777777"
-ORANGE = "#E69F00"
-VERMILION = "#D55E00"
+BLACK, GREY, BLUE, GREEN = "#000000", "#777777", "#0072B2", "#009E73"
+ORANGE, VERMILION = "#E69F00", "#D55E00"
 LINE_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, "#56B4E9", "#CC79A7", BLACK)
 
+#: A line to compare with.
+REFERENCE = {"color": BLACK, "linewidth": 0.9, "linestyle": "--"}
 IOU_LABEL = r"$IoU_\mathrm{adj}$"
 
-#: So that a light colour is seen in a legend.
-_EDGE: dict[str, Any] = {"edgecolor": "black", "linewidth": 0.5}
-
-_SETTINGS = mpl.rc_params_from_file(
-    Path(__file__).with_name("metaseg.mplstyle"), use_default_template=False
-)
+_STYLE = Path(__file__).with_name("metaseg.mplstyle")
+_SETTINGS = mpl.rc_params_from_file(_STYLE, use_default_template=False)
 #: How each file of a figure is written, by its suffix. Without dates, so that the same data give
 #: the same files; PNG at a level that takes a third of the time and 5 % more space.
 FORMATS: dict[str, dict[str, Any]] = {
@@ -107,10 +102,11 @@ def store_drawing(
         engine.execute(drawing.figure)
         drawing.figure.set_layout_engine(None)
     paths = []
-    for suffix in [suffix for suffix in FORMATS if suffix in formats]:
-        content = io.BytesIO()
-        drawing.figure.savefig(content, format=suffix, **FORMATS[suffix])
-        paths.append(run.write_bytes(f"{stem}.{suffix}", content.getvalue()))
+    for suffix, options in FORMATS.items():
+        if suffix in formats:
+            content = io.BytesIO()
+            drawing.figure.savefig(content, format=suffix, **options)
+            paths.append(run.write_bytes(f"{stem}.{suffix}", content.getvalue()))
     for name, frame in drawing.frames.items():
         text = csv_text(frame, float_format="%.7g")
         paths.append(run.write_text(f"{stem}{name and f'_{name}'}.csv", text))
@@ -173,14 +169,11 @@ def count_false_positives(table: pd.DataFrame) -> pd.Series:
 
 
 def choose_image(runs: Sequence[Run], image: str | None, rate: Callable[[], pd.Series]) -> str:
-    """The image asked for, or the best of those with maps in all runs by its number in ``rate()``.
-
-    Raises InputError if no image has maps in all runs.
-    """
+    """The image asked for, or the best by ``rate()`` with maps in all runs; else an InputError."""
     if image is not None:
         return image
-    kept = set.intersection(*(run.with_maps() for run in runs))
-    rated = rate().sort_index().loc[lambda numbers: numbers.index.isin(kept)]
+    kept, rated = set.intersection(*(run.with_maps() for run in runs)), rate().sort_index()
+    rated = rated[rated.index.isin(kept)]
     if rated.empty:
         raise InputError(
             f"{', '.join(str(run.path) for run in runs)}: expected segments of an image with maps, "
@@ -219,31 +212,25 @@ def paint_ious(segments: np.ndarray, values: pd.Series) -> np.ndarray:
 
 def iou_scale() -> ScalarMappable:
     """The colours of `paint_ious` from 0 to 1, for a colour bar."""
-    colours = LinearSegmentedColormap.from_list("iou", QUALITY_COLOURS)
-    scale = ScalarMappable(cmap=colours)
-    scale.set_clim(0, 1)
-    return scale
+    return ScalarMappable(
+        Normalize(0, 1), LinearSegmentedColormap.from_list("iou", QUALITY_COLOURS)
+    )
 
 
 def class_patches(maps: Sequence[tuple[np.ndarray, ClassTable]]) -> list[Patch]:
-    """Legend entries of the classes that cover most of class maps, by id; others are counted.
-
-    The last is that of void, where there is any.
-    """
+    """Legend entries of the largest classes of maps, by id, of the others' number, and of void."""
     pixels: Counter = Counter()
-    void = []
+    void, patch = [], partial(Patch, edgecolor="black", linewidth=0.5)
     for shown, classes in maps:
         counts = np.bincount(shown.ravel(), minlength=len(classes))
         for j in np.flatnonzero(counts[: len(classes)]):
             pixels[j, classes.names[j], classes.colours[j]] += counts[j]
         if counts[len(classes) :].any():
-            void = [Patch(facecolor="white", label="no ground truth", **_EDGE)]
+            void = [patch(facecolor="white", label="no ground truth")]
     # One class alone is not counted, since its own entry takes no more space.
     listed = pixels.most_common(LISTED if len(pixels) > LISTED + 1 else None)
-    patches = [
-        Patch(facecolor=colour, label=plain(name), **_EDGE)
-        for (_, name, colour), _ in sorted(listed)
-    ]
+    shown = (key for key, _ in sorted(listed))
+    patches = [patch(facecolor=colour, label=plain(name)) for _, name, colour in shown]
     if others := len(pixels) - len(listed):
         patches.append(Patch(alpha=0, label=f"and {others} other classes"))
     return [*patches, *void]
@@ -260,10 +247,7 @@ def add_legend(figure: Figure, patches: Sequence[Patch]) -> None:
 def name_segments(
     ax: Axes, segments: np.ndarray, class_ids: pd.Series, names: Sequence[str]
 ) -> list:
-    """Write the class on each of the largest segments, so that colours are not the only clue.
-
-    ``class_ids`` are by number of the segments int32 [H, W].
-    """
+    """Write its class, found by segment number, on each large segment: a clue besides colours."""
     from scipy import ndimage  # takes long to import, and half of the figures need none of it
 
     sizes = np.bincount(segments.ravel())

@@ -25,10 +25,7 @@ _COLUMNS = ["segment", "class_id", "S", "S_in", "D", "D_in", "D_bd"]
 def frame(
     tables: dict[str, pd.DataFrame], image: str, classes: dict[str, ClassTable]
 ) -> pd.DataFrame:
-    """The segments of one image with their mean D: ``network``, ``class_name``, table columns.
-
-    Segment tables and classes are by the name of their run, which becomes ``network``.
-    """
+    """The segments of one image with their mean D, class, and ``network``: the name of the run."""
     parts = [
         drawing.segments_of(table, image, _COLUMNS, classes[network]).assign(network=network)
         for network, table in tables.items()

@@ -37,10 +37,7 @@ def frame(evaluation: Evaluation, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(segments: pd.DataFrame, largest: int, ax: Axes) -> PathCollection:
-    """Scatter plot of a `frame` with dot areas proportional to S, the largest at the back.
-
-    ``largest`` is the S in pixels of the largest dot. Dots too small to be seen are enlarged.
-    """
+    """Scatter plot of a `frame`; dot areas are as S to ``largest``, or larger so as to be seen."""
     ordered = segments.sort_values("S", ascending=False, kind="stable")
     alpha = min(1.5 * drawing.point_alpha(len(segments)), 0.7)
     look = {"alpha": alpha, "color": drawing.BLUE, "linewidths": 0, "rasterized": True}

@@ -63,11 +63,7 @@ def score_frame(classification: Classification) -> pd.DataFrame:
 def plot_coefficients(
     coefficients: pd.DataFrame, styles: dict[str, tuple[str, dict]], ax: Axes
 ) -> list[Line2D]:
-    """Lines over C; the legend is in the order in which the lines end.
-
-    ``styles`` are label and line properties by column of a `coefficient_frame`; those with an empty
-    label are counted.
-    """
+    """Lines over C, of the ``styles`` (label, properties) by column; others have empty labels."""
     lines = {
         name: ax.plot(coefficients["C"], coefficients[name], label=label, **_LINE | style)[0]
         for name, (label, style) in styles.items()

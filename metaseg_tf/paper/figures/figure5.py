@@ -23,10 +23,7 @@ __all__ = ["draw", "frame", "plot"]
 def frame(
     evaluation: Evaluation, table: pd.DataFrame, image: str, classes: ClassTable
 ) -> pd.DataFrame:
-    """The segments of one image with their box, ``iou_adj``, ``class_name``, ``predicted``.
-
-    Predictions are those of Figure 3; segments without interior are not analysed and have none.
-    """
+    """The segments of one image; ``predicted`` as in Figure 3, NaN without interior."""
     own = drawing.segments_of(table, image, ("segment", "class_id", "S", *BOX, "iou_adj"), classes)
     predicted = predict(evaluation, table).query("image == @image").set_index("segment")
     return own.assign(predicted=own["segment"].map(predicted["predicted"]))

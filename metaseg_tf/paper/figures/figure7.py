@@ -37,10 +37,7 @@ def frame(table: pd.DataFrame, image: str, classes: ClassTable) -> pd.DataFrame:
 
 
 def window_around(box: Sequence[int], shape: tuple[int, int], side: int) -> tuple[slice, slice]:
-    """Rows and columns of a square, inside an image (H, W), with a box in its middle.
-
-    The box is (top, left, bottom, right). A side longer than the image is cut to it.
-    """
+    """Rows and columns of a square around a box (top, left, bottom, right), cut to an image."""
     window = []
     for low, high, size in zip(box[:2], box[2:], shape, strict=True):
         length = min(side, size)
@@ -52,10 +49,7 @@ def window_around(box: Sequence[int], shape: tuple[int, int], side: int) -> tupl
 def plot(
     segments: pd.DataFrame, maps: ImageMaps, palette: np.ndarray, axes: Sequence[Axes]
 ) -> list:
-    """Five panels: IoU_adj, IoU, ground truth, and details of prediction and ground truth.
-
-    All show a square as high as the image around the crucial segment.
-    """
+    """IoU_adj, IoU and truth in a square around the crucial segment; details of both maps."""
     crucial = segments.iloc[0]
     box, shape = [int(crucial[name]) for name in BOX], maps.pred.shape
     outer = window_around(box, shape, min(shape))

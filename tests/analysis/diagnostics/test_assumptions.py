@@ -7,7 +7,8 @@ import pytest
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.diagnostic import het_breuschpagan, het_white
 
-from metaseg_tf.analysis.diagnostics import assumptions
+from metaseg_tf.analysis.diagnostics import linear as assumptions
+from metaseg_tf.analysis.diagnostics.clusters import correct_tests
 from metaseg_tf.analysis.diagnostics.linear import LinearFit
 from metaseg_tf.errors import InputError
 
@@ -101,9 +102,9 @@ def test_reset_counts_images():
 def test_holm_counts_the_tests():
     made = assumptions.jarque_bera_test(make_fit())
     tests = [replace(made, pvalue=p) for p in (0.04, 0.01, 0.03)]
-    corrected = assumptions.correct_tests([*tests[:2], None, tests[2]])
+    corrected = correct_tests([*tests[:2], None, tests[2]])
     assert [test.p_holm for test in corrected] == pytest.approx([0.06, 0.03, 0.06])
     assert [test.rejected for test in tests] == [True, True, True]
     assert [test.rejected for test in corrected] == [False, True, False]
     assert "p = 0.04, Holm 0.06" in str(corrected[0])
-    assert assumptions.correct_tests([]) == ()
+    assert correct_tests([]) == ()

@@ -33,7 +33,7 @@ def fit(design):
 
 
 def fit_plainly(design, columns, **options):
-    X = np.column_stack([np.ones(len(design)), *(design.column(name) for name in columns)])
+    X = np.column_stack([np.ones(len(design)), design.take(columns)])
     return Logit(design.y.astype(float), X).fit(disp=0, method="newton", **options)
 
 
@@ -129,7 +129,7 @@ def test_true_probabilities_are_held_to_be_true_whatever_images_add():
 def test_scores_are_of_images_that_were_held_out(design):
     found = calibrate(design, FEW)
     held_out = image_splits(design.image, 1)[0]
-    X = np.column_stack([design.column(name) for name in FEW])
+    X = design.take(FEW)
     for half in (held_out, ~held_out):
         fit = Logistic().fit(X[~half], design.y[~half])
         expected = 1 / (1 + np.exp(-(X[half] @ fit.coef_ + fit.intercept_)))

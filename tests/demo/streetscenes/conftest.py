@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from metaseg_tf.demo.streetscenes.camera import Camera, Light
-from metaseg_tf.demo.streetscenes.canvas import Canvas
-from metaseg_tf.demo.streetscenes.tools import LABEL_IDS
+from metaseg_tf.demo.streetscenes.canvas import LABEL_IDS, Canvas
 
 
 class Easel:

@@ -5,7 +5,6 @@ import pytest
 
 from metaseg_tf.demo.streetscenes.buildings import (
     Facade,
-    House,
     masonry,
     paint_bridge,
     paint_fence,
@@ -55,8 +54,8 @@ def test_masonry_keeps_the_mean_colour():
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_a_house_is_building_and_stands_on_its_side(easel, sign, seed):
-    house = House(sign, sign * 5.0, 14.0, 28.0, 8.0, "shop", False)
-    image, labels = easel.paint(paint_house, house, seed=seed)
+    house = (sign, sign * 5.0, 14.0, 28.0, 8.0, "shop")
+    image, labels = easel.paint(paint_house, *house, seed=seed)
     assert easel.names(labels) == {"building"}
     assert sign * (np.nonzero(labels)[1].mean() - 100) > 10
     np.testing.assert_array_equal(image.any(-1), labels > 0)

@@ -12,7 +12,7 @@ from metaseg_tf.demo.streetscenes import (
     draw_scene,
     write_dataset,
 )
-from metaseg_tf.demo.streetscenes.tools import LABEL_IDS
+from metaseg_tf.demo.streetscenes.canvas import LABEL_IDS
 from metaseg_tf.errors import InputError, RunError
 from metaseg_tf.runs import storage
 

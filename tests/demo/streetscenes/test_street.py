@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metaseg_tf.demo.streetscenes.canvas import GROUNDS
 from metaseg_tf.demo.streetscenes.street import Plan, draw_marks
-from metaseg_tf.demo.streetscenes.tools import GROUNDS
 
 PLANS = st.integers(0, 10_000).map(lambda seed: Plan(np.random.default_rng(seed)))
 
@@ -19,7 +19,7 @@ def test_the_camera_drives_on_the_road(plan):
 @settings(max_examples=60)
 @given(PLANS)
 def test_strips_cover_the_ground_without_gaps(plan):
-    edges = sorted((strip.left, strip.right) for strip in plan.strips)
+    edges = sorted((left, right) for left, right, _kind in plan.strips)
     reach = edges[0][0]
     for left, right in edges:
         assert left <= reach + 1e-9
@@ -30,7 +30,7 @@ def test_strips_cover_the_ground_without_gaps(plan):
 @settings(max_examples=60)
 @given(PLANS)
 def test_strips_are_of_known_kinds_and_facades_stand_behind_the_pavement(plan):
-    assert {strip.kind for strip in plan.strips} <= set(GROUNDS)
+    assert {kind for _left, _right, kind in plan.strips} <= set(GROUNDS)
     for side in plan.sides:
         assert side.kerb < side.pavement < side.facade
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metaseg_tf.demo.streetscenes.tools import SIDE, noise_tile, sample_noise
+from metaseg_tf.demo.streetscenes.canvas import SIDE, noise_tile, sample_noise
 
 
 @pytest.mark.parametrize("slope", [0.0, 1.0, 2.0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.measure import label
 
-from metaseg_tf.demo.streetscenes.vegetation import draw_foliage_colour, paint_bush, paint_tree
+from metaseg_tf.demo.streetscenes.cutouts import draw_foliage_colour, paint_bush, paint_tree
 
 GREEN = (74.0, 98.0, 44.0)
 

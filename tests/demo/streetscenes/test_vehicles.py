@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from metaseg_tf.demo.streetscenes.camera import Camera, Light
-from metaseg_tf.demo.streetscenes.canvas import Canvas
-from metaseg_tf.demo.streetscenes.tools import LABEL_IDS, Frame
+from metaseg_tf.demo.streetscenes.canvas import LABEL_IDS, Canvas, Frame
 from metaseg_tf.demo.streetscenes.vehicles import (
     BUS,
     CARS,

@@ -10,7 +10,7 @@ import tensorflow as tf
 from small_networks import CLASSES, draw, kernel, probabilities
 
 from metaseg_tf.errors import DataFormatError, NetworkError, UnsafeGraphError
-from metaseg_tf.networks.formats.keras_model import load_keras_model
+from metaseg_tf.networks.formats.graph_network import load_keras_model
 
 layers = tf.keras.layers
 

@@ -14,7 +14,7 @@ from metaseg_tf.errors import (
     ShapeError,
     UnsafeGraphError,
 )
-from metaseg_tf.networks.formats.saved_model import load_saved_model
+from metaseg_tf.networks.formats.graph_network import load_saved_model
 from metaseg_tf.networks.options import NetworkOptions
 
 ANY_SIZE = tf.TensorSpec([1, None, None, 3], tf.uint8, name="image")

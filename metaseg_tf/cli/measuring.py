@@ -1,4 +1,4 @@
-"""``metaseg-tf extract``: measure the segments of a data set."""
+"""The verbs that measure segments: ``extract``, and ``predict``, which judges them as well."""
 
 from pathlib import Path
 
@@ -8,22 +8,20 @@ from metaseg_tf.cli import console, options
 from metaseg_tf.errors import InputError, number_of
 from metaseg_tf.networks.options import DEFAULTS, NetworkOptions
 
-__all__ = ["extract"]
+__all__ = ["compact", "extract", "predict"]
 
 #: Classes that are listed at most; of more, the best and the worst.
 _LISTED = 24
 
 
-@options.with_network_options
+@options.bundled
 def extract(
     context: typer.Context,
     out: options.Out,
     softmax: options.dump_option(
         Path | None, help="Folder of softmax dumps: MetaSeg's HDF5, .npz or .npy."
     ) = None,
-    logits: options.Logits = False,
-    channels_first: options.ChannelsFirst = False,
-    keys: options.Keys = None,
+    dumps: dict | None = None,
     network: options.Network = None,
     images: options.folder_option(
         Path | None,
@@ -56,9 +54,7 @@ def extract(
     metrics: options.Metrics = None,
     on_error: options.OnError = "stop",
     keep_maps: options.KeepMaps = 20,
-    workers: options.Workers = None,
-    scheduler: options.Scheduler = None,
-    worker_resources: options.WorkerResources = None,
+    cluster: dict | None = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -67,7 +63,7 @@ def extract(
     Repeat an interrupted command to continue.
     """
     _check_source(softmax, network, images, cityscapes)
-    given = options.dump_settings(softmax, network_options, logits, channels_first, keys)
+    given = options.dump_settings(softmax, network_options, dumps)
     _refuse_useless(context)
     console.start_tensorflow()
     from metaseg_tf.data.classes import VOID, load_classes
@@ -98,12 +94,12 @@ def extract(
         convention, void, connectivity, labeller, reduce_zero_label, columns.spell_metrics(groups)
     )
     run = extraction.open_run(out, source, settings)
-    with console.long_work(out, scheduler, workers, worker_resources) as cluster:
+    with console.long_work(out, **cluster) as cluster:
         skip = on_error == "skip"
         results = extraction.extract(
             source, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=cluster
         )
-        finished = list(console.show_progress(results, len(source), "measuring", quiet=quiet))
+        finished = console.show_progress(results, len(source), "measuring", quiet=quiet)
     summary = console.summarise(out, "measured", finished)
     if as_json:
         console.print_json(summary | {"results": run.manifest.results})
@@ -171,3 +167,92 @@ def _print_miou(run) -> None:
     if role := paper_network(run.manifest):
         published = find_published("section 3", role, "miou").value
         typer.echo(f"  {'published':{width}} {published:7.2%} over {IMAGES} images")
+
+
+def compact(
+    run: options.RunFolder,
+    images: options.option(int, min=1, help="Images per packed file.") = 1000,
+) -> None:
+    """Pack a run's many small files into a few large ones.
+
+    The run can still be read and continued.
+    """
+    from metaseg_tf.runs.run import Run
+
+    opened = Run(run)
+    packed = opened.compact(images)
+    typer.echo(f"{run}: {number_of(packed, 'image')} packed, {len(opened.done())} in the run")
+
+
+@options.bundled
+def predict(
+    model: options.argument(Path, help="Meta model written by fit."),
+    out: options.Out,
+    images: options.option(
+        list[Path] | None, help="Image or folder of images; may be repeated."
+    ) = None,
+    network: options.Network = None,
+    softmax: options.dump_option(
+        Path | None, help="Folder of softmax dumps, instead of images and a network."
+    ) = None,
+    dumps: dict | None = None,
+    network_options: NetworkOptions = DEFAULTS,
+    reject_below: options.option(
+        float | None,
+        help="Also write the prediction with segments below this predicted IoU_adj set to void.",
+    ) = None,
+    guaranteed: options.option(
+        bool,
+        "--guaranteed",
+        help="Also write the prediction with segments set to void that the model, by its promise, "
+        "does not trust.",
+    ) = False,
+    on_error: options.OnError = "stop",
+    keep_maps: options.KeepMaps = 20,
+    cluster: dict | None = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Judge every segment of images without ground truth.
+
+    Repeat an interrupted command to continue.
+    """
+    if (softmax is None) == (network is None) or (network is None) != (not images):
+        sources = {"--softmax": softmax, "--network": network, "--images": images}
+        given = " and ".join(name for name, value in sources.items() if value) or "none of them"
+        raise InputError(
+            f"predict: expected either --softmax, or --network and --images, got {given}; name the "
+            "dumps or the images to judge"
+        )
+    given = options.dump_settings(softmax, network_options, dumps)
+    from metaseg_tf.meta import load_model
+
+    judge = load_model(model)
+    console.start_tensorflow()
+    from metaseg_tf.data.softmax import open_dumps
+    from metaseg_tf.meta import predict as prediction
+    from metaseg_tf.runs.sources import open_photographs
+
+    settings = prediction.PredictSettings(reject_below, guaranteed)
+    if softmax is not None:
+        source = open_dumps(softmax, **given)
+    else:
+        source = open_photographs(network, images, network_options)
+    if differing := judge.other_settings(source.settings):
+        typer.echo(
+            "note: the model was fitted on a network with other settings "
+            f"({'; '.join(differing)}): its held-out scores do not apply here",
+            err=True,
+        )
+    run = prediction.open_prediction(out, source, judge, settings)
+    with console.long_work(out, **cluster) as cluster:
+        skip = on_error == "skip"
+        results = prediction.predict(
+            source, judge, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=cluster
+        )
+        finished = console.show_progress(results, len(source), "judging", quiet=quiet)
+    written, notes = prediction.write_judged(run, judge)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    console.print_outcomes("judged", console.summarise(out, "judged", finished), quiet=quiet)
+    if not quiet:
+        console.print_paths(written)
