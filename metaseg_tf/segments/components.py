@@ -16,7 +16,7 @@ __all__ = ["Spans", "check_labelling", "connect_spans", "find_interior", "label_
 
 _LABELLERS = ("skimage", "runs", "tfa")
 # scikit-image takes 16 bytes for each pixel that it works on.
-_BAND_PIXELS = 1 << 18
+_BAND_PIXELS = 1 << 17
 
 
 def label_components(

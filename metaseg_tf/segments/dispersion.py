@@ -33,6 +33,8 @@ _BLOCK_ELEMENTS = 1 << 20
 _GROUP = 16
 # In bytes: TensorFlow's ops expect it of their inputs.
 _ALIGNMENT = 64
+# Pixels by which blocks overlap, so that they can begin where memory is aligned.
+_MARGIN = 16
 _FLOAT_TYPES = (np.float16, np.float32, np.float64)
 _LOG = logging.getLogger(__name__)
 
@@ -266,11 +268,17 @@ def compute_heat_maps(
         largest = 1 << (_BLOCK_ELEMENTS // n_classes).bit_length()
         rows = min(largest, 1 << max(len(pixels) - 1, 0).bit_length())
         function = _block_function(rows, n_classes, pixels.dtype.name, convention, xla)
+        step = rows - _MARGIN if len(pixels) > rows > _MARGIN else rows
+        # Blocks are the same wherever the image lies in memory, and so are sums over them; what is
+        # computed begins a little before, where it is aligned.
+        places = (pixels.ctypes.data + (step - n) * pixels.strides[0] for n in range(_MARGIN))
+        before = next((n for n, place in enumerate(places) if place % _ALIGNMENT == 0), 0)
 
         def run(start: int) -> bool:
-            own = block = pixels[start : start + rows]
-            if len(own) < rows:
-                block = np.pad(own, [(0, rows - len(own)), (0, 0)], mode="edge")
+            own, first = pixels[start : start + step], max(start - before, 0)
+            block = pixels[first : first + rows]
+            if len(block) < rows:
+                block = np.pad(block, [(0, rows - len(block)), (0, 0)], mode="edge")
             # Its own memory as a tensor, if TensorFlow can use that.
             shared = block.flags.writeable and block.ctypes.data % _ALIGNMENT == 0
             *results, fine = function(
@@ -278,14 +286,14 @@ def compute_heat_maps(
                 if shared
                 else tf.convert_to_tensor(block)
             )
-            results = [np.asarray(result)[: len(own)] for result in results]
+            results = [np.asarray(result)[start - first :][: len(own)] for result in results]
             for target, result in zip(maps, results, strict=True):
                 target[begin + start : begin + start + len(own)] = result
             if each is not None:
                 each(begin + start, own, results[0])
             return bool(fine)
 
-        return all(list(pool.map(run, range(0, len(pixels), rows))))
+        return all(list(pool.map(run, range(0, len(pixels), step))))
 
     with ThreadPoolExecutor(threads or count_threads()) as pool:
         for band in [probs] if isinstance(probs, np.ndarray) else map(check_probabilities, probs):

@@ -300,15 +300,16 @@ class _ClassSums:
         """Sums, float64 [n, C], over each segment of a map of their numbers 0..n, 0 for none."""
         segments = segments.ravel()
         totals = np.zeros((int(segments.max()) + 1, self.n_classes))
-        place = np.empty(len(totals), np.intp)
+        place = np.empty(len(totals), np.int32)
         for first in sorted(self._blocks):
             starts, sums = self._blocks[first]
-            owner, index = segments[starts], np.arange(len(starts))
+            owner, index = segments[starts], np.arange(len(starts) + 1, dtype=np.int32)
             # Of several writes the last one stays: one span for each owner.
-            place[owner] = index
-            chosen = place[owner] == index
-            rank = (np.cumsum(chosen) - 1)[place[owner]]
-            by_owner = (np.ones(len(starts)), rank, np.append(index, len(starts)))
+            place[owner] = index[:-1]
+            span = place[owner]
+            chosen = span == index[:-1]
+            rank = (np.cumsum(chosen, dtype=np.int32) - 1)[span]
+            by_owner = np.ones(len(starts)), rank, index
             shape = np.count_nonzero(chosen), len(starts)
             totals[owner[chosen]] += sparse.csc_matrix(by_owner, shape=shape) @ sums
         return totals[1:]
