@@ -18,8 +18,8 @@ from metaseg_tf.data.classes import ClassTable
 
 __all__ = ["MAX_PIXELS", "Bands", "FileItem", "Item", "Sample", "Source"]
 
-#: Upper bound of an image's pixels in files that may be hostile, 32 times those of Cityscapes.
-MAX_PIXELS = 2**26
+#: Upper bound of an image's pixels in files that may be hostile, 64 times those of Cityscapes.
+MAX_PIXELS = 2**27
 
 
 class Bands:

@@ -1,13 +1,13 @@
 """One way to every network, wherever it comes from, whatever its format, and tile by tile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from metaseg_tf.data.sample import Bands
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks import checkpoints
 from metaseg_tf.networks.formats import open_network
@@ -128,10 +128,13 @@ class Tiled(Network):
         """Scores, blended where tiles overlap; as in `Network.scores`."""
         return self._blend(image, self._network.scores, self.ending.channels)
 
-    def see(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """As in `Network.see`; the disagreement is blended like the scores."""
+    def see(self, image: np.ndarray) -> tuple[np.ndarray | Bands, np.ndarray | None]:
+        """As in `Network.see`; bands of one pass, else the disagreement blended like scores."""
         if self.passes == 1:
-            return super().see(image)
+            check_image(image, None)
+            bands = self._bands(image, self._network.scores, self.ending.channels)
+            shape = (*image.shape[:2], self.classes)
+            return Bands(shape, map(self.ending.probabilities, bands)), None
         whole = self._blend(
             image, lambda tile: np.dstack(self._network.see(tile)), self.classes + len(MEASURES)
         )
@@ -141,15 +144,25 @@ class Tiled(Network):
     def _blend(self, image: np.ndarray, run: Callable, channels: int) -> np.ndarray:
         """What ``run`` gives for each tile, float32 [H, W, channels]."""
         check_image(image, None)
-        size = image.shape[:2]
-        image = pad_image(image, self._tile)
-        total = np.zeros((*image.shape[:2], channels), np.float32)
-        weight = np.zeros((*image.shape[:2], 1), np.float32)
-        for top, left in product(*map(self._starts, image.shape, self._tile)):
-            place = np.s_[top : top + self._tile[0], left : left + self._tile[1]]
-            total[place] += self._weights * run(image[place])
-            weight[place] += self._weights
-        return np.divide(total, weight, out=total)[: size[0], : size[1]]
+        return np.concatenate(list(self._bands(image, run, channels)))
+
+    def _bands(self, image: np.ndarray, run: Callable, channels: int) -> Iterator[np.ndarray]:
+        """The same in bands of rows from the top, each as soon as no further tile reaches it."""
+        height, width = image.shape[:2]
+        image, (rows, columns) = pad_image(image, self._tile), self._tile
+        total = np.zeros((rows, image.shape[1], channels), np.float32)
+        weight = np.zeros((rows, image.shape[1], 1), np.float32)
+        tops = self._starts(image.shape[0], rows)
+        for top, below in zip(tops, [*tops[1:], image.shape[0]], strict=True):
+            for left in self._starts(image.shape[1], columns):
+                place = np.s_[:, left : left + columns]
+                total[place] += self._weights * run(image[top : top + rows][place])
+                weight[place] += self._weights
+            done = below - top
+            yield (total[:done] / weight[:done])[: height - top, :width]
+            for blended in (total, weight):
+                blended[: rows - done] = blended[done:]
+                blended[rows - done :] = 0
 
     def _starts(self, side: int, tile: int) -> list[int]:
         """First pixels of the fewest tiles that cover ``side``, evenly spread."""

@@ -1,13 +1,15 @@
 import builtins
 import itertools
+from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import class_maps, slow_components, slow_interior
 
 from metaseg_tf.errors import InputError, MissingDependencyError, ShapeError
+from metaseg_tf.segments import components
 from metaseg_tf.segments.columns import CONVENTIONS
 from metaseg_tf.segments.components import Spans, find_interior, label_components
 
@@ -110,3 +112,13 @@ def test_spans_are_constant_and_short(first, second, every):
         assert begin // first.shape[1] == (end - 1) // first.shape[1]
         for array in (first, second):
             assert len(set(array.ravel()[begin:end])) == 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(class_maps(max_side=12), st.sampled_from([4, 8]), st.integers(1, 3), st.integers(1, 3))
+def test_bands_are_joined_to_the_components_of_the_whole(classes, connectivity, rows, threads):
+    with mock.patch.object(components, "_BAND_PIXELS", rows * classes.shape[1]):
+        found = label_components(classes, connectivity=connectivity, threads=threads)
+    assert found.dtype == np.int32
+    whole = label_components(classes, connectivity=connectivity, labeller="runs")
+    np.testing.assert_array_equal(found, whole)

@@ -20,6 +20,7 @@ from scenes import (
 )
 
 from metaseg_tf import segment_metrics
+from metaseg_tf.data.sample import Bands
 from metaseg_tf.errors import InputError, ShapeError
 from metaseg_tf.segments import spread
 from metaseg_tf.segments.columns import (
@@ -375,3 +376,35 @@ def test_an_image_of_more_classes_is_not_warned_of(scene):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         segment_metrics(*scene)
+
+
+@settings(deadline=None)
+@given(data=st.data(), seed=st.integers(0, 99), metrics=st.sampled_from(["paper", "spread"]))
+def test_bands_of_rows_give_the_table_of_the_whole(data, seed, metrics):
+    probs, gt = make_scene(seed=seed)
+    cuts = data.draw(st.sets(st.integers(1, len(probs) - 1), max_size=5).map(sorted))
+    gt = data.draw(st.sampled_from([gt, None]))
+    bands = Bands(probs.shape, iter(np.split(probs, cuts)))
+    found, whole = (measure_image(p, gt, metrics=metrics, truth=True) for p in (bands, probs))
+    for ours, expected in ((found.table, whole.table), (found.truth, whole.truth)):
+        if expected is not None:
+            pd.testing.assert_frame_equal(ours, expected, rtol=1e-6)
+    for ours, expected in zip(found.heat, whole.heat, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def test_a_pixel_without_distribution_is_named_by_its_row_in_the_image():
+    probs, _ = make_scene()
+    probs[-1, 2] = np.nan
+    with pytest.raises(InputError, match=rf"pixel \({len(probs) - 1}, 2\)"):
+        measure_image(Bands(probs.shape, iter(np.split(probs, [3, 5]))))
+
+
+def test_the_table_is_the_same_wherever_the_probabilities_lie_in_memory():
+    rng = np.random.default_rng(0)
+    probs = make_probs(make_blobs(300, 700, 19, 0, cell=30), 19, rng)
+    whole = measure_image(probs).table
+    for shift in (1, 4, 7, 16):
+        moved = np.empty(probs.size + shift, np.float32)[shift:].reshape(probs.shape)
+        moved[:] = probs
+        assert measure_image(moved).table.equals(whole)
