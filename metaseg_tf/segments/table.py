@@ -224,7 +224,10 @@ def measure_image(
         for more in further:
             table |= more.result()
     order = columns(n_classes, with_gt=gt is not None, metrics=groups[len(PAPER_GROUPS) :])
-    frame = pd.DataFrame({c.name: table[c.name].astype(c.dtype, copy=False) for c in order})
+    # Columns as they are: of millions of segments a copy would be most of the memory.
+    frame = pd.DataFrame(
+        {c.name: table.pop(c.name).astype(c.dtype, copy=False) for c in order}, copy=False
+    )
     if gt is None:
         return Measurement(frame, segments, heat, None, None, disagreement)
     return Measurement(
@@ -297,12 +300,12 @@ class _ClassSums:
             self._own[first : first + n] = np.where(void, 0, probs.ravel().take(place))
 
     def over_segments(self, segments: np.ndarray) -> np.ndarray:
-        """Sums, float64 [n, C], over each segment of a map of their numbers 0..n, 0 for none."""
+        """Sums, float64 [n, C], over each segment of a map of numbers 0..n, 0 for none; once."""
         segments = segments.ravel()
         totals = np.zeros((int(segments.max()) + 1, self.n_classes))
         place = np.empty(len(totals), np.int32)
         for first in sorted(self._blocks):
-            starts, sums = self._blocks[first]
+            starts, sums = self._blocks.pop(first)
             owner, index = segments[starts], np.arange(len(starts) + 1, dtype=np.int32)
             # Of several writes the last one stays: one span for each owner.
             place[owner] = index[:-1]
@@ -374,7 +377,8 @@ def _measure(pred: np.ndarray, segments: np.ndarray, sums: _SpanSums) -> dict[st
             f"{name}_rel": mean * rel,
             f"{name}_rel_in": mean_in * rel_in,
         }
-    means = sums.classes.over_segments(segments) / table["S"][:, None]
+    means = sums.classes.over_segments(segments)
+    means /= table["S"][:, None]
     return table | dict(zip(class_columns(means.shape[1]), means.T, strict=True))
 
 
