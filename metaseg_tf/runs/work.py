@@ -3,17 +3,16 @@
 Either is an executor of jobs, one per image. What is done with an image is the caller's.
 """
 
-import contextlib
 import ctypes
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from operator import methodcaller
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from metaseg_tf.data.sample import Item, Sample, Source
-from metaseg_tf.errors import ClusterError, InputError, MetaSegError
+from metaseg_tf.errors import InputError, MetaSegError
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import check_image_name
 
@@ -74,19 +73,15 @@ class Executor:
         """Number of jobs submitted and not yet collected."""
         return len(self._tasks)
 
-    def submit(self, label: Any, function: Callable, job: ImageJob) -> None:
-        """Have ``function(job)`` called: here, begin to load the job."""
-        self._tasks.append((label, function, job, self._loader.submit(job.load)))
+    def submit(self, work: Callable[[ImageJob], ImageResult], job: ImageJob) -> None:
+        """Have ``work(job)`` called: here, begin to load the job."""
+        self._tasks.append((work, job, self._loader.submit(job.load)))
 
-    def collect(self) -> tuple[Any, Callable[[], ImageResult]]:
-        """Wait for a job to end; gives its label, and a function that returns its result.
-
-        Here it is the oldest job, whose memory is let go before the one after next is loaded.
-        """
-        label, function, job, loading = self._tasks.popleft()
+    def collect(self) -> ImageResult:
+        """The result of a job that has ended: here, of the oldest one, which is worked on now."""
+        work, job, loading = self._tasks.popleft()
         threads = self._threads if self._tasks else None
-        result = function(job._replace(load=loading.result, threads=threads))
-        return label, lambda: result
+        return work(job._replace(load=loading.result, threads=threads))
 
     def cancel(self) -> None:
         """Forget all jobs, and wait for the one that is being loaded."""
@@ -117,12 +112,24 @@ def work_through(
     else:
         executor, read = cluster, methodcaller("read")
 
-    def enough() -> int:
-        return 1 if first_alone and run.manifest.n_classes is None else executor.backlog
+    def collect(most: int) -> Iterator[ImageResult]:
+        """Results until at most so many jobs are under way."""
+        while len(executor) > most:
+            yield executor.collect()
 
-    results = _execute(executor, _plan(source, run, done, read, keep_maps), work, enough)
-    with contextlib.closing(results):
-        for result in results:
+    def execute() -> Iterator[ImageResult]:
+        for item in _plan(source, run, done, read, keep_maps):
+            if isinstance(item, ImageResult):
+                yield from collect(0) if executor.ordered else ()
+                yield item
+            else:
+                executor.submit(work, item)
+                alone = first_alone and run.manifest.n_classes is None
+                yield from collect(0 if alone else executor.backlog - 1)
+        yield from collect(0)
+
+    try:
+        for result in execute():
             if result.outcome == "failed":
                 if not skip_errors:
                     raise result.error
@@ -131,6 +138,8 @@ def work_through(
                 run.manifest.n_classes = result.n_classes
                 run.write_manifest()
             yield result
+    finally:
+        executor.cancel()
 
 
 def failed(job: ImageJob | Item, error: MetaSegError) -> ImageResult:
@@ -162,35 +171,6 @@ def _plan(
             yield ImageResult(name, "kept")
         else:
             yield ImageJob(name, item.origin, partial(read, item), keep_maps=wants_maps)
-
-
-def _execute(
-    executor: Executor,
-    plan: Iterator[ImageJob | ImageResult],
-    work: Callable[[ImageJob], ImageResult],
-    enough: Callable[[], int],
-) -> Iterator[ImageResult]:
-    """The results of a plan, of which at most ``enough()`` jobs are under way at a time."""
-
-    def collect(fewer_than: int) -> Iterator[ImageResult]:
-        while len(executor) >= fewer_than:
-            job, result = executor.collect()
-            try:
-                yield result()
-            except ClusterError as error:
-                yield failed(job, error)
-
-    try:
-        for item in plan:
-            if isinstance(item, ImageResult):
-                yield from collect(1) if executor.ordered else ()
-                yield item
-            else:
-                executor.submit(item, work, item)
-                yield from collect(enough())
-        yield from collect(1)
-    finally:
-        executor.cancel()
 
 
 def keep_freed_memory() -> None:
