@@ -1,6 +1,7 @@
 """A data set becomes a run: every image is measured once, and a stopped run is continued."""
 
 import logging
+import math
 import os
 import zlib
 from collections.abc import Iterator
@@ -59,11 +60,7 @@ class MeasureSettings:
 
 def open_run(path: str | os.PathLike, source: Source, settings: MeasureSettings) -> Run:
     """Make the run folder of a source, or open it to be continued; errors as `Run.create`."""
-    measured = asdict(settings)
-    if not settings.reduce_zero_label:
-        # Runs that were begun before there was this setting go on.
-        del measured["reduce_zero_label"]
-    return Run.create(path, {**source.settings, **measured})
+    return Run.create(path, {**source.settings, **asdict(settings)})
 
 
 def extract(
@@ -143,13 +140,12 @@ def measure_job(
 
 def write_results(run: Run, void: int) -> None:
     """Note class-wise IoU and mIoU over all images of the run, as fractions, in its manifest."""
-    n_classes = run.manifest.n_classes
+    n_classes = run.manifest.n_classes or 0
     parts = [_unpack(image, packed, n_classes) for image, packed in run.extras(_CONFUSIONS)]
     results = run.manifest.results = {}
     if parts:
         confusions = np.sum(parts, axis=0)
-        doubt = doubt_truth(confusions, void)
-        if doubt:
+        if doubt := doubt_truth(confusions, void):
             _LOG.warning("%s: %s, and extract into another folder", run.path, doubt)
         ious, known = compute_class_iou(confusions), confusions[:-1]
         results["images"] = len(parts)
@@ -160,19 +156,14 @@ def write_results(run: Run, void: int) -> None:
     run.write_manifest()
 
 
-def _unpack(image: str, packed: bytes, n_classes: int | None) -> np.ndarray:
+def _unpack(image: str, packed: bytes, n_classes: int) -> np.ndarray:
     """An image's confusions, int64 [n_classes + 1, n_classes]; what is longer is not unpacked."""
-    n_classes = n_classes or 0
-    # Runs of former versions lack the last row, which counts void.
-    sizes = [8 * rows * n_classes for rows in (n_classes, n_classes + 1)]
+    shape = n_classes + 1, n_classes
     try:
-        content = zlib.decompressobj().decompress(packed, sizes[-1] + 1)
-    except zlib.error:
-        content = b""
-    if not content or len(content) not in sizes:
+        content = zlib.decompressobj().decompress(packed, 8 * math.prod(shape) + 1)
+        return np.frombuffer(content, "<i8").reshape(shape)
+    except (zlib.error, ValueError) as error:
         raise DataFormatError(
             f"{image}: expected the confusions of {n_classes} classes with its segment table, "
             "got something else; delete its file of the run and run extract again"
-        )
-    confusions = np.frombuffer(content.ljust(sizes[-1], b"\0"), "<i8")
-    return confusions.reshape(n_classes + 1, n_classes)
+        ) from error

@@ -232,11 +232,10 @@ class Run:
                 f"{len(self.with_maps())} in {self._folder.where(_MAPS)}, or run extract again "
                 "with --keep-maps all"
             )
-        npz, photograph = (f"{_MAPS}/{image}.{suffix}" for suffix in ("npz", "jpg"))
-        shown = self.read_bytes(photograph) if self._folder.exists(photograph) else None
-        n_classes = self._count_classes() or MAX_CLASSES
-        origin = str(self._folder.where(npz))
-        return decode_maps(self.read_bytes(npz), shown, n_classes=n_classes, origin=origin)
+        npz, jpg = f"{_MAPS}/{image}.npz", f"{_MAPS}/{image}.jpg"
+        photograph = self.read_bytes(jpg) if self._folder.exists(jpg) else None
+        n_classes, origin = self._count_classes() or MAX_CLASSES, str(self._folder.where(npz))
+        return decode_maps(self.read_bytes(npz), photograph, n_classes=n_classes, origin=origin)
 
     def read_bytes(self, relative: str) -> bytes:
         """A file below the run folder; RunError if it is not there or cannot be read."""
@@ -272,7 +271,7 @@ class Run:
             raise InputError(
                 f"{self.path}: expected the ground truth's components, which a run with ground "
                 f"truth keeps, found none of {len(lacking or self.done())} of {len(self.done())} "
-                "images; extract again, into another folder if a former version made this one"
+                "images; extract again, into another folder"
             )
         table = loaded.to_pandas()
         # A process may have been stopped between an image's components and its segments.
@@ -336,11 +335,8 @@ def load_truth(path: str | os.PathLike) -> pd.DataFrame:
 
     Raises
     ------
-    InputError
-        If they are not kept of every image: the run has no ground truth, or a former version made
-        it.
-    RunError, DataFormatError
-        If the folder is not a run or a file in it is broken.
+    InputError, RunError, DataFormatError
+        If the run has no ground truth, the folder is not a run, or a file in it is broken.
     """
     return Run(path).load_truth()
 
@@ -439,8 +435,7 @@ def _checked(manifest: Manifest) -> Manifest:
     settings, results = manifest.settings, manifest.results
     n_classes = 2 if manifest.n_classes is None else manifest.n_classes
     connectivity = settings.get("connectivity", 8)
-    miou, images = results.get("miou", 0), results.get("images", 0)
-    ious = results.get("class_iou")
+    images, ious = results.get("images", 0), results.get("class_iou")
     fit = {
         "failed": all(isinstance(reason, str) for reason in manifest.failed.values()),
         "versions": all(isinstance(version, str) for version in manifest.versions.values()),
@@ -449,13 +444,11 @@ def _checked(manifest: Manifest) -> Manifest:
         "classes": manifest.classes is None or len(manifest.classes) == manifest.n_classes,
         "convention": settings.get("convention", "reference") in columns.CONVENTIONS,
         "connectivity": type(connectivity) is int and connectivity in (4, 8),
-        # Former versions wrote NaN if all was void.
-        "miou": type(miou) in (int, float) and not (miou < 0 or miou > 1),
+        "miou": _is_fraction(results.get("miou", 0)),
         "class_iou": "class_iou" not in results
         or (
-            isinstance(ious, list)
-            and len(ious) == n_classes
-            and all(iou is None or (type(iou) in (int, float) and 0 <= iou <= 1) for iou in ious)
+            (isinstance(ious, list) and len(ious) == n_classes)
+            and all(iou is None or _is_fraction(iou) for iou in ious)
         ),
         "images": type(images) is int and images >= 0,
     }
@@ -464,9 +457,13 @@ def _checked(manifest: Manifest) -> Manifest:
     return manifest
 
 
+def _is_fraction(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
 def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    # Former versions always fed pixels in 0..255, and measured the paper's metrics only.
-    former = {"input_range": "0..255", "metrics": "paper"}
+    # What former versions did before there were these settings.
+    former = {"input_range": "0..255", "metrics": "paper", "reduce_zero_label": False}
     old = {key: new.get(key) and value for key, value in former.items()} | dict(old)
     keys = dict.fromkeys(sorted({*old, *new}))
     differing = [
