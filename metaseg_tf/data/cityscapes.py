@@ -82,8 +82,7 @@ class Pair(FileItem):
     def read(self) -> Sample:
         """Decode the pair: image uint8 [H, W, 3], and gt uint8 [H, W] of train ids, 255 for void.
 
-        Raises DataFormatError if a file cannot be read, or is not what the data set has in its
-        place, and InputError if the label image holds unknown ids.
+        Raises DataFormatError as `check`, and InputError if the label image holds unknown ids.
         """
         import tensorflow as tf
 
@@ -91,15 +90,14 @@ class Pair(FileItem):
         found = "expected two whole PNG files, got one that cannot be read"
         said = f"{self.image} with {self.labels.name}: {found}"
         with restate(tf.errors.OpError, DataFormatError, said, "unpack it again"):
-            _, image, gt = _decoder()(
-                *(tf.constant(column[0]) for column in _columns([self], {self: 0}))
-            )
+            given = [tf.constant(column[0]) for column in _columns([self], {self: 0})]
+            _, image, gt = _decoder()(*given)
         return _as_sample(self, image, gt)
 
     def check(self) -> None:
         """Check the headers: decoders allocate what they declare, and turn labels into other ids.
 
-        Raises DataFormatError if a file is not what the data set has in its place.
+        Raises DataFormatError if a file cannot be read, or is not what belongs in its place.
         """
         for path, kind in ((self.image, None), (self.labels, _GREY)):
             with (
@@ -195,8 +193,8 @@ def read_ahead(pairs: Sequence[Pair]) -> Callable[[Pair], Sample]:
     """Decode pairs ahead of their reader, in their order and on several threads.
 
     The function returned reads any pair as `Pair.read` does, and drops the unread ones before it. A
-    pair that is broken, dropped, read before or not among ``pairs`` is decoded on its own. Headers
-    are looked at here, some pairs at a time: the chain itself could not say what is wrong.
+    pair that is broken, dropped, read before or not among ``pairs`` is decoded on its own: the
+    chain itself could not say what is wrong.
     """
     places = {pair: place for place, pair in enumerate(pairs)}
     elements = (

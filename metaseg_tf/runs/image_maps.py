@@ -28,33 +28,23 @@ _REMEDY = "delete it and run extract again"
 
 @dataclass(frozen=True, eq=False)
 class ImageMaps:
-    """Maps of one image, all of its size.
+    """Maps of one image, all of its size; dispersions are exact to 1/510 once they were stored."""
 
-    Attributes
-    ----------
-    pred : uint8 [H, W]
-        Predicted class, 255 where the ground truth is void.
-    segments : int32 [H, W]
-        Number of the pixel's segment as in the segment table, 0 where the ground truth is void.
-    entropy, difference : float32 [H, W]
-        E_z and D_z in [0, 1]; to 1/510 once they were stored.
-    gt : uint8 [H, W] or None
-        True class, 255 for void.
-    mutual_information : float32 [H, W] or None
-        That of a network's passes, in [0, 1]; to 1/510 once it was stored.
-    image : uint8 [H, W, 3] or None
-        The photograph in RGB; softmax dumps come without.
-    runner_up : uint8 [H, W] or None
-        Class of the second largest probability, for `metaseg_tf.meta.review`.
-    """
-
+    #: Predicted class, uint8 [H, W], 255 where the ground truth is void.
     pred: np.ndarray
+    #: Number of the pixel's segment in the segment table, int32 [H, W], 0 where the truth is void.
     segments: np.ndarray
+    #: E_z, float32 [H, W] in [0, 1].
     entropy: np.ndarray
+    #: D_z, float32 [H, W] in [0, 1].
     difference: np.ndarray
+    #: True class, uint8 [H, W], 255 for void.
     gt: np.ndarray | None = None
+    #: The photograph, uint8 [H, W, 3] in RGB; softmax dumps come without.
     image: np.ndarray | None = None
+    #: That of a network's passes, float32 [H, W] in [0, 1].
     mutual_information: np.ndarray | None = None
+    #: Class of the second largest probability, uint8 [H, W], for `metaseg_tf.meta.review`.
     runner_up: np.ndarray | None = None
 
 
