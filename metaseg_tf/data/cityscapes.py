@@ -146,7 +146,22 @@ def find_pairs(
     ``root`` holds ``leftImg8bit`` and ``gtFine``, and each of these ``split``, such as "train".
     Raises DataFormatError if a folder is missing, holds no images, or images lack their labels.
     """
-    folder = _split_folder(Path(root), split)
+    root = Path(root)
+    if not root.is_dir():
+        raise DataFormatError(f"{root}: expected the Cityscapes folder, found none; check the path")
+    for part in (root / _IMAGES, root / _TRUTH):
+        if not part.is_dir():
+            raise DataFormatError(
+                f"{root}: expected the Cityscapes folder with {_IMAGES} and {_TRUTH}, {part.name} "
+                f"is missing; {_REMEDY}"
+            )
+        if not (part / split).is_dir():
+            there = ", ".join(sorted(p.name for p in part.iterdir())) or "nothing"
+            raise DataFormatError(
+                f"{part}: expected the split {split!r}, found {there}; choose another --split, or "
+                f"{_REMEDY}"
+            )
+    folder, truth, pairs = root / _IMAGES / split, root / _TRUTH / split, []
     images = sorted(folder.glob(f"{glob.escape(city) if city else '*'}/*{_IMAGE_SUFFIX}"))
     if not images:
         cities = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_dir())) or "no city"
@@ -154,7 +169,6 @@ def find_pairs(
             f"{folder}: expected images {city or '<city>'}/*{_IMAGE_SUFFIX}, found none "
             f"(there is {cities}); choose a city that is there, or {_REMEDY}"
         )
-    truth, pairs = Path(root) / _TRUTH / split, []
     for image in images:
         name = image.name.removesuffix(_IMAGE_SUFFIX)
         candidates = [truth / image.parent.name / (name + suffix) for suffix in _LABEL_SUFFIXES]
@@ -169,24 +183,6 @@ def find_pairs(
             f"the first is {missing[0].labels.name}; {_REMEDY}"
         )
     return pairs[:limit]
-
-
-def _split_folder(root: Path, split: str) -> Path:
-    if not root.is_dir():
-        raise DataFormatError(f"{root}: expected the Cityscapes folder, found none; check the path")
-    for part in (_IMAGES, _TRUTH):
-        if not (root / part).is_dir():
-            raise DataFormatError(
-                f"{root}: expected the Cityscapes folder with {_IMAGES} and {_TRUTH}, {part} is "
-                f"missing; {_REMEDY}"
-            )
-        if not (root / part / split).is_dir():
-            there = ", ".join(sorted(p.name for p in (root / part).iterdir())) or "nothing"
-            raise DataFormatError(
-                f"{root / part}: expected the split {split!r}, found {there}; choose another "
-                f"--split, or {_REMEDY}"
-            )
-    return root / _IMAGES / split
 
 
 def read_ahead(pairs: Sequence[Pair]) -> Callable[[Pair], Sample]:

@@ -75,9 +75,8 @@ def extract(
     """Measure all images that the run does not hold yet; log what seems wrong with their truth.
 
     Yields a result per image, once its file is written, in the order of the source; on a cluster in
-    the order in which they are done. Raises the error of the first bad image, or with
-    ``skip_errors`` notes it in the manifest and carries on; raises RunError if the run folder
-    cannot be written, or another process is writing to it.
+    that in which they are done. Raises the error of the first bad image, or with ``skip_errors``
+    notes it in the manifest; RunError if the run cannot be written to, or another process does.
 
     Parameters
     ----------
@@ -85,8 +84,7 @@ def extract(
         Number of images, the first ones, to keep the maps of for pictures. Images that were
         measured without are measured again for their maps.
     cluster : Executor, optional
-        Measures the images and writes into the run, such as a `metaseg_tf.runs.cluster.Cluster`; by
-        default this process.
+        Works instead of this process, such as a `metaseg_tf.runs.cluster.Cluster`.
     """
     with run.continued():
         n_classes = run.manifest.n_classes or source.n_classes

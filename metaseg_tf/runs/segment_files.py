@@ -80,9 +80,9 @@ class SegmentFiles:
     def load(self, only: Sequence[str] | None = None, *, keep: bool = False) -> pa.Table | None:
         """The tables of all images, by name; None for a run without images.
 
-        Of the columns, those of ``only`` are read, or all. ``keep`` writes the whole table to one
-        file, which is read from then on as long as the others stay as they are. Raises
-        DataFormatError if a file is broken, or the files do not fit together.
+        ``only`` names the columns to read. ``keep`` writes the whole table to one file, which is
+        read from then on as long as the others stay as they are. Raises DataFormatError if a file
+        is broken, or the files do not fit together.
         """
         files = self._files()
         if not files:
@@ -114,10 +114,9 @@ class SegmentFiles:
         return [self._folder.where(file) for file in broken]
 
     def compact(self, size: int) -> int:
-        """Pack the files of single images, ``size`` images per pack; returns the number of images.
+        """Pack the files of single images, ``size`` per pack, while locked; returns their number.
 
-        Packs are whole and on disk before the files that went into them are deleted. Call it while
-        locked.
+        Packs are whole and on disk before the files that went into them are deleted.
         """
         singles, packed = self._singles(), set().union(*self._packs().values())
         pending = [image for image in singles if image not in packed]

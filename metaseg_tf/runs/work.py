@@ -101,10 +101,9 @@ def work_through(
 ) -> Iterator[ImageResult]:
     """Have all images worked on that the run, inside `Run.continued`, does not hold yet.
 
-    ``work`` does an image, here or on the ``cluster``, and writes it into the run; for a bad image
-    it returns what `failed` gives. With ``first_alone`` one image must give the number of classes
-    before the others are begun. Results, order and further options are those of
-    `metaseg_tf.runs.extraction.extract`.
+    ``work`` does an image and writes it into the run; of a bad one it returns what `failed` gives.
+    With ``first_alone`` one must give the number of classes before the others are begun. Results,
+    order and further options are those of `metaseg_tf.runs.extraction.extract`.
     """
     done, run.manifest.failed = run.done() - run.lacking_truth(), {}
     if cluster is None:
@@ -176,10 +175,9 @@ def _plan(
 def keep_freed_memory() -> None:
     """Keep freed memory in the process for the next image (glibc; elsewhere nothing happens).
 
-    Otherwise much of it goes back to the system, in every thread on its own, and comes back as
-    pages that have to be cleared: up to as costly as measuring itself. Dask's workers, which are
-    started to give back all they can, suffer most. Libraries leave this setting alone; the command
-    line and the workers of a cluster make it for themselves.
+    Otherwise much of it goes back to the system and comes back as pages that have to be cleared: up
+    to as costly as measuring itself, most of all in Dask's workers. The command line and the
+    workers of a cluster set this for themselves; libraries leave it alone.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
