@@ -89,8 +89,7 @@ class Run:
         self._tables = SegmentFiles(self._folder)
         self._truth = SegmentFiles(self._folder, "truth", "truth_packs")
         if not self._folder.exists(_MANIFEST):
-            there = self._folder.exists()
-            found = f"a folder without {_MANIFEST}" if there else "a path that does not exist"
+            found = f"a folder without {_MANIFEST}" if self._folder.exists() else "no such path"
             raise RunError(
                 f"{self.path}: expected a run folder, got {found}; make it with metaseg-tf extract"
             )
@@ -101,9 +100,8 @@ class Run:
     def create(cls, path: str | os.PathLike, settings: Mapping[str, Any]) -> "Run":
         """Make a run folder, or open it to be continued.
 
-        Raises SettingsMismatchError if the folder holds images that were measured with other
-        settings, and RunError if it cannot be written to, is being written to by another process,
-        or holds something else.
+        Raises SettingsMismatchError if it holds images that were measured with other settings, and
+        RunError if it cannot be written to, another process does, or it holds something else.
         """
         folder = open_folder(path)
         settings = _as_json(settings)
@@ -245,8 +243,8 @@ class Run:
 
     def fingerprint(self) -> str:
         """A hash that changes with the manifest and with the files of the tables."""
-        manifest, states = self._folder.read(_MANIFEST), self._tables.states()
-        return hashlib.sha256(manifest + repr(states + self._truth.states()).encode()).hexdigest()
+        states = repr(self._tables.states() + self._truth.states()).encode()
+        return hashlib.sha256(self._folder.read(_MANIFEST) + states).hexdigest()
 
     def compact(self, size: int) -> int:
         """Pack the tables of single images into larger files; returns the number of images."""
@@ -342,10 +340,7 @@ def load_truth(path: str | os.PathLike) -> pd.DataFrame:
 
 
 def compare_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Name, old and new value of each setting that both sides name and that differs.
-
-    They are compared as JSON keeps them: a tuple as a list, a number of numpy as one of Python.
-    """
+    """Name, old and new value, as JSON keeps them, of settings that both sides name and differ."""
     old, new = _as_json(old), _as_json(new)
     return [(key, old[key], new[key]) for key in new if key in old and old[key] != new[key]]
 
@@ -357,8 +352,7 @@ def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
 def csv_text(frame: pd.DataFrame, float_format: str | None = None) -> str:
     """A table as CSV without its index; texts that a spreadsheet would run are prefixed by "'".
 
-    Names of images and runs come from files that anyone may have made. ``float_format`` is one
-    such as "%.7g".
+    Names come from files that anyone may have made. ``float_format`` is one such as "%.7g".
     """
     texts = frame.select_dtypes(exclude=["number", "bool"])
     cells: dict[str, Any] = {
@@ -417,22 +411,21 @@ def _decode_manifest(encoded: bytes, where: str) -> Manifest:
             )
         # Runs of former versions do not name their classes.
         content = {"classes": None, **content}
-        names = Manifest.__dataclass_fields__
-        return _checked(Manifest(**{name: content[name] for name in names}))
+        return _checked(Manifest(**{name: content[name] for name in Manifest.__annotations__}))
 
 
 def _checked(manifest: Manifest) -> Manifest:
-    for name in ("settings", "failed", "versions", "results"):
-        if not isinstance(getattr(manifest, name), dict):
-            raise ValueError(f"{name} is not an object")
+    settings, results = manifest.settings, manifest.results
+    for found in (settings, results, manifest.failed, manifest.versions):
+        if not isinstance(found, dict):
+            raise ValueError(f"{found!r:.40} is not an object")
     if manifest.classes is not None:
         try:
             manifest.classes = ClassTable.from_json(manifest.classes)
         except InputError as error:
             raise ValueError(str(error)) from error
-    elif manifest.settings.get("source") == "cityscapes" and manifest.n_classes == len(CITYSCAPES):
+    elif settings.get("source") == "cityscapes" and manifest.n_classes == len(CITYSCAPES):
         manifest.classes = CITYSCAPES
-    settings, results = manifest.settings, manifest.results
     n_classes = 2 if manifest.n_classes is None else manifest.n_classes
     connectivity = settings.get("connectivity", 8)
     images, ious = results.get("images", 0), results.get("class_iou")
