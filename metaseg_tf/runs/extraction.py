@@ -89,15 +89,9 @@ def extract(
     with run.continued():
         n_classes = run.manifest.n_classes or source.n_classes
         run.name_classes(source.classes, n_classes)
-        yield from work_through(
-            source,
-            run,
-            partial(measure_job, run=run, settings=settings, n_classes=n_classes),
-            skip_errors=skip_errors,
-            keep_maps=keep_maps,
-            cluster=cluster,
-            first_alone=n_classes is None,
-        )
+        work = partial(measure_job, run=run, settings=settings, n_classes=n_classes)
+        options = {"skip_errors": skip_errors, "keep_maps": keep_maps, "cluster": cluster}
+        yield from work_through(source, run, work, **options)
         write_results(run, settings.void)
 
 

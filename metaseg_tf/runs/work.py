@@ -97,13 +97,12 @@ def work_through(
     skip_errors: bool = False,
     keep_maps: int = 0,
     cluster: Executor | None = None,
-    first_alone: bool = False,
 ) -> Iterator[ImageResult]:
     """Have all images worked on that the run, inside `Run.continued`, does not hold yet.
 
     ``work`` does an image and writes it into the run; of a bad one it returns what `failed` gives.
-    With ``first_alone`` one must give the number of classes before the others are begun. Results,
-    order and further options are those of `metaseg_tf.runs.extraction.extract`.
+    If nothing else tells the number of classes, one must give it before the others are begun.
+    Results, order and further options are those of `metaseg_tf.runs.extraction.extract`.
     """
     done, run.manifest.failed = run.done() - run.lacking_truth(), {}
     if cluster is None:
@@ -123,8 +122,8 @@ def work_through(
                 yield item
             else:
                 executor.submit(work, item)
-                alone = first_alone and run.manifest.n_classes is None
-                yield from collect(0 if alone else executor.backlog - 1)
+                known = run.manifest.n_classes or source.n_classes
+                yield from collect(executor.backlog - 1 if known else 0)
         yield from collect(0)
 
     try:
