@@ -144,13 +144,13 @@ def open_folders(
 ) -> NetworkSource:
     """Images of a folder, at most ``limit``, seen through a network; with ``masks`` their truth.
 
-    They are paired by `find_labelled`; ``classes`` names them, and further options are those of
+    Masks are found by `find_labelled`; ``classes`` names the classes; further options are those of
     `open_labelled`. Raises what these and `load_network` raise, and NetworkError if the network is
     not of these classes.
     """
     if masks is None:
-        photographs = Source(find_photographs([images])[:limit], {"source": "photographs"})
-        return _see(network, options, replace(photographs, classes=classes))
+        found = find_photographs([images])[:limit]
+        return _see(network, options, Source(found, {"source": "photographs"}, classes=classes))
     pairs, network = find_labelled(images, masks, mask_suffix)[:limit], _share(network, options)
     labelled = open_labelled(pairs, network.classes, classes, mask_suffix=mask_suffix, **code)
     return _see(network, options, labelled)
