@@ -60,7 +60,11 @@ class MeasureSettings:
 
 def open_run(path: str | os.PathLike, source: Source, settings: MeasureSettings) -> Run:
     """Make the run folder of a source, or open it to be continued; errors as `Run.create`."""
-    return Run.create(path, {**source.settings, **asdict(settings)})
+    measured = asdict(settings)
+    if not settings.reduce_zero_label:
+        # Runs that were begun before there was this setting go on.
+        del measured["reduce_zero_label"]
+    return Run.create(path, {**source.settings, **measured})
 
 
 def extract(
@@ -76,7 +80,7 @@ def extract(
 
     Yields a result per image, once its file is written, in the order of the source; on a cluster in
     that in which they are done. Raises the error of the first bad image, or with ``skip_errors``
-    notes it in the manifest; RunError if the run cannot be written to, or another process does.
+    notes it in the manifest; RunError if the run cannot be written to, or is by another process.
 
     Parameters
     ----------

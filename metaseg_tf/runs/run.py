@@ -101,7 +101,7 @@ class Run:
         """Make a run folder, or open it to be continued.
 
         Raises SettingsMismatchError if it holds images that were measured with other settings, and
-        RunError if it cannot be written to, another process does, or it holds something else.
+        RunError if it cannot be written to, another process writes to it, or it is something else.
         """
         folder = open_folder(path)
         settings = _as_json(settings)
@@ -455,8 +455,8 @@ def _is_fraction(value: Any) -> bool:
 
 
 def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    # What former versions did before there were these settings.
-    former = {"input_range": "0..255", "metrics": "paper", "reduce_zero_label": False}
+    # Former versions always fed pixels in 0..255, and measured the paper's metrics only.
+    former = {"input_range": "0..255", "metrics": "paper"}
     old = {key: new.get(key) and value for key, value in former.items()} | dict(old)
     keys = dict.fromkeys(sorted({*old, *new}))
     differing = [
