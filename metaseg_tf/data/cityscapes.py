@@ -82,8 +82,7 @@ class Pair(FileItem):
     def read(self) -> Sample:
         """Decode the pair: image uint8 [H, W, 3], and gt uint8 [H, W] of train ids, 255 for void.
 
-        Raises DataFormatError if a file cannot be read, or is not what the data set has in its
-        place, and InputError if the label image holds unknown ids.
+        Raises DataFormatError as `check`, and InputError if the label image holds unknown ids.
         """
         import tensorflow as tf
 
@@ -91,15 +90,14 @@ class Pair(FileItem):
         found = "expected two whole PNG files, got one that cannot be read"
         said = f"{self.image} with {self.labels.name}: {found}"
         with restate(tf.errors.OpError, DataFormatError, said, "unpack it again"):
-            _, image, gt = _decoder()(
-                *(tf.constant(column[0]) for column in _columns([self], {self: 0}))
-            )
+            given = [tf.constant(column[0]) for column in _columns([self], {self: 0})]
+            _, image, gt = _decoder()(*given)
         return _as_sample(self, image, gt)
 
     def check(self) -> None:
         """Check the headers: decoders allocate what they declare, and turn labels into other ids.
 
-        Raises DataFormatError if a file is not what the data set has in its place.
+        Raises DataFormatError if a file cannot be read, or is not what belongs in its place.
         """
         for path, kind in ((self.image, None), (self.labels, _GREY)):
             with (
@@ -148,7 +146,22 @@ def find_pairs(
     ``root`` holds ``leftImg8bit`` and ``gtFine``, and each of these ``split``, such as "train".
     Raises DataFormatError if a folder is missing, holds no images, or images lack their labels.
     """
-    folder = _split_folder(Path(root), split)
+    root = Path(root)
+    if not root.is_dir():
+        raise DataFormatError(f"{root}: expected the Cityscapes folder, found none; check the path")
+    for part in (root / _IMAGES, root / _TRUTH):
+        if not part.is_dir():
+            raise DataFormatError(
+                f"{root}: expected the Cityscapes folder with {_IMAGES} and {_TRUTH}, {part.name} "
+                f"is missing; {_REMEDY}"
+            )
+        if not (part / split).is_dir():
+            there = ", ".join(sorted(p.name for p in part.iterdir())) or "nothing"
+            raise DataFormatError(
+                f"{part}: expected the split {split!r}, found {there}; choose another --split, or "
+                f"{_REMEDY}"
+            )
+    folder, truth, pairs = root / _IMAGES / split, root / _TRUTH / split, []
     images = sorted(folder.glob(f"{glob.escape(city) if city else '*'}/*{_IMAGE_SUFFIX}"))
     if not images:
         cities = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_dir())) or "no city"
@@ -156,7 +169,6 @@ def find_pairs(
             f"{folder}: expected images {city or '<city>'}/*{_IMAGE_SUFFIX}, found none "
             f"(there is {cities}); choose a city that is there, or {_REMEDY}"
         )
-    truth, pairs = Path(root) / _TRUTH / split, []
     for image in images:
         name = image.name.removesuffix(_IMAGE_SUFFIX)
         candidates = [truth / image.parent.name / (name + suffix) for suffix in _LABEL_SUFFIXES]
@@ -173,30 +185,12 @@ def find_pairs(
     return pairs[:limit]
 
 
-def _split_folder(root: Path, split: str) -> Path:
-    if not root.is_dir():
-        raise DataFormatError(f"{root}: expected the Cityscapes folder, found none; check the path")
-    for part in (_IMAGES, _TRUTH):
-        if not (root / part).is_dir():
-            raise DataFormatError(
-                f"{root}: expected the Cityscapes folder with {_IMAGES} and {_TRUTH}, {part} is "
-                f"missing; {_REMEDY}"
-            )
-        if not (root / part / split).is_dir():
-            there = ", ".join(sorted(p.name for p in (root / part).iterdir())) or "nothing"
-            raise DataFormatError(
-                f"{root / part}: expected the split {split!r}, found {there}; choose another "
-                f"--split, or {_REMEDY}"
-            )
-    return root / _IMAGES / split
-
-
 def read_ahead(pairs: Sequence[Pair]) -> Callable[[Pair], Sample]:
     """Decode pairs ahead of their reader, in their order and on several threads.
 
     The function returned reads any pair as `Pair.read` does, and drops the unread ones before it. A
-    pair that is broken, dropped, read before or not among ``pairs`` is decoded on its own. Headers
-    are looked at here, some pairs at a time: the chain itself could not say what is wrong.
+    pair that is broken, dropped, read before or not among ``pairs`` is decoded on its own: the
+    chain itself could not say what is wrong.
     """
     places = {pair: place for place, pair in enumerate(pairs)}
     elements = (

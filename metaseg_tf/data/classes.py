@@ -1,8 +1,4 @@
-"""Class tables: the names, colours and kinds of what a network tells apart.
-
-A table comes from the source of the images, is kept in the manifest of a run and in a meta model,
-and is handed to whoever names or paints a class.
-"""
+"""Class tables: the names, colours and kinds of what a network tells apart."""
 
 import csv
 import io
@@ -139,8 +135,7 @@ def load_classes(source: str | os.PathLike) -> ClassTable:
     """A class table by one of the names `BUILT_IN`, or from a file.
 
     The file is JSON or CSV with ``name``, ``colour``, ``kind`` (the last two optional), else text
-    with one name per line. Raises DataFormatError if there is no such table or file, or it cannot
-    be read; InputError as `ClassTable`.
+    with one name per line. Raises DataFormatError if it cannot be read; InputError as `ClassTable`.
     """
     path = _TABLES / f"{source}.csv" if str(source) in BUILT_IN else Path(source)
     check_file(path)
@@ -215,9 +210,8 @@ def shorten(name: str, most: int = 24) -> str:
 def distinct_colours(n: int, taken: tuple[str, ...] = ()) -> tuple[str, ...]:
     """``n`` colours ``#rrggbb`` as far as can be from each other and from those that are taken.
 
-    Each is the colour of a lattice whose smallest distance from all before it is largest: the
-    distance in CIELAB to normal eyes or with deuteranopia, whichever is smaller. Black and white
-    are left to text and void.
+    Each is the colour of a lattice that is farthest, in CIELAB to normal eyes or with deuteranopia,
+    from the nearest before it. Black and white are left to text and void.
     """
     steps = np.linspace(0, 1, 10)
     lattice = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)

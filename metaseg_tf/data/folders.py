@@ -23,10 +23,9 @@ def find_files(
     """The files of a folder that have one of the suffixes in any case, sorted by name.
 
     Suffixes are in lower case, with their dot; ``what`` is the plural noun for the files in
-    messages. If ``deep``, files in its subfolders, too, except in run folders, whose pictures are
-    not data. Hidden files, and those that systems leave behind, are skipped. What else is left out
-    is counted and logged as a warning. Raises DataFormatError if the folder is missing, cannot be
-    read, or holds no such file.
+    messages. If ``deep``, subfolders count, too, except for run folders, whose pictures are not
+    data. What is left out, hidden files apart, is counted and logged as a warning. Raises
+    DataFormatError if the folder cannot be read, or holds no such file.
     """
     wanted = f"{what} ({', '.join(suffixes)})"
     found, others = [], Counter()

@@ -80,11 +80,8 @@ class MaskCode:
 
     def _from_colours(self, path: Path, rgba: np.ndarray) -> np.ndarray:
         codes = rgba.view("<u4")[..., 0] & 0xFFFFFF
-        table = np.full(1 << 24, _UNKNOWN, np.uint8)
-        for colours, ids in (
-            (self.classes.colours, np.arange(self.n_classes)),
-            (self.ignore_colours, VOID),
-        ):
+        table, own = np.full(1 << 24, _UNKNOWN, np.uint8), np.arange(self.n_classes)
+        for colours, ids in ((self.classes.colours, own), (self.ignore_colours, VOID)):
             table[[int.from_bytes(bytes.fromhex(c[1:]), "little") for c in colours]] = ids
         ids = table[codes]
         unknown = codes[ids == _UNKNOWN]
@@ -145,9 +142,9 @@ def find_labelled(
 ) -> list[tuple[Photograph, Path]]:
     """The images in and below a folder, each with its mask, sorted by path.
 
-    A mask has the relative path and name of its image, with ``mask_suffix`` behind the name; if
-    both are in one folder, a mask is not an image. Masks without an image are logged as a warning.
-    Raises DataFormatError if a folder is missing or holds none, or an image has no mask.
+    A mask has the relative path and name of its image, with ``mask_suffix`` behind the name, and
+    is not an image. Raises DataFormatError if a folder is missing or holds none, or an image has no
+    mask; masks without an image are logged as a warning.
     """
     named = {}
     for file in find_files(masks, _SUFFIXES, "masks in a lossless format", deep=True):
@@ -189,9 +186,9 @@ def open_labelled(
 ) -> Source:
     """The pairs of `find_labelled` as a source of images with ground truth.
 
-    The first mask decides whether masks are read by colour: if it is in colour, or the given
-    colours of all ``classes`` are grey. Further options are those of `MaskCode`. Raises InputError
-    if an option does not go with such masks, or colours do not tell the classes apart.
+    Masks are read by colour if the first is in colour, or the given colours of all ``classes`` are
+    grey. Further options are those of `MaskCode`. Raises InputError if an option does not go with
+    such masks, or colours do not tell the classes apart.
     """
     first = pairs[0][1]
     with open_image(first) as image:

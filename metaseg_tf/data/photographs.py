@@ -70,9 +70,8 @@ def find_photographs(paths: Iterable[str | os.PathLike]) -> list[Photograph]:
 def read_photograph(path: str | os.PathLike) -> np.ndarray:
     """A photograph as uint8 [H, W, 3] in RGB, turned as its file declares; of several the first.
 
-    Of 16 bits per channel in RGB the upper 8 are taken. Raises DataFormatError if the file is
-    truncated, not an image of a known format, of another mode with more than 8 bits per channel,
-    or too large.
+    Of 16 bits per channel in RGB the upper 8 are taken. Raises DataFormatError if the file is not
+    a whole image of a known format, too large, or of another mode with more than 8 bits.
     """
     path = Path(path)
     with open_image(path) as image:
@@ -88,11 +87,9 @@ def read_photograph(path: str | os.PathLike) -> np.ndarray:
 def open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image file of a known format; what Pillow raises meanwhile is a DataFormatError."""
     check_file(path)
-    large, whole = (
-        f"{path}: expected an image of fewer pixels",
-        f"a whole image ({', '.join(FORMATS)})",
-    )
-    broken = f"{path}: expected {whole}, got a file that cannot be read"
+    large = f"{path}: expected an image of fewer pixels"
+    kinds = ", ".join(FORMATS)
+    broken = f"{path}: expected a whole image ({kinds}), got a file that cannot be read"
     with (
         restate(Image.DecompressionBombError, DataFormatError, large, "cut it into pieces"),
         restate(READ_ERRORS, DataFormatError, broken, "copy it again or leave it out"),

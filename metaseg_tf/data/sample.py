@@ -105,9 +105,5 @@ class Source:
         return len(self.items)
 
     def reader(self, done: set[str]) -> Callable[[Item], Sample]:
-        """A function that reads items in this process, one after the other.
-
-        By default each is read when it is needed; a source may read ahead, in its own order, all
-        but those whose names are ``done``.
-        """
+        """A function that reads items here; a source may read ahead those that are not ``done``."""
         return methodcaller("read")

@@ -73,8 +73,8 @@ def open_dumps(
 ) -> Source:
     """The dumps of a folder, at most ``limit``, as a source of images to measure.
 
-    Dumps do not name their ``classes``. Their number is what the first dump declares, or None if
-    that cannot be read. Further options are those of `load_dump`; errors as `find_dumps`.
+    The first dump, if it can be read, tells the number of classes. Further options are those of
+    `load_dump`; errors as `find_dumps`.
     """
     items = [_DumpFile(path, options) for path in find_dumps(folder)[:limit]]
     n_classes, passes = None, False
@@ -146,10 +146,7 @@ def load_dump(
 
 
 def read_name(path: str | os.PathLike, keys: Mapping[str, str] | None = None) -> str:
-    """The image's name that a dump holds, without reading its arrays; ``keys`` as `load_dump`.
-
-    If it holds none, or one that is not text, the name of the file.
-    """
+    """The image's name as a dump holds it, else that of the file; ``keys`` as `load_dump`."""
     with _opened(path, keys) as dump:
         return dump.name()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from metaseg_tf.errors import ClusterError, InputError, MissingDependencyError, restate
-from metaseg_tf.runs.work import keep_freed_memory
+from metaseg_tf.runs.work import ImageJob, ImageResult, failed, keep_freed_memory
 
 __all__ = ["Cluster", "connect", "parse_resources"]
 
@@ -21,13 +21,13 @@ Prepare = Callable[[], None]
 
 
 class Cluster:
-    """Workers that call functions, an `Executor`; made by `connect`.
+    """Workers elsewhere as an `Executor`; made by `connect`.
 
-    A task takes ``resources``, such as ``{"GPU": 1}``, of those that workers were started with.
-    Each worker calls ``prepare`` before its first task.
+    A job takes ``resources``, such as ``{"GPU": 1}``, of those that workers were started with.
+    Each worker calls ``prepare`` before its first job.
     """
 
-    #: Tasks that wait at the scheduler: enough for any number of workers, few enough for memory.
+    #: Jobs that wait at the scheduler: enough for any number of workers, few enough for memory.
     backlog = 1000
     ordered = False
 
@@ -38,41 +38,49 @@ class Cluster:
 
         self._client, self._resources, self._prepare = client, dict(resources or {}), prepare
         self._completed = as_completed()
-        self._running: dict[Any, Any] = {}
+        self._running: dict[Any, ImageJob] = {}
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def submit(self, label: Any, function: Callable, *args) -> None:
-        """Have a worker call ``function``, again if that worker is lost; it must be idempotent.
+    def submit(self, work: Callable[[ImageJob], ImageResult], job: ImageJob) -> None:
+        """Have a worker do the job, another one if it is lost; ``work`` must be idempotent.
 
-        A worker does one task at a time, with as many threads as it has; all arguments but the
-        label are sent to it.
+        A worker does one job at a time, with as many threads as it has.
         """
-        task = functools.partial(_call, self._prepare, function, *args)
+        task = functools.partial(_call, self._prepare, work, job)
         future = self._client.submit(task, pure=False, resources=self._resources)
-        self._running[future] = label
+        self._running[future] = job
         self._completed.add(future)
 
-    def collect(self) -> tuple[Any, Callable[[], Any]]:
-        """Wait for one task to end.
+    def collect(self) -> ImageResult:
+        """Wait for one job to end; one that its workers died of, or whose end is lost, has failed.
 
-        The function for its result raises what the task raised, or ClusterError if its workers
-        died; this method does if no worker came within the time that the scheduler waits.
+        Raises what ``work`` raised, or ClusterError if no worker came in the scheduler's time.
         """
-        from distributed.scheduler import NoValidWorkerError, NoWorkerError
+        from distributed import CancelledError
+        from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError
 
         future = next(self._completed)
-        error = future.exception() if future.status == "error" else None
-        if isinstance(error, NoWorkerError | NoValidWorkerError):
+        try:
+            return future.result()
+        except (NoWorkerError, NoValidWorkerError) as error:
             raise ClusterError(
                 f"cluster: no worker in {error.timeout:g} s, as if each is killed while it starts; "
                 "what was finished is kept: free memory and start again"
             ) from error
-        return self._running.pop(future), functools.partial(_result, future)
+        except KilledWorker as error:
+            lost = f"lost {error.allowed_failures + 1} workers one after the other with this task"
+            advice = "give them more memory, or look at their logs"
+        except CancelledError:
+            lost = "cluster: the connection to the scheduler is lost"
+            advice = "what was finished is kept: start again when it is back"
+        finally:
+            job = self._running.pop(future)
+        return failed(job, ClusterError(f"{lost}; {advice}"))
 
     def cancel(self) -> None:
-        """Forget all tasks; those that have begun run to their end."""
+        """Forget all jobs; those that have begun run to their end."""
         self._client.cancel(list(self._running))
         self._running.clear()
         self._completed.clear()
@@ -89,8 +97,8 @@ def connect(
 
     ``scheduler`` is an address such as ``tls://10.0.0.1:8786``; certificates are those of Dask's
     configuration (``distributed.comm.tls``). Raises InputError if both are asked for,
-    MissingDependencyError if Dask, or for ``workers`` the package cryptography, is not installed,
-    and ClusterError if the scheduler does not answer, or workers cannot be started.
+    MissingDependencyError if a package is not installed, and ClusterError if the scheduler does not
+    answer, or workers cannot be started.
     """
     if scheduler is not None and workers is not None:
         raise InputError(
@@ -104,18 +112,17 @@ def connect(
     with restate(ImportError, MissingDependencyError, said, "pip install 'metaseg-tf[cluster]'"):
         from distributed import Client
     with contextlib.ExitStack() as opened:
-        address = scheduler
         if workers is not None:
             from metaseg_tf.runs.local_workers import start_workers
 
             threads = max(1, len(os.sched_getaffinity(0)) // workers)
-            address = opened.enter_context(start_workers(workers, threads, resources or {}))
+            scheduler = opened.enter_context(start_workers(workers, threads, resources or {}))
         # TLS without a certificate is a TypeError to Dask, and with tcp:// a RuntimeError.
         errors = (OSError, RuntimeError, TypeError, ValueError)
         said = f"{scheduler}: expected a Dask scheduler, got no answer"
         start = "start one with dask scheduler, or check the address and, for tls://, certificates"
         with restate(errors, ClusterError, said, start):
-            client = opened.enter_context(Client(address, timeout=_SECONDS_TO_CONNECT))
+            client = opened.enter_context(Client(scheduler, timeout=_SECONDS_TO_CONNECT))
         cluster = Cluster(client, resources, prepare)
         opened.callback(cluster.cancel)
         yield cluster
@@ -129,13 +136,13 @@ def parse_resources(text: str) -> dict[str, float]:
         return {name.strip(): float(amount) for name, amount in pairs}
 
 
-def _call(prepare: Prepare | None, function: Callable, *args) -> Any:
-    """On a worker: one task at a time, so that it has the memory and the threads for itself."""
+def _call(prepare: Prepare | None, work: Callable, job: ImageJob) -> ImageResult:
+    """On a worker: one job at a time, so that it has the memory and the threads for itself."""
     from distributed import get_worker
 
     with _ONE_AT_A_TIME:
         _prepare_process(get_worker().state.nthreads, prepare)
-        return function(*args)
+        return work(job)
 
 
 @functools.lru_cache
@@ -149,18 +156,3 @@ def _prepare_process(threads: int, prepare: Prepare | None) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     if prepare is not None:
         prepare()
-
-
-def _result(future) -> Any:
-    from distributed import CancelledError
-    from distributed.scheduler import KilledWorker
-
-    lost, again = "cluster: the connection to the scheduler is lost", "start again when it is back"
-    try:
-        with restate(CancelledError, ClusterError, lost, f"what was finished is kept: {again}"):
-            return future.result()
-    except KilledWorker as error:
-        raise ClusterError(
-            f"lost {error.allowed_failures + 1} workers one after the other with this task; "
-            "give them more memory, or look at their logs"
-        ) from error

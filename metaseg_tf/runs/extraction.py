@@ -1,6 +1,7 @@
 """A data set becomes a run: every image is measured once, and a stopped run is continued."""
 
 import logging
+import math
 import os
 import zlib
 from collections.abc import Iterator
@@ -77,9 +78,8 @@ def extract(
     """Measure all images that the run does not hold yet; log what seems wrong with their truth.
 
     Yields a result per image, once its file is written, in the order of the source; on a cluster in
-    the order in which they are done. Raises the error of the first bad image, or with
-    ``skip_errors`` notes it in the manifest and carries on; raises RunError if the run folder
-    cannot be written, or another process is writing to it.
+    that in which they are done. Raises the error of the first bad image, or with ``skip_errors``
+    notes it in the manifest; RunError if the run cannot be written to, or is by another process.
 
     Parameters
     ----------
@@ -87,21 +87,14 @@ def extract(
         Number of images, the first ones, to keep the maps of for pictures. Images that were
         measured without are measured again for their maps.
     cluster : Executor, optional
-        Measures the images and writes into the run, such as a `metaseg_tf.runs.cluster.Cluster`; by
-        default this process.
+        Works instead of this process, such as a `metaseg_tf.runs.cluster.Cluster`.
     """
     with run.continued():
         n_classes = run.manifest.n_classes or source.n_classes
         run.name_classes(source.classes, n_classes)
-        yield from work_through(
-            source,
-            run,
-            partial(measure_job, run=run, settings=settings, n_classes=n_classes),
-            skip_errors=skip_errors,
-            keep_maps=keep_maps,
-            cluster=cluster,
-            first_alone=n_classes is None,
-        )
+        work = partial(measure_job, run=run, settings=settings, n_classes=n_classes)
+        options = {"skip_errors": skip_errors, "keep_maps": keep_maps, "cluster": cluster}
+        yield from work_through(source, run, work, **options)
         write_results(run, settings.void)
 
 
@@ -142,13 +135,12 @@ def measure_job(
 
 def write_results(run: Run, void: int) -> None:
     """Note class-wise IoU and mIoU over all images of the run, as fractions, in its manifest."""
-    n_classes = run.manifest.n_classes
+    n_classes = run.manifest.n_classes or 0
     parts = [_unpack(image, packed, n_classes) for image, packed in run.extras(_CONFUSIONS)]
     results = run.manifest.results = {}
     if parts:
         confusions = np.sum(parts, axis=0)
-        doubt = doubt_truth(confusions, void)
-        if doubt:
+        if doubt := doubt_truth(confusions, void):
             _LOG.warning("%s: %s, and extract into another folder", run.path, doubt)
         ious, known = compute_class_iou(confusions), confusions[:-1]
         results["images"] = len(parts)
@@ -159,19 +151,14 @@ def write_results(run: Run, void: int) -> None:
     run.write_manifest()
 
 
-def _unpack(image: str, packed: bytes, n_classes: int | None) -> np.ndarray:
+def _unpack(image: str, packed: bytes, n_classes: int) -> np.ndarray:
     """An image's confusions, int64 [n_classes + 1, n_classes]; what is longer is not unpacked."""
-    n_classes = n_classes or 0
-    # Runs of former versions lack the last row, which counts void.
-    sizes = [8 * rows * n_classes for rows in (n_classes, n_classes + 1)]
+    shape = n_classes + 1, n_classes
     try:
-        content = zlib.decompressobj().decompress(packed, sizes[-1] + 1)
-    except zlib.error:
-        content = b""
-    if not content or len(content) not in sizes:
+        content = zlib.decompressobj().decompress(packed, 8 * math.prod(shape) + 1)
+        return np.frombuffer(content, "<i8").reshape(shape)
+    except (zlib.error, ValueError) as error:
         raise DataFormatError(
             f"{image}: expected the confusions of {n_classes} classes with its segment table, "
             "got something else; delete its file of the run and run extract again"
-        )
-    confusions = np.frombuffer(content.ljust(sizes[-1], b"\0"), "<i8")
-    return confusions.reshape(n_classes + 1, n_classes)
+        ) from error

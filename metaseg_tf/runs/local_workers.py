@@ -7,9 +7,9 @@ dashboard or other page.
 
 import asyncio
 import contextlib
-import logging
 import signal
 from collections.abc import Iterator, Mapping
+from logging import CRITICAL
 from typing import Any
 
 import dask
@@ -21,7 +21,6 @@ from metaseg_tf.errors import ClusterError, MissingDependencyError, in_one_line,
 
 __all__ = ["start_workers"]
 
-_LOOPBACK = {"host": "127.0.0.1", "protocol": "tls://"}
 _ATTEMPTS = 3
 #: A task fails after this time without any worker: Dask would start, and lose, workers for ever.
 _SECONDS_WITHOUT_WORKERS = 60
@@ -54,27 +53,23 @@ def start_workers(
 ) -> Iterator[SpecCluster]:
     """A scheduler in this process and ``count`` worker processes of ``threads`` threads each.
 
-    Raises MissingDependencyError if the package cryptography, which makes the certificate, is not
-    installed, and ClusterError if workers die while they start, three times in a row.
+    Raises MissingDependencyError without the package cryptography, which makes the certificate, and
+    ClusterError if workers die while they start, three times in a row.
     """
     said = "cluster: expected the package cryptography, which is not installed"
     with restate(ImportError, MissingDependencyError, said, "pip install 'metaseg-tf[cluster]'"):
-        safe = {**_LOOPBACK, "security": Security.temporary()}
+        secure = {"security": Security.temporary()}
+    safe, quiet = {"host": "127.0.0.1", "protocol": "tls://"} | secure, {"silence_logs": CRITICAL}
     own = {"nthreads": threads, "memory_limit": 1 / count, "resources": dict(resources)}
-    quiet = {"silence_logs": logging.CRITICAL, "worker_class": _Worker}
-    worker = {"cls": Nanny, "options": {**safe, **own, **quiet}}
+    worker = {"cls": Nanny, "options": {**safe, **own, **quiet, "worker_class": _Worker}}
+    workers = dict.fromkeys(range(count), worker)
     scheduler = {"cls": _Scheduler, "options": {**safe, "port": 0, "dashboard": False}}
     settings = {
         # Samples of what the threads are doing would not be looked at.
         "distributed.worker.profile.enabled": False,
         "distributed.scheduler.no-workers-timeout": _SECONDS_WITHOUT_WORKERS,
     }
-    options = {
-        "scheduler": scheduler,
-        "workers": dict.fromkeys(range(count), worker),
-        "security": safe["security"],
-        "silence_logs": logging.CRITICAL,
-    }
+    options = {"scheduler": scheduler, "workers": workers, **secure, **quiet}
     with dask.config.set(settings), _start_cluster(_ATTEMPTS, options) as cluster:
         yield cluster
 

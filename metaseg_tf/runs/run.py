@@ -89,8 +89,7 @@ class Run:
         self._tables = SegmentFiles(self._folder)
         self._truth = SegmentFiles(self._folder, "truth", "truth_packs")
         if not self._folder.exists(_MANIFEST):
-            there = self._folder.exists()
-            found = f"a folder without {_MANIFEST}" if there else "a path that does not exist"
+            found = f"a folder without {_MANIFEST}" if self._folder.exists() else "no such path"
             raise RunError(
                 f"{self.path}: expected a run folder, got {found}; make it with metaseg-tf extract"
             )
@@ -101,9 +100,8 @@ class Run:
     def create(cls, path: str | os.PathLike, settings: Mapping[str, Any]) -> "Run":
         """Make a run folder, or open it to be continued.
 
-        Raises SettingsMismatchError if the folder holds images that were measured with other
-        settings, and RunError if it cannot be written to, is being written to by another process,
-        or holds something else.
+        Raises SettingsMismatchError if it holds images that were measured with other settings, and
+        RunError if it cannot be written to, another process writes to it, or it is something else.
         """
         folder = open_folder(path)
         settings = _as_json(settings)
@@ -232,11 +230,10 @@ class Run:
                 f"{len(self.with_maps())} in {self._folder.where(_MAPS)}, or run extract again "
                 "with --keep-maps all"
             )
-        npz, photograph = (f"{_MAPS}/{image}.{suffix}" for suffix in ("npz", "jpg"))
-        shown = self.read_bytes(photograph) if self._folder.exists(photograph) else None
-        n_classes = self._count_classes() or MAX_CLASSES
-        origin = str(self._folder.where(npz))
-        return decode_maps(self.read_bytes(npz), shown, n_classes=n_classes, origin=origin)
+        npz, jpg = f"{_MAPS}/{image}.npz", f"{_MAPS}/{image}.jpg"
+        photograph = self.read_bytes(jpg) if self._folder.exists(jpg) else None
+        n_classes, origin = self._count_classes() or MAX_CLASSES, str(self._folder.where(npz))
+        return decode_maps(self.read_bytes(npz), photograph, n_classes=n_classes, origin=origin)
 
     def read_bytes(self, relative: str) -> bytes:
         """A file below the run folder; RunError if it is not there or cannot be read."""
@@ -246,8 +243,8 @@ class Run:
 
     def fingerprint(self) -> str:
         """A hash that changes with the manifest and with the files of the tables."""
-        manifest, states = self._folder.read(_MANIFEST), self._tables.states()
-        return hashlib.sha256(manifest + repr(states + self._truth.states()).encode()).hexdigest()
+        states = repr(self._tables.states() + self._truth.states()).encode()
+        return hashlib.sha256(self._folder.read(_MANIFEST) + states).hexdigest()
 
     def compact(self, size: int) -> int:
         """Pack the tables of single images into larger files; returns the number of images."""
@@ -272,7 +269,7 @@ class Run:
             raise InputError(
                 f"{self.path}: expected the ground truth's components, which a run with ground "
                 f"truth keeps, found none of {len(lacking or self.done())} of {len(self.done())} "
-                "images; extract again, into another folder if a former version made this one"
+                "images; extract again, into another folder"
             )
         table = loaded.to_pandas()
         # A process may have been stopped between an image's components and its segments.
@@ -336,20 +333,14 @@ def load_truth(path: str | os.PathLike) -> pd.DataFrame:
 
     Raises
     ------
-    InputError
-        If they are not kept of every image: the run has no ground truth, or a former version made
-        it.
-    RunError, DataFormatError
-        If the folder is not a run or a file in it is broken.
+    InputError, RunError, DataFormatError
+        If the run has no ground truth, the folder is not a run, or a file in it is broken.
     """
     return Run(path).load_truth()
 
 
 def compare_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Name, old and new value of each setting that both sides name and that differs.
-
-    They are compared as JSON keeps them: a tuple as a list, a number of numpy as one of Python.
-    """
+    """Name, old and new value, as JSON keeps them, of settings that both sides name and differ."""
     old, new = _as_json(old), _as_json(new)
     return [(key, old[key], new[key]) for key in new if key in old and old[key] != new[key]]
 
@@ -361,8 +352,7 @@ def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
 def csv_text(frame: pd.DataFrame, float_format: str | None = None) -> str:
     """A table as CSV without its index; texts that a spreadsheet would run are prefixed by "'".
 
-    Names of images and runs come from files that anyone may have made. ``float_format`` is one
-    such as "%.7g".
+    Names come from files that anyone may have made. ``float_format`` is one such as "%.7g".
     """
     texts = frame.select_dtypes(exclude=["number", "bool"])
     cells: dict[str, Any] = {
@@ -421,26 +411,24 @@ def _decode_manifest(encoded: bytes, where: str) -> Manifest:
             )
         # Runs of former versions do not name their classes.
         content = {"classes": None, **content}
-        names = Manifest.__dataclass_fields__
-        return _checked(Manifest(**{name: content[name] for name in names}))
+        return _checked(Manifest(**{name: content[name] for name in Manifest.__annotations__}))
 
 
 def _checked(manifest: Manifest) -> Manifest:
-    for name in ("settings", "failed", "versions", "results"):
-        if not isinstance(getattr(manifest, name), dict):
-            raise ValueError(f"{name} is not an object")
+    settings, results = manifest.settings, manifest.results
+    for found in (settings, results, manifest.failed, manifest.versions):
+        if not isinstance(found, dict):
+            raise ValueError(f"{found!r:.40} is not an object")
     if manifest.classes is not None:
         try:
             manifest.classes = ClassTable.from_json(manifest.classes)
         except InputError as error:
             raise ValueError(str(error)) from error
-    elif manifest.settings.get("source") == "cityscapes" and manifest.n_classes == len(CITYSCAPES):
+    elif settings.get("source") == "cityscapes" and manifest.n_classes == len(CITYSCAPES):
         manifest.classes = CITYSCAPES
-    settings, results = manifest.settings, manifest.results
     n_classes = 2 if manifest.n_classes is None else manifest.n_classes
     connectivity = settings.get("connectivity", 8)
-    miou, images = results.get("miou", 0), results.get("images", 0)
-    ious = results.get("class_iou")
+    images, ious = results.get("images", 0), results.get("class_iou")
     fit = {
         "failed": all(isinstance(reason, str) for reason in manifest.failed.values()),
         "versions": all(isinstance(version, str) for version in manifest.versions.values()),
@@ -449,19 +437,21 @@ def _checked(manifest: Manifest) -> Manifest:
         "classes": manifest.classes is None or len(manifest.classes) == manifest.n_classes,
         "convention": settings.get("convention", "reference") in columns.CONVENTIONS,
         "connectivity": type(connectivity) is int and connectivity in (4, 8),
-        # Former versions wrote NaN if all was void.
-        "miou": type(miou) in (int, float) and not (miou < 0 or miou > 1),
+        "miou": _is_fraction(results.get("miou", 0)),
         "class_iou": "class_iou" not in results
         or (
-            isinstance(ious, list)
-            and len(ious) == n_classes
-            and all(iou is None or (type(iou) in (int, float) and 0 <= iou <= 1) for iou in ious)
+            (isinstance(ious, list) and len(ious) == n_classes)
+            and all(iou is None or _is_fraction(iou) for iou in ious)
         ),
         "images": type(images) is int and images >= 0,
     }
     if not all(fit.values()):
         raise ValueError(f"impossible {', '.join(name for name in fit if not fit[name])}")
     return manifest
+
+
+def _is_fraction(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
 
 
 def _check_settings(path: Path | str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -38,7 +38,7 @@ _READ_ERRORS = (pa.ArrowException, OSError, ValueError)
 
 
 class SegmentFiles:
-    """The segment tables in a run folder, or others in folders of their own, one per image."""
+    """The segment tables of a run, or others, one per image, in folders of their own."""
 
     def __init__(self, folder: Folder, singles: str = "segments", packs: str = "packs"):
         self._folder, self._in_singles, self._in_packs = folder, singles, packs
@@ -48,7 +48,7 @@ class SegmentFiles:
         return set(self._singles()).union(*self._packs().values())
 
     def count_classes(self) -> int | None:
-        """Number of classes that the tables were measured with; None if there are no tables."""
+        """Number of classes of the tables; None if there are none."""
         for file, _ in self._files():
             found = count_classes(self._read_schema(file).empty_table().to_pandas())
             if found < 2:
@@ -80,9 +80,9 @@ class SegmentFiles:
     def load(self, only: Sequence[str] | None = None, *, keep: bool = False) -> pa.Table | None:
         """The tables of all images, by name; None for a run without images.
 
-        Of the columns, those of ``only`` are read, or all. ``keep`` writes the whole table to one
-        file, which is read from then on as long as the others stay as they are. Raises
-        DataFormatError if a file is broken, or the files do not fit together.
+        ``only`` names the columns to read. ``keep`` writes the whole table to one file, which is
+        read from then on as long as the others stay as they are. Raises DataFormatError if a file
+        is broken, or the files do not fit together.
         """
         files = self._files()
         if not files:
@@ -114,17 +114,14 @@ class SegmentFiles:
         return [self._folder.where(file) for file in broken]
 
     def compact(self, size: int) -> int:
-        """Pack the files of single images, ``size`` images per pack; returns the number of images.
+        """Pack the files of single images, ``size`` per pack, while locked; returns their number.
 
-        Packs are whole and on disk before the files that went into them are deleted. Call it while
-        locked.
+        Packs are whole and on disk before the files that went into them are deleted.
         """
         singles, packed = self._singles(), set().union(*self._packs().values())
         pending = [image for image in singles if image not in packed]
-        taken = (
-            int(name) for name in self._folder.names(self._in_packs, _SUFFIX) if name.isdecimal()
-        )
-        number = max(taken, default=0)
+        names = self._folder.names(self._in_packs, _SUFFIX)
+        number = max((int(name) for name in names if name.isdecimal()), default=0)
         for begin in range(0, len(pending), size):
             number, images = number + 1, pending[begin : begin + size]
             metadata = {_IMAGES: json.dumps(images).encode()}
@@ -218,9 +215,8 @@ class SegmentFiles:
     def _check(self, relative: str, opened: pq.ParquetFile, stored: int) -> None:
         """Refuse types other than numbers and names, and content that unpacks to too much."""
         groups = map(opened.metadata.row_group, range(opened.num_row_groups))
-        chunks = (group.column(place) for group in groups for place in range(group.num_columns))
         size = 0
-        for chunk in chunks:
+        for chunk in (group.column(i) for group in groups for i in range(group.num_columns)):
             width = NAME_BYTES if chunk.physical_type == "BYTE_ARRAY" else 8
             size += max(0, chunk.total_uncompressed_size, chunk.num_values * width)
         found = [] if fits(size, stored) else [f"{stored} bytes that unpack to {size}"]

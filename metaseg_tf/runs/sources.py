@@ -119,7 +119,7 @@ def open_cityscapes(
 ) -> NetworkSource:
     """Images of Cityscapes, chosen by `find_pairs`, seen through a network by `load_network`."""
     pairs = find_pairs(root, split=split, **selection)
-    return _see(_share(network, options), PairSource(pairs, split=split))
+    return _see(network, options, PairSource(pairs, split=split))
 
 
 def open_photographs(
@@ -128,8 +128,7 @@ def open_photographs(
     options: NetworkOptions = DEFAULTS,
 ) -> NetworkSource:
     """Photographs, found by `find_photographs`, seen through a network by `load_network`."""
-    images = Source(find_photographs(paths), {"source": "photographs"})
-    return _see(_share(network, options), images)
+    return _see(network, options, Source(find_photographs(paths), {"source": "photographs"}))
 
 
 def open_folders(
@@ -143,25 +142,26 @@ def open_folders(
     mask_suffix: str = "",
     **code,
 ) -> NetworkSource:
-    """Images of a folder, at most ``limit``, with their masks, seen through a network.
+    """Images of a folder, at most ``limit``, seen through a network; with ``masks`` their truth.
 
-    Without ``masks``, they have no ground truth. Images and masks are paired by `find_labelled`;
-    ``classes`` names them, and further options are those of `open_labelled`. Raises what these and
-    `load_network` raise, and NetworkError if the network is not of these classes.
+    Masks are found by `find_labelled`; ``classes`` names the classes; further options are those of
+    `open_labelled`. Raises what these and `load_network` raise, and NetworkError if the network is
+    not of these classes.
     """
     if masks is None:
-        photographs, shared = find_photographs([images])[:limit], _share(network, options)
-        return _see(shared, Source(photographs, {"source": "photographs"}, classes=classes))
-    pairs, shared = find_labelled(images, masks, mask_suffix)[:limit], _share(network, options)
-    code["mask_suffix"] = mask_suffix
-    return _see(shared, open_labelled(pairs, shared.classes, classes, **code))
+        found = find_photographs([images])[:limit]
+        return _see(network, options, Source(found, {"source": "photographs"}, classes=classes))
+    pairs, network = find_labelled(images, masks, mask_suffix)[:limit], _share(network, options)
+    labelled = open_labelled(pairs, network.classes, classes, mask_suffix=mask_suffix, **code)
+    return _see(network, options, labelled)
 
 
 def _share(network: str | ProcessNetwork, options: NetworkOptions) -> ProcessNetwork:
     return network if isinstance(network, ProcessNetwork) else ProcessNetwork(network, options)
 
 
-def _see(network: ProcessNetwork, images: Source) -> NetworkSource:
+def _see(network: str | ProcessNetwork, options: NetworkOptions, images: Source) -> NetworkSource:
+    network = _share(network, options)
     settings = network.describe()
     if images.classes is not None and len(images.classes) != network.classes:
         raise NetworkError(

@@ -1,14 +1,14 @@
 """The place of a run: a local folder, or one that fsspec reaches, such as an object store.
 
-A file that bears its name is whole: a local one is written aside, flushed and renamed; elsewhere
-it is put in one piece, which object stores do whole or not at all.
-
-A local folder may come from a stranger, so nothing below it is written or deleted through a link.
+A file that bears its name is whole: a local one is written aside, flushed and renamed; object
+stores take it whole or not at all. Nothing below a local folder, which may come from a stranger, is
+written or deleted through a link.
 """
 
 import contextlib
 import errno
 import fcntl
+import fnmatch
 import itertools
 import logging
 import os
@@ -32,9 +32,13 @@ _OWNER = b"process "
 _LOG = logging.getLogger(__name__)
 
 
-class _Place:
-    """Common to all kinds of folders; ``path`` is the local path, or the address."""
+class Folder:
+    """A folder of files; ``relative`` is a path below it, with slashes.
 
+    A file that cannot be written, deleted or renamed is a RunError.
+    """
+
+    #: The local path, or the address.
     path: Path | str
     #: What the system, or a driver, raises if a file cannot be written.
     _errors: tuple[type[Exception], ...] = (OSError,)
@@ -53,6 +57,16 @@ class _Place:
         names = (f"{relative}.broken{number or ''}" for number in itertools.count())
         self.rename(relative, next(name for name in names if not self.exists(name)))
 
+    def flush(self, relative: str) -> None:
+        """Return once a folder will name, even after a power cut, the files written to it."""
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Keep other processes from writing a run here; RunError if another one does."""
+        return contextlib.nullcontext()
+
+    def tidy(self) -> None:
+        """Delete what processes that were killed had written aside; call it while locked."""
+
     def _writing(self, relative: str) -> contextlib.AbstractContextManager[None]:
         """Turn what the system says about a file into one line with a remedy."""
         said = f"{self.where(relative)}: cannot be written"
@@ -60,12 +74,8 @@ class _Place:
         return restate(self._errors, RunError, said, remedy)
 
 
-class LocalFolder(_Place):
-    """A folder of this machine, or one that is mounted here.
-
-    ``relative`` is a path below it, with slashes. A file that cannot be written, deleted or renamed
-    is a RunError.
-    """
+class LocalFolder(Folder):
+    """A folder of this machine, or one that is mounted here."""
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
@@ -152,7 +162,6 @@ class LocalFolder(_Place):
         return target
 
     def flush(self, relative: str) -> None:
-        """Return once a folder will name, even after a power cut, the files written to it."""
         with self._writing(relative):
             folder = os.open(self.path / relative, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -166,7 +175,6 @@ class LocalFolder(_Place):
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from writing a run here; RunError if another one does."""
         # The lock is the open file's: it goes with its process, however that one ends.
         with contextlib.ExitStack() as opened:
             with self._writing(_LOCK):
@@ -196,15 +204,14 @@ class LocalFolder(_Place):
             yield
 
     def tidy(self) -> None:
-        """Delete what processes that were killed had written aside; call it while locked."""
         for path in filter(_is_temporary, self.path.rglob(".*.tmp")):
             self.remove(path.relative_to(self.path).as_posix())
 
 
-class RemoteFolder(_Place):
+class RemoteFolder(Folder):
     """The folder ``root`` of an fsspec file system, with the methods of `LocalFolder`.
 
-    Nothing there can be locked: start one extraction per run.
+    It keeps what it has taken, and cannot be locked: start one extraction per run.
     """
 
     # Drivers of object stores raise errors of many families.
@@ -227,12 +234,8 @@ class RemoteFolder(_Place):
         return not self.exists() or not self._files.ls("", detail=False)
 
     def names(self, relative: str, suffix: str) -> list[str]:
-        found = (path.rpartition("/")[2] for path in self._files.find(relative))
-        return sorted(
-            name.removesuffix(suffix)
-            for name in found
-            if name.endswith(suffix) and not name.startswith(".")
-        )
+        names = (path.rpartition("/")[2] for path in self._files.find(relative))
+        return sorted(n.removesuffix(suffix) for n in fnmatch.filter(names, f"[!.]*{suffix}"))
 
     def open(self, relative: str) -> BinaryIO:
         return self._files.open(relative, "rb")
@@ -255,18 +258,6 @@ class RemoteFolder(_Place):
     def rename(self, relative: str, other: str) -> None:
         with self._writing(relative):
             self._files.mv(relative, other)
-
-    def flush(self, relative: str) -> None:
-        """A store keeps what it has taken."""
-
-    def locked(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
-
-    def tidy(self) -> None:
-        """Nothing is written aside here."""
-
-
-Folder = LocalFolder | RemoteFolder
 
 
 def open_folder(path: str | os.PathLike) -> Folder:

@@ -3,17 +3,16 @@
 Either is an executor of jobs, one per image. What is done with an image is the caller's.
 """
 
-import contextlib
 import ctypes
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from operator import methodcaller
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from metaseg_tf.data.sample import Item, Sample, Source
-from metaseg_tf.errors import ClusterError, InputError, MetaSegError
+from metaseg_tf.errors import InputError, MetaSegError
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import check_image_name
 
@@ -74,19 +73,15 @@ class Executor:
         """Number of jobs submitted and not yet collected."""
         return len(self._tasks)
 
-    def submit(self, label: Any, function: Callable, job: ImageJob) -> None:
-        """Have ``function(job)`` called: here, begin to load the job."""
-        self._tasks.append((label, function, job, self._loader.submit(job.load)))
+    def submit(self, work: Callable[[ImageJob], ImageResult], job: ImageJob) -> None:
+        """Have ``work(job)`` called: here, begin to load the job."""
+        self._tasks.append((work, job, self._loader.submit(job.load)))
 
-    def collect(self) -> tuple[Any, Callable[[], ImageResult]]:
-        """Wait for a job to end; gives its label, and a function that returns its result.
-
-        Here it is the oldest job, whose memory is let go before the one after next is loaded.
-        """
-        label, function, job, loading = self._tasks.popleft()
+    def collect(self) -> ImageResult:
+        """The result of a job that has ended: here, of the oldest one, which is worked on now."""
+        work, job, loading = self._tasks.popleft()
         threads = self._threads if self._tasks else None
-        result = function(job._replace(load=loading.result, threads=threads))
-        return label, lambda: result
+        return work(job._replace(load=loading.result, threads=threads))
 
     def cancel(self) -> None:
         """Forget all jobs, and wait for the one that is being loaded."""
@@ -102,14 +97,12 @@ def work_through(
     skip_errors: bool = False,
     keep_maps: int = 0,
     cluster: Executor | None = None,
-    first_alone: bool = False,
 ) -> Iterator[ImageResult]:
     """Have all images worked on that the run, inside `Run.continued`, does not hold yet.
 
-    ``work`` does an image, here or on the ``cluster``, and writes it into the run; for a bad image
-    it returns what `failed` gives. With ``first_alone`` one image must give the number of classes
-    before the others are begun. Results, order and further options are those of
-    `metaseg_tf.runs.extraction.extract`.
+    ``work`` does an image and writes it into the run; of a bad one it returns what `failed` gives.
+    If nothing else tells the number of classes, one must give it before the others are begun.
+    Results, order and further options are those of `metaseg_tf.runs.extraction.extract`.
     """
     done, run.manifest.failed = run.done() - run.lacking_truth(), {}
     if cluster is None:
@@ -117,12 +110,24 @@ def work_through(
     else:
         executor, read = cluster, methodcaller("read")
 
-    def enough() -> int:
-        return 1 if first_alone and run.manifest.n_classes is None else executor.backlog
+    def collect(most: int) -> Iterator[ImageResult]:
+        """Results until at most so many jobs are under way."""
+        while len(executor) > most:
+            yield executor.collect()
 
-    results = _execute(executor, _plan(source, run, done, read, keep_maps), work, enough)
-    with contextlib.closing(results):
-        for result in results:
+    def execute() -> Iterator[ImageResult]:
+        for item in _plan(source, run, done, read, keep_maps):
+            if isinstance(item, ImageResult):
+                yield from collect(0) if executor.ordered else ()
+                yield item
+            else:
+                executor.submit(work, item)
+                known = run.manifest.n_classes or source.n_classes
+                yield from collect(executor.backlog - 1 if known else 0)
+        yield from collect(0)
+
+    try:
+        for result in execute():
             if result.outcome == "failed":
                 if not skip_errors:
                     raise result.error
@@ -131,6 +136,8 @@ def work_through(
                 run.manifest.n_classes = result.n_classes
                 run.write_manifest()
             yield result
+    finally:
+        executor.cancel()
 
 
 def failed(job: ImageJob | Item, error: MetaSegError) -> ImageResult:
@@ -164,42 +171,12 @@ def _plan(
             yield ImageJob(name, item.origin, partial(read, item), keep_maps=wants_maps)
 
 
-def _execute(
-    executor: Executor,
-    plan: Iterator[ImageJob | ImageResult],
-    work: Callable[[ImageJob], ImageResult],
-    enough: Callable[[], int],
-) -> Iterator[ImageResult]:
-    """The results of a plan, of which at most ``enough()`` jobs are under way at a time."""
-
-    def collect(fewer_than: int) -> Iterator[ImageResult]:
-        while len(executor) >= fewer_than:
-            job, result = executor.collect()
-            try:
-                yield result()
-            except ClusterError as error:
-                yield failed(job, error)
-
-    try:
-        for item in plan:
-            if isinstance(item, ImageResult):
-                yield from collect(1) if executor.ordered else ()
-                yield item
-            else:
-                executor.submit(item, work, item)
-                yield from collect(enough())
-        yield from collect(1)
-    finally:
-        executor.cancel()
-
-
 def keep_freed_memory() -> None:
     """Keep freed memory in the process for the next image (glibc; elsewhere nothing happens).
 
-    Otherwise much of it goes back to the system, in every thread on its own, and comes back as
-    pages that have to be cleared: up to as costly as measuring itself. Dask's workers, which are
-    started to give back all they can, suffer most. Libraries leave this setting alone; the command
-    line and the workers of a cluster make it for themselves.
+    Otherwise much of it goes back to the system and comes back as pages that have to be cleared: up
+    to as costly as measuring itself, most of all in Dask's workers. The command line and the
+    workers of a cluster set this for themselves; libraries leave it alone.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -28,6 +28,7 @@ from metaseg_tf.runs import cluster
 from metaseg_tf.runs.cluster import Cluster, connect, parse_resources
 from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
 from metaseg_tf.runs.run import Run
+from metaseg_tf.runs.work import ImageJob
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -124,11 +125,19 @@ def kill_a_busy_worker(client):
 
 
 def test_a_task_that_kills_its_workers_is_an_error(processes):
-    processes.submit("deadly", os._exit, 1)
-    label, result = processes.collect()
-    assert label == "deadly"
-    with pytest.raises(ClusterError, match="lost 2 workers"):
-        result()
+    processes.submit(end_process, ImageJob("deadly", "deadly.npz", None))
+    result = processes.collect()
+    assert result.outcome == "failed"
+    assert isinstance(result.error, ClusterError)
+    assert result.reason.startswith("deadly.npz: lost 2 workers")
+
+
+def end_process(job):
+    os._exit(1)
+
+
+def tell_process(job):
+    return os.getpid()
 
 
 def test_a_run_is_continued_on_a_cluster_and_off_it(dumps, local, tmp_path, workers):
@@ -334,8 +343,8 @@ def mortal(tmp_path, monkeypatch):
 def test_workers_killed_while_they_start_are_started_again(mortal):
     mortal(2)
     with connect(workers=1) as started:
-        started.submit("pid", os.getpid)
-        assert started.collect()[1]() != os.getpid()
+        started.submit(tell_process, None)
+        assert started.collect() != os.getpid()
 
 
 def test_workers_that_cannot_start_are_one_line(mortal, capfd):
@@ -355,7 +364,7 @@ def test_workers_lost_for_good_are_one_line(mortal, monkeypatch):
             os.kill(pid, signal.SIGKILL)
         while started._client.ncores():  # until the scheduler has seen that they are gone
             time.sleep(0.01)
-        started.submit("too late", os.getpid)
+        started.submit(tell_process, None)
         with pytest.raises(ClusterError, match="no worker in 1 s") as refused:
             started.collect()
     assert str(refused.value).count("\n") == 0
@@ -414,10 +423,10 @@ def test_resources():
 
 def test_a_task_waits_for_a_worker_with_its_resources(threads):
     demanding = Cluster(threads, {"GPU": 1})
-    demanding.submit("on a GPU", os.getpid)
+    demanding.submit(tell_process, "on a GPU")
     relaxed = Cluster(threads)
-    relaxed.submit("anywhere", os.getpid)
-    assert relaxed.collect()[1]() == os.getpid()
+    relaxed.submit(tell_process, "anywhere")
+    assert relaxed.collect() == os.getpid()
     assert [future.status for future in demanding._running] == ["pending"]
     demanding.cancel()
 

@@ -79,7 +79,6 @@ def test_runs_without_truth_say_so_and_runs_that_lost_some_get_it_back(dumps, ru
     load_truth(run.path)
     for path in (run.path / "truth").iterdir():
         path.unlink()
-    # As a former version left it.
     with pytest.raises(InputError, match=r"found none of 4 of 4 images; .* another folder"):
         load_truth(run.path)
     assert {r.outcome for r in extract_all(dumps, run)} == {"kept"}
@@ -271,18 +270,6 @@ def test_void_alone_is_told_and_has_no_miou(tmp_path, run, caplog):
     assert "no pixel has ground truth: all are void (255)" in caplog.text
     results = Run(run.path).manifest.results
     assert results == {"images": 2, "class_iou": [None] * 5}
-
-
-def test_a_run_of_a_former_version_is_continued(dumps, run, caplog):
-    """Its confusions lack the row of void."""
-    extract_all(dumps, run)
-    expected = Run(run.path).manifest.results
-    for image, packed in list(run.extras("confusions")):
-        former = zlib.compress(zlib.decompress(packed)[: 8 * 5 * 5])
-        table = load_run(run.path).query("image == @image").drop(columns="image")
-        run.write_segments(image, table, {"confusions": former})
-    extract_all(dumps, Run(run.path))
-    assert Run(run.path).manifest.results == expected
 
 
 def labels_of(seed):

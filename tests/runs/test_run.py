@@ -205,6 +205,7 @@ def manifest(**changes):
         manifest(results={"miou": "<script>"}),
         manifest(format=True, results={"miou": float("nan")}),
         manifest(results={"miou": True}),
+        manifest(results={"miou": float("nan")}),
         manifest(results={"images": 1.5}),
         manifest(n_classes=5.0),
         manifest(n_classes=-1),
@@ -443,9 +444,3 @@ def test_no_cell_of_a_csv_is_a_formula_and_each_name_can_be_told(parts):
         assert numbers == ["-1.5", "-3"]
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
         assert re.sub(r"^'('*[=+\-@\t])", r"\1", cell) == name
-
-
-def test_runs_of_void_alone_that_were_made_before_are_read(tmp_path):
-    """They hold an mIoU that is not a number, and JSON of Python's kind does."""
-    (tmp_path / "run.json").write_text(manifest(results={"images": 1, "miou": float("nan")}))
-    assert Run(tmp_path).manifest.results["images"] == 1

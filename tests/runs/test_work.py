@@ -41,8 +41,8 @@ class Number:
         return self.number if self.load is None else self.load(self.number)
 
 
-def numbers(count, load=None, broken=(), **options):
-    return Source([Number(i, load, i in broken) for i in range(count)], {}, **options)
+def numbers(count, load=None, broken=(), n_classes=5, **options):
+    return Source([Number(i, load, i in broken) for i in range(count)], {}, n_classes, **options)
 
 
 def work(job):
@@ -125,16 +125,14 @@ def test_the_last_image_has_all_threads_since_none_is_loaded_beside_it(run):
     assert threads == [1, 1, None]
 
 
-@pytest.mark.parametrize(
-    ("first_alone", "under_way"), [(False, [3, 3, 2, 1]), (True, [1, 3, 2, 1])]
-)
-def test_the_first_goes_alone_where_it_tells_the_number_of_classes(run, first_alone, under_way):
+@pytest.mark.parametrize(("n_classes", "under_way"), [(5, [3, 3, 2, 1]), (None, [1, 3, 2, 1])])
+def test_the_first_goes_alone_where_it_tells_the_number_of_classes(run, n_classes, under_way):
     cluster = LateCluster()
 
     def measure(job):
         return ImageResult(job.name, "measured", n_classes=5)
 
-    results = go_through(numbers(4), run, measure, cluster=cluster, first_alone=first_alone)
+    results = go_through(numbers(4, n_classes=n_classes), run, measure, cluster=cluster)
     assert [result.name for result in results] == list("0123")
     assert cluster.under_way == under_way
     assert run.manifest.n_classes == 5
