@@ -5,7 +5,7 @@ or count here, train or export in ``deeplab_checkpoints/``.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -21,7 +21,8 @@ BACKBONE_EPSILON = 1e-3
 #: The head asks for 1e-5, which TensorFlow's fused operation has always raised to this.
 HEAD_EPSILON = 1.001e-5
 
-Convolution = Callable[[tf.Tensor], tf.Tensor]
+#: From this rate on, where TensorFlow pads to up to twice the input, so many channels are one step.
+_WIDE_RATE, _WIDE_STEP = 6, 256
 
 
 def batch_norm_names(scope: str) -> tuple[str, str, str, str]:
@@ -38,7 +39,6 @@ class Layers(ABC):
 
     def conv(self, x, scope, depth, *, size=1, stride=1, padding="SAME", **ending) -> tf.Tensor:
         """A convolution without bias, ended as `_layer` does: [N, H', W', depth]."""
-
         convolve = partial(tf.nn.conv2d, x, strides=stride, padding=padding)
         return self._layer(scope, "weights", (size, size, x.shape[-1], depth), convolve, **ending)
 
@@ -46,8 +46,15 @@ class Layers(ABC):
         """A 3x3 convolution of each channel by itself, ``rate`` pixels between its taps."""
 
         def convolve(kernel):
-            strides = (1, stride, stride, 1)
-            return tf.nn.depthwise_conv2d(x, kernel, strides, padding, dilations=(rate, rate))
+            options = ((1, stride, stride, 1), padding, None, (rate, rate))
+            if rate < _WIDE_RATE:
+                return tf.nn.depthwise_conv2d(x, kernel, *options)
+            parts = []
+            for some in (slice(i, i + _WIDE_STEP) for i in range(0, x.shape[-1], _WIDE_STEP)):
+                with tf.control_dependencies(parts[-1:]):
+                    y, taps = x[..., some], kernel[:, :, some]
+                    parts.append(tf.nn.depthwise_conv2d(y, taps, *options))
+            return tf.concat(parts, 3)
 
         return self._layer(scope, "depthwise_weights", (3, 3, x.shape[-1], 1), convolve, **ending)
 
@@ -68,9 +75,7 @@ class Layers(ABC):
     def _variable(self, name: str, shape: tuple[int, ...]) -> tf.Tensor:
         """The variable ``name``, which the network expects to be of ``shape``."""
 
-    def _normalised(
-        self, scope: str, kind: str, shape: tuple[int, ...], convolve: Convolution, epsilon: float
-    ) -> tf.Tensor:
+    def _normalised(self, scope, kind, shape, convolve, epsilon) -> tf.Tensor:
         """``convolve`` with the kernel ``scope/kind`` of ``shape``, followed by its BatchNorm."""
         y = convolve(self._variable(f"{scope}/{kind}", shape))
         statistics = (self._variable(name, y.shape[-1:]) for name in batch_norm_names(scope))

@@ -45,6 +45,7 @@ KEEP_PROBABILITY = 0.9
 MEAN_PIXEL = 127.5
 #: Rows that are worked on at once: few enough to stay in the processor's cache.
 _STRIP = 32
+_HEAD = {"epsilon": HEAD_EPSILON, "activation": tf.nn.relu}
 
 Function = Callable[[tf.Tensor], tf.Tensor]
 
@@ -73,7 +74,7 @@ def compute_logits(
     if architecture.decoder:
         size = [scale_dimension(side, 1 / DECODER_STRIDE) for side in images.shape[1:3]]
         depth = architecture.decoder.low_level_depth
-        low_level = _head_conv(layers, low_level, "decoder/feature_projection0", depth)
+        low_level = layers.conv(low_level, "decoder/feature_projection0", depth, **_HEAD)
         with tf.name_scope("decoder/"):
             low_level = resize_bilinear(low_level, size)
 
@@ -101,25 +102,21 @@ def _pyramid_pooling(architecture, layers, x, output_stride):
     depth, size = architecture.head_depth, x.shape[1:3]
     pooled = tf.nn.avg_pool2d(x, size, 1, "VALID", name="AvgPool")
     branches = [
-        resize_bilinear(_head_conv(layers, pooled, "image_pooling", depth), size),
-        _head_conv(layers, x, "aspp0", depth),
+        resize_bilinear(layers.conv(pooled, "image_pooling", depth, **_HEAD), size),
+        layers.conv(x, "aspp0", depth, **_HEAD),
     ]
     if architecture.atrous_branches:
         for number, rate in enumerate(ATROUS_RATES, start=1):
             rate = rate * 16 // output_stride
-            branches.append(_head_separable(layers, x, f"aspp{number}", depth, rate))
-    return _head_conv(layers, tf.concat(branches, 3), "concat_projection", depth)
-
-
-def _head_conv(layers, x, scope, depth):
-    return layers.conv(x, scope, depth, epsilon=HEAD_EPSILON, activation=tf.nn.relu)
+            # One after the other: each takes several times the memory of the features.
+            with tf.control_dependencies(branches[-1:]):
+                branches.append(_head_separable(layers, x, f"aspp{number}", depth, rate))
+    return layers.conv(tf.concat(branches, 3), "concat_projection", depth, **_HEAD)
 
 
 def _head_separable(layers, x, scope, depth, rate=1):
-    x = layers.depthwise(
-        x, f"{scope}_depthwise", rate=rate, epsilon=HEAD_EPSILON, activation=tf.nn.relu
-    )
-    return _head_conv(layers, x, f"{scope}_pointwise", depth)
+    x = layers.depthwise(x, f"{scope}_depthwise", rate=rate, **_HEAD)
+    return layers.conv(x, f"{scope}_pointwise", depth, **_HEAD)
 
 
 @lru_cache(maxsize=16)
@@ -230,8 +227,7 @@ class RebuiltNetwork(Network):
         """As in `Network.probabilities`, averaged over all scales, flips and samples."""
         if self.settings.dropout:
             return self.see(image)[0]
-        padded = self._pad(image)
-        logits = scale_logits(self._network, padded, self._stride, self.settings)
+        logits = scale_logits(self._network, self._pad(image), self._stride, self.settings)
         return mean_softmax(logits, image.shape[:2])
 
     def see(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -250,8 +246,7 @@ class RebuiltNetwork(Network):
             return probs, found[0, : size[0], : size[1]].numpy()
         if self.passes == 1:
             return self.probabilities(image), None
-        passes = scale_logits(self._network, padded, self._stride, self.settings, grid_logits)
-        grids = list(passes)
+        grids = list(scale_logits(self._network, padded, self._stride, self.settings, grid_logits))
         mean = np.empty((*size, self.classes), np.float32)
         found = np.empty((*size, len(MEASURES)), np.float32)
         # All passes of a strip at once: less memory than one pass over the whole crop.
