@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from metaseg_tf.data.classes import VOID
-from metaseg_tf.data.sample import Source
+from metaseg_tf.data.sample import Bands, Source
 from metaseg_tf.errors import InputError, MetaSegError, number_of
 from metaseg_tf.meta.file import compute_digest, keep_model
 from metaseg_tf.meta.images import LEVELS, SUMMARIES, compare_images, summarise_images
@@ -54,7 +54,7 @@ class Judgement(NamedTuple):
 
 def judge_image(
     model: MetaModel,
-    probs: np.ndarray,
+    probs: np.ndarray | Bands,
     threads: int | None = None,
     disagreement: np.ndarray | None = None,
 ) -> Judgement:
@@ -63,7 +63,7 @@ def judge_image(
     Parameters
     ----------
     model : MetaModel
-    probs : float16, float32 or float64 array [H, W, C] or [T, H, W, C]
+    probs : float16, float32 or float64 array [H, W, C] or [T, H, W, C], or Bands
         Class probabilities, as for `metaseg_tf.segment_metrics`.
     threads, disagreement : optional
         As for `metaseg_tf.segments.table.measure_image`.
@@ -75,10 +75,10 @@ def judge_image(
     ShapeError, InputError
         If ``probs`` holds no distributions [H, W, C].
     """
-    probs = np.asarray(probs)
-    if probs.ndim == 3 and probs.shape[0] == model.n_classes != probs.shape[-1]:
+    probs = probs if isinstance(probs, Bands) else np.asarray(probs)
+    if len(probs.shape) == 3 and probs.shape[0] == model.n_classes != probs.shape[-1]:
         raise channels_first(probs.shape)
-    if probs.ndim >= 3:
+    if len(probs.shape) >= 3:
         model.check_classes(probs.shape[-1])
     measured = measure_image(
         probs,

@@ -143,11 +143,9 @@ def _block_function(rows: int, n_classes: int, dtype: str, convention: str, xla:
 def _define(probs: tf.Tensor, convention: str) -> tuple[tf.Tensor, ...]:
     """Maps by `dispersion`; each pixel's runner-up, sum and least probability."""
     probs = tf.cast(probs, tf.float32)
-    maps, runner_up = (
-        dispersion(probs, convention=convention),
-        tf.math.top_k(probs, 2).indices[:, 1],
-    )
-    return *maps, runner_up, tf.reduce_sum(probs, axis=1), tf.reduce_min(probs, axis=1)
+    runner_up = tf.math.top_k(probs, 2).indices[:, 1]
+    mass, least = tf.reduce_sum(probs, axis=1), tf.reduce_min(probs, axis=1)
+    return *dispersion(probs, convention=convention), runner_up, mass, least
 
 
 def _sweep(probs: tf.Tensor, convention: str) -> tuple[tf.Tensor, ...]:

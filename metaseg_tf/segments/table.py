@@ -146,7 +146,7 @@ class Measurement(NamedTuple):
 
 
 def measure_image(
-    probs: np.ndarray,
+    probs: np.ndarray | Bands,
     gt: np.ndarray | None = None,
     *,
     convention: str = "reference",
@@ -164,7 +164,7 @@ def measure_image(
     With ``truth``, the components of the ground truth are measured as well, if there is any.
     ``disagreement``, float [H, W, 3], is that of the passes that ``probs`` are the mean of, as
     `metaseg_tf.segments.disagreement.compare_passes` gives it. ``threads`` is how many to use; by
-    default `metaseg_tf.segments.dispersion.count_threads`.
+    default `metaseg_tf.segments.dispersion.count_threads`. ``probs`` may be `Bands`, too.
     """
     threads = threads or count_threads()
     check_convention(convention)

@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from deeplab_samples import SMALL, random_weights, write_checkpoint
@@ -61,6 +62,17 @@ def test_a_checkpoint_over_cityscapes(metaseg, checkpoint, cityscapes, tmp_path)
     expected = segment_metrics(network.probabilities(first.image), first.gt)
     table = load_run(tmp_path / "run").query("image == 'ulm_0'")
     np.testing.assert_array_equal(table[list(expected)], expected)
+
+
+def test_tiles_are_measured_band_by_band(metaseg, checkpoint, cityscapes, tmp_path):
+    tiled = ("--output-stride", 16, "--tile", "17x33", "--overlap", 4)
+    assert extract(metaseg, checkpoint, cityscapes, tmp_path / "run", *tiled)[0] == 0
+    network = load_network(checkpoint, output_stride=16, tile=(17, 33), overlap=4)
+    first = find_pairs(cityscapes)[0].read()
+    expected = segment_metrics(network.probabilities(first.image), first.gt)
+    table = load_run(tmp_path / "run")
+    found = table[table["image"] == first.name].drop(columns="image").reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_the_manifest_tells_the_network_and_its_settings(metaseg, checkpoint, cityscapes, tmp_path):

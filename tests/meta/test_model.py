@@ -13,6 +13,7 @@ from metaseg_tf.analysis.design import build_design, standardise
 from metaseg_tf.analysis.estimators import PENALTIES
 from metaseg_tf.analysis.protocol import Protocol, image_folds
 from metaseg_tf.analysis.scores import auroc, r2
+from metaseg_tf.data.sample import Bands
 from metaseg_tf.errors import InputError, SettingsMismatchError
 from metaseg_tf.meta import fit_meta_model, save_model
 from metaseg_tf.runs.run import Manifest
@@ -210,6 +211,15 @@ def test_judging_is_measuring_and_scoring(model):
     scores = model.score(measured)
     pd.testing.assert_frame_equal(judged[list(scores)], scores)
     assert judged["iou_adj_predicted"].between(0, 1).all()
+
+
+def test_bands_of_a_network_in_tiles_are_judged_like_the_whole(model):
+    probs, _ = make_scene(n_classes=5)
+    bands = Bands(probs.shape, iter(np.split(probs, [7, 20])))
+    whole = judge_image(model, probs)
+    found = judge_image(model, bands)
+    pd.testing.assert_frame_equal(found.table, whole.table, rtol=1e-6)
+    np.testing.assert_array_equal(found.entropy, whole.entropy)
 
 
 def test_the_convention_of_the_run_is_that_of_the_judgement(table):
