@@ -128,7 +128,7 @@ IDS = np.full((8, 10), 7, np.uint8)
         ("gtFine", encoded(np.dstack([IDS] * 3)), DataFormatError, "got 8 bits of colour type 2"),
         ("gtFine", png(10, 8, colour=3), DataFormatError, "got 8 bits of colour type 3"),
         ("gtFine", png(2**31 - 1, 2**31 - 1), DataFormatError, "134217728 pixels"),
-        ("leftImg8bit", png(10**4, 10**4, colour=2), DataFormatError, "134217728 pixels"),
+        ("leftImg8bit", png(2 * 10**4, 10**4, colour=2), DataFormatError, "134217728 pixels"),
         ("leftImg8bit", png(0, 0), DataFormatError, "pixels"),
         ("leftImg8bit", png(10, 8, colour=2), DataFormatError, "whole PNG"),
         ("gtFine", b"not a png", DataFormatError, "whole PNG"),

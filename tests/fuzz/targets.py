@@ -291,7 +291,7 @@ def _keras_models() -> list[bytes]:
 
 
 def _load_keras_model(path: Path):
-    from metaseg_tf.networks.formats.keras_model import load_keras_model
+    from metaseg_tf.networks.formats.graph_network import load_keras_model
 
     return load_keras_model(path)
 
@@ -337,7 +337,7 @@ def _saved_files() -> dict[str, bytes]:
 
 
 def _load_saved_model(path: Path):
-    from metaseg_tf.networks.formats.saved_model import load_saved_model
+    from metaseg_tf.networks.formats.graph_network import load_saved_model
 
     _complete(path.parent, _saved_files())
     return load_saved_model(path.parent)
