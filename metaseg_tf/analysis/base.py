@@ -19,8 +19,8 @@ _LARGEST = 1e100
 class Estimator(BaseEstimator):
     """Base of all estimators: a subclass adds ``fit(X, y)`` and its predictions."""
 
-    #: Of the ``settings`` the first is chosen whose mean loss is at most so many standard errors
-    #: above the least.
+    #: The first of the ``settings`` is chosen whose mean loss is at most this number of standard
+    #: errors above the least.
     tolerance: ClassVar[float] = 0.0
 
     @classmethod

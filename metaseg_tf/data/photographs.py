@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from metaseg_tf.data.folders import check_file, find_files
-from metaseg_tf.data.sample import FileItem, Sample
+from metaseg_tf.data.sample import MAX_PIXELS, FileItem, Sample
 from metaseg_tf.errors import DataFormatError, restate
 from metaseg_tf.untrusted.arrays import READ_ERRORS
 
@@ -98,4 +98,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         # Oddities of a file that can be read all the same need no warning.
         warnings.simplefilter("ignore")
         with Image.open(path, formats=sorted(set(FORMATS.values()))) as image:
+            if image.width * image.height > MAX_PIXELS:
+                found = f"{image.width * image.height} pixels exceed the limit of {MAX_PIXELS}"
+                raise Image.DecompressionBombError(found)
             yield image

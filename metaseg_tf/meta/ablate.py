@@ -45,7 +45,7 @@ def ablate(
     draws : int
         Bootstrap draws of images behind the intervals.
     progress : function
-        Passes on an iterator of so many fits, to show how far they are.
+        Takes the iterator of fits and their number, and passes it on, to show a bar.
 
     Returns
     -------

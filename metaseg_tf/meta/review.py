@@ -170,7 +170,7 @@ class Measured(NamedTuple):
 def measure_labels(run: Run, *, errors: float = ERRORS, seed: int = 0) -> Iterator[Measured]:
     """Measure the regions of each image that keeps its maps, with a share of errors planted.
 
-    Raises InputError if there are too few images.
+    Raises InputError if there are too few images, or their maps lack what is needed.
     """
     if not 0 < errors < 1:
         raise InputError(f"errors: expected a share between 0 and 1, got {errors}; 0.1 is usual")
@@ -186,6 +186,11 @@ def measure_labels(run: Run, *, errors: float = ERRORS, seed: int = 0) -> Iterat
             raise InputError(
                 f"{run.path}: expected images with labels, got {name!r} without; review a run that "
                 "extract made with ground truth"
+            )
+        if maps.runner_up is None:
+            raise InputError(
+                f"{run.path}: expected maps with the second most probable class, got {name!r} "
+                "without, of a former version; extract again, into another folder"
             )
         pred = np.where(maps.gt == VOID, 0, maps.pred)
         confusions = count_confusions(pred, maps.gt, len(run.classes))[:-1]

@@ -111,7 +111,7 @@ def work_through(
         executor, read = cluster, methodcaller("read")
 
     def collect(most: int) -> Iterator[ImageResult]:
-        """Results until at most so many jobs are under way."""
+        """Results, until at most ``most`` jobs are under way."""
         while len(executor) > most:
             yield executor.collect()
 

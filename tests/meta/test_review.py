@@ -1,6 +1,7 @@
 """Regions of disagreement, planted errors, and the queue that is made of them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -232,3 +233,10 @@ def test_decisions_on_other_labels_are_refused(labelled, found, tmp_path):
 def test_runs_without_maps_are_refused(tmp_path):
     with pytest.raises(InputError, match="--keep-maps all"):
         list(review.measure_labels(Run.create(tmp_path / "run", {})))
+
+
+def test_maps_without_the_second_class_are_refused(tmp_path):
+    run, _ = make_labelled_run(tmp_path / "run", np.random.default_rng(1), n_images=2)
+    run.write_maps("image 0", replace(run.load_maps("image 0"), runner_up=None))
+    with pytest.raises(InputError, match=r"second most probable class.*extract again"):
+        list(review.measure_labels(run))

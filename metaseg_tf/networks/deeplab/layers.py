@@ -21,7 +21,7 @@ BACKBONE_EPSILON = 1e-3
 #: The head asks for 1e-5, which TensorFlow's fused operation has always raised to this.
 HEAD_EPSILON = 1.001e-5
 
-#: From this rate on, where TensorFlow pads to up to twice the input, so many channels are one step.
+# TensorFlow pads the input of wide rates to up to twice its size: channels go in steps there.
 _WIDE_RATE, _WIDE_STEP = 6, 256
 
 
