@@ -29,15 +29,12 @@ def make_run(path, seeds, *, photographs=True, keep=100, name="#<b>"):
         run.write_segments(f"scene {i} {name}", measured.table, None, measured.truth)
         if i < keep:
             image = np.random.default_rng(i).integers(0, 255, (60, 90, 3), np.uint8)
-            pred, entropy, difference = measured.heat[:3]
             maps = ImageMaps(
-                pred,
-                measured.segments,
-                entropy,
-                difference,
-                gt,
-                image if photographs else None,
-                entropy / 5,
+                **measured.heat._asdict(),
+                segments=measured.segments,
+                gt=gt,
+                image=image if photographs else None,
+                mutual_information=measured.heat.entropy / 5,
             )
             run.write_maps(f"scene {i} {name}", maps)
     return run
