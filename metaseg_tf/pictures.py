@@ -141,7 +141,7 @@ def to_png(pixels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
     if palette is not None:
         picture.putpalette(palette.tobytes().ljust(768, b"\0"))
         alpha = bytes([255] * len(palette)).ljust(256, b"\0")
-        options = {"optimize": True, "transparency": alpha}
+        options = {"transparency": alpha}
     picture.save(content, "PNG", **options)
     return content.getvalue()
 

@@ -76,6 +76,15 @@ def _take_stages(
     return results
 
 
+def _measure(plan, network) -> None:
+    """Measure what is left of a network's images, as a helper does."""
+    console.start_tensorflow()
+    from metaseg_tf.paper import reproduction
+
+    if not reproduction.is_measured(plan, network):
+        console.show_progress(reproduction.measure(plan, network), 0, "", quiet=True)
+
+
 def _show_results(plan, results: list, *, quiet: bool) -> int:
     """Print how the runs compare, if the plan asks for it, and what was made; see `run_plan`."""
     from metaseg_tf.paper.tables import store_printed
@@ -144,27 +153,30 @@ def demo(
     show = partial(console.show_progress, quiet=quiet)
     with console.interruptible(), reproduction.open_helper() as helper:
         beside = partial(reproduction.beside, helper)
-        drawn = helper and beside(stages.finish_scenes, plan, fresh)
+        # Either process draws and then measures with one of the networks, as far as there are two.
+        drawn = helper and beside(stages.draw_from_end, plan, fresh)
+        show(stages.draw_all(plan, fresh), images + half, "drawing scenes")
+        if drawn:
+            drawn()
+        begun, others = {}, []
+        for other in plan.networks[1:]:
+            others.append(beside(_measure, plan, other))
+            begun |= reproduction.begin_results(helper, plan, other, skipped)
         console.start_tensorflow()
         from metaseg_tf.runs.sources import ProcessNetwork
 
-        network, is_new = ProcessNetwork(first.source), not reproduction.is_measured(plan, first)
-        if drawn:
-            if is_new:
-                network.loaded  # noqa: B018 - loading takes as long as drawing
-            drawn()
-        show(stages.draw_all(plan, fresh), images + half, "drawing scenes")
-        begun = {}
-        if is_new:
+        network = ProcessNetwork(first.source)
+        if not reproduction.is_measured(plan, first):
             show(reproduction.measure(plan, first, network), images, first.name)
-            begun = reproduction.begin_results(helper, plan, first, skipped)
         fitted = beside(stages.fit_demo_model, plan, plan.run_folder(first) / "meta_model.json")
         if "review" not in skipped:
             reviewed = beside(stages.review_planted, plan)
         measured = stages.measure_fresh(plan, fresh, network)
         show(measured, half, f"{first.name}, other scenes")
-        # So that two networks are never in memory at once.
+        # So that no process holds two networks at once.
         del network, measured
+        for wait in others:
+            wait()
         results = _take_stages(plan, quiet=quiet, skip=skipped, helper=helper, begun=begun)
         made = {result.name: result.paths for result in results}
         figures = {n: made[f"figure {n}"] for n in FIGURES if f"figure {n}" in made}

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEMO_IMAGES", "DEMO_NETWORKS", "demo_plan", "describe_misses", "describe_success", "draw_all",
-    "draw_scenes", "finish_scenes", "fit_demo_model", "keep_softmax", "measure_fresh", "other_plan",
-    "review_planted",
+    "draw_from_end", "draw_scenes", "fit_demo_model", "keep_softmax", "measure_fresh",
+    "other_plan", "review_planted",
 ]  # fmt: skip
 
 #: Scenes of the demo, drawn under harder conditions than those the networks were trained on.
@@ -82,23 +82,25 @@ def other_plan(plan: Plan, kind: str, images: int, networks: Iterable[NetworkPla
     return replace(plan, networks=networks, cityscapes=plan.out / f"{kind}_scenes", limit=images)
 
 
-def draw_scenes(root: Path, *, images: int = DEMO_IMAGES, kind: str = "scenes") -> Iterator[Path]:
+def draw_scenes(
+    root: Path, *, images: int = DEMO_IMAGES, kind: str = "scenes", step: int = 1
+) -> Iterator[Path]:
     """Draw the demo's scenes as a Cityscapes tree, split "val"; those that are there are kept."""
     seed, city = _SCENES[kind]
     about = {"split": "val", "seed": seed, "conditions": VALIDATION, "city": city}
-    return write_dataset(root, n_images=images, **about)
+    return write_dataset(root, n_images=images, step=step, **about)
 
 
-def draw_all(*plans: Plan) -> Iterator[Path]:
-    """Draw the scenes of plans, each below a folder of its own."""
-    for plan in plans:
+def draw_all(*plans: Plan, step: int = 1) -> Iterator[Path]:
+    """Draw the scenes of plans, each below a folder of its own; from the end if ``step`` is -1."""
+    for plan in plans[::step]:
         images, folder = plan.limit or DEMO_IMAGES, plan.cityscapes
-        yield from draw_scenes(folder, images=images, kind=folder.name)
+        yield from draw_scenes(folder, images=images, kind=folder.name, step=step)
 
 
-def finish_scenes(*plans: Plan) -> None:
-    """Draw all scenes of plans, as a helper does."""
-    deque(draw_all(*plans), maxlen=0)
+def draw_from_end(*plans: Plan) -> None:
+    """Draw scenes of plans, as a helper does, until it meets the process that began in front."""
+    deque(draw_all(*plans, step=-1), maxlen=0)
 
 
 def ablate_run(folder: Path) -> list[PrintedTable]:

@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from threading import Thread
 from types import MappingProxyType, ModuleType
@@ -156,6 +156,11 @@ def open_helper() -> Iterator[Executor | None]:
         sys.modules["__main__"] = main
     try:
         yield pool
+    except KeyboardInterrupt:
+        # Whatever it works on is whole or not there, and is made again.
+        for process in active_children():
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -178,18 +183,18 @@ def beside(helper: Executor | None, make: Callable[..., T], *given) -> Callable[
 def begin_results(
     helper: Executor | None, plan: Plan, network: NetworkPlan, skip: Collection[str] = ()
 ) -> dict[str, Callable]:
-    """Have a helper begin with what needs one finished run only; for `make_results`."""
-    run, role = Run(plan.run_folder(network)), network.role
-    begun: dict[str, Callable] = {f"fits {role}": beside(helper, _fit, run)}
+    """Have a helper begin with what needs one run only, finished by then; for `make_results`."""
+    folder, role = plan.run_folder(network), network.role
+    begun: dict[str, Callable] = {f"fits {role}": beside(helper, _fit, folder)}
     if "diagnostics" not in skip:
-        begun[f"diagnostics {role}"] = beside(helper, _diagnose, run, plan.formats)
+        begun[f"diagnostics {role}"] = beside(helper, _diagnose, folder, plan.formats)
     return begun
 
 
-def _fit(run: Run) -> None:
+def _fit(folder: Path) -> None:
     """Make the fits that tables and figures read; they are kept in the run's folder."""
     with suppress(MetaSegError):  # which the tables raise again
-        evaluate_run(run).tidy()
+        evaluate_run(Run(folder)).tidy()
 
 
 def make_results(
@@ -219,7 +224,9 @@ def make_results(
     }
     draw = partial(figures.make_figure, formats=formats)
     steps |= {f"figure {n}": partial(draw, n, opened) for n in figures.FIGURES}
-    steps |= {f"diagnostics {role}": partial(_diagnose, run, formats) for role, run in runs.items()}
+    steps |= {
+        f"diagnostics {role}": partial(_diagnose, run.path, formats) for role, run in runs.items()
+    }
     todo = {}
     for name, make in steps.items():
         noted = record.get(name, {})
@@ -278,11 +285,12 @@ def _tabulate(number: int, runs: Sequence[Run]) -> list[Path]:
     return store_table(number, make_table(number, runs), runs)
 
 
-def _diagnose(run: Run, formats: Collection[str]) -> list[Path]:
+def _diagnose(folder: Path, formats: Collection[str]) -> list[Path]:
     # Loading statsmodels takes a second, which other steps need not wait for.
     from metaseg_tf.analysis.diagnostics import diagnose
 
-    found = diagnose(load_run(run.path), classes=run.classes)
+    run = Run(folder)
+    found = diagnose(load_run(folder), classes=run.classes)
     return figures.store_diagnostics(found, run, formats)
 
 

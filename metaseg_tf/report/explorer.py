@@ -268,7 +268,7 @@ def pack_points(table: pd.DataFrame, images: Sequence[str]) -> dict[str, Any]:
 def pack_array(array: np.ndarray) -> dict[str, str]:
     """Type and packed bytes of an array of integers, which ``metaseg.unpack`` gives flat."""
     content = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
-    packed = base64.b64encode(zlib.compress(content, 9)).decode()
+    packed = base64.b64encode(zlib.compress(content)).decode()
     # JavaScript's typed arrays have numpy's names: Uint8Array.
     return {"type": f"{array.dtype.name.capitalize()}Array", "data": packed}
 

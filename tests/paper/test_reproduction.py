@@ -23,7 +23,7 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(reproduction, "TABLES", {1: TABLES[1]})
     monkeypatch.setattr(figures, "FIGURES", {2: None}, raising=False)
     monkeypatch.setattr(figures, "make_figure", draw, raising=False)
-    monkeypatch.setattr(reproduction, "_diagnose", lambda run, formats: [run.path / "run.json"])
+    monkeypatch.setattr(reproduction, "_diagnose", lambda folder, formats: [folder / "run.json"])
 
 
 @pytest.fixture

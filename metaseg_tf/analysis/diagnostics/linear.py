@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from scipy.linalg import qr, solve_triangular
+from scipy.linalg.lapack import dpstrf
 from statsmodels.regression.linear_model import OLS, RegressionResults
 from statsmodels.stats.stattools import jarque_bera
 
@@ -31,6 +32,8 @@ _NOISE = 1e-3
 _TERMS, _FEW = 20, 4
 #: Rows whose products are formed at a time in White's test.
 _BLOCK = 4096
+#: A product with no more than this share of its variance unexplained by others is a sum of them.
+_DEPENDENT = 1e-10
 #: Products that White's test takes.
 _MOST_PRODUCTS = 2000
 
@@ -218,10 +221,10 @@ def _test_variance(name, fit, first, second):
     scatter = gram[1:, 1:] - np.outer(gram[1:, 0], gram[0, 1:]) / gram[0, 0]
     spread = np.sqrt(np.maximum(np.diag(scatter), np.finfo(float).tiny))
     correlation = scatter / np.outer(spread, spread)
-    values, vectors = np.linalg.eigh(correlation[:-1, :-1])
-    used = values > 1e-10 * values.max()
-    explained = np.sum((vectors[:, used].T @ correlation[:-1, -1]) ** 2 / values[used])
-    df = int(used.sum())
+    # With pivots: its first rows are those of independent columns, and their number is the rank.
+    factor, order, df, _ = dpstrf(correlation[:-1, :-1], tol=_DEPENDENT, lower=True)
+    related = correlation[:-1, -1][order[:df] - 1]
+    explained = np.sum(solve_triangular(factor[:df, :df], related, lower=True) ** 2)
     if df + 1 >= n:
         raise InputError(
             f"{name}'s test: expected more than {df + 1} segments for {len(fit.columns)} columns, "

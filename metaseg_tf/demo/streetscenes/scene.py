@@ -222,19 +222,20 @@ def _paint_own_car(canvas, rng):
 
 
 def write_dataset(
-    root, *, split, n_images, seed, size=(256, 512), conditions=TRAINING, city="synthville"
+    root, *, split, n_images, seed, size=(256, 512), conditions=TRAINING, city="synthville", step=1
 ):
     """Draw scenes into ``root/{leftImg8bit,gtFine}/split/city``, yielding each image's path.
 
     Image i is the scene of ``seed + i`` as `draw_scene` draws it, and its name begins with the
-    city. Files that exist are kept, so an interrupted call can be repeated; each file appears under
-    its name only when it is complete. Raises InputError if the number of images is not 1 to
+    city. Files that exist are kept, so an interrupted call can be repeated, and a second process
+    can begin at the end (``step`` -1); each file appears under its name only when it is complete.
+    Raises InputError if the number of images is not 1 to
     1,000,000, and RunError if a file cannot be written.
     """
     if not 0 < n_images <= 1_000_000:
         raise InputError(f"n_images: expected 1 to 1,000,000, got {n_images}; split the set")
     folder = LocalFolder(root)
-    for index in range(n_images):
+    for index in range(n_images)[::step]:
         name = f"{city}_{index:06d}_000019"
         image = f"leftImg8bit/{split}/{city}/{name}_leftImg8bit.png"
         labels = f"gtFine/{split}/{city}/{name}_gtFine_labelIds.png"

@@ -142,8 +142,12 @@ def _draw_partial_regression(found):
     shown = [name for name in found.linear.columns if name in symbols]
     frames = {name: found.linear.partial_regression(name) for name in shown}
     n_rows = max(-(-len(frames) // 3), 1)
-    figure = drawing.new_figure(7.4, 2.1 * n_rows + 0.3)
-    axes = figure.subplots(n_rows, 3, squeeze=False)
+    # The panels are all alike, so that they need no engine to be laid out, which takes seconds.
+    height = 2 * n_rows + 0.6
+    figure = drawing.new_figure(7.4, height, layout=None)
+    margins = {"left": 0.11, "right": 0.985, "top": 0.98 - 0.45 / height, "bottom": 0.45 / height}
+    figure.subplots_adjust(**margins, hspace=0.6, wspace=0.08)
+    axes = figure.subplots(n_rows, 3, squeeze=False, sharey=True)
     for ax, (name, frame) in zip(axes.flat, frames.items(), strict=False):
         plot_partial_regression(frame, symbols[name], ax)
         low, high = found.linear.coefficients.loc[name, ["low", "high"]]

@@ -180,6 +180,12 @@ def test_a_second_call_only_draws_what_is_missing(tmp_path):
     assert second.read_bytes() == content
 
 
+def test_two_that_begin_at_either_end_draw_the_same(tmp_path):
+    there, back = write(tmp_path / "there"), write(tmp_path / "back", step=-1)
+    assert [path.name for path in back] == [path.name for path in reversed(there)]
+    assert [path.read_bytes() for path in back] == [path.read_bytes() for path in reversed(there)]
+
+
 def test_each_scene_is_there_when_it_is_yielded(tmp_path):
     progress = write_dataset(tmp_path, split="train", n_images=3, seed=0, size=SIZE)
     assert next(progress).exists()
