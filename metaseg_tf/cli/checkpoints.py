@@ -12,7 +12,10 @@ from metaseg_tf.paper.layout import PrintedTable
 __all__ = ["app"]
 
 app = typer.Typer(
-    name="checkpoints", help="List, download and inspect DeepLab checkpoints.", no_args_is_help=True
+    name="checkpoints",
+    rich_markup_mode=None,
+    help="List, download and inspect DeepLab checkpoints.",
+    no_args_is_help=True,
 )
 
 Folder = option(
@@ -65,7 +68,7 @@ def inspect(
     path: argument(Path, help="Frozen graph (.pb), or an archive that contains one."),
     as_json: AsJson = False,
 ) -> None:
-    """Show what a frozen graph computes, from which node, and at what cost."""
+    """Show what a frozen graph computes and at what cost."""
     start_tensorflow()
     from metaseg_tf.networks.deeplab.frozen_graph import GraphReport
     from metaseg_tf.networks.graph import load_graph_def

@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Iterator
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +63,8 @@ def doctor(as_json: AsJson = False) -> None:
 
 def examine() -> Iterator[Finding]:
     """Examine everything, quick things first."""
+    from importlib import metadata
+
     yield Finding("Python", "ok", f"{platform.python_version()} on {platform.platform()}")
     for name, use in (dict.fromkeys(REQUIRED, "everything") | OPTIONAL).items():
         try:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import secrets
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
@@ -73,7 +72,7 @@ def write_file(target: Path, content: bytes) -> None:
 
     A process that is killed meanwhile leaves ``.<name>.<8 hexadecimal digits>.tmp``.
     """
-    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    aside = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
     try:
         with open(aside, "xb") as file:
             file.write(content)

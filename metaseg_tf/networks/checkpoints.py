@@ -16,7 +16,6 @@ from pathlib import Path
 from metaseg_tf.data.folders import write_file
 from metaseg_tf.errors import DataFormatError, check_choice, restate, suggest
 from metaseg_tf.networks.options import NetworkOptions
-from metaseg_tf.untrusted.archives import unpack
 
 __all__ = [
     "BUNDLED", "CATALOGUE", "CHECKSUMS", "CITYSCAPES_CROP", "FOLDER_VARIABLE", "MOBILENETV2",
@@ -142,6 +141,9 @@ def download(entry: Checkpoint, folder: Path | None = None, *, progress=False) -
     ``close()``. Raises DataFormatError if there is no connection or no such file, the file is not
     the one that was recorded, or the archive is broken or unsafe.
     """
+    # Not above: loading it takes a tenth of the time in which --help answers.
+    from metaseg_tf.untrusted.archives import unpack
+
     folder = checkpoint_folder(folder)
     archive, unpacked = folder / entry.file, folder / entry.folder
     record = folder / CHECKSUMS

@@ -59,7 +59,7 @@ def test_missing_package_is_broken_and_optional_one_is_not(find, monkeypatch):
             raise metadata.PackageNotFoundError(name)
         return version(name)
 
-    monkeypatch.setattr(doctor.metadata, "version", without_two)
+    monkeypatch.setattr(metadata, "version", without_two)
     code, found = find()
     assert code == 1
     assert found["scipy"]["state"] == "broken"
