@@ -132,16 +132,17 @@ def read_numbers(path: str | os.PathLike) -> np.ndarray:
     return colours @ np.array([1, 1 << 8, 1 << 16], np.int32)
 
 
-def to_png(pixels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
+def to_png(pixels: np.ndarray, palette: np.ndarray | None = None, level: int = 6) -> bytes:
     """PNG of colours or grey levels uint8 [H, W, 3] or [H, W], or of places in a palette [C, 3].
 
-    Places beyond the palette, such as void, are transparent: a class may have any colour.
+    Places beyond the palette, such as void, are transparent: a class may have any colour. Level 3
+    takes half of the time that 6 takes, and a tenth more space for photographs.
     """
-    picture, content, options = Image.fromarray(pixels), io.BytesIO(), {}
+    picture, content, options = Image.fromarray(pixels), io.BytesIO(), {"compress_level": level}
     if palette is not None:
         picture.putpalette(palette.tobytes().ljust(768, b"\0"))
         alpha = bytes([255] * len(palette)).ljust(256, b"\0")
-        options = {"transparency": alpha}
+        options["transparency"] = alpha
     picture.save(content, "PNG", **options)
     return content.getvalue()
 

@@ -29,7 +29,6 @@ VERBS = {
 }
 
 
-
 class _Group(TyperGroup):
     def format_commands(self, ctx, formatter):
         """The verbs below their headings."""

@@ -32,7 +32,8 @@ def reproduce(
     compares every number with the printed one. Repeat an interrupted command to continue. Exit
     code 1 if a result could not be made or a number is off.
     """
-    from metaseg_tf.paper.reproduction import Plan, choose_networks, open_helper
+    from metaseg_tf.paper.reproduction import Plan, choose_networks
+    from metaseg_tf.runs.helper import open_helper
 
     plan = Plan(choose_networks(networks), cityscapes, out, limit=limit)
     with open_helper() as helper:
@@ -74,6 +75,10 @@ def _take_stages(
             if not quiet:
                 typer.echo(f"{result.name}: {result.outcome}", err=True)
     return results
+
+
+def _load() -> None:
+    import metaseg_tf.demo.plan  # noqa: F401
 
 
 def _measure(plan, network) -> None:
@@ -139,20 +144,24 @@ def demo(
             f"--skip: expected some of {', '.join(_SKIPPED)}, got {unknown!r}; "
             + suggest(unknown, _SKIPPED, "separate names by commas")
         )
-    from metaseg_tf.demo import plan as stages
-    from metaseg_tf.paper import reproduction
-    from metaseg_tf.paper.figures import FIGURES
-    from metaseg_tf.report.page import write_report
-    from metaseg_tf.runs.storage import LocalFolder
+    from metaseg_tf.runs import helper as processes
 
-    LocalFolder(out).probe("steps.json")
-    images = limit or stages.DEMO_IMAGES
-    plan = stages.demo_plan(out, images=images)
-    first, half = plan.networks[0], max(2, images // 2)
-    fresh = stages.other_plan(plan, "fresh", half, [first])
-    show = partial(console.show_progress, quiet=quiet)
-    with console.interruptible(), reproduction.open_helper() as helper:
-        beside = partial(reproduction.beside, helper)
+    with console.interruptible(), processes.open_helper() as helper:
+        beside = partial(processes.beside, helper)
+        if helper:  # it loads its modules while this process loads them, too
+            helper.submit(_load)
+        from metaseg_tf.demo import plan as stages
+        from metaseg_tf.paper import reproduction
+        from metaseg_tf.paper.figures import FIGURES
+        from metaseg_tf.report.page import write_report
+        from metaseg_tf.runs.storage import LocalFolder
+
+        LocalFolder(out).probe("steps.json")
+        images = limit or stages.DEMO_IMAGES
+        plan = stages.demo_plan(out, images=images)
+        first, half = plan.networks[0], max(2, images // 2)
+        fresh = stages.other_plan(plan, "fresh", half, [first])
+        show = partial(console.show_progress, quiet=quiet)
         # Either process draws and then measures with one of the networks, as far as there are two.
         drawn = helper and beside(stages.draw_from_end, plan, fresh)
         show(stages.draw_all(plan, fresh), images + half, "drawing scenes")
@@ -177,14 +186,17 @@ def demo(
         del network, measured
         for wait in others:
             wait()
+        missed = [
+            beside(stages.describe_misses, plan.run_folder(network), plan.formats)
+            for network in plan.networks
+        ]
         results = _take_stages(plan, quiet=quiet, skip=skipped, helper=helper, begun=begun)
         made = {result.name: result.paths for result in results}
         figures = {n: made[f"figure {n}"] for n in FIGURES if f"figure {n}" in made}
         page = None
         if "report" not in skipped:
             page = write_report([*plan.open_runs().values()], figures=figures)
-        missed = list(stages.describe_misses(plan))
-        labels = [reviewed()] if "review" not in skipped else []
+        found = [tell() for tell in missed] + ([] if "review" in skipped else [reviewed()])
         model = fitted()
         ablations = []
         if scenes:
@@ -200,7 +212,7 @@ def demo(
         typer.echo(f"picture: {figures[5][0]}")
     if page:
         typer.echo(f"report: {page.resolve().as_uri()}")
-    for line in (*stages.describe_success(plan, fresh, model), *missed, *labels):
+    for line in (*stages.describe_success(plan, fresh, model), *found):
         typer.echo(line)
     for table in ablations:
         console.print_table(table, titles=2)

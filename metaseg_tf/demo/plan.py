@@ -6,7 +6,7 @@ meta model fitted on the stronger network is tried on scenes that it has never s
 
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,12 +169,12 @@ def review_planted(plan: Plan) -> str:
     )
 
 
-def describe_misses(plan: Plan) -> Iterator[str]:
-    """What each of the plan's runs missed, in words; tables and pictures go into ``misses/``."""
-    for run in plan.open_runs().values():
-        row = store_misses(run)[0].set_index("of").loc["things"]
-        share = row["overlooked"] / max(row["components"], 1)
-        yield f"things that {run.name} overlooks: {share:.0%} of {row['components']}"
+def describe_misses(folder: Path, formats: Collection[str]) -> str:
+    """What a run missed, in words; tables and a picture go into its ``misses/``."""
+    run = Run(folder)
+    row = store_misses(run, formats)[0].set_index("of").loc["things"]
+    share = row["overlooked"] / max(row["components"], 1)
+    return f"things that {run.name} overlooks: {share:.0%} of {row['components']}"
 
 
 def describe_success(plan: Plan, fresh: Plan, model: MetaModel) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Tables and the picture of what a network missed, which is beyond the paper."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,9 @@ def plot(recall: pd.DataFrame, ax: Axes) -> list[Line2D]:
     return lines
 
 
-def store_misses(run: Run) -> tuple[pd.DataFrame, PrintedTable, list[Path]]:
+def store_misses(
+    run: Run, formats: Collection[str] = tuple(drawing.FORMATS)
+) -> tuple[pd.DataFrame, PrintedTable, list[Path]]:
     """Score what a run missed, and write table, data and picture into ``RUN/misses/``.
 
     Returns the frame of `metaseg_tf.analysis.misses.score_misses`, its table, and the paths. Raises
@@ -83,4 +86,4 @@ def store_misses(run: Run) -> tuple[pd.DataFrame, PrintedTable, list[Path]]:
         title = "size (number of components)"
         figure.legend(handles=lines, title=title, loc="outside lower center", ncols=2)
         picture = drawing.Drawing(figure, {"": recall})
-        return scores, table, paths + drawing.store_drawing(picture, run, "misses/recall")
+        return scores, table, paths + drawing.store_drawing(picture, run, "misses/recall", formats)

@@ -6,21 +6,14 @@ files are still as they were.
 """
 
 import hashlib
-import logging
-import os
-import signal
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
-from threading import Thread
-from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metaseg_tf import __version__
 from metaseg_tf.analysis.evaluation import evaluate_run
@@ -30,6 +23,7 @@ from metaseg_tf.networks.checkpoints import Checkpoint, find
 from metaseg_tf.paper import figures
 from metaseg_tf.paper.published import CATALOGUE_NAMES, PUBLISHED, PublishedNumber
 from metaseg_tf.paper.tables import TABLES, make_table, store_table
+from metaseg_tf.runs.helper import beside, fetch
 from metaseg_tf.runs.run import Run, load_run, parse_json, write_json
 
 if TYPE_CHECKING:
@@ -37,12 +31,9 @@ if TYPE_CHECKING:
     from metaseg_tf.runs.work import ImageResult
 
 __all__ = [
-    "PAPER_NETWORKS", "NetworkPlan", "Plan", "StepResult", "begin_results", "beside",
-    "checkpoints_of", "choose_networks", "is_measured", "list_images", "make_results", "measure",
-    "open_helper",
+    "PAPER_NETWORKS", "NetworkPlan", "Plan", "StepResult", "begin_results", "checkpoints_of",
+    "choose_networks", "is_measured", "list_images", "make_results", "measure",
 ]  # fmt: skip
-
-T = TypeVar("T")
 
 _RECORD = "steps.json"
 
@@ -141,45 +132,6 @@ class StepResult(NamedTuple):
     reason: str = ""
 
 
-@contextmanager
-def open_helper() -> Iterator[Executor | None]:
-    """A process that takes part in the work of this one; None if there is one core only."""
-    if len(os.sched_getaffinity(0)) < 2:
-        yield None
-        return
-    pool = ProcessPoolExecutor(1, get_context("spawn"), _follow_parent)
-    # The process would begin with the caller's script once more.
-    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
-    try:
-        pool.submit(int)
-    finally:
-        sys.modules["__main__"] = main
-    try:
-        yield pool
-    except KeyboardInterrupt:
-        # Whatever it works on is whole or not there, and is made again.
-        for process in active_children():
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _follow_parent() -> None:
-    """Leave Ctrl-C and warnings to the parent, and end with it even if it is killed."""
-    logging.disable()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
-
-
-def beside(helper: Executor | None, make: Callable[..., T], *given) -> Callable[[], T]:
-    """A function of the result that a helper begins to make; without one, it makes it itself."""
-    here = partial(make, *given)
-    with suppress(BrokenProcessPool):
-        return partial(_fetch, helper.submit(here), here) if helper else here
-    return here
-
-
 def begin_results(
     helper: Executor | None, plan: Plan, network: NetworkPlan, skip: Collection[str] = ()
 ) -> dict[str, Callable]:
@@ -257,6 +209,8 @@ def _share(
     own = [name for name in steps if helper is None or name.startswith("table")]
     yield from ((name, begun.get(name, steps[name])) for name in own)
     rest = [name for name in steps if name not in {*own, *begun}]
+    # The longest one, which both would wait for at the end.
+    rest.sort(key=lambda name: name != "figure 4")
     # The pool itself would take two steps more than it works on, and not give them back.
     feeder = ThreadPoolExecutor(1)
     try:
@@ -268,17 +222,10 @@ def _share(
                 yield name, steps[name]
         for name, future in given.items():
             if not future.cancelled():
-                yield name, partial(_fetch, future, steps[name])
+                yield name, partial(fetch, future, steps[name])
     finally:
         feeder.shutdown(wait=False, cancel_futures=True)
     yield from ((name, begun[name]) for name in steps if name in begun and name not in own)
-
-
-def _fetch(future: Future[T], make: Callable[[], T]) -> T:
-    try:
-        return future.result()
-    except BrokenProcessPool:  # the helper was killed
-        return make()
 
 
 def _tabulate(number: int, runs: Sequence[Run]) -> list[Path]:

@@ -10,10 +10,10 @@ from metaseg_tf.cli.reproduce import run_plan
 from metaseg_tf.errors import InputError
 from metaseg_tf.networks import checkpoints
 from metaseg_tf.networks.checkpoints import find
-from metaseg_tf.paper import figures, reproduction
+from metaseg_tf.paper import figures
 from metaseg_tf.paper.published import PUBLISHED
 from metaseg_tf.paper.reproduction import NetworkPlan, Plan, choose_networks
-from metaseg_tf.runs import sources
+from metaseg_tf.runs import helper, sources
 from metaseg_tf.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("short_path")
@@ -39,7 +39,7 @@ def networks(monkeypatch):
     monkeypatch.setattr(sources, "describe_network", describe)
     monkeypatch.setattr(checkpoints, "download", lambda entry, *_, **__: fetched.append(entry))
     # Another process would know nothing of what is replaced here.
-    monkeypatch.setattr(reproduction, "open_helper", nullcontext)
+    monkeypatch.setattr(helper, "open_helper", nullcontext)
     fetched = loaded["fetched"] = []
     return loaded
 

@@ -242,5 +242,5 @@ def write_dataset(
         if not (folder.exists(image) and folder.exists(labels)):
             scene = draw_scene(seed + index, size=size, conditions=conditions)
             folder.write(labels, to_png(scene.labels))
-            folder.write(image, to_png(scene.image))
+            folder.write(image, to_png(scene.image, level=3))
         yield folder.where(image)

@@ -76,6 +76,7 @@ def plot_coefficients(
     look = {"fontsize": 7.5, "handlelength": 2.8, "labelspacing": 0.25}
     ax.legend(handles=handles, **_BESIDE, **look)
     ax.set(xscale="log", xlabel=r"$\lambda^{-1} = C$", ylabel="coefficient (log-odds per s.d.)")
+    ax.xaxis.set_major_formatter("{x:g}")
     return list(lines.values())
 
 
@@ -89,6 +90,7 @@ def plot_scores(scores: pd.DataFrame, score: str, ax: Axes) -> list[Line2D]:
     baseline = float(shown.loc[shown["model"] == "entropy", "value"].iloc[0])
     lines.append(ax.axhline(baseline, color=drawing.GREY, linestyle="-.", label="entropy baseline"))
     ax.set(xscale="log", xlabel=r"$\lambda^{-1} = C$", ylabel=f"validation {_SCORES[score]}")
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_major_formatter("{x:.1%}")
     return lines
 

@@ -32,9 +32,10 @@ def plot(segments: pd.DataFrame, metric: str, rho: float, ax: Axes) -> PathColle
     points = ax.scatter(segments[metric], ious, linewidths=0, rasterized=True, **look)
     unit = f" in {column.unit}s" if column.unit != "1" else ""
     ax.set(xlabel=f"${column.symbol}${unit}", ylim=(-0.03, 1.03))
-    ax.set_title(rf"$\rho = {rho:.5f}$" if np.isfinite(rho) else r"$\rho$ undefined", size=8.5)
+    ax.set_title(f"ρ = {rho:.5f}" if np.isfinite(rho) else "ρ undefined", size=8.5)
     if column.group == "size":
         ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:g}")
     elif np.isinf(column.range[1]):
         # Relative dispersions can be 0: the axis is linear near it.
         lowest = segments[metric].min()
