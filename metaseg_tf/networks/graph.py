@@ -146,13 +146,20 @@ class GraphFunctions:
     def __init__(self, graph_def: tf.compat.v1.GraphDef):
         check_graph(graph_def)
         with _cannot_be("read"):
-            skeleton, weights = _split(graph_def)
+            self._skeleton, self._weights = _split(graph_def)
+            self._wrapped = self._wrap(self._skeleton)
 
-            def build() -> None:
-                captured = {name: tf.identity(tensor) for name, tensor in weights.items()}
-                tf.graph_util.import_graph_def(skeleton, name=_SCOPE, input_map=captured)
+    def _wrap(self, skeleton, outputs: Sequence[str] = (), inputs: Sequence = ()):
+        """The concrete function of a graph, or of a part, with ``inputs`` (name, specification)."""
+        # TensorFlow refuses to map what nothing reads.
+        read = {node_name(source) for node in skeleton.node for source in node.input}
 
-            self._wrapped = tf.compat.v1.wrap_function(build, [])
+        def build(*given: tf.Tensor):
+            own = self._weights | dict(zip((name for name, _ in inputs), given, strict=True))
+            own = {name: tf.identity(x) for name, x in own.items() if node_name(name) in read}
+            return tf.graph_util.import_graph_def(skeleton, own, list(outputs), name=_SCOPE)
+
+        return tf.compat.v1.wrap_function(build, [spec for _, spec in inputs])
 
     def tensors(self) -> dict[str, tf.Tensor]:
         """The first output of each node that has any, by the node's name."""
@@ -174,7 +181,20 @@ class GraphFunctions:
 
         It runs only what these tensors need, and raises a NetworkError of one line if that fails.
         """
-        pruned = self._wrapped.prune(self.tensor(image), [self.tensor(name) for name in names])
+        with _cannot_be("read"):
+            # `prune` would copy what is needed in Python, one operation after the other.
+            nodes, needed = {node.name: node for node in self._skeleton.node}, set()
+            queue = [node_name(name) for name in names]
+            for name in queue:
+                if name in nodes and name not in needed:
+                    needed.add(name)
+                    queue += map(node_name, nodes[name].input)
+            about = {"versions": self._skeleton.versions, "library": self._skeleton.library}
+            own = [node for node in self._skeleton.node if node.name in needed]
+            part, tensor = tf.compat.v1.GraphDef(node=own, **about), self.tensor(image)
+            spec = f"{node_name(image)}:0", tf.TensorSpec(tensor.shape, tensor.dtype)
+            outputs = [name if ":" in name else f"{name}:0" for name in names]
+            pruned = self._wrap(part, outputs, [spec])
 
         def run(image: tf.Tensor) -> list[tf.Tensor]:
             with _cannot_be("run"):
