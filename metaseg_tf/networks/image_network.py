@@ -55,7 +55,8 @@ class Network(ABC):
         Returns
         -------
         float32 array [H, W, C]
-            In [0, 1]; the last axis sums to 1.
+            In [0, 1]; the last axis sums to 1. A DeepLab of one pass on a GPU gives a tensor, which
+            stays there to be measured.
 
         Raises
         ------

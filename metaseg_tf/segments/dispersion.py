@@ -22,7 +22,7 @@ from metaseg_tf.segments.columns import check_convention
 
 __all__ = [
     "SUM_TOLERANCE", "HeatMaps", "channels_first", "check_dimensions", "check_probabilities",
-    "compute_heat_maps", "count_threads", "difference", "dispersion", "entropy",
+    "compute_heat_maps", "count_threads", "difference", "dispersion", "entropy", "is_on_gpu",
 ]  # fmt: skip
 
 #: How far a pixel's probabilities may sum from 1; softmax stored as float16 stays within.
@@ -229,7 +229,8 @@ def compute_heat_maps(
     Parameters
     ----------
     probs : float16, float32 or float64 array [H, W, C], or Bands
-        Class probabilities; every pixel's sum to 1 within 1e-2.
+        Class probabilities; every pixel's sum to 1 within 1e-2. A float32 tensor on a GPU stays
+        there, and so do the blocks that ``each`` is given.
     convention : {"reference", "paper"}
         As in `dispersion`.
     void : bool array [H, W], optional
@@ -259,31 +260,25 @@ def compute_heat_maps(
     types = (np.uint8, np.float32, np.float32, np.uint8)
     maps, top = HeatMaps(*(np.empty(height * width, t) for t in types)), 0
 
-    def take(band: np.ndarray) -> bool:
+    def take(band: np.ndarray | tf.Tensor) -> bool:
         """Fill the maps of a band; False if a pixel has no distribution."""
-        pixels, begin = band.reshape(-1, n_classes), top * width
+        on_gpu, begin, flat = is_on_gpu(band), top * width, (-1, n_classes)
+        pixels = tf.reshape(band, flat) if on_gpu else band.reshape(flat)
         # A power of two: few shapes to compile, whatever the image sizes.
         largest = 1 << (_BLOCK_ELEMENTS // n_classes).bit_length()
         rows = min(largest, 1 << max(len(pixels) - 1, 0).bit_length())
-        function = _block_function(rows, n_classes, pixels.dtype.name, convention, xla)
+        function = _block_function(rows, n_classes, band.dtype.name, convention, xla)
         step = rows - _MARGIN if len(pixels) > rows > _MARGIN else rows
         # Blocks are the same wherever the image lies in memory, and so are sums over them; what is
         # computed begins a little before, where it is aligned.
-        places = (pixels.ctypes.data + (step - n) * pixels.strides[0] for n in range(_MARGIN))
-        before = next((n for n, place in enumerate(places) if place % _ALIGNMENT == 0), 0)
+        before = 0
+        if not on_gpu:
+            places = (pixels.ctypes.data + (step - n) * pixels.strides[0] for n in range(_MARGIN))
+            before = next((n for n, place in enumerate(places) if place % _ALIGNMENT == 0), 0)
 
         def run(start: int) -> bool:
             own, first = pixels[start : start + step], max(start - before, 0)
-            block = pixels[first : first + rows]
-            if len(block) < rows:
-                block = np.pad(block, [(0, rows - len(block)), (0, 0)], mode="edge")
-            # Its own memory as a tensor, if TensorFlow can use that.
-            shared = block.flags.writeable and block.ctypes.data % _ALIGNMENT == 0
-            *results, fine = function(
-                tf.experimental.dlpack.from_dlpack(block.__dlpack__())
-                if shared
-                else tf.convert_to_tensor(block)
-            )
+            *results, fine = function(_to_tensor(pixels[first : first + rows], rows))
             results = [np.asarray(result)[start - first :][: len(own)] for result in results]
             for target, result in zip(maps, results, strict=True):
                 target[begin + start : begin + start + len(own)] = result
@@ -294,23 +289,45 @@ def compute_heat_maps(
         return all(list(pool.map(run, range(0, len(pixels), step))))
 
     with ThreadPoolExecutor(threads or count_threads()) as pool:
-        for band in [probs] if isinstance(probs, np.ndarray) else map(check_probabilities, probs):
+        for band in map(check_probabilities, probs) if isinstance(probs, Bands) else [probs]:
             fine, rows = take(band), slice(top, top + len(band))
             if not fine and void is not None:
-                certain = np.eye(1, n_classes, dtype=band.dtype)
-                band = np.where(void[rows, :, None], certain, band)
+                certain = np.eye(1, n_classes, dtype=band.dtype.name)
+                band = np.where(void[rows, :, None], certain, np.asarray(band))
                 fine = take(band)
             if not fine:
-                _raise_not_a_distribution(band, top)
+                _raise_not_a_distribution(np.asarray(band), top)
             top = rows.stop
     return HeatMaps(*(m.reshape(height, width) for m in maps))
+
+
+def _to_tensor(block: np.ndarray | tf.Tensor, rows: int) -> tf.Tensor:
+    """A block [N, C] with its last pixel repeated up to ``rows``, where it is if that can be."""
+    missing = rows - len(block)
+    if isinstance(block, tf.Tensor):
+        return tf.concat([block, tf.repeat(block[-1:], missing, axis=0)], 0) if missing else block
+    if missing:
+        block = np.pad(block, [(0, missing), (0, 0)], mode="edge")
+    if block.flags.writeable and block.ctypes.data % _ALIGNMENT == 0:
+        return tf.experimental.dlpack.from_dlpack(block.__dlpack__())
+    return tf.convert_to_tensor(block)
+
+
+def is_on_gpu(probs: object) -> bool:
+    """True for a tensor [H, W, C] that can be measured on the GPU that it is on."""
+    is_tensor = isinstance(probs, tf.Tensor) and probs.dtype == tf.float32 and probs.ndim == 3
+    return is_tensor and "GPU" in probs.device
 
 
 def check_probabilities(probs: np.ndarray) -> np.ndarray:
     """Probabilities [H, W, C] of one image, contiguous and in the byte order of this machine.
 
-    Raises ShapeError or InputError if dimensions or dtype do not fit; values are not checked.
+    A tensor on a GPU stays there. Raises ShapeError or InputError if dimensions or dtype do not
+    fit; values are not checked.
     """
+    if is_on_gpu(probs):
+        _check_classes(probs.shape[2])
+        return probs
     probs = np.asarray(probs)
     check_dimensions(probs)
     return np.ascontiguousarray(probs, probs.dtype.newbyteorder("="))

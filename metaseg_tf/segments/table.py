@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from scipy import sparse
 
 from metaseg_tf.data.classes import VOID, check_class_ids
@@ -29,6 +30,7 @@ from metaseg_tf.segments.dispersion import (
     check_probabilities,
     compute_heat_maps,
     count_threads,
+    is_on_gpu,
 )
 from metaseg_tf.segments.iou import Overlay
 from metaseg_tf.segments.misses import measure_truth
@@ -170,13 +172,13 @@ def measure_image(
     check_convention(convention)
     passes, is_void = [], None
     if not isinstance(probs, Bands):
-        probs = np.asarray(probs)
+        probs = probs if is_on_gpu(probs) else np.asarray(probs)
         if probs.ndim == 4 and len(probs) > 1:
             passes = [check_probabilities(one) for one in probs]
             probs = np.mean(passes, axis=0, dtype=np.result_type(np.float32, *passes))
         probs = check_probabilities(probs)
     if gt is not None:
-        gt = check_ground_truth(gt, probs.shape, void, reduce_zero_label)
+        gt = check_ground_truth(gt, tuple(probs.shape), void, reduce_zero_label)
         is_void = gt == VOID
     if passes:
         disagreement = compare_passes(probs, passes, void=is_void, threads=threads)
@@ -288,16 +290,22 @@ class _ClassSums:
             gt = self._gt[first : first + n]
             void = gt == VOID
             begins[1:] |= void[1:] != void[:-1]
-        starts = np.flatnonzero(begins)
-        # The matrix of ones that sums the pixels of each span.
-        ends = np.append(starts, n).astype(np.int32)
-        ones = sparse.csr_matrix(
-            (np.ones(n, np.float32), np.arange(n, dtype=np.int32), ends), shape=(len(starts), n)
-        )
-        self._blocks[first] = first + starts, ones @ probs.astype(np.float32, copy=False)
+        starts, on_gpu = np.flatnonzero(begins), isinstance(probs, tf.Tensor)
+        if on_gpu:
+            sums = tf.math.segment_sum(probs, np.cumsum(begins, dtype=np.int32) - 1).numpy()
+        else:
+            # The matrix of ones that sums the pixels of each span.
+            ends = np.append(starts, n).astype(np.int32)
+            ones = sparse.csr_matrix(
+                (np.ones(n, np.float32), np.arange(n, dtype=np.int32), ends), (len(starts), n)
+            )
+            sums = ones @ probs.astype(np.float32, copy=False)
+        self._blocks[first] = first + starts, sums
         if self._own is not None:
             place = np.arange(n) * self.n_classes + np.where(void, 0, gt)
-            self._own[first : first + n] = np.where(void, 0, probs.ravel().take(place))
+            flat = tf.reshape(probs, [-1]) if on_gpu else probs.ravel()
+            chosen = tf.gather(flat, place) if on_gpu else flat.take(place)
+            self._own[first : first + n] = np.where(void, 0, chosen)
 
     def over_segments(self, segments: np.ndarray) -> np.ndarray:
         """Sums, float64 [n, C], over each segment of a map of numbers 0..n, 0 for none; once."""

@@ -75,10 +75,10 @@ class FrozenGraph(Network):
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
         """As in `Network.probabilities`; also refused if the graph's labels are not its scores'."""
-        scores = self.scores(image)
+        scores = self._scores(image)
         if self.ending.kind == "logits":
-            return mean_softmax([scores[np.newaxis]], image.shape[:2])
-        return self.ending.probabilities(scores)
+            return mean_softmax([scores[tf.newaxis]], image.shape[:2])
+        return self.ending.probabilities(scores.numpy())
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """As in `Network.logits`; refused if the graph averages probabilities over scales."""
@@ -91,6 +91,9 @@ class FrozenGraph(Network):
 
     def scores(self, image: np.ndarray) -> np.ndarray:
         """The input of ArgMax; as in `Network.scores`."""
+        return self._scores(image).numpy()
+
+    def _scores(self, image: np.ndarray) -> tf.Tensor:
         check_image(image, self.crop)
         scores, labels = self._run(tf.constant(image[np.newaxis]))
         height, width = image.shape[:2]
@@ -99,7 +102,7 @@ class FrozenGraph(Network):
         if scores.shape[:2] == labels.shape[1:] == [height, width]:
             chosen = tf.gather(scores, tf.cast(labels[0], tf.int32), batch_dims=2)
             if tf.reduce_all(chosen == tf.reduce_max(scores, axis=-1)):
-                return scores.numpy()
+                return scores
         raise NetworkError(
             "graph: its labels are not the ArgMax of its scores at the image's size; "
             "it resizes or moves them on the way, so its probabilities cannot be cut out"

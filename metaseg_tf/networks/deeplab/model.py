@@ -30,6 +30,7 @@ from metaseg_tf.networks.image_network import Network, check_image
 from metaseg_tf.networks.options import NetworkOptions
 from metaseg_tf.networks.scores import Ending
 from metaseg_tf.segments.disagreement import MEASURES, compare_passes
+from metaseg_tf.segments.dispersion import is_on_gpu
 
 __all__ = [
     "RebuiltNetwork", "check_settings", "compute_logits", "full_logits", "grid_logits",
@@ -182,15 +183,20 @@ def scale_logits(
             yield logits(network, image, stride, scale, flip)
 
 
-def mean_softmax(logits: Iterable[tf.Tensor], size: tuple[int, int]) -> np.ndarray:
+def mean_softmax(logits: Iterable[tf.Tensor], size: tuple[int, int]) -> np.ndarray | tf.Tensor:
     """Mean of the softmaxes of some logits [1, H, W, C], of which one is held at a time.
 
-    Returned is the part of ``size``, height h and width w, from the top left: float32 [h, w, C].
+    Returned is the part of ``size``, height h and width w, from the top left: float32 [h, w, C];
+    as a tensor if the logits are on a GPU.
     """
     height, width = size
     total, count = None, 0
     for scores in logits:
         count += 1
+        if is_on_gpu(scores[0]):
+            probs = tf.nn.softmax(scores[0, :height, :width])
+            total = probs if count == 1 else total + probs
+            continue
         if total is None:
             total = np.empty((height, width, scores.shape[-1]), np.float32)
         for top in range(0, height, _STRIP):
@@ -198,7 +204,9 @@ def mean_softmax(logits: Iterable[tf.Tensor], size: tuple[int, int]) -> np.ndarr
             probs = tf.nn.softmax(scores[0, rows, :width])
             total[rows] = probs if count == 1 else total[rows] + probs
         del scores
-    return total if count == 1 else np.divide(total, count, out=total)
+    if count > 1:
+        total /= count
+    return total
 
 
 class RebuiltNetwork(Network):
