@@ -22,10 +22,9 @@ from scipy.special import expit
 from metaseg_tf.analysis.classification import Classification, fit_classification
 from metaseg_tf.analysis.design import Design, build_design
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
-from metaseg_tf.analysis.regression import Regression, fit_regression
+from metaseg_tf.analysis.regression import Regressions, fit_regressions
 from metaseg_tf.errors import InputError, RunError
 from metaseg_tf.runs.run import Run, load_run
-from metaseg_tf.segments.columns import IOU_COLUMNS
 from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 
 __all__ = ["Evaluation", "diagnose_run", "evaluate", "evaluate_run", "load_segments", "summarise"]
@@ -33,7 +32,7 @@ __all__ = ["Evaluation", "diagnose_run", "evaluate", "evaluate_run", "load_segme
 T = TypeVar("T")
 _LOGGER = logging.getLogger(__name__)
 #: Part of the fingerprint: to be raised when the fits of equal tables change.
-_FITS = 4
+_FITS = 5
 # Two runs are compared at a time; table and fits of each take less than 100 MB at the paper's size.
 _RUNS_IN_MEMORY = 2
 
@@ -89,15 +88,12 @@ class Evaluation:
         return self._recall("classification", Classification, fit_classification)
 
     @cached_property
-    def regressions(self) -> dict[str, Regression]:
+    def regressions(self) -> Regressions:
         """By target: ``iou_adj`` and ``iou``."""
-        return {
-            target: self._recall(target, Regression, fit_regression, target)
-            for target in reversed(IOU_COLUMNS)
-        }
+        return self._recall("regressions", Regressions, fit_regressions)
 
-    def _recall(self, name, rebuild, fit, *target):
-        about = (self.design, *target, self.protocol)
+    def _recall(self, name, rebuild, fit):
+        about = (self.design, self.protocol)
         if self.kept is None:
             return fit(*about)
         return self.kept.recall(name, lambda arrays: rebuild(arrays, *about), lambda: fit(*about))
