@@ -43,12 +43,12 @@ class LogisticLoss:
     """Mean logistic loss of rows X [n, p], with outcomes y (bool [n], both present)."""
 
     def __init__(self, X: np.ndarray, y: np.ndarray):
-        # The last row is the intercept's.
-        self._rows = np.ones((X.shape[1] + 1, len(y)))
-        self._rows[:-1] = X.T
-        self.XT = self._rows[:-1]
-        self._scaled = np.empty_like(self._rows)
         self.signs = np.where(y, 1.0, -1.0)
+        #: [p + 1, n], turned so that their products with (w, b) are a point's margins.
+        self.rows = np.empty((X.shape[1] + 1, len(y)))
+        np.multiply(X.T, self.signs, out=self.rows[:-1])
+        self.rows[-1] = self.signs
+        self._scaled = np.empty_like(self.rows)
         positives = np.count_nonzero(y)
         if not 0 < positives < len(y):
             raise InputError(
@@ -61,18 +61,18 @@ class LogisticLoss:
 
     def at(self, w: np.ndarray, b: float) -> Point:
         """Loss and gradient at (w, b)."""
-        margin = self.signs * (np.append(w, b) @ self._rows)
+        margin = np.append(w, b) @ self.rows
         tail = np.exp(-np.abs(margin))
         loss = np.mean(np.maximum(-margin, 0) + np.log1p(tail))
         miss = np.maximum(tail, margin < 0) / (1 + tail)
-        *gradient, slope = self._rows @ (-self.signs * miss) / len(miss)
-        return Point(w, b, float(loss), margin, miss, np.array(gradient), float(slope))
+        gradient = self.rows @ miss / -len(miss)
+        return Point(w, b, float(loss), margin, miss, gradient[:-1], float(gradient[-1]))
 
     def hessian(self, point: Point) -> np.ndarray:
         """Second derivatives of the loss by all columns and the intercept, [p + 1, p + 1]."""
         # In few large steps and one buffer: splits run in threads, which each step would hold up.
         root = np.sqrt(point.miss * (1 - point.miss))
-        scaled = np.multiply(self._rows, root, out=self._scaled)
+        scaled = np.multiply(self.rows, root, out=self._scaled)
         # Not by numpy, whose BLAS of 2023 leaves newer processors half idle.
         upper = dsyrk(1 / len(root), scaled.T, trans=1)
         return upper + np.triu(upper, 1).T
@@ -106,14 +106,14 @@ def minimise_l1_logistic(
 
     Raises InputError if no such gap is reached, which a huge scale of a feature can cause.
     """
-    point, gap = start, None
+    point, gaps = start, []
     for _ in range(_MAX_STEPS):
         # A gradient this far beyond its bound needs no sum over rows to tell.
         far = np.abs(point.gradient).max(initial=0.0) > 1.01 * alpha
-        last, gap = gap, np.inf if far else loss.gap(point, alpha) / objective(point, alpha)
-        if gap <= tol:
-            return point, gap
-        point = _renew(loss, point, last is None or gap < _PROGRESS * last)
+        gaps.append(np.inf if far else loss.gap(point, alpha) / objective(point, alpha))
+        if gaps[-1] <= tol:
+            return point, gaps[-1]
+        point = _renew(loss, point, gaps)
         # Columns far from their bound are left out; the next gradient tells if one was missed.
         near = np.flatnonzero((point.w != 0) | (np.abs(point.gradient) > 0.8 * alpha))
         matrix, gradient, intercept_step = _reduced(point, near)
@@ -122,7 +122,7 @@ def minimise_l1_logistic(
         point = _line_search(loss, alpha, point, near, step, intercept_step(step))
     raise InputError(
         f"l1 logistic fit: expected a relative duality gap of {tol:g} within {_MAX_STEPS} steps, "
-        f"got {gap:g}; standardise the features"
+        f"got {gaps[-1]:g}; standardise the features"
     )
 
 
@@ -133,29 +133,31 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
     with large, finite ones. At a minimum the Newton step would move no log-odds by more than 1e-6;
     a step that the line search had to shorten to nothing is none.
     """
-    point, move = start, None
+    point, moves = start, []
     for _ in range(_MAX_STEPS):
         # After a start that has run away in separable outcomes, curvature is rounded to nothing.
         if np.mean(point.miss * (1 - point.miss)) < np.finfo(float).tiny:
             return point, False
-        point = _renew(loss, point, move is None or move < _PROGRESS * before)
+        point = _renew(loss, point, moves)
         matrix, gradient, intercept_step = _reduced(point, columns)
         try:
             step = -np.linalg.solve(matrix, gradient)
         except np.linalg.LinAlgError:
             return point, False
-        last, before = point, np.inf if move is None else move
+        last = point
         point = _line_search(loss, 0.0, last, columns, step, intercept_step(step))
-        move = np.abs(point.margin - last.margin).max()
-        if move <= 1e-6:
-            whole = step @ loss.XT[columns] + intercept_step(step)
-            return point, bool(np.abs(whole).max() <= 1e-6)
+        moves.append(np.abs(point.margin - last.margin).max())
+        if moves[-1] <= 1e-6:
+            whole = np.zeros(len(loss.rows))
+            whole[columns], whole[-1] = step, intercept_step(step)
+            return point, bool(np.abs(whole @ loss.rows).max() <= 1e-6)
     return point, False
 
 
-def _renew(loss, point, serves):
-    """The point with second derivatives taken anew unless it has some that still serve."""
-    if serves and point.hessian is not None:
+def _renew(loss, point, errors):
+    """The point, with second derivatives taken anew unless those at hand serve."""
+    serve = len(errors) < 2 or errors[-1] < _PROGRESS * errors[-2]
+    if serve and point.hessian is not None:
         return point
     return replace(point, hessian=loss.hessian(point))
 

@@ -40,14 +40,31 @@ class Regression:
         #: Of the fits on all columns, [splits, p]; of all that aliases allow, the shortest.
         self.coef = arrays["coef"].reshape(splits, p)
         self.intercept = arrays["intercept"].reshape(splits)
-        #: Split 0's predictions [n] from all columns, not clipped (Figures 3 and 5): those of
-        #: ``coef`` and ``intercept``, by statsmodels' OLS unless the design is a sample.
-        self.predicted = arrays["predicted"].reshape(len(design))
         beyond = arrays["beyond"].reshape(splits, len(_MODELS), p)
         #: Models whose validation R2, on average over splits, is more than 0.1 below that of
         #: clipped predictions -> the columns that did most of it in the worst split by leaving the
         #: range that they have in the training half; none if only their combination is new.
         self.extrapolating = _name_extrapolating(scores, clipped, beyond, design.columns)
+        self._design, self._protocol = design, protocol
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """Predictions [n] from all columns by split 0's fit, not clipped (Figures 3 and 5).
+
+        By statsmodels' OLS on the design's rows: those of ``coef`` to rounding, or near to them if
+        the design is a sample.
+        """
+        # Loading statsmodels takes a second, which tables need not wait for.
+        from statsmodels.regression.linear_model import OLS
+
+        train = self._protocol.draw_splits(self._design)[0]
+        X = self._protocol.features(self._design, train)
+        # The directions that coef has: statsmodels knows no rank but that of float64.
+        mean = X[train].mean(axis=0)
+        _, sizes, axes = np.linalg.svd(X[train] - mean, full_matrices=False)
+        directions = (X - mean) @ axes[sizes > NOISE * sizes[0]].T
+        exog = np.column_stack([np.ones(len(X)), directions])
+        return OLS(getattr(self._design, self.target)[train], exog[train]).fit().predict(exog)
 
 
 class Regressions(dict[str, Regression]):
@@ -79,9 +96,6 @@ def fit_regressions(
             map_splits(partial(_show, see, block, protocol), zip(fits, masks, strict=True))
     found = [fit.arrays() for fit in fits]
     arrays = {name: np.stack([own[name] for own in found], axis=1) for name in found[0]}
-    X, true = protocol.features(design, trains[0]), _targets(design)
-    by_ols = fits[0].predict_by_ols(X, true, trains[0]) if blocks is None else None
-    arrays["predicted"] = fits[0].predict(X)[:, 0] if by_ols is None else by_ols
     return Regressions(arrays, design, protocol)
 
 
@@ -150,7 +164,9 @@ class _SplitFit:
         mean = self._sums[:, -2:, None] / self._n[:, None, None]
         for h, half in enumerate((~train, train)):
             self._spread[..., h] += ((true[..., half] - mean[h, :, None]) ** 2).sum(axis=-1)
-            for squares, guess in zip(self._squares, (predicted, predicted.clip(0, 1)), strict=True):
+            for squares, guess in zip(
+                self._squares, (predicted, predicted.clip(0, 1)), strict=True
+            ):
                 squares[..., h] += ((guess[..., half] - true[..., half]) ** 2).sum(axis=-1)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -165,17 +181,6 @@ class _SplitFit:
         outside = np.maximum(self._high[0] - self._high[1], self._low[1] - self._low[0])[1:-2]
         fits = {"coef": coef[:, 0], "intercept": intercept[:, 0]}
         return fits | {"scores": plain, "clipped": clipped, "beyond": abs(coef) * outside.clip(0)}
-
-    def predict_by_ols(self, X: np.ndarray, true: np.ndarray, train: np.ndarray) -> np.ndarray:
-        """Predictions [target, n] of statsmodels' least squares on the rows of one block."""
-        # Loading statsmodels takes a second, which fits that are kept need not wait for.
-        from statsmodels.regression.linear_model import OLS
-
-        # The directions that `_fitted` uses: statsmodels knows no rank but that of float64.
-        _, sizes, axes = np.linalg.svd(self._triangle[1:, 1:-2], full_matrices=False)
-        centred = X - self._sums[1, 1:-2] / self._n[1]
-        exog = np.column_stack([np.ones(len(X)), centred @ axes[sizes > NOISE * sizes[0]].T])
-        return np.stack([OLS(y[train], exog[train]).fit().predict(exog) for y in true])
 
 
 def _name_extrapolating(scores, clipped, beyond, columns):
