@@ -4,7 +4,7 @@ A split is a mask of the rows that classification validates on, and regression t
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -73,6 +73,12 @@ class Protocol:
         if self.splits == "image":
             return image_splits(design.image, self.n_splits, seed=self.seed)
         return reference_splits(len(design), self.n_splits)
+
+    def split_blocks(self, designs: Iterable[Design]) -> Iterator[tuple[Design, np.ndarray]]:
+        """Blocks of a design, one after the other, each with its part of the authors' halves."""
+        states = [np.random.RandomState(s) for s in range(self.n_splits)]
+        for design in designs:
+            yield design, np.stack([state.rand(len(design)) < 0.5 for state in states])
 
     def features(self, design: Design, train: np.ndarray) -> np.ndarray:
         """Features [n, p] standardised over all rows or over the mask ``train``, as set."""

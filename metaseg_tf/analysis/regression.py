@@ -1,6 +1,6 @@
 """Meta regression: how large is a segment's IoU_adj or IoU? (section 3, Tables 2 and 3)"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 
 import numpy as np
@@ -80,19 +80,19 @@ class Regressions(dict[str, Regression]):
 def fit_regressions(
     design: Design,
     protocol: Protocol = PAPER_PROTOCOL,
-    blocks: Iterable[tuple[Design, np.ndarray]] | None = None,
+    blocks: Callable[[], Iterable[tuple[Design, np.ndarray]]] | None = None,
 ) -> Regressions:
     """Fit and score least squares on all columns and on E alone in every split, for both targets.
 
-    If ``design`` is a sample, ``blocks``, which are gone through twice, hold all rows: designs, and
-    masks of the rows that train, bool [splits, n]. Raises InputError if a half is empty or holds
-    one value of a target only.
+    If ``design`` is a sample, ``blocks`` gives all rows, twice: designs on one scale, and masks of
+    the rows that train, bool [splits, n]. Raises InputError if a half is empty or holds one value
+    of a target only.
     """
     # Classification validates where these masks are true; here those rows train.
     trains = protocol.draw_splits(design)
     fits = [_SplitFit(design.columns) for _ in trains]
     for see in (_SplitFit.gather, _SplitFit.judge):
-        for block, masks in [(design, trains)] if blocks is None else blocks:
+        for block, masks in blocks() if blocks else [(design, trains)]:
             map_splits(partial(_show, see, block, protocol), zip(fits, masks, strict=True))
     found = [fit.arrays() for fit in fits]
     arrays = {name: np.stack([own[name] for own in found], axis=1) for name in found[0]}
