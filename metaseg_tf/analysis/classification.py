@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from metaseg_tf.analysis.design import Design
 from metaseg_tf.analysis.lasso import LassoPath, fit_path, make_solver
-from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS, Protocol, stack_splits, tabulate
+from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, PARTS, Protocol, map_splits, tabulate
 from metaseg_tf.analysis.scores import accuracy, auroc
 
 __all__ = ["Classification", "fit_classification"]
@@ -88,7 +88,8 @@ def fit_classification(design: Design, protocol: Protocol = PAPER_PROTOCOL) -> C
     Raises InputError if a half lacks one of the outcomes, or the only image is to be split.
     """
     validation = protocol.draw_splits(design)
-    arrays = stack_splits(lambda mask: _fit_split(design, mask, protocol), validation)
+    found = map_splits(lambda mask: _fit_split(design, mask, protocol), validation)
+    arrays = {name: np.stack([own[name] for own in found]) for name in found[0]}
     return Classification(arrays, design, protocol)
 
 

@@ -141,12 +141,6 @@ def map_splits(function: Callable[[Item], Result], splits: Iterable[Item]) -> li
         return list(pool.map(function, splits))
 
 
-def stack_splits(fit: Callable[[Item], dict], splits: Iterable[Item]) -> dict[str, np.ndarray]:
-    """The arrays that ``fit`` gives of each split by name, with the splits in front."""
-    found = map_splits(fit, splits)
-    return {name: np.stack([arrays[name] for arrays in found]) for name in found[0]}
-
-
 def tabulate(values: np.ndarray, **levels: Sequence) -> pd.DataFrame:
     """One row per element of ``values`` [splits, ...], with the labels of its axes and ``value``.
 

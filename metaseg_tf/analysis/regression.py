@@ -155,8 +155,8 @@ class _SplitFit:
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Float64 [target, model, n]."""
         coef, intercept = self._fitted
-        logits = coef.reshape(-1, X.shape[1]) @ X.T
-        return logits.reshape(*coef.shape[:2], -1) + intercept[..., None]
+        found = coef.reshape(-1, X.shape[1]) @ X.T
+        return found.reshape(*coef.shape[:2], -1) + intercept[..., None]
 
     def judge(self, X: np.ndarray, true: np.ndarray, train: np.ndarray) -> None:
         """The second pass, after which the scores can be had."""
@@ -164,10 +164,8 @@ class _SplitFit:
         mean = self._sums[:, -2:, None] / self._n[:, None, None]
         for h, half in enumerate((~train, train)):
             self._spread[..., h] += ((true[..., half] - mean[h, :, None]) ** 2).sum(axis=-1)
-            for squares, guess in zip(
-                self._squares, (predicted, predicted.clip(0, 1)), strict=True
-            ):
-                squares[..., h] += ((guess[..., half] - true[..., half]) ** 2).sum(axis=-1)
+            for i, guess in enumerate((predicted[..., half], predicted[..., half].clip(0, 1))):
+                self._squares[i, ..., h] += ((guess - true[..., half]) ** 2).sum(axis=-1)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What `Regression` is made of, with the targets in front.

@@ -113,7 +113,7 @@ class SegmentFiles:
         if mixed:
             # Within an image the order of rows is that of its table, in a pack as well.
             table = table.take(table[_IMAGE].to_pandas().argsort(kind="stable").to_numpy())
-        if keep and only is None and len(files) > 1:
+        if keep and only is None and (len(files) > 1 or rows > LIMIT):
             # Whoever may only read a run does without.
             with contextlib.suppress(RunError):
                 about = {_STATE: state, _ROWS: str(rows).encode()}
