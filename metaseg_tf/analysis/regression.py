@@ -93,14 +93,14 @@ def fit_regressions(
     fits = [_SplitFit(design.columns) for _ in trains]
     for see in (_SplitFit.gather, _SplitFit.judge):
         for block, masks in blocks() if blocks else [(design, trains)]:
-            map_splits(partial(_show, see, block, protocol), zip(fits, masks, strict=True))
+            show = partial(_show, block, protocol, see)
+            map_splits(lambda half, show=show: show(*half), zip(fits, masks, strict=True))
     found = [fit.arrays() for fit in fits]
     arrays = {name: np.stack([own[name] for own in found], axis=1) for name in found[0]}
     return Regressions(arrays, design, protocol)
 
 
-def _show(see, block, protocol, half):
-    fit, train = half
+def _show(block, protocol, see, fit, train):
     see(fit, protocol.features(block, train), _targets(block), train)
 
 
