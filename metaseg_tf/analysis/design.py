@@ -61,12 +61,14 @@ def build_design(
     groups: Collection[str] = PAPER_GROUPS,
     least_scale: float = 0.0,
     interior: bool = True,
+    scale: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
 ) -> Design:
     """Take the segments with interior (or without) from a table and standardise their features.
 
     The table has ground truth and a column ``image``. ``classes`` are "all", or, as in the authors'
     code, up to the largest one "predicted": over a whole validation set both are the same.
     ``groups`` are of `metaseg_tf.segments.columns.GROUPS`; for ``least_scale`` see `standardise`.
+    If the table is a part of a larger one, ``scale`` is that one's, see `Survey.scale`.
     Raises InputError if columns are missing, no segment is left, or a value is NaN or infinite.
     """
     check_choice("classes", classes, CLASS_CHOICES)
@@ -91,11 +93,14 @@ def build_design(
         )
     kept = table.iloc[rows]
     check_finite(kept, (*measured, *IOU_COLUMNS))
-    scaled = standardise(columns.feature_values(kept, names), least_scale=least_scale)
-    X, mean, scale, constant = scaled
+    X = columns.feature_values(kept, names)
+    if scale is None:
+        X, *scale = standardise(X, least_scale=least_scale)
+    else:
+        X = np.where(scale[2], 0.0, (X - scale[0]) / scale[1])
     iou_adj, iou = (kept[name].to_numpy(np.float64) for name in ("iou_adj", "iou"))
     targets, image = (iou_adj > 0, iou_adj, iou), kept["image"].to_numpy(object)
-    return Design(X, names, mean, scale, constant, *targets, image, rows, least_scale)
+    return Design(X, names, *scale, *targets, image, rows, least_scale)
 
 
 def standardise(

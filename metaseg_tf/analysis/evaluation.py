@@ -8,10 +8,10 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from types import SimpleNamespace
 from typing import TypeVar
 
@@ -22,18 +22,28 @@ from scipy.special import expit
 from metaseg_tf.analysis.classification import Classification, fit_classification
 from metaseg_tf.analysis.design import Design, build_design
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL, Protocol
-from metaseg_tf.analysis.regression import Regression, fit_regression
+from metaseg_tf.analysis.regression import Regressions, fit_regressions
+from metaseg_tf.analysis.survey import Survey, survey
 from metaseg_tf.errors import InputError, RunError
 from metaseg_tf.runs.run import Run, load_run
-from metaseg_tf.segments.columns import IOU_COLUMNS
+from metaseg_tf.segments.columns import IOU_COLUMNS, METRIC_COLUMNS, count_classes, feature_columns
+from metaseg_tf.segments.truth import check_truth
 from metaseg_tf.untrusted.arrays import READ_ERRORS, open_npz
 
-__all__ = ["Evaluation", "diagnose_run", "evaluate", "evaluate_run", "load_segments", "summarise"]
+__all__ = [
+    "Evaluation",
+    "diagnose_run",
+    "evaluate",
+    "evaluate_run",
+    "load_segments",
+    "summarise",
+    "survey_run",
+]
 
 T = TypeVar("T")
 _LOGGER = logging.getLogger(__name__)
 #: Part of the fingerprint: to be raised when the fits of equal tables change.
-_FITS = 4
+_FITS = 5
 # Two runs are compared at a time; table and fits of each take less than 100 MB at the paper's size.
 _RUNS_IN_MEMORY = 2
 
@@ -83,21 +93,22 @@ class Evaluation:
     design: Design
     protocol: Protocol
     kept: KeptFits | None = None  #: Fits made before, and the place to keep new ones.
+    #: All rows if the design is a sample, see `fit_regressions`, and the sample in words.
+    blocks: Callable[[], Iterator[tuple[Design, np.ndarray]]] | None = None
+    sample: str = ""
 
     @cached_property
     def classification(self) -> Classification:
         return self._recall("classification", Classification, fit_classification)
 
     @cached_property
-    def regressions(self) -> dict[str, Regression]:
+    def regressions(self) -> Regressions:
         """By target: ``iou_adj`` and ``iou``."""
-        return {
-            target: self._recall(target, Regression, fit_regression, target)
-            for target in reversed(IOU_COLUMNS)
-        }
+        fit = partial(fit_regressions, blocks=self.blocks)
+        return self._recall("regressions", Regressions, fit)
 
-    def _recall(self, name, rebuild, fit, *target):
-        about = (self.design, *target, self.protocol)
+    def _recall(self, name, rebuild, fit):
+        about = (self.design, self.protocol)
         if self.kept is None:
             return fit(*about)
         return self.kept.recall(name, lambda arrays: rebuild(arrays, *about), lambda: fit(*about))
@@ -164,6 +175,25 @@ def load_segments(run: Run) -> pd.DataFrame:
     return _segments(run.address, run.fingerprint())
 
 
+def survey_run(run: Run) -> Survey:
+    """Counts of a run's segments, and correlations with IoU_adj over all with interior."""
+    return _survey(run.address, run.fingerprint())
+
+
+@lru_cache(maxsize=_RUNS_IN_MEMORY)
+def _survey(address: str, fingerprint: str) -> Survey:
+    run, table = Run(address), _segments(address, fingerprint)
+    if not run.is_large():
+        return survey([table], (*METRIC_COLUMNS, "iou_adj"))
+    check_truth(table)
+    names = (*feature_columns(count_classes(table)), "iou_adj")
+    kept = KeptFits(run, fingerprint, PAPER_PROTOCOL)
+    blocks = run.blocks(["image", *names])
+    return kept.recall(
+        "survey", lambda arrays: Survey(arrays, names), lambda: survey(blocks, names)
+    )
+
+
 @lru_cache(maxsize=_RUNS_IN_MEMORY)
 def _segments(address: str, _fingerprint: str) -> pd.DataFrame:
     return load_run(address, keep=True)
@@ -171,9 +201,25 @@ def _segments(address: str, _fingerprint: str) -> pd.DataFrame:
 
 @lru_cache(maxsize=_RUNS_IN_MEMORY)
 def _evaluation(address: str, fingerprint: str, engine: str) -> Evaluation:
-    protocol = replace(PAPER_PROTOCOL, engine=engine)
-    evaluation = evaluate(_segments(address, fingerprint), protocol)
-    return replace(evaluation, kept=KeptFits(Run(address), fingerprint, protocol))
+    run, protocol = Run(address), replace(PAPER_PROTOCOL, engine=engine)
+    table, kept = _segments(address, fingerprint), KeptFits(run, fingerprint, protocol)
+    if not run.is_large():
+        return replace(evaluate(table, protocol), kept=kept)
+    found = _survey(address, fingerprint)
+    design = build_design(table, scale=found.scale)
+
+    def blocks():
+        tables = run.blocks(["image", "class_id", *design.columns, *IOU_COLUMNS])
+        inner = (block for block in tables if block["S_in"].any())
+        designs = (build_design(block, scale=found.scale) for block in inner)
+        return protocol.split_blocks(designs)
+
+    sample = (
+        f"logistic fits are of {len(design)} of these segments, of {table['image'].nunique()} of "
+        f"{len(run.done())} images drawn at random"
+    )
+    _LOGGER.warning("%s: %s; figures and report show no others", run.path, sample)
+    return Evaluation(design, protocol, kept, blocks, sample)
 
 
 def diagnose_run(run: Run) -> list[tuple[str, str]]:

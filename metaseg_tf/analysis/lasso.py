@@ -101,7 +101,7 @@ class LarsSolver:
         # The first column of each group represents it: an l1 penalty cannot tell them apart.
         first = (self._shares != 0).argmax(axis=1)
         self._loss = logistic.LogisticLoss(X[:, first], y)
-        self._point = self._loss.null
+        self._point = self._refit = self._loss.null
         self._refits = {}
 
     def penalised(self, C: float) -> Fit:
@@ -115,8 +115,10 @@ class LarsSolver:
         key = support.tobytes()
         if key not in self._refits:
             inside = (self._shares[:, support] != 0).any(axis=1)
-            start = self._loss.at(np.where(inside, self._point.w, 0.0), self._point.b)
+            starts = (self._refit, self._point, self._loss.null)
+            start = next(point for point in starts if not point.w[~inside].any())
             point, converged = logistic.minimise_logistic(self._loss, np.flatnonzero(inside), start)
+            self._refit = point
             self._refits[key] = Fit(point.w @ self._shares, point.b, converged=converged)
         return self._refits[key]
 
@@ -170,8 +172,9 @@ def share_duplicates(X: np.ndarray) -> np.ndarray:
     Columns that are equal up to sign (S_rel and S_rel_in after standardisation) get equal parts
     of one coefficient, +-1 / size of their group; constant columns get none.
     """
-    constant = X.max(axis=0) == X.min(axis=0)
-    products = X.T @ X
+    XT = np.ascontiguousarray(X.T)
+    constant = XT.max(axis=1) == XT.min(axis=1)
+    products = XT @ XT.T
     norms = np.sqrt(np.diag(products))
     close = np.abs(products) >= (1 - 1e-9) * np.outer(norms, norms)
     shares, left = [], ~constant
@@ -179,7 +182,7 @@ def share_duplicates(X: np.ndarray) -> np.ndarray:
         first = int(left.argmax())
         group = np.flatnonzero(left & close[first])
         signs = np.sign(products[first, group])
-        same = np.abs(X[:, group] * signs - X[:, [first]]).max(axis=0) <= 1e-12 * norms[first]
+        same = np.abs(XT[group].T * signs - XT[[first]].T).max(axis=0) <= 1e-12 * norms[first]
         share = np.zeros(X.shape[1])
         share[group[same]] = signs[same] / same.sum()
         shares.append(share)

@@ -6,10 +6,10 @@ columns that may move, and a LASSO that scikit-learn's LARS path solves (decisio
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import entr
+from scipy.linalg.blas import dsyrk
 
 from metaseg_tf.errors import InputError, number_of
 
@@ -18,6 +18,8 @@ __all__ = ["LogisticLoss", "Point", "minimise_l1_logistic", "minimise_logistic",
 #: Keeps singular systems solvable. It pulls towards the last iterate, so the limit is unmoved.
 _PROXIMAL = 1e-9
 _MAX_STEPS = 50
+#: Second derivatives serve again as long as a step makes the error this many times smaller.
+_PROGRESS = 0.3
 #: Active sets to try before a LARS path is followed.
 _GUESSES = 5
 
@@ -33,15 +35,20 @@ class Point:
     miss: np.ndarray  #: Probability given to the other outcome [n].
     gradient: np.ndarray  #: Derivatives of the loss by ``w`` [p].
     slope: float  #: By ``b``.
+    #: About the second derivatives here [p + 1, p + 1], the intercept's last.
+    hessian: np.ndarray | None = None
 
 
 class LogisticLoss:
     """Mean logistic loss of rows X [n, p], with outcomes y (bool [n], both present)."""
 
     def __init__(self, X: np.ndarray, y: np.ndarray):
-        self.XT = np.ascontiguousarray(X.T, np.float64)
-        self._scaled = np.empty_like(self.XT)
         self.signs = np.where(y, 1.0, -1.0)
+        #: [p + 1, n], turned so that their products with (w, b) are a point's margins.
+        self.rows = np.empty((X.shape[1] + 1, len(y)))
+        np.multiply(X.T, self.signs, out=self.rows[:-1])
+        self.rows[-1] = self.signs
+        self._scaled = np.empty_like(self.rows)
         positives = np.count_nonzero(y)
         if not 0 < positives < len(y):
             raise InputError(
@@ -54,22 +61,21 @@ class LogisticLoss:
 
     def at(self, w: np.ndarray, b: float) -> Point:
         """Loss and gradient at (w, b)."""
-        margin = self.signs * (w @ self.XT + b)
+        margin = np.append(w, b) @ self.rows
         tail = np.exp(-np.abs(margin))
         loss = np.mean(np.maximum(-margin, 0) + np.log1p(tail))
-        miss = np.where(margin >= 0, tail, 1.0) / (1 + tail)
-        residual = -self.signs * miss
-        gradient = self.XT @ residual / len(residual)
-        return Point(w, b, float(loss), margin, miss, gradient, float(residual.mean()))
+        miss = np.maximum(tail, margin < 0) / (1 + tail)
+        gradient = self.rows @ miss / -len(miss)
+        return Point(w, b, float(loss), margin, miss, gradient[:-1], float(gradient[-1]))
 
-    def hessian(self, point: Point, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Second derivatives: by ``columns`` [k, k], by those and the intercept [k], by it."""
+    def hessian(self, point: Point) -> np.ndarray:
+        """Second derivatives of the loss by all columns and the intercept, [p + 1, p + 1]."""
         # In few large steps and one buffer: splits run in threads, which each step would hold up.
         root = np.sqrt(point.miss * (1 - point.miss))
-        scaled = self.XT.take(columns, axis=0, out=self._scaled[: len(columns)], mode="clip")
-        scaled *= root
-        matrix, mixed = scaled @ scaled.T, scaled @ root
-        return matrix / len(root), mixed / len(root), float(np.mean(root**2))
+        scaled = np.multiply(self.rows, root, out=self._scaled)
+        # Not by numpy, whose BLAS of 2023 leaves newer processors half idle.
+        upper = dsyrk(1 / len(root), scaled.T, trans=1)
+        return upper + np.triu(upper, 1).T
 
     def gap(self, point: Point, alpha: float) -> float:
         """Duality gap: how far the objective at ``point`` can lie above its minimum.
@@ -80,7 +86,9 @@ class LogisticLoss:
         """
         steepest = np.abs(point.gradient).max(initial=0.0)
         s = min(1.0, alpha / steepest) if steepest > 0 else 1.0
-        dual = np.mean(entr(s * point.miss) + entr(1 - s * point.miss))
+        miss = s * point.miss
+        logs = (p * np.log(np.maximum(p, np.finfo(float).tiny)) for p in (miss, 1 - miss))
+        dual = -sum(float(np.mean(log)) for log in logs)
         curvature = max(float(np.mean(point.miss * (1 - point.miss))), np.finfo(float).tiny)
         charge = s * abs(point.b * point.slope) + point.slope**2 / curvature
         return float(objective(point, alpha) - dual + charge)
@@ -98,22 +106,23 @@ def minimise_l1_logistic(
 
     Raises InputError if no such gap is reached, which a huge scale of a feature can cause.
     """
-    point = start
+    point, gaps = start, []
     for _ in range(_MAX_STEPS):
         # A gradient this far beyond its bound needs no sum over rows to tell.
         far = np.abs(point.gradient).max(initial=0.0) > 1.01 * alpha
-        gap = np.inf if far else loss.gap(point, alpha) / objective(point, alpha)
-        if gap <= tol:
-            return point, gap
+        gaps.append(np.inf if far else loss.gap(point, alpha) / objective(point, alpha))
+        if gaps[-1] <= tol:
+            return point, gaps[-1]
+        point = _renew(loss, point, gaps)
         # Columns far from their bound are left out; the next gradient tells if one was missed.
         near = np.flatnonzero((point.w != 0) | (np.abs(point.gradient) > 0.8 * alpha))
-        matrix, gradient, intercept_step = _reduced(loss, point, near)
+        matrix, gradient, intercept_step = _reduced(point, near)
         old = point.w[near]
         step = minimise_l1_quadratic(matrix, gradient - matrix @ old, alpha, np.sign(old)) - old
         point = _line_search(loss, alpha, point, near, step, intercept_step(step))
     raise InputError(
         f"l1 logistic fit: expected a relative duality gap of {tol:g} within {_MAX_STEPS} steps, "
-        f"got {gap:g}; standardise the features"
+        f"got {gaps[-1]:g}; standardise the features"
     )
 
 
@@ -124,27 +133,50 @@ def minimise_logistic(loss: LogisticLoss, columns: np.ndarray, start: Point) -> 
     with large, finite ones. At a minimum the Newton step would move no log-odds by more than 1e-6;
     a step that the line search had to shorten to nothing is none.
     """
-    point = start
+    point, moves = start, []
     for _ in range(_MAX_STEPS):
         # After a start that has run away in separable outcomes, curvature is rounded to nothing.
         if np.mean(point.miss * (1 - point.miss)) < np.finfo(float).tiny:
             return point, False
-        matrix, gradient, intercept_step = _reduced(loss, point, columns)
+        point = _renew(loss, point, moves)
+        matrix, gradient, intercept_step = _reduced(point, columns)
         try:
             step = -np.linalg.solve(matrix, gradient)
         except np.linalg.LinAlgError:
             return point, False
         last = point
         point = _line_search(loss, 0.0, last, columns, step, intercept_step(step))
-        if np.abs(point.margin - last.margin).max() <= 1e-6:
-            whole = step @ loss.XT[columns] + intercept_step(step)
-            return point, bool(np.abs(whole).max() <= 1e-6)
+        moves.append(np.abs(point.margin - last.margin).max())
+        if moves[-1] <= 1e-6:
+            whole = np.zeros(len(loss.rows))
+            whole[columns], whole[-1] = step, intercept_step(step)
+            return point, bool(np.abs(whole @ loss.rows).max() <= 1e-6)
     return point, False
 
 
-def _reduced(loss, point, columns):
+def _renew(loss, point, errors):
+    """The point, with second derivatives taken anew unless those at hand serve."""
+    serve = len(errors) < 2 or errors[-1] < _PROGRESS * errors[-2]
+    if serve and point.hessian is not None:
+        return point
+    return replace(point, hessian=loss.hessian(point))
+
+
+def _update(old, new):
+    """Second derivatives between two points: the old ones, and how the gradient changed (BFGS)."""
+    step = np.append(new.w - old.w, new.b - old.b)
+    change = np.append(new.gradient - old.gradient, new.slope - old.slope)
+    expected = old.hessian @ step
+    if step @ change <= 1e-9 * (step @ expected):  # rounding
+        return old.hessian
+    mended = np.outer(change, change) / (step @ change)
+    return old.hessian + mended - np.outer(expected, expected) / (step @ expected)
+
+
+def _reduced(point, columns):
     """Hessian and gradient in the columns, after the intercept has been minimised out."""
-    matrix, mixed, curvature = loss.hessian(point, columns)
+    matrix = point.hessian[np.ix_(columns, columns)]
+    mixed, curvature = point.hessian[columns, -1], point.hessian[-1, -1]
     matrix -= np.outer(mixed, mixed) / curvature
     matrix[np.diag_indices_from(matrix)] *= 1 + _PROXIMAL
     gradient = point.gradient[columns] - mixed * (point.slope / curvature)
@@ -196,6 +228,6 @@ def _line_search(loss, alpha, point, columns, step, intercept_step):
         w[columns] += size * step
         new = loss.at(w, point.b + size * intercept_step)
         if objective(new, alpha) <= old + 0.1 * size * promise + 1e-15:
-            return new
+            return replace(new, hessian=_update(point, new))
         size /= 2
     return point

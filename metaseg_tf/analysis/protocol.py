@@ -4,7 +4,7 @@ A split is a mask of the rows that classification validates on, and regression t
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -74,6 +74,12 @@ class Protocol:
             return image_splits(design.image, self.n_splits, seed=self.seed)
         return reference_splits(len(design), self.n_splits)
 
+    def split_blocks(self, designs: Iterable[Design]) -> Iterator[tuple[Design, np.ndarray]]:
+        """Blocks of a design, one after the other, each with its part of the authors' halves."""
+        states = [np.random.RandomState(s) for s in range(self.n_splits)]
+        for design in designs:
+            yield design, np.stack([state.rand(len(design)) < 0.5 for state in states])
+
     def features(self, design: Design, train: np.ndarray) -> np.ndarray:
         """Features [n, p] standardised over all rows or over the mask ``train``, as set."""
         if self.fit_on == "all":
@@ -133,12 +139,6 @@ def map_splits(function: Callable[[Item], Result], splits: Iterable[Item]) -> li
     each = {"initializer": threadpool_limits, "initargs": (1, "openmp")}
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count(), **each) as pool:
         return list(pool.map(function, splits))
-
-
-def stack_splits(fit: Callable[[Item], dict], splits: Iterable[Item]) -> dict[str, np.ndarray]:
-    """The arrays that ``fit`` gives of each split by name, with the splits in front."""
-    found = map_splits(fit, splits)
-    return {name: np.stack([arrays[name] for arrays in found]) for name in found[0]}
 
 
 def tabulate(values: np.ndarray, **levels: Sequence) -> pd.DataFrame:

@@ -7,16 +7,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from metaseg_tf.analysis.design import check_finite
-from metaseg_tf.analysis.evaluation import evaluate_run, load_segments, summarise
+from metaseg_tf.analysis.evaluation import evaluate_run, summarise, survey_run
 from metaseg_tf.analysis.protocol import PAPER_PROTOCOL
+from metaseg_tf.analysis.survey import Survey, survey
 from metaseg_tf.errors import InputError
 from metaseg_tf.paper.published import ALL_SEGMENTS, FALSE_POSITIVES, MIOU, SEGMENTS, Quantity
 from metaseg_tf.runs.run import Run
 from metaseg_tf.segments.columns import METRIC_COLUMNS, name_feature
-from metaseg_tf.segments.truth import check_truth
 
-__all__ = ["KINDS", "Measured", "Value", "collect", "compute_correlations", "count_segments"]
+__all__ = ["KINDS", "Measured", "Value", "collect", "compute_correlations"]
 
 
 class Value(NamedTuple):
@@ -33,6 +32,7 @@ class Measured:
     #: Printed quantities, ``ALL_SEGMENTS``, and the regressions' scores with clipped predictions.
     values: Mapping[Quantity, Value] = field(default_factory=dict)
     missing: tuple[str, ...] = ()  #: Why some cannot be had from the run, each with a remedy.
+    sample: str = ""  #: Which segments the logistic fits are of, in words, if not of all.
     #: Target and model of the regressions that extrapolate -> columns in words, see `Regression`.
     extrapolating: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
@@ -59,7 +59,8 @@ def collect(
         for target, regression in regressions.items()
         for model, columns in regression.extrapolating.items()
     }
-    return Measured(values, tuple(dict.fromkeys(missing)), extrapolating)
+    sample = evaluate_run(run, engine=engine).sample if fitted else ""
+    return Measured(values, tuple(dict.fromkeys(missing)), sample, extrapolating)
 
 
 def compute_correlations(table: pd.DataFrame) -> pd.Series:
@@ -68,31 +69,25 @@ def compute_correlations(table: pd.DataFrame) -> pd.Series:
     By metric, in [-1, 1]; NaN if the metric or IoU_adj is constant. Raises InputError if the table
     has no ground truth, fewer than two segments with interior, or NaN in them.
     """
-    check_truth(table)
-    inner, columns = table[table["S_in"] > 0], [*METRIC_COLUMNS, "iou_adj"]
-    if len(inner) < 2:
-        found = f"expected at least 2 segments with interior, got {len(inner)}"
-        raise InputError(f"table 1: {found}; extract more images")
-    check_finite(inner, columns)
-    return inner[columns].corr()["iou_adj"].drop("iou_adj").rename("rho")
+    return _correlate(survey([table], (*METRIC_COLUMNS, "iou_adj")))
 
 
-def count_segments(table: pd.DataFrame) -> dict[Quantity, int]:
-    """All segments, of these those with interior, and of these those with IoU_adj = 0."""
-    check_truth(table)
-    inner = table["S_in"] > 0
-    false = inner & (table["iou_adj"] == 0)
-    return {ALL_SEGMENTS: len(table), SEGMENTS: int(inner.sum()), FALSE_POSITIVES: int(false.sum())}
+def _correlate(found: Survey) -> pd.Series:
+    if found.counts[1] < 2:
+        raise InputError(
+            f"table 1: expected at least 2 segments with interior, got {found.counts[1]}; extract "
+            "more images"
+        )
+    return found.correlations[list(METRIC_COLUMNS)]
 
 
 def _counts(run: Run, _engine: str) -> dict[Quantity, Value]:
-    counts = count_segments(load_segments(run))
-    return {quantity: Value(count) for quantity, count in counts.items()}
+    quantities = (ALL_SEGMENTS, SEGMENTS, FALSE_POSITIVES)
+    return dict(zip(quantities, map(Value, survey_run(run).counts), strict=True))
 
 
 def _correlations(run: Run, _engine: str) -> dict[Quantity, Value]:
-    table = load_segments(run)
-    rho = compute_correlations(table).dropna()
+    rho = _correlate(survey_run(run)).dropna()
     if rho.empty:
         raise InputError(
             f"{run.path}: expected IoU_adj to vary over segments with interior, got one value "

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metaseg_tf import __version__
-from metaseg_tf.analysis.evaluation import evaluate_run
+from metaseg_tf.analysis.evaluation import evaluate_run, load_segments
 from metaseg_tf.data.cityscapes import find_pairs
 from metaseg_tf.errors import InputError, MetaSegError, suggest
 from metaseg_tf.networks.checkpoints import Checkpoint, find
@@ -24,7 +24,7 @@ from metaseg_tf.paper import figures
 from metaseg_tf.paper.published import CATALOGUE_NAMES, PUBLISHED, PublishedNumber
 from metaseg_tf.paper.tables import TABLES, make_table, store_table
 from metaseg_tf.runs.helper import beside, fetch
-from metaseg_tf.runs.run import Run, load_run, parse_json, write_json
+from metaseg_tf.runs.run import Run, parse_json, write_json
 
 if TYPE_CHECKING:
     from metaseg_tf.runs.sources import ProcessNetwork
@@ -237,7 +237,7 @@ def _diagnose(folder: Path, formats: Collection[str]) -> list[Path]:
     from metaseg_tf.analysis.diagnostics import diagnose
 
     run = Run(folder)
-    found = diagnose(load_run(folder), classes=run.classes)
+    found = diagnose(load_segments(run), classes=run.classes)
     return figures.store_diagnostics(found, run, formats)
 
 

@@ -59,7 +59,8 @@ def lay_out_table2(measured: Mapping[str, Measured]) -> PrintedTable:
         for name, own in measured.items()
         if published.DETECTED in own.values
     )
-    caption = f"{_MEANS} {_describe_counts(measured)} {detection}".strip()
+    sampled = " ".join(f"{name}: {own.sample}." for name, own in measured.items() if own.sample)
+    caption = " ".join(filter(None, (_MEANS, _describe_counts(measured), sampled, detection)))
     caption += _describe_extrapolation(measured, "iou_adj")
     printed = (
         *_score_rows("Classification IoU_adj = 0, > 0", rows, measured),

@@ -262,6 +262,18 @@ class Run:
         table.insert(0, "image", np.empty(0, object))
         return table if only is None else table[only]
 
+    def is_large(self) -> bool:
+        """True if there are more segments than ``LIMIT``, so that only a sample of them is kept."""
+        return self._tables.is_large()
+
+    def blocks(self, only: list[str]) -> Iterator[pd.DataFrame]:
+        """Columns of the segment tables, checked as by `load_run`, some packs or images at a time.
+
+        In the order of the files, which need not be that of names.
+        """
+        for block in self._tables.blocks(only):
+            yield columns.check_table(block.to_pandas(), str(self.path), whole=False)
+
     def load_truth(self) -> pd.DataFrame:
         """The components of the ground truth of all images, as `metaseg_tf.load_truth`."""
         loaded, lacking = self._truth.load(), self.lacking_truth()
@@ -293,7 +305,8 @@ def load_run(
     only : list of str, optional
         The columns to read; all by default.
     keep : bool
-        Keep the whole table in one file of the run, too, to be read faster the next time.
+        Keep the whole table in one file of the run, too, to be read faster the next time. Of more
+        than ``LIMIT`` segments, take and keep a sample of images, drawn at random.
 
     Returns
     -------

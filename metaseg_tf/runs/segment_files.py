@@ -4,7 +4,7 @@
 
     segments/<image>.parquet    one image; its metadata holds what else is kept of it
     packs/<number>.parquet      many; its metadata holds the names of all, and theirs
-    evaluation/segments.parquet all, to be read at once, and the state of the files it was made of
+    evaluation/segments.parquet all or a sample, to be read at once, and the state of the others
     truth/, truth_packs/        the same for the components of the ground truth
 
 A pack is written once, and the images in it are not measured again.
@@ -17,8 +17,10 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metaseg_tf.errors import DataFormatError, RunError, in_one_line
@@ -26,11 +28,15 @@ from metaseg_tf.runs.storage import Folder
 from metaseg_tf.segments.columns import NAME_BYTES, check_image_name, count_classes
 from metaseg_tf.untrusted.arrays import fits
 
-__all__ = ["SegmentFiles"]
+__all__ = ["LIMIT", "SegmentFiles"]
 
+#: Rows that are analysed at once: of more, a sample of images of about so many is kept.
+LIMIT = 500_000
+#: Rows of a block, at least.
+_BLOCK = 100_000
 _SUFFIX = ".parquet"
 _IMAGE, _IMAGES = "image", b"images"
-_ALL, _STATE = "evaluation/segments.parquet", b"state"
+_ALL, _STATE, _ROWS = "evaluation/segments.parquet", b"state", b"rows"
 _MAGIC = b"PAR1"
 #: A footer ends with its length (4 bytes, little endian) and the magic.
 _TAIL = 8
@@ -81,28 +87,59 @@ class SegmentFiles:
         """The tables of all images, by name; None for a run without images.
 
         ``only`` names the columns to read. ``keep`` writes the whole table to one file, which is
-        read from then on as long as the others stay as they are. Raises DataFormatError if a file
-        is broken, or the files do not fit together.
+        read from then on as long as the others stay as they are; of more than ``LIMIT`` rows it is
+        a sample of images. Raises DataFormatError if a file is broken, or the files do not fit
+        together.
         """
         files = self._files()
         if not files:
             return None
-        state = hashlib.sha256(repr(self.states()).encode()).digest()
+        rows, state = self._count_kept()
         # What was kept is read if it is there, whole, and of these files; else they are.
-        with contextlib.suppress(DataFormatError, TypeError, KeyError):
-            if self._read_schema(_ALL).metadata[_STATE] == state:
+        if rows and (keep or rows <= LIMIT):
+            with contextlib.suppress(DataFormatError):
                 return self._concat([_ALL], None if only is None else list(only))
+        rows = self.count_rows() if keep else 0
         mixed = any(a[1][-1] > b[1][0] for a, b in itertools.pairwise(files))
         needed = None if only is None else list(dict.fromkeys([*only, *["image"] * mixed]))
-        table = self._concat([relative for relative, _ in files], needed)
+        if rows > LIMIT:
+            images = sorted(image for _, names in files for image in names)
+            drawn = np.random.default_rng(0).permutation(images)[: -(-len(images) * LIMIT // rows)]
+            chosen = pa.array(drawn, pa.string())
+            blocks = (block.filter(pc.is_in(block[_IMAGE], chosen)) for block in self.blocks())
+            table = pa.concat_tables(blocks)
+        else:
+            table = self._concat([relative for relative, _ in files], needed)
         if mixed:
             # Within an image the order of rows is that of its table, in a pack as well.
             table = table.take(table[_IMAGE].to_pandas().argsort(kind="stable").to_numpy())
-        if keep and only is None and len(files) > 1:
+        if keep and only is None and (len(files) > 1 or rows > LIMIT):
             # Whoever may only read a run does without.
             with contextlib.suppress(RunError):
-                self._write(_ALL, table.replace_schema_metadata({_STATE: state}))
+                about = {_STATE: state, _ROWS: str(rows).encode()}
+                self._write(_ALL, table.replace_schema_metadata(about))
         return table if only is None else table.select(list(only))
+
+    def count_rows(self) -> int:
+        """Number of rows of all images."""
+        kept = self._count_kept()[0]
+        return kept or sum(self._read_footer(file).num_rows for file, _ in self._files())
+
+    def is_large(self) -> bool:
+        """True if there are more rows than ``LIMIT``."""
+        return self.count_rows() > LIMIT
+
+    def blocks(self, only: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The tables of all images a pack at a time, or many of single images, file by file."""
+        group, rows = [], 0
+        for file, _ in self._files():
+            group.append(file)
+            rows += self._read_footer(file).num_rows
+            if rows >= _BLOCK:
+                yield self._concat(group, None if only is None else list(only))
+                group, rows = [], 0
+        if rows:
+            yield self._concat(group, None if only is None else list(only))
 
     def set_aside_broken(self) -> list[str]:
         """Rename the files that were cut short; returns where they were."""
@@ -137,6 +174,15 @@ class SegmentFiles:
         for image in singles:
             self._folder.remove(self._single(image))
         return len(pending)
+
+    def _count_kept(self) -> tuple[int, bytes]:
+        """Number of rows of all files, 0 if none was kept of them as they are; and their state."""
+        state = hashlib.sha256(repr((self.states(), LIMIT)).encode()).digest()
+        with contextlib.suppress(DataFormatError, TypeError, KeyError, ValueError):
+            found = self._read_footer(_ALL).metadata
+            if found[_STATE] == state:
+                return int(found[_ROWS]), state
+        return 0, state
 
     def _single(self, image: str) -> str:
         return f"{self._in_singles}/{image}{_SUFFIX}"
@@ -231,9 +277,12 @@ class SegmentFiles:
             )
 
     def _read_schema(self, relative: str) -> pa.Schema:
+        return self._read_footer(relative).schema.to_arrow_schema()
+
+    def _read_footer(self, relative: str) -> pq.FileMetaData:
         try:
             with self._folder.open(relative) as file:
-                return pq.read_schema(file)
+                return pq.read_metadata(file)
         except _READ_ERRORS as error:
             raise _broken(self._folder.where(relative), error) from error
 

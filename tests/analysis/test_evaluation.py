@@ -13,7 +13,7 @@ from metaseg_tf.analysis.classification import fit_classification
 from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.evaluation import evaluate, summarise
 from metaseg_tf.analysis.protocol import Protocol
-from metaseg_tf.analysis.regression import fit_regression
+from metaseg_tf.analysis.regression import fit_regressions
 from metaseg_tf.errors import InputError
 
 PROTOCOL = Protocol(n_splits=3, C=(0.05, 0.1, 0.3, 1.0))
@@ -120,7 +120,7 @@ def test_one_outcome_stops_classification_only(small_table):
     design = build_design(small_table[small_table["iou_adj"] > 0])
     with pytest.raises(InputError, match=r"both outcomes .* extract more images"):
         fit_classification(design, PROTOCOL)
-    assert np.isfinite(fit_regression(design, "iou_adj", PROTOCOL).scores["value"]).all()
+    assert np.isfinite(fit_regressions(design, PROTOCOL)["iou"].scores["value"]).all()
     evaluation = evaluate(small_table[small_table["iou_adj"] > 0], PROTOCOL)
     assert set(evaluation.tidy()["target"]) == {"iou_adj", "iou"}
     with pytest.raises(InputError, match="both outcomes"):
@@ -136,7 +136,7 @@ def test_one_image_cannot_be_split_by_images(small_table):
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_handful_of_segments_is_told(n):
     design = build_design(make_table(n, empty_interior=0))
-    for fit in (fit_classification, fit_regression):
+    for fit in (fit_classification, fit_regressions):
         with pytest.raises(InputError, match="extract more images"):
             fit(design)
 
@@ -147,11 +147,6 @@ def test_separable_outcomes_are_logged(caplog):
     with caplog.at_level(logging.WARNING):
         fit_classification(build_design(table), Protocol(n_splits=1, C=(0.1, 1.0)))
     assert "in 1 of 1 splits the metrics tell false positives from other segments" in caplog.text
-
-
-def test_targets_are_two():
-    with pytest.raises(InputError, match="target: expected one of iou, iou_adj"):
-        fit_regression(build_design(make_table(50)), "ios")
 
 
 def test_held_out_verdicts_have_the_validation_scores(evaluation):

@@ -27,7 +27,7 @@ def no_fits(monkeypatch):
 
     def apply():
         monkeypatch.setattr(evaluation, "fit_classification", refuse)
-        monkeypatch.setattr(evaluation, "fit_regression", refuse)
+        monkeypatch.setattr(evaluation, "fit_regressions", refuse)
 
     return apply
 

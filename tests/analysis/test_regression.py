@@ -9,7 +9,7 @@ from tables import make_table
 
 from metaseg_tf.analysis.design import build_design
 from metaseg_tf.analysis.protocol import Protocol
-from metaseg_tf.analysis.regression import fit_regression
+from metaseg_tf.analysis.regression import fit_regressions
 from metaseg_tf.errors import InputError
 
 
@@ -32,7 +32,7 @@ def rare():
 )
 @pytest.mark.parametrize("target", ["iou_adj", "iou"])
 def test_a_class_seen_once_does_not_explode(rare, options, target):
-    found = fit_regression(build_design(rare), target, Protocol(**options))
+    found = fit_regressions(build_design(rare), Protocol(**options))[target]
     wanted = "model == 'all' and score == 'r2' and part == 'validation'"
     scores, clipped = (frame.query(wanted)["value"] for frame in (found.scores, found.clipped))
     assert clipped.mean() > 0.3
@@ -46,14 +46,14 @@ def test_the_column_that_extrapolates_is_named(rare):
     small = 1e-4 * rng.random(len(rare))
     far = (rare["image"] == "town_000002") & (rng.random(len(rare)) < 0.5)
     design = build_design(rare.assign(D_bd=np.where(far, 0.9, small)))
-    found = fit_regression(design, "iou_adj", Protocol(splits="image"))
+    found = fit_regressions(design, Protocol(splits="image"))["iou_adj"]
     assert found.extrapolating == {"all": ("D_bd",)}
     assert found.scores.query("score == 'r2' and model == 'all'")["value"].min() < -1
 
 
 def test_halves_are_swapped(design):
     protocol = Protocol(n_splits=1)
-    scores = fit_regression(design, "iou_adj", protocol).scores
+    scores = fit_regressions(design, protocol)["iou_adj"].scores
     train = protocol.draw_splits(design)[0]
     predict = fit_linear_slowly(design.X[train], design.iou_adj[train])
     for part, half in (("train", train), ("validation", ~train)):
@@ -69,14 +69,15 @@ def test_figure_3_is_fitted_by_statsmodels_on_the_same_rows(table, noise, monkey
     monkeypatch.setattr(OLS, "fit", lambda model: fitted.append(model) or fit(model))
     names = [name for name in table if name.startswith("cprob")]
     design = build_design(table.assign(**table[names].astype(noise).astype("float64")))
-    found = fit_regression(design)
+    found = fit_regressions(design)["iou_adj"]
+    predicted = found.predicted
     train = Protocol().draw_splits(design)[0]
     np.testing.assert_array_equal(fitted[0].endog, design.iou_adj[train])
     expected = design.X @ found.coef[0] + found.intercept[0]
-    np.testing.assert_allclose(found.predicted, expected, atol=1e-9)
+    np.testing.assert_allclose(predicted, expected, atol=1e-9)
 
 
 def test_a_constant_target_is_told(table):
     design = build_design(table.assign(iou=0.5))
     with pytest.raises(InputError, match="target that varies"):
-        fit_regression(design, "iou")
+        fit_regressions(design)

@@ -203,14 +203,14 @@ def test_exchanged_halves(check, monkeypatch):
     assert "the halves are exchanged" in words(check())
 
 
-@pytest.mark.parametrize("place", [classification, regression])
-def test_halves_exchanged_in_one_place(place, check, monkeypatch):
-    fit = place._fit_split
+@pytest.mark.parametrize(("place", "name"), [(classification, "_fit_split"), (regression, "_show")])
+def test_halves_exchanged_in_one_place(place, name, check, monkeypatch):
+    fit = getattr(place, name)
 
     def exchanged(*given):
         return fit(*(~part if getattr(part, "dtype", None) is BOOL else part for part in given))
 
-    monkeypatch.setattr(place, "_fit_split", exchanged)
+    monkeypatch.setattr(place, name, exchanged)
     assert "the halves are exchanged" in words(check())
 
 

@@ -7,10 +7,10 @@ from tables import make_table
 
 from metaseg_tf import load_run, segment_metrics
 from metaseg_tf.analysis.evaluation import evaluate, evaluate_run, summarise
+from metaseg_tf.analysis.survey import survey
 from metaseg_tf.errors import DataFormatError, InputError, MetaSegError
-from metaseg_tf.paper.measured import collect, compute_correlations, count_segments
+from metaseg_tf.paper.measured import collect, compute_correlations
 from metaseg_tf.paper.published import (
-    ALL_SEGMENTS,
     DETECTED,
     FALSE_POSITIVES,
     MIOU,
@@ -154,10 +154,8 @@ def test_correlations_are_pearsons_over_segments_with_interior(segments):
 
 def test_counts_of_segments(segments):
     inner = segments[segments.S_in > 0]
-    counts = count_segments(segments)
-    assert counts[ALL_SEGMENTS] == len(segments)
-    assert counts[SEGMENTS] == len(inner)
-    assert counts[FALSE_POSITIVES] == (inner.iou_adj == 0).sum() > 0
+    expected = len(segments), len(inner), (inner.iou_adj == 0).sum()
+    assert survey([segments], ["iou_adj"]).counts == expected
 
 
 def test_constants_have_no_correlation(segments):
