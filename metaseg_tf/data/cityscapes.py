@@ -173,7 +173,8 @@ def find_pairs(
     if not pairs:
         raise DataFormatError(
             f"{folder}: expected images {city or '<city>'}/*{_IMAGE_SUFFIX}, found none "
-            f"(there is {', '.join(cities) or 'no city'}); choose a city that is there, or {_REMEDY}"
+            f"(there is {', '.join(cities) or 'no city'}); choose a city that is there, or "
+            f"{_REMEDY}"
         )
     if missing:
         raise DataFormatError(

@@ -88,6 +88,8 @@ class Run:
         self._folder = open_folder(path)
         self._tables = SegmentFiles(self._folder)
         self._truth = SegmentFiles(self._folder, "truth", "truth_packs")
+        #: Images per pack while `packed`, and those that wait for theirs.
+        self._pack_size, self._unpacked = None, {}
         if not self._folder.exists(_MANIFEST):
             found = f"a folder without {_MANIFEST}" if self._folder.exists() else "no such path"
             raise RunError(
@@ -181,10 +183,10 @@ class Run:
         """Names of the images whose segment table is written."""
         return self._tables.images()
 
-    def lacking_truth(self) -> set[str]:
-        """Names of the done images without their truth's components, if others have them."""
+    def lacking_truth(self, done: set[str]) -> set[str]:
+        """Those of the ``done`` images without their truth's components, if others have them."""
         found = self._truth.images()
-        return self.done() - found if found else set()
+        return done - found if found else set()
 
     def write_segments(
         self,
@@ -194,10 +196,35 @@ class Run:
         truth: pd.DataFrame | None = None,
     ) -> None:
         """Store one image's segment table, with ``extra``, and its truth's components if given."""
+        check_image_name(image)
+        if self._pack_size is not None:
+            self._unpacked[image] = (table, extra), truth
+            if len(self._unpacked) >= self._pack_size:
+                self._write_pack()
+            return
         # An image whose segments are there is done, so they come last.
         if truth is not None:
-            self._truth.write(check_image_name(image), truth, None)
-        self._tables.write(check_image_name(image), table, extra)
+            self._truth.write(image, truth, None)
+        self._tables.write(image, table, extra)
+
+    @contextlib.contextmanager
+    def packed(self, size: int) -> Iterator[None]:
+        """Store what `write_segments` is given meanwhile as packs of ``size`` images.
+
+        The rest is stored at the end, even after an error; what a killed process has not is lost.
+        """
+        self._pack_size = size
+        try:
+            yield
+        finally:
+            self._pack_size = None
+            self._write_pack()
+
+    def _write_pack(self) -> None:
+        truths = {image: (truth, None) for image, (_, truth) in self._unpacked.items()}
+        self._truth.write_pack({i: part for i, part in truths.items() if part[0] is not None})
+        self._tables.write_pack({image: part for image, (part, _) in self._unpacked.items()})
+        self._unpacked.clear()
 
     def write_manifest(self) -> None:
         """Store the manifest as it now is."""
@@ -264,16 +291,17 @@ class Run:
 
     def load_truth(self) -> pd.DataFrame:
         """The components of the ground truth of all images, as `metaseg_tf.load_truth`."""
-        loaded, lacking = self._truth.load(), self.lacking_truth()
+        loaded, done = self._truth.load(), self.done()
+        lacking = self.lacking_truth(done)
         if loaded is None or lacking:
             raise InputError(
                 f"{self.path}: expected the ground truth's components, which a run with ground "
-                f"truth keeps, found none of {len(lacking or self.done())} of {len(self.done())} "
+                f"truth keeps, found none of {len(lacking or done)} of {len(done)} "
                 "images; extract again, into another folder"
             )
         table = loaded.to_pandas()
         # A process may have been stopped between an image's components and its segments.
-        table = table[table["image"].isin(self.done())].reset_index(drop=True)
+        table = table[table["image"].isin(done)].reset_index(drop=True)
         return columns.check_components(table, str(self.path), len(self.classes))
 
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
