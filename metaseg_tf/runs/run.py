@@ -5,6 +5,7 @@
     RUN/run.json                   settings, versions, failures: the manifest
     RUN/segments/, RUN/packs/      the segment tables; see metaseg_tf.runs.segment_files
     RUN/truth/, RUN/truth_packs/   the components of the ground truth, in the same way
+    RUN/names.json                 of very many softmax dumps: their images' names, read but once
     RUN/maps/<image>.npz, .jpg     maps for pictures, of some images
     RUN/evaluation/                fits of the paper's protocol, see metaseg_tf.analysis.evaluation,
                                    and all segments in one file
@@ -48,6 +49,7 @@ FORMAT = 1
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _MANIFEST = "run.json"
 _MAPS = "maps"
+_NAMES = "names.json"
 _MAX_DEPTH = 10
 _NEEDS = ("tensorflow", "tensorflow-addons", "numpy", "scipy", "scikit-image", "pandas", "pyarrow")
 
@@ -225,6 +227,18 @@ class Run:
         self._truth.write_pack({i: part for i, part in truths.items() if part[0] is not None})
         self._tables.write_pack({image: part for image, (part, _) in self._unpacked.items()})
         self._unpacked.clear()
+
+    def read_names(self) -> dict[str, str]:
+        """What `write_names` has kept; nothing if there is none, or it is something else."""
+        with contextlib.suppress(RunError, ValueError):
+            kept = parse_json(self.read_bytes(_NAMES))
+            return {origin: text for origin, text in kept.items() if isinstance(text, str)}
+        return {}
+
+    def write_names(self, names: Mapping[str, str]) -> None:
+        """Keep a text on each image's origin, to begin sooner next time; never fails."""
+        with contextlib.suppress(RunError):
+            self.write_bytes(_NAMES, json.dumps(names).encode())
 
     def write_manifest(self) -> None:
         """Store the manifest as it now is."""

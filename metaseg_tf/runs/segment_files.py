@@ -122,6 +122,8 @@ class SegmentFiles:
 
     def set_aside_broken(self) -> list[str]:
         """Rename the files that were cut short; returns where they were."""
+        if self._folder.whole:
+            return []
         files = [self._single(image) for image in self._singles()] + self._pack_files()
         tails = self._folder.tails(files, _TAIL)
         broken = [file for file, tail in zip(files, tails, strict=True) if tail[4:] != _MAGIC]

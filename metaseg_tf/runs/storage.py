@@ -25,6 +25,8 @@ from metaseg_tf.errors import InputError, MissingDependencyError, RunError, rest
 __all__ = ["Folder", "LocalFolder", "RemoteFolder", "open_folder"]
 
 _LOCK = ".lock"
+#: Where a file is whole as soon as it is there, whoever was killed.
+_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "oci", "memory"}
 #: What `write_file` leaves if its process is killed.
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 #: How a lock begins that says who holds it.
@@ -40,6 +42,8 @@ class Folder:
 
     #: The local path, or the address.
     path: Path | str
+    #: True if no file can be cut short.
+    whole = False
     #: What the system, or a driver, raises if a file cannot be written.
     _errors: tuple[type[Exception], ...] = (OSError,)
 
@@ -226,6 +230,7 @@ class RemoteFolder(Folder):
 
         self._files = DirFileSystem(root.rstrip("/"), filesystem)
         self.path = filesystem.unstrip_protocol(root.rstrip("/"))
+        self.whole = self.path.partition("://")[0] in _STORES
 
     @property
     def name(self) -> str:

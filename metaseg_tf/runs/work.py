@@ -22,6 +22,8 @@ __all__ = ["Executor", "ImageJob", "ImageResult", "failed", "keep_freed_memory",
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
+#: New names that are worth a file.
+_NAMES_AT_ONCE = 1000
 #: Images that wait in tasks at most, for memory.
 _MOST_WAITING = 100_000
 _MALLOC_OPTIONS = {_M_ARENA_MAX: 1, _M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: (1 << 31) - 1}
@@ -185,10 +187,10 @@ def _plan(
     source: Source, run: Run, done: set[str], read: Callable[[Item], Sample], keep_maps: int
 ) -> Iterator[ImageJob | ImageResult]:
     """A job for each image to be worked on, and the results of the others."""
-    mapped, seen = run.with_maps(), set()
+    mapped, seen, name_of = run.with_maps(), set(), _remember_names(run)
     for index, item in enumerate(source.items):
         try:
-            name = check_image_name(item.name)
+            name = check_image_name(name_of(item))
             if name in seen:
                 raise InputError(
                     f"{item.origin}: expected a name of its own for each image, got {name!r} "
@@ -203,6 +205,30 @@ def _plan(
             yield ImageResult(name, "kept")
         else:
             yield ImageJob(name, item.origin, partial(read, item), keep_maps=wants_maps)
+
+
+def _remember_names(run: Run) -> Callable[[Item], str]:
+    """A function for the name of an item, which the run keeps if reading it takes long.
+
+    Items whose name is in a file tell its ``state``, a text that changes with the file.
+    """
+    known, new = run.read_names(), 0
+
+    def name_of(item: Item) -> str:
+        nonlocal new
+        if not (state := getattr(item, "state", "")):
+            return item.name
+        before, _, name = known.get(item.origin, "").partition("/")
+        if before != state:
+            name = item.name
+            known[item.origin], new = f"{state}/{name}", new + 1
+            # Of few images, names are soon read again.
+            if new >= max(_NAMES_AT_ONCE, len(known) // 50):
+                run.write_names(known)
+                new = 0
+        return name
+
+    return name_of
 
 
 def keep_freed_memory() -> None:
