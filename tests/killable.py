@@ -26,20 +26,20 @@ def spawn(target, *args):
     return process
 
 
-def extract_into(dumps, out):
+def extract_into(dumps, out, **options):
     """Measure all dumps of a folder into a run, in this process; returns the outcomes."""
     from metaseg_tf.data.softmax import open_dumps
     from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
 
     source, settings = open_dumps(dumps), MeasureSettings()
-    results = extract(source, open_run(out, source, settings), settings)
+    results = extract(source, open_run(out, source, settings), settings, **options)
     return [result.outcome for result in results]
 
 
-def kill_at_step(step, dumps, out):
+def kill_at_step(step, dumps, out, pack=None):
     """Extract, and kill this process at the n-th step of writing a file."""
     _die_at(step)
-    extract_into(dumps, out)
+    extract_into(dumps, out, pack=pack)
 
 
 def kill_at_step_of_recording(step, out):

@@ -6,9 +6,9 @@ __all__ = ["LateCluster", "PickledCluster"]
 
 
 class LateCluster:
-    """Does each job only when it is collected; notes how many were under way then."""
+    """Does each task only when it is collected; notes how many were under way then."""
 
-    backlog, ordered = 3, False
+    backlog, size, ordered = 3, 1, False
 
     def __init__(self):
         self.tasks, self.under_way = [], []
@@ -16,24 +16,24 @@ class LateCluster:
     def __len__(self):
         return len(self.tasks)
 
-    def submit(self, work, job):
-        self.tasks.append((work, job))
+    def submit(self, work, jobs):
+        self.tasks.append((work, jobs))
 
     def collect(self):
         self.under_way.append(len(self))
-        work, job = self.tasks.pop(0)
-        return work(job)
+        work, jobs = self.tasks.pop(0)
+        return work(jobs)
 
     def cancel(self):
         self.tasks.clear()
 
 
 class PickledCluster(LateCluster):
-    """Hands jobs and results over as bytes, as to other processes, and does the last one first."""
+    """Hands tasks and results over as bytes, as to other processes, and does the last one first."""
 
-    def submit(self, work, job):
-        super().submit(*pickle.loads(pickle.dumps((work, job))))
+    def submit(self, work, jobs):
+        super().submit(*pickle.loads(pickle.dumps((work, jobs))))
 
     def collect(self):
-        work, job = self.tasks.pop()
-        return pickle.loads(pickle.dumps(work(job)))
+        work, jobs = self.tasks.pop()
+        return pickle.loads(pickle.dumps(work(jobs)))

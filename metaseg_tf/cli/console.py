@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 import typer
@@ -131,10 +132,15 @@ def show_progress(items: Iterable[T], total: int, what: str, *, quiet: bool = Fa
     options = {"console": console, "disable": quiet or not console.is_terminal}
     with progress.Progress("{task.description}", *counts, *times, **options) as bar:
         task = bar.add_task(what, total=total, rate="")
+        shown = 0.0
         for item in items:
-            speed = bar.tasks[task].speed
-            bar.update(task, advance=1, rate=f"{speed:.2f} images/s" if speed else "")
             done.append(item)
+            # To show each of 100,000 images that are kept would take longer than to find them.
+            if monotonic() > shown + 0.1:
+                speed, shown = bar.tasks[task].speed, monotonic()
+                rate = f"{speed:.2f} images/s" if speed else ""
+                bar.update(task, completed=len(done), rate=rate)
+        bar.update(task, completed=len(done))
     return done
 
 

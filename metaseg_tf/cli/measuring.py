@@ -54,6 +54,7 @@ def extract(
     metrics: options.Metrics = None,
     on_error: options.OnError = "stop",
     keep_maps: options.KeepMaps = 20,
+    pack: options.Pack = None,
     cluster: dict | None = None,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -95,10 +96,8 @@ def extract(
     )
     run = extraction.open_run(out, source, settings)
     with console.long_work(out, **cluster) as cluster:
-        skip = on_error == "skip"
-        results = extraction.extract(
-            source, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=cluster
-        )
+        how = {"skip_errors": on_error == "skip", "keep_maps": keep_maps, "pack": pack}
+        results = extraction.extract(source, run, settings, **how, cluster=cluster)
         finished = console.show_progress(results, len(source), "measuring", quiet=quiet)
     summary = console.summarise(out, "measured", finished)
     if as_json:
@@ -209,6 +208,7 @@ def predict(
     ) = False,
     on_error: options.OnError = "stop",
     keep_maps: options.KeepMaps = 20,
+    pack: options.Pack = None,
     cluster: dict | None = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -245,10 +245,8 @@ def predict(
         )
     run = prediction.open_prediction(out, source, judge, settings)
     with console.long_work(out, **cluster) as cluster:
-        skip = on_error == "skip"
-        results = prediction.predict(
-            source, judge, run, settings, skip_errors=skip, keep_maps=keep_maps, cluster=cluster
-        )
+        how = {"skip_errors": on_error == "skip", "keep_maps": keep_maps, "pack": pack}
+        results = prediction.predict(source, judge, run, settings, **how, cluster=cluster)
         finished = console.show_progress(results, len(source), "judging", quiet=quiet)
     written, notes = prediction.write_judged(run, judge)
     for note in notes:

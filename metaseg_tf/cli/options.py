@@ -17,7 +17,7 @@ from metaseg_tf.networks.options import NetworkOptions
 __all__ = [
     "DATA_VARIABLES", "AsJson", "Cityscapes", "Classes", "Connectivity", "Convention", "Engine",
     "IgnoreColour", "JudgedFolder", "KeepMaps", "Labeller", "Metrics", "Network", "OnError", "Out",
-    "Quiet", "ReduceZeroLabel", "RunFolder", "RunFolders", "Void", "argument", "bundled",
+    "Pack", "Quiet", "ReduceZeroLabel", "RunFolder", "RunFolders", "Void", "argument", "bundled",
     "dump_option", "dump_settings", "folder_option", "option", "refuse_unused",
 ]  # fmt: skip
 
@@ -73,6 +73,15 @@ KeepMaps = option(
     parser=parse_keep_maps,
     metavar="N|all",
     help="Keep the pixel maps of the first N images, for figures and the report.",
+)
+Pack = option(
+    int | None,
+    min=1,
+    max=10_000,
+    metavar="N",
+    help="Store the segments of N images per file, as compact does, for very many images. If the "
+    "process is killed, the images of unfinished files are measured again. Default: one file per "
+    "image.",
 )
 
 Cityscapes = option(

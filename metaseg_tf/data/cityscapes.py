@@ -5,7 +5,6 @@ TensorFlow is imported only when images are read: tables and reports need the la
 
 import contextlib
 import functools
-import glob
 import os
 import struct
 from collections.abc import Callable, Iterable, Sequence
@@ -161,28 +160,39 @@ def find_pairs(
                 f"{part}: expected the split {split!r}, found {there}; choose another --split, or "
                 f"{_REMEDY}"
             )
-    folder, truth, pairs = root / _IMAGES / split, root / _TRUTH / split, []
-    images = sorted(folder.glob(f"{glob.escape(city) if city else '*'}/*{_IMAGE_SUFFIX}"))
-    if not images:
-        cities = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_dir())) or "no city"
+    folder, truth, pairs, missing = root / _IMAGES / split, root / _TRUTH / split, [], []
+    cities = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    for place in cities if city is None else [city]:
+        labelled = {name for name, whole in _list(truth / place, _LABEL_SUFFIXES) if whole}
+        for image, _ in _list(folder / place, _IMAGE_SUFFIX):
+            name = image.removesuffix(_IMAGE_SUFFIX)
+            candidates = [name + suffix for suffix in _LABEL_SUFFIXES]
+            labels = next(filter(labelled.__contains__, candidates), candidates[0])
+            missing += [] if labels in labelled else [labels]
+            pairs.append(Pair(name, folder / place / image, truth / place / labels))
+    if not pairs:
         raise DataFormatError(
             f"{folder}: expected images {city or '<city>'}/*{_IMAGE_SUFFIX}, found none "
-            f"(there is {cities}); choose a city that is there, or {_REMEDY}"
+            f"(there is {', '.join(cities) or 'no city'}); choose a city that is there, or "
+            f"{_REMEDY}"
         )
-    for image in images:
-        name = image.name.removesuffix(_IMAGE_SUFFIX)
-        candidates = [truth / image.parent.name / (name + suffix) for suffix in _LABEL_SUFFIXES]
-        labels = next((path for path in candidates if path.exists()), candidates[0])
-        pairs.append(Pair(name, image, labels))
-        check_file(image)
-        check_file(labels)
-    missing = [pair for pair in pairs if not pair.labels.exists()]
     if missing:
         raise DataFormatError(
             f"{truth}: expected labels for all {len(pairs)} images, {len(missing)} are missing, "
-            f"the first is {missing[0].labels.name}; {_REMEDY}"
+            f"the first is {missing[0]}; {_REMEDY}"
         )
     return pairs[:limit]
+
+
+def _list(folder: Path, suffixes: str | tuple[str, ...]) -> list[tuple[str, bool]]:
+    """The names in a folder with one of the endings, in order; False for what is no file."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        found = sorted((e.name, e.is_file()) for e in entries if e.name.endswith(suffixes))
+    for name in (name for name, whole in found if not whole):
+        check_file(folder / name)
+    return found
 
 
 def read_ahead(pairs: Sequence[Pair]) -> Callable[[Pair], Sample]:

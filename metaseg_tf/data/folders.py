@@ -50,7 +50,7 @@ def find_files(
                     elif suffix not in suffixes:
                         others[suffix or "file without suffix"] += 1
                     else:
-                        found.append(Path(entry.path))
+                        found.append(entry.path)
 
     rest = ", ".join(f"{count} {kind}" for kind, count in others.most_common(9))
     if not found:
@@ -64,7 +64,8 @@ def find_files(
             *(folder, len(found), what, others.total(), rest, ", ".join(suffixes)),
             "" if deep else ", and no folders in it",
         )
-    return sorted(found)
+    # In the order of paths, which take far longer to compare.
+    return [Path(path) for path in sorted(found, key=lambda path: path.split(os.sep))]
 
 
 def write_file(target: Path, content: bytes) -> None:

@@ -60,6 +60,14 @@ class _DumpFile(FileItem):
     def name(self) -> str:
         return read_name(self.path, self.options.get("keys"))
 
+    @property
+    def state(self) -> str:
+        """A text that changes when the file does; empty if there is none."""
+        with contextlib.suppress(OSError):
+            found = os.stat(self.path)
+            return f"{found.st_size} {found.st_mtime_ns}"
+        return ""
+
     def read(self) -> Sample:
         return Sample(**load_dump(self.path, **self.options)._asdict())
 

@@ -144,6 +144,7 @@ def predict(
     *,
     skip_errors: bool = False,
     keep_maps: int = 0,
+    pack: int | None = None,
     cluster: Executor | None = None,
 ) -> Iterator[ImageResult]:
     """Judge all images that the run, of `open_prediction`, does not hold yet.
@@ -152,9 +153,9 @@ def predict(
     `metaseg_tf.runs.extraction.extract`.
     """
     work = partial(judge_job, model=model, run=run, settings=settings)
-    options = {"skip_errors": skip_errors, "keep_maps": keep_maps, "cluster": cluster}
+    options = {"skip_errors": skip_errors, "keep_maps": keep_maps, "pack": pack}
     with run.continued():
-        yield from work_through(source, run, work, **options)
+        yield from work_through(source, run, work, **options, cluster=cluster)
         run.write_manifest()
 
 

@@ -7,15 +7,18 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from time import perf_counter
 from typing import Any
 
 from metaseg_tf.errors import ClusterError, InputError, MissingDependencyError, restate
-from metaseg_tf.runs.work import ImageJob, ImageResult, failed, keep_freed_memory
+from metaseg_tf.runs.work import ImageJob, ImageResult, Work, failed, keep_freed_memory
 
 __all__ = ["Cluster", "connect", "parse_resources"]
 
 _SECONDS_TO_CONNECT = 15
+#: A task has so many images that it takes about a second, of which Dask takes a hundredth.
+_SECONDS_PER_TASK, _MOST_PER_TASK = 1, 100
 _ONE_AT_A_TIME = threading.Lock()
 Prepare = Callable[[], None]
 
@@ -23,12 +26,14 @@ Prepare = Callable[[], None]
 class Cluster:
     """Workers elsewhere as an `Executor`; made by `connect`.
 
-    A job takes ``resources``, such as ``{"GPU": 1}``, of those that workers were started with.
-    Each worker calls ``prepare`` before its first job.
+    A task takes ``resources``, such as ``{"GPU": 1}``, of those that workers were started with.
+    Each worker calls ``prepare`` before its first task.
     """
 
-    #: Jobs that wait at the scheduler: enough for any number of workers, few enough for memory.
+    #: Tasks that wait at the scheduler: enough for any number of workers, few enough for memory.
     backlog = 1000
+    #: As many images as take a worker about a second.
+    size = 1
     ordered = False
 
     def __init__(
@@ -38,49 +43,56 @@ class Cluster:
 
         self._client, self._resources, self._prepare = client, dict(resources or {}), prepare
         self._completed = as_completed()
-        self._running: dict[Any, ImageJob] = {}
+        self._running: dict[Any, tuple[Work, Sequence[ImageJob]]] = {}
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def submit(self, work: Callable[[ImageJob], ImageResult], job: ImageJob) -> None:
-        """Have a worker do the job, another one if it is lost; ``work`` must be idempotent.
+    def submit(self, work: Work, jobs: Sequence[ImageJob]) -> None:
+        """Have a worker do the jobs, another one if it is lost; ``work`` must be idempotent.
 
-        A worker does one job at a time, with as many threads as it has.
+        A worker does one task at a time, with as many threads as it has.
         """
-        task = functools.partial(_call, self._prepare, work, job)
+        task = functools.partial(_call, self._prepare, work, jobs)
         future = self._client.submit(task, pure=False, resources=self._resources)
-        self._running[future] = job
+        self._running[future] = work, jobs
         self._completed.add(future)
 
-    def collect(self) -> ImageResult:
-        """Wait for one job to end; one that its workers died of, or whose end is lost, has failed.
+    def collect(self) -> list[ImageResult]:
+        """Wait for one task to end; one that its workers died of, or whose end is lost, has failed.
 
+        Of several images that workers died of, each half is tried again, so that it costs no other.
         Raises what ``work`` raised, or ClusterError if no worker came in the scheduler's time.
         """
         from distributed import CancelledError
         from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError
 
         future = next(self._completed)
+        work, jobs = self._running.pop(future)
         try:
-            return future.result()
+            results, seconds = future.result()
+            size = int(_SECONDS_PER_TASK * len(jobs) / max(seconds, 1e-3))
+            self.size = min(max(size, 1), _MOST_PER_TASK)
+            return results
         except (NoWorkerError, NoValidWorkerError) as error:
             raise ClusterError(
                 f"cluster: no worker in {error.timeout:g} s, as if each is killed while it starts; "
                 "what was finished is kept: free memory and start again"
             ) from error
         except KilledWorker as error:
+            if half := len(jobs) // 2:
+                self.submit(work, jobs[:half])
+                self.submit(work, jobs[half:])
+                return []
             lost = f"lost {error.allowed_failures + 1} workers one after the other with this task"
             advice = "give them more memory, or look at their logs"
         except CancelledError:
             lost = "cluster: the connection to the scheduler is lost"
             advice = "what was finished is kept: start again when it is back"
-        finally:
-            job = self._running.pop(future)
-        return failed(job, ClusterError(f"{lost}; {advice}"))
+        return [failed(job, ClusterError(f"{lost}; {advice}")) for job in jobs]
 
     def cancel(self) -> None:
-        """Forget all jobs; those that have begun run to their end."""
+        """Forget all tasks; those that have begun run to their end."""
         self._client.cancel(list(self._running))
         self._running.clear()
         self._completed.clear()
@@ -136,13 +148,19 @@ def parse_resources(text: str) -> dict[str, float]:
         return {name.strip(): float(amount) for name, amount in pairs}
 
 
-def _call(prepare: Prepare | None, work: Callable, job: ImageJob) -> ImageResult:
-    """On a worker: one job at a time, so that it has the memory and the threads for itself."""
+def _call(
+    prepare: Prepare | None, work: Work, jobs: Sequence[ImageJob]
+) -> tuple[list[ImageResult], float]:
+    """On a worker: one task at a time, so that it has the memory and the threads for itself.
+
+    Returns the results, and how many seconds the task took.
+    """
     from distributed import get_worker
 
     with _ONE_AT_A_TIME:
         _prepare_process(get_worker().state.nthreads, prepare)
-        return work(job)
+        start = perf_counter()
+        return work(jobs), perf_counter() - start
 
 
 @functools.lru_cache

@@ -73,19 +73,24 @@ def extract(
     *,
     skip_errors: bool = False,
     keep_maps: int = KEEP_MAPS,
+    pack: int | None = None,
     cluster: Executor | None = None,
 ) -> Iterator[ImageResult]:
     """Measure all images that the run does not hold yet; log what seems wrong with their truth.
 
-    Yields a result per image, once its file is written, in the order of the source; on a cluster in
-    that in which they are done. Raises the error of the first bad image, or with ``skip_errors``
-    notes it in the manifest; RunError if the run cannot be written to, or is by another process.
+    Yields a result per image, once its file is written, or without a cluster, if ``pack`` is given,
+    once it is measured; in the order of the source, on a cluster in that in which they are done.
+    Raises the error of the first bad image, or with ``skip_errors`` notes it in the manifest;
+    RunError if the run cannot be written to, or is by another process.
 
     Parameters
     ----------
     keep_maps : int
         Number of images, the first ones, to keep the maps of for pictures. Images that were
         measured without are measured again for their maps.
+    pack : int, optional
+        Number of images whose tables are stored in one file, which is written once they are
+        measured: a process that is killed before loses them. By default each has files of its own.
     cluster : Executor, optional
         Works instead of this process, such as a `metaseg_tf.runs.cluster.Cluster`.
     """
@@ -93,8 +98,8 @@ def extract(
         n_classes = run.manifest.n_classes or source.n_classes
         run.name_classes(source.classes, n_classes)
         work = partial(measure_job, run=run, settings=settings, n_classes=n_classes)
-        options = {"skip_errors": skip_errors, "keep_maps": keep_maps, "cluster": cluster}
-        yield from work_through(source, run, work, **options)
+        options = {"skip_errors": skip_errors, "keep_maps": keep_maps, "pack": pack}
+        yield from work_through(source, run, work, **options, cluster=cluster)
         write_results(run, settings.void)
 
 

@@ -65,8 +65,12 @@ def start_workers(
     workers = dict.fromkeys(range(count), worker)
     scheduler = {"cls": _Scheduler, "options": {**safe, "port": 0, "dashboard": False}}
     settings = {
-        # Samples of what the threads are doing would not be looked at.
+        # Samples of what the threads are doing would not be looked at. How often all processes look
+        # at themselves costs two workers on two cores some percent.
         "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.system-monitor.interval": "5s",
+        "distributed.worker.memory.monitor-interval": "500ms",
         "distributed.scheduler.no-workers-timeout": _SECONDS_WITHOUT_WORKERS,
     }
     options = {"scheduler": scheduler, "workers": workers, **secure, **quiet}

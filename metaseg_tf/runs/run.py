@@ -5,6 +5,7 @@
     RUN/run.json                   settings, versions, failures: the manifest
     RUN/segments/, RUN/packs/      the segment tables; see metaseg_tf.runs.segment_files
     RUN/truth/, RUN/truth_packs/   the components of the ground truth, in the same way
+    RUN/names.json                 of very many softmax dumps: their images' names, read but once
     RUN/maps/<image>.npz, .jpg     maps for pictures, of some images
     RUN/evaluation/                fits of the paper's protocol, see metaseg_tf.analysis.evaluation,
                                    and all segments in one file
@@ -48,6 +49,7 @@ FORMAT = 1
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _MANIFEST = "run.json"
 _MAPS = "maps"
+_NAMES = "names.json"
 _MAX_DEPTH = 10
 _NEEDS = ("tensorflow", "tensorflow-addons", "numpy", "scipy", "scikit-image", "pandas", "pyarrow")
 
@@ -88,6 +90,8 @@ class Run:
         self._folder = open_folder(path)
         self._tables = SegmentFiles(self._folder)
         self._truth = SegmentFiles(self._folder, "truth", "truth_packs")
+        #: Images per pack while `packed`, and those that wait for theirs.
+        self._pack_size, self._unpacked = None, {}
         if not self._folder.exists(_MANIFEST):
             found = f"a folder without {_MANIFEST}" if self._folder.exists() else "no such path"
             raise RunError(
@@ -181,10 +185,10 @@ class Run:
         """Names of the images whose segment table is written."""
         return self._tables.images()
 
-    def lacking_truth(self) -> set[str]:
-        """Names of the done images without their truth's components, if others have them."""
+    def lacking_truth(self, done: set[str]) -> set[str]:
+        """Those of the ``done`` images without their truth's components, if others have them."""
         found = self._truth.images()
-        return self.done() - found if found else set()
+        return done - found if found else set()
 
     def write_segments(
         self,
@@ -194,10 +198,47 @@ class Run:
         truth: pd.DataFrame | None = None,
     ) -> None:
         """Store one image's segment table, with ``extra``, and its truth's components if given."""
+        check_image_name(image)
+        if self._pack_size is not None:
+            self._unpacked[image] = (table, extra), truth
+            if len(self._unpacked) >= self._pack_size:
+                self._write_pack()
+            return
         # An image whose segments are there is done, so they come last.
         if truth is not None:
-            self._truth.write(check_image_name(image), truth, None)
-        self._tables.write(check_image_name(image), table, extra)
+            self._truth.write(image, truth, None)
+        self._tables.write(image, table, extra)
+
+    @contextlib.contextmanager
+    def packed(self, size: int) -> Iterator[None]:
+        """Store what `write_segments` is given meanwhile as packs of ``size`` images.
+
+        The rest is stored at the end, even after an error; what a killed process has not is lost.
+        """
+        self._pack_size = size
+        try:
+            yield
+        finally:
+            self._pack_size = None
+            self._write_pack()
+
+    def _write_pack(self) -> None:
+        truths = {image: (truth, None) for image, (_, truth) in self._unpacked.items()}
+        self._truth.write_pack({i: part for i, part in truths.items() if part[0] is not None})
+        self._tables.write_pack({image: part for image, (part, _) in self._unpacked.items()})
+        self._unpacked.clear()
+
+    def read_names(self) -> dict[str, str]:
+        """What `write_names` has kept; nothing if there is none, or it is something else."""
+        with contextlib.suppress(RunError, ValueError):
+            kept = parse_json(self.read_bytes(_NAMES))
+            return {origin: text for origin, text in kept.items() if isinstance(text, str)}
+        return {}
+
+    def write_names(self, names: Mapping[str, str]) -> None:
+        """Keep a text on each image's origin, to begin sooner next time; never fails."""
+        with contextlib.suppress(RunError):
+            self.write_bytes(_NAMES, json.dumps(names).encode())
 
     def write_manifest(self) -> None:
         """Store the manifest as it now is."""
@@ -276,16 +317,17 @@ class Run:
 
     def load_truth(self) -> pd.DataFrame:
         """The components of the ground truth of all images, as `metaseg_tf.load_truth`."""
-        loaded, lacking = self._truth.load(), self.lacking_truth()
+        loaded, done = self._truth.load(), self.done()
+        lacking = self.lacking_truth(done)
         if loaded is None or lacking:
             raise InputError(
                 f"{self.path}: expected the ground truth's components, which a run with ground "
-                f"truth keeps, found none of {len(lacking or self.done())} of {len(self.done())} "
+                f"truth keeps, found none of {len(lacking or done)} of {len(done)} "
                 "images; extract again, into another folder"
             )
         table = loaded.to_pandas()
         # A process may have been stopped between an image's components and its segments.
-        table = table[table["image"].isin(self.done())].reset_index(drop=True)
+        table = table[table["image"].isin(done)].reset_index(drop=True)
         return columns.check_components(table, str(self.path), len(self.classes))
 
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:

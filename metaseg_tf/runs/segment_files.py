@@ -4,10 +4,11 @@
 
     segments/<image>.parquet    one image; its metadata holds what else is kept of it
     packs/<number>.parquet      many; its metadata holds the names of all, and theirs
+    packs/batch-<hash>.parquet  the same, written without single files; the hash is of the names
     evaluation/segments.parquet all or a sample, to be read at once, and the state of the others
     truth/, truth_packs/        the same for the components of the ground truth
 
-A pack is written once, and the images in it are not measured again.
+A pack is written once. An image that is in several files, since it was measured again, counts once.
 """
 
 import contextlib
@@ -55,7 +56,7 @@ class SegmentFiles:
 
     def count_classes(self) -> int | None:
         """Number of classes of the tables; None if there are none."""
-        for file, _ in self._files():
+        for file, *_ in self._files():
             found = count_classes(self._read_schema(file).empty_table().to_pandas())
             if found < 2:
                 raise _broken(self._folder.where(file), ValueError(f"{found} classes"))
@@ -64,14 +65,26 @@ class SegmentFiles:
 
     def write(self, image: str, table: pd.DataFrame, extra: Mapping[str, bytes] | None) -> None:
         """Store one image's segment table; ``extra`` goes into the file's metadata."""
-        images = pa.array([image] * len(table), pa.string())
-        content = pa.Table.from_pandas(table, preserve_index=False).add_column(0, _IMAGE, images)
-        self._write(self._single(image), content.replace_schema_metadata(extra))
+        self._write(self._single(image), _to_arrow(image, table).replace_schema_metadata(extra))
+
+    def write_pack(self, parts: Mapping[str, tuple[pd.DataFrame, Mapping[str, bytes] | None]]):
+        """Store what `write` takes of several images in one file, the same for the same images.
+
+        Images with other columns, as without ground truth, go into another file.
+        """
+        packs: dict[pa.Schema, dict[str, pa.Table]] = {}
+        for image in sorted(parts):
+            table = _to_arrow(image, parts[image][0])
+            packs.setdefault(table.schema, {})[image] = table
+        for tables in packs.values():
+            digest = hashlib.sha256(json.dumps(list(tables)).encode()).hexdigest()
+            extras = {image: parts[image][1] or {} for image in tables}
+            self._write_pack(f"batch-{digest[:16]}", pa.concat_tables(tables.values()), extras)
 
     def extras(self, key: str) -> Iterator[tuple[str, bytes]]:
         """(image, value) of one metadata entry of every image that has it, by name."""
         found = {}
-        for relative, images in self._files():
+        for relative, images, _ in self._files():
             metadata = self._read_schema(relative).metadata or {}
             for image in images:
                 entry = key if relative == self._single(image) else _entry(key, image)
@@ -81,7 +94,7 @@ class SegmentFiles:
 
     def states(self) -> list[tuple[str, str]]:
         """Each file, and a text that changes when it does."""
-        return [(file, self._folder.state(file)) for file, _ in self._files()]
+        return [(file, self._folder.state(file)) for file, *_ in self._files()]
 
     def load(self, only: Sequence[str] | None = None, *, keep: bool = False) -> pa.Table | None:
         """The tables of all images, by name; None for a run without images.
@@ -98,18 +111,17 @@ class SegmentFiles:
         # What was kept is read if it is there, whole, and of these files; else they are.
         if rows and (keep or rows <= LIMIT):
             with contextlib.suppress(DataFormatError):
-                return self._concat([_ALL], None if only is None else list(only))
+                return self._concat({_ALL: None}, None if only is None else list(only))
         rows = self.count_rows() if keep else 0
         mixed = any(a[1][-1] > b[1][0] for a, b in itertools.pairwise(files))
-        needed = None if only is None else list(dict.fromkeys([*only, *["image"] * mixed]))
         if rows > LIMIT:
-            images = sorted(image for _, names in files for image in names)
+            images = sorted(image for _, names, _ in files for image in names)
             drawn = np.random.default_rng(0).permutation(images)[: -(-len(images) * LIMIT // rows)]
             chosen = pa.array(drawn, pa.string())
             blocks = (block.filter(pc.is_in(block[_IMAGE], chosen)) for block in self.blocks())
             table = pa.concat_tables(blocks)
         else:
-            table = self._concat([relative for relative, _ in files], needed)
+            table = self._take(files, only and [*only, *[_IMAGE] * mixed])
         if mixed:
             # Within an image the order of rows is that of its table, in a pack as well.
             table = table.take(table[_IMAGE].to_pandas().argsort(kind="stable").to_numpy())
@@ -122,8 +134,7 @@ class SegmentFiles:
 
     def count_rows(self) -> int:
         """Number of rows of all images."""
-        kept = self._count_kept()[0]
-        return kept or sum(self._read_footer(file).num_rows for file, _ in self._files())
+        return self._count_kept()[0] or sum(map(self._count, self._files()))
 
     def is_large(self) -> bool:
         """True if there are more rows than ``LIMIT``."""
@@ -132,17 +143,19 @@ class SegmentFiles:
     def blocks(self, only: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The tables of all images a pack at a time, or many of single images, file by file."""
         group, rows = [], 0
-        for file, _ in self._files():
+        for file in self._files():
             group.append(file)
-            rows += self._read_footer(file).num_rows
+            rows += self._count(file)
             if rows >= _BLOCK:
-                yield self._concat(group, None if only is None else list(only))
+                yield self._take(group, only)
                 group, rows = [], 0
         if rows:
-            yield self._concat(group, None if only is None else list(only))
+            yield self._take(group, only)
 
     def set_aside_broken(self) -> list[str]:
         """Rename the files that were cut short; returns where they were."""
+        if self._folder.whole:
+            return []
         files = [self._single(image) for image in self._singles()] + self._pack_files()
         tails = self._folder.tails(files, _TAIL)
         broken = [file for file, tail in zip(files, tails, strict=True) if tail[4:] != _MAGIC]
@@ -160,14 +173,10 @@ class SegmentFiles:
         names = self._folder.names(self._in_packs, _SUFFIX)
         number = max((int(name) for name in names if name.isdecimal()), default=0)
         for begin in range(0, len(pending), size):
-            number, images = number + 1, pending[begin : begin + size]
-            metadata = {_IMAGES: json.dumps(images).encode()}
-            for image in images:
-                own = self._read_schema(self._single(image)).metadata or {}
-                metadata |= {_entry(key.decode(), image): value for key, value in own.items()}
-            table = self._concat([self._single(image) for image in images])
-            pack = f"{self._in_packs}/{number:06d}{_SUFFIX}"
-            self._write(pack, table.replace_schema_metadata(metadata))
+            number, files = number + 1, {i: self._single(i) for i in pending[begin : begin + size]}
+            extras = {i: self._read_schema(file).metadata or {} for i, file in files.items()}
+            table = self._concat(dict.fromkeys(files.values()))
+            self._write_pack(f"{number:06d}", table, extras)
         if singles:
             self._folder.flush(self._in_packs)
             self._folder.flush("")
@@ -207,23 +216,47 @@ class SegmentFiles:
                 raise _broken(self._folder.where(file), error) from error
         return packs
 
-    def _files(self) -> list[tuple[str, list[str]]]:
-        """Each file and its images, in the order of the first image; no image comes twice."""
-        packs = self._packs()
-        packed = set().union(*packs.values())
-        singles = [
-            (self._single(image), [image]) for image in self._singles() if image not in packed
-        ]
-        return sorted([*packs.items(), *singles], key=lambda file: file[1][0])
+    def _files(self) -> list[tuple[str, list[str], bool]]:
+        """Each file, its images, and if these are all in it; in the order of the first image.
 
-    def _concat(self, files: Sequence[str], only: list[str] | None = None) -> pa.Table:
-        tables = [self._read(file, only) for file in files]
+        An image that is in several files is taken from one: from a pack before its own file.
+        """
+        files, seen = [], set()
+        singles = {self._single(image): [image] for image in self._singles()}
+        for file, images in (self._packs() | singles).items():
+            own = [image for image in images if image not in seen]
+            seen.update(own)
+            files += [(file, own, len(own) == len(images))] if own else []
+        return sorted(files, key=lambda file: file[1][0])
+
+    def _count(self, file: tuple[str, list[str], bool]) -> int:
+        """Number of rows that count of one of `_files`."""
+        return self._read_footer(file[0]).num_rows if file[2] else len(self._take([file], [_IMAGE]))
+
+    def _take(
+        self, files: Sequence[tuple[str, list[str], bool]], only: Sequence[str] | None
+    ) -> pa.Table:
+        """The rows that count of some of `_files`, of all columns or only some."""
+        parts = {file: None if whole else images for file, images, whole in files}
+        named = [_IMAGE] * any(parts.values())
+        table = self._concat(parts, only and list(dict.fromkeys([*only, *named])))
+        return table.select(list(dict.fromkeys(only))) if only else table
+
+    def _concat(
+        self, files: Mapping[str, list[str] | None], only: list[str] | None = None
+    ) -> pa.Table:
+        """The tables of files one after the other, of each the rows of some images, or all."""
+        tables = []
+        for file, images in files.items():
+            table = self._read(file, only)
+            some = images is not None
+            tables += [table.filter(pc.is_in(table[_IMAGE], pa.array(images))) if some else table]
         for file, table in zip(files, tables, strict=True):
             if table.schema != tables[0].schema:
                 different = set(table.column_names) ^ set(tables[0].column_names)
                 raise DataFormatError(
-                    f"{self._folder.where(file)}: expected the columns of {files[0]}, got others "
-                    f"({', '.join(sorted(different)[:5]) or 'other dtypes'}); "
+                    f"{self._folder.where(file)}: expected the columns of {next(iter(files))}, got "
+                    f"others ({', '.join(sorted(different)[:5]) or 'other dtypes'}); "
                     "delete it and run extract again"
                 )
         missing = set(only or ()) - set(tables[0].column_names)
@@ -286,15 +319,31 @@ class SegmentFiles:
         except _READ_ERRORS as error:
             raise _broken(self._folder.where(relative), error) from error
 
+    def _write_pack(
+        self, name: str, table: pa.Table, extras: Mapping[str, Mapping[str | bytes, bytes]]
+    ) -> None:
+        """Write a pack of the images that ``extras`` has an entry for, in their order."""
+        metadata = {_IMAGES: json.dumps(list(extras)).encode()}
+        for image, own in extras.items():
+            metadata |= {_entry(key, image): value for key, value in own.items()}
+        pack = f"{self._in_packs}/{name}{_SUFFIX}"
+        self._write(pack, table.replace_schema_metadata(metadata))
+
     def _write(self, relative: str, table: pa.Table) -> None:
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="zstd")
         self._folder.write(relative, buffer.getvalue().to_pybytes())
 
 
-def _entry(key: str, image: str) -> str:
+def _to_arrow(image: str, table: pd.DataFrame) -> pa.Table:
+    images = pa.array([image] * len(table), pa.string())
+    content = pa.Table.from_pandas(table, preserve_index=False).add_column(0, _IMAGE, images)
+    return content.replace_schema_metadata()
+
+
+def _entry(key: str | bytes, image: str) -> str:
     """Name of an image's own entry in a pack's metadata."""
-    return f"{key}:{image}"
+    return f"{key if isinstance(key, str) else key.decode()}:{image}"
 
 
 def _broken(where: str, error: Exception) -> DataFormatError:

@@ -25,6 +25,8 @@ from metaseg_tf.errors import InputError, MissingDependencyError, RunError, rest
 __all__ = ["Folder", "LocalFolder", "RemoteFolder", "open_folder"]
 
 _LOCK = ".lock"
+#: Where a file is whole as soon as it is there, whoever was killed.
+_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "oci", "memory"}
 #: What `write_file` leaves if its process is killed.
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 #: How a lock begins that says who holds it.
@@ -40,6 +42,8 @@ class Folder:
 
     #: The local path, or the address.
     path: Path | str
+    #: True if no file can be cut short.
+    whole = False
     #: What the system, or a driver, raises if a file cannot be written.
     _errors: tuple[type[Exception], ...] = (OSError,)
 
@@ -106,8 +110,12 @@ class LocalFolder(Folder):
 
     def names(self, relative: str, suffix: str) -> list[str]:
         """Sorted names, without their suffix, of the files of a folder that are not hidden."""
-        found = (self.path / relative).glob(f"[!.]*{suffix}")
-        return sorted(path.name.removesuffix(suffix) for path in found if os.path.isfile(path))
+        found = []
+        none = FileNotFoundError, NotADirectoryError, PermissionError
+        with contextlib.suppress(*none), os.scandir(self.path / relative) as entries:
+            # These know their kind without a look at each file.
+            found = [e.name for e in entries if e.name.endswith(suffix) and e.is_file()]
+        return sorted(name.removesuffix(suffix) for name in found if name[0] != ".")
 
     def open(self, relative: str) -> BinaryIO:
         """A file to read from; OSError if there is none."""
@@ -122,7 +130,7 @@ class LocalFolder(Folder):
         """The last bytes of each file, or all of a shorter one."""
         found = []
         for relative in relatives:
-            with self.open(relative) as file:
+            with open(f"{self.path}/{relative}", "rb", buffering=0) as file:
                 file.seek(max(os.fstat(file.fileno()).st_size - count, 0))
                 found.append(file.read())
         return found
@@ -222,6 +230,7 @@ class RemoteFolder(Folder):
 
         self._files = DirFileSystem(root.rstrip("/"), filesystem)
         self.path = filesystem.unstrip_protocol(root.rstrip("/"))
+        self.whole = self.path.partition("://")[0] in _STORES
 
     @property
     def name(self) -> str:

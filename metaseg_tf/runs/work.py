@@ -1,12 +1,14 @@
 """The images of a data set, worked on one after the other: here, or on the workers of a cluster.
 
-Either is an executor of jobs, one per image. What is done with an image is the caller's.
+Either is an executor of tasks, each of one or more images. What is done with an image is the
+caller's.
 """
 
 import ctypes
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from operator import methodcaller
 from typing import NamedTuple
@@ -20,6 +22,10 @@ __all__ = ["Executor", "ImageJob", "ImageResult", "failed", "keep_freed_memory",
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
+#: New names that are worth a file.
+_NAMES_AT_ONCE = 1000
+#: Images that wait in tasks at most, for memory.
+_MOST_WAITING = 100_000
 _MALLOC_OPTIONS = {_M_ARENA_MAX: 1, _M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: (1 << 31) - 1}
 
 
@@ -53,15 +59,20 @@ class ImageResult(NamedTuple):
         return str(self.error or "")
 
 
+Work = Callable[[Sequence[ImageJob]], list[ImageResult]]
+
+
 class Executor:
-    """Works on a job when it is collected, with ``threads``, while a thread loads the next one.
+    """Works on a task when it is collected, with ``threads``, while a thread loads the next one.
 
     `metaseg_tf.runs.cluster.Cluster` has the same attributes and methods, for workers elsewhere.
     """
 
-    #: Number of jobs that are submitted before one is collected.
+    #: Number of tasks that are submitted before one is collected.
     backlog = 2
-    #: True if jobs are collected in the order in which they were submitted.
+    #: Number of images that a task should have.
+    size = 1
+    #: True if tasks are collected in the order in which they were submitted.
     ordered = True
 
     def __init__(self, threads: int | None = None):
@@ -70,21 +81,23 @@ class Executor:
         self._tasks = deque()
 
     def __len__(self) -> int:
-        """Number of jobs submitted and not yet collected."""
+        """Number of tasks submitted and not yet collected."""
         return len(self._tasks)
 
-    def submit(self, work: Callable[[ImageJob], ImageResult], job: ImageJob) -> None:
-        """Have ``work(job)`` called: here, begin to load the job."""
-        self._tasks.append((work, job, self._loader.submit(job.load)))
+    def submit(self, work: Work, jobs: Sequence[ImageJob]) -> None:
+        """Have ``work(jobs)`` called: here, begin to load the jobs."""
+        loading = [self._loader.submit(job.load) for job in jobs]
+        self._tasks.append((work, jobs, loading))
 
-    def collect(self) -> ImageResult:
-        """The result of a job that has ended: here, of the oldest one, which is worked on now."""
-        work, job, loading = self._tasks.popleft()
+    def collect(self) -> list[ImageResult]:
+        """The results of a task that has ended: here, of the oldest one, which is done now."""
+        work, jobs, loading = self._tasks.popleft()
         threads = self._threads if self._tasks else None
-        return work(job._replace(load=loading.result, threads=threads))
+        loaded = zip(jobs, loading, strict=True)
+        return work([job._replace(load=one.result, threads=threads) for job, one in loaded])
 
     def cancel(self) -> None:
-        """Forget all jobs, and wait for the one that is being loaded."""
+        """Forget all tasks, and wait for the image that is being loaded."""
         self._tasks.clear()
         self._loader.shutdown(cancel_futures=True)
 
@@ -96,6 +109,7 @@ def work_through(
     *,
     skip_errors: bool = False,
     keep_maps: int = 0,
+    pack: int | None = None,
     cluster: Executor | None = None,
 ) -> Iterator[ImageResult]:
     """Have all images worked on that the run, inside `Run.continued`, does not hold yet.
@@ -104,40 +118,62 @@ def work_through(
     If nothing else tells the number of classes, one must give it before the others are begun.
     Results, order and further options are those of `metaseg_tf.runs.extraction.extract`.
     """
-    done, run.manifest.failed = run.done() - run.lacking_truth(), {}
+    done, run.manifest.failed = run.done(), {}
+    done -= run.lacking_truth(done)
+    # Packs are filled here, or each by the worker that a task of as many images goes to.
+    here = there = partial(run.packed, pack) if pack else nullcontext
     if cluster is None:
-        executor, read = Executor(source.threads), source.reader(done)
+        executor, read, there = Executor(source.threads), source.reader(done), nullcontext
     else:
-        executor, read = cluster, methodcaller("read")
+        executor, read, here = cluster, methodcaller("read"), nullcontext
+    task = partial(_work_on, work=work, packing=there)
 
     def collect(most: int) -> Iterator[ImageResult]:
-        """Results, until at most ``most`` jobs are under way."""
+        """Results, until at most ``most`` tasks are under way."""
         while len(executor) > most:
-            yield executor.collect()
+            yield from executor.collect()
 
     def execute() -> Iterator[ImageResult]:
+        jobs = []
         for item in _plan(source, run, done, read, keep_maps):
             if isinstance(item, ImageResult):
                 yield from collect(0) if executor.ordered else ()
                 yield item
-            else:
-                executor.submit(work, item)
-                known = run.manifest.n_classes or source.n_classes
-                yield from collect(executor.backlog - 1 if known else 0)
+                continue
+            jobs.append(item)
+            known = run.manifest.n_classes or source.n_classes
+            size = pack if pack and cluster else executor.size
+            if len(jobs) >= size or not known:
+                executor.submit(task, jobs)
+                jobs = []
+                backlog = min(executor.backlog, _MOST_WAITING // size)
+                yield from collect(backlog - 1 if known else 0)
+        if jobs:
+            executor.submit(task, jobs)
         yield from collect(0)
 
-    try:
-        for result in execute():
-            if result.outcome == "failed":
-                if not skip_errors:
-                    raise result.error
-                run.manifest.failed[result.name] = result.reason
-            elif result.n_classes is not None and run.manifest.n_classes is None:
-                run.manifest.n_classes = result.n_classes
-                run.write_manifest()
-            yield result
-    finally:
-        executor.cancel()
+    with here():
+        try:
+            for result in execute():
+                if result.outcome == "failed":
+                    if not skip_errors:
+                        raise result.error
+                    run.manifest.failed[result.name] = result.reason
+                elif result.n_classes is not None and run.manifest.n_classes is None:
+                    run.manifest.n_classes = result.n_classes
+                    run.write_manifest()
+                yield result
+        finally:
+            executor.cancel()
+
+
+def _work_on(
+    jobs: Sequence[ImageJob],
+    work: Callable[[ImageJob], ImageResult],
+    packing: Callable[[], AbstractContextManager],
+) -> list[ImageResult]:
+    with packing():
+        return [work(job) for job in jobs]
 
 
 def failed(job: ImageJob | Item, error: MetaSegError) -> ImageResult:
@@ -151,10 +187,10 @@ def _plan(
     source: Source, run: Run, done: set[str], read: Callable[[Item], Sample], keep_maps: int
 ) -> Iterator[ImageJob | ImageResult]:
     """A job for each image to be worked on, and the results of the others."""
-    mapped, seen = run.with_maps(), set()
+    mapped, seen, name_of = run.with_maps(), set(), _remember_names(run)
     for index, item in enumerate(source.items):
         try:
-            name = check_image_name(item.name)
+            name = check_image_name(name_of(item))
             if name in seen:
                 raise InputError(
                     f"{item.origin}: expected a name of its own for each image, got {name!r} "
@@ -169,6 +205,30 @@ def _plan(
             yield ImageResult(name, "kept")
         else:
             yield ImageJob(name, item.origin, partial(read, item), keep_maps=wants_maps)
+
+
+def _remember_names(run: Run) -> Callable[[Item], str]:
+    """A function for the name of an item, which the run keeps if reading it takes long.
+
+    Items whose name is in a file tell its ``state``, a text that changes with the file.
+    """
+    known, new = run.read_names(), 0
+
+    def name_of(item: Item) -> str:
+        nonlocal new
+        if not (state := getattr(item, "state", "")):
+            return item.name
+        before, _, name = known.get(item.origin, "").partition("/")
+        if before != state:
+            name = item.name
+            known[item.origin], new = f"{state}/{name}", new + 1
+            # Of few images, names are soon read again.
+            if new >= max(_NAMES_AT_ONCE, len(known) // 50):
+                run.write_names(known)
+                new = 0
+        return name
+
+    return name_of
 
 
 def keep_freed_memory() -> None:

@@ -6,6 +6,8 @@ import time
 import pytest
 from killable import extract_into, kill_at_step, spawn
 
+from metaseg_tf.runs.run import Run
+
 IMAGES = 8
 #: Three a file: the manifest when it is made, after the first image and at the end, and of each
 #: image its maps and its table.
@@ -25,8 +27,8 @@ def leftovers(out):
     return [path.name for path in out.rglob(".*") if path.name != ".lock"]
 
 
-def finish(dumps, out):
-    extract_into(dumps, out)
+def finish(dumps, out, **options):
+    extract_into(dumps, out, **options)
     assert leftovers(out) == []
 
 
@@ -58,4 +60,19 @@ def test_killed_at_each_step_of_writing(dumps, assert_nothing_lost, tmp_path, to
             assert_nothing_lost(out)
             assert len(leftovers(out)) == (step % 3 != 0)
         finish(dumps, out)
+        assert_nothing_lost(out, IMAGES)
+
+
+def test_killed_at_each_step_of_writing_packs(dumps, assert_nothing_lost, tmp_path, torture):
+    """No more is lost than the images of one pack, whether it is continued in packs or without."""
+    for step in range(3, 3 * (3 + IMAGES + 2 * 3)) if torture else (15, 17, 18, 19, 21):
+        out = tmp_path / str(step)
+        process = spawn(kill_at_step, step, dumps, out, 3)
+        process.join()
+        assert process.exitcode == -9
+        assert_nothing_lost(out)
+        # Their maps are written at once.
+        assert len(Run(out).with_maps() - Run(out).done()) <= 3
+        assert list((out / "segments").glob("*")) == []
+        finish(dumps, out, pack=[None, 1, 2, 3][step % 4])
         assert_nothing_lost(out, IMAGES)

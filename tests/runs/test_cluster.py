@@ -28,7 +28,7 @@ from metaseg_tf.runs import cluster
 from metaseg_tf.runs.cluster import Cluster, connect, parse_resources
 from metaseg_tf.runs.extraction import MeasureSettings, extract, open_run
 from metaseg_tf.runs.run import Run
-from metaseg_tf.runs.work import ImageJob
+from metaseg_tf.runs.work import ImageJob, ImageResult
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -105,9 +105,10 @@ def rows_as_bytes(out):
     return b"".join(found)
 
 
-def test_a_worker_killed_in_the_middle_changes_no_byte(dumps, local, tmp_path, processes):
+@pytest.mark.parametrize("pack", [None, 5])
+def test_a_worker_killed_in_the_middle_changes_no_byte(dumps, local, tmp_path, processes, pack):
     out = tmp_path / "run"
-    results = extract_to(out, dumps, cluster=processes)
+    results = extract_to(out, dumps, cluster=processes, pack=pack)
     finished = [next(results).name for _ in range(3)]
     kill_a_busy_worker(processes._client)
     finished += [result.name for result in results]
@@ -124,29 +125,36 @@ def kill_a_busy_worker(client):
     os.kill(pids[busy[0]], signal.SIGKILL)
 
 
-def test_a_task_that_kills_its_workers_is_an_error(processes):
-    processes.submit(end_process, ImageJob("deadly", "deadly.npz", None))
-    result = processes.collect()
-    assert result.outcome == "failed"
-    assert isinstance(result.error, ClusterError)
-    assert result.reason.startswith("deadly.npz: lost 2 workers")
+def test_an_image_that_kills_its_workers_is_an_error_and_costs_no_other(processes):
+    jobs = [ImageJob(name, f"{name}.npz", None) for name in ("good", "deadly", "fine")]
+    processes.submit(end_process, jobs)
+    results = []
+    while len(processes):
+        results += processes.collect()
+    bad, *others = sorted(results, key=lambda result: result.outcome)
+    assert {result.name for result in others} == {"good", "fine"}
+    assert bad.outcome == "failed"
+    assert isinstance(bad.error, ClusterError)
+    assert bad.reason.startswith("deadly.npz: lost 2 workers")
 
 
-def end_process(job):
-    os._exit(1)
+def end_process(jobs):
+    if any(job.name == "deadly" for job in jobs):
+        os._exit(1)
+    return [ImageResult(job.name, "measured") for job in jobs]
 
 
-def tell_process(job):
-    return os.getpid()
+def tell_process(jobs):
+    return [os.getpid()]
 
 
 def test_a_run_is_continued_on_a_cluster_and_off_it(dumps, local, tmp_path, workers):
     out = tmp_path / "run"
-    for step in range(3):
-        results = extract_to(out, dumps, cluster=workers if step % 2 else None)
+    for step, pack in enumerate((2, 3, None)):
+        results = extract_to(out, dumps, cluster=workers if step % 2 else None, pack=pack)
         assert "measured" in {next(results).outcome for _ in range(8 * step + 4)}
         results.close()
-    list(extract_to(out, dumps, cluster=workers))
+    list(extract_to(out, dumps, cluster=workers, pack=4))
     assert rows_as_bytes(out) == rows_as_bytes(local)
     assert {r.outcome for r in extract_to(out, dumps, cluster=workers)} == {"kept"}
 
@@ -155,6 +163,8 @@ def test_workers_write_to_any_place_that_fsspec_reaches(dumps, local, workers):
     out = "memory://runs/XC"
     list(extract_to(out, dumps, cluster=workers))
     assert Run(out).compact(10) == IMAGES
+    list(extract_to("memory://runs/packed", dumps, cluster=workers, pack=5))
+    assert rows_as_bytes("memory://runs/packed") == rows_as_bytes(local)
     assert rows_as_bytes(out) == rows_as_bytes(local)
     assert {r.outcome for r in extract_to(out, dumps)} == {"kept"}
 
@@ -199,8 +209,8 @@ def test_a_worker_that_cannot_write_stops_all(dumps, tmp_path, workers, monkeypa
         list(extract_to(tmp_path / "run", dumps, skip_errors=True, cluster=workers))
 
 
-def test_few_tasks_wait_at_the_scheduler(tmp_path, workers):
-    """Of a million images not all are planned at once."""
+def test_few_tasks_wait_at_the_scheduler(tmp_path, workers, monkeypatch):
+    """Of a million images not all are planned at once: here five tasks of at most five images."""
     planned = []
 
     class Item(NamedTuple):
@@ -215,12 +225,13 @@ def test_few_tasks_wait_at_the_scheduler(tmp_path, workers):
         def read(self):
             return Sample(str(self.number), probs=np.full((2, 2, 2), 0.5, "f4"))
 
-    source = Source([Item(i) for i in range(30)], {}, 2)
+    source = Source([Item(i) for i in range(90)], {}, 2)
     workers.backlog = 5
+    monkeypatch.setattr(cluster, "_MOST_PER_TASK", 5)
     run = Run.create(tmp_path / "run", {})
     for finished, _ in enumerate(extract(source, run, SETTINGS, cluster=workers), start=1):
-        assert len(planned) <= finished + 5
-    assert finished == 30
+        assert len(planned) <= finished + 5 * 6
+    assert finished == 90
 
 
 def test_a_scheduler_that_does_not_answer(monkeypatch):
@@ -343,8 +354,10 @@ def mortal(tmp_path, monkeypatch):
 def test_workers_killed_while_they_start_are_started_again(mortal):
     mortal(2)
     with connect(workers=1) as started:
-        started.submit(tell_process, None)
-        assert started.collect() != os.getpid()
+        assert started.size == 1
+        started.submit(tell_process, [None])
+        assert started.collect() != [os.getpid()]
+        assert started.size > 1  # since it took no time
 
 
 def test_workers_that_cannot_start_are_one_line(mortal, capfd):
@@ -364,7 +377,7 @@ def test_workers_lost_for_good_are_one_line(mortal, monkeypatch):
             os.kill(pid, signal.SIGKILL)
         while started._client.ncores():  # until the scheduler has seen that they are gone
             time.sleep(0.01)
-        started.submit(tell_process, None)
+        started.submit(tell_process, [None])
         with pytest.raises(ClusterError, match="no worker in 1 s") as refused:
             started.collect()
     assert str(refused.value).count("\n") == 0
@@ -423,10 +436,10 @@ def test_resources():
 
 def test_a_task_waits_for_a_worker_with_its_resources(threads):
     demanding = Cluster(threads, {"GPU": 1})
-    demanding.submit(tell_process, "on a GPU")
+    demanding.submit(tell_process, ["on a GPU"])
     relaxed = Cluster(threads)
-    relaxed.submit(tell_process, "anywhere")
-    assert relaxed.collect() == os.getpid()
+    relaxed.submit(tell_process, ["anywhere"])
+    assert relaxed.collect() == [os.getpid()]
     assert [future.status for future in demanding._running] == ["pending"]
     demanding.cancel()
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from late_cluster import LateCluster
+from late_cluster import LateCluster, PickledCluster
 from PIL import Image
 from scenes import make_scene
 from sklearn.metrics import jaccard_score
@@ -68,6 +68,43 @@ def test_a_run_holds_each_images_table(dumps, run):
     pd.testing.assert_frame_equal(load_truth(run.path), truth)
     assert not list((run.path / "truth").iterdir())
     assert Run(run.path).manifest.n_classes == 5
+
+
+@pytest.mark.parametrize("cluster", [None, PickledCluster()])
+def test_a_run_that_is_written_in_packs_is_the_same(dumps, run, cluster, tmp_path):
+    list(extract(open_dumps(dumps), run, SETTINGS))
+    packed = Run.create(tmp_path / "packed", vars(SETTINGS))
+    results = list(extract(open_dumps(dumps), packed, SETTINGS, pack=3, cluster=cluster))
+    assert sorted(r.name for r in results) == [f"image{i}" for i in range(4)]
+    for read in (load_run, load_truth):
+        pd.testing.assert_frame_equal(read(packed.path), read(run.path))
+    assert [*packed.path.glob("segments/*"), *packed.path.glob("truth/*")] == []
+    assert [len(list(packed.path.glob(f"{name}/*"))) for name in ("packs", "truth_packs")] == [2, 2]
+    assert packed.manifest.results == run.manifest.results
+
+
+def test_packs_keep_images_with_and_without_truth_apart(dumps, run):
+    save_dump(dumps / "1.npz", SoftmaxDump(make_scene()[0], None, "image1"))
+    extract_all(dumps, run, pack=4)
+    assert len(list(run.path.glob("packs/*"))) == 2
+    assert len(run.done()) == 4
+
+
+def test_what_is_measured_is_packed_though_an_image_is_bad(dumps, run):
+    (dumps / "3.npz").write_bytes(b"broken")
+    with pytest.raises(DataFormatError, match=r"3\.npz"):
+        extract_all(dumps, run, pack=9)
+    assert run.done() == {"image0", "image1", "image2"}
+    (pack,) = run.path.glob("packs/*")
+    (run.path / "truth_packs" / pack.name).unlink()
+    save_dump(dumps / "3.npz", SoftmaxDump(*make_scene(seed=3), "image3"))
+    # Two of them are measured again, into a pack with the new one, and count once.
+    run._truth.write_pack({"image0": (measure_image(*make_scene(), truth=True).truth, None)})
+    assert [r.outcome for r in extract_all(dumps, run, pack=9)] == ["kept", *["measured"] * 3]
+    expected = pd.concat([segment_metrics(*make_scene(seed=i)) for i in range(4)])
+    loaded = load_run(run.path).drop(columns="image")
+    pd.testing.assert_frame_equal(loaded, expected.reset_index(drop=True))
+    assert set(load_truth(run.path).image) == run.done()
 
 
 def test_runs_without_truth_say_so_and_runs_that_lost_some_get_it_back(dumps, run):

@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import io
 import json
@@ -24,6 +25,7 @@ from metaseg_tf.runs import storage
 from metaseg_tf.runs.image_maps import ImageMaps
 from metaseg_tf.runs.run import Run, _check_settings, compare_settings, csv_text
 from metaseg_tf.segments.columns import columns
+from metaseg_tf.segments.table import measure_image
 
 SETTINGS = {"convention": "reference", "scales": (1.0, 0.75)}
 
@@ -444,3 +446,28 @@ def test_no_cell_of_a_csv_is_a_formula_and_each_name_can_be_told(parts):
         assert numbers == ["-1.5", "-3"]
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
         assert re.sub(r"^'('*[=+\-@\t])", r"\1", cell) == name
+
+
+def test_continuing_on_a_store_takes_no_request_per_image(monkeypatch):
+    """It lists the folders, and looks into packs alone."""
+    memory = type(pytest.importorskip("fsspec").filesystem("memory"))
+    measured, requests, counts = measure_image(*make_scene(), truth=True), [], []
+
+    def counted(method):
+        return lambda *args, **kwargs: requests.append(method) or method(*args, **kwargs)
+
+    for name in ("_open", "cat_file", "info", "ls", "exists"):
+        monkeypatch.setattr(memory, name, counted(getattr(memory, name)))
+    for number, singles in enumerate((3, 30)):
+        run = Run.create(f"memory://continued/{number}", SETTINGS)
+        run.manifest.n_classes = 5
+        for i in range(singles + 10):
+            with run.packed(1) if i < 10 else contextlib.nullcontext():
+                run.write_segments(f"image{i}", measured.table, None, measured.truth)
+        requests.clear()
+        with run.continued():
+            done = run.done()
+            assert run.lacking_truth(done) == set()
+        counts.append(len(requests))
+        assert len(done) == singles + 10
+    assert counts[0] == counts[1]

@@ -16,20 +16,33 @@ TABLE = make_table(120, n_images=9, n_classes=3)
 IMAGES = sorted(set(TABLE.image))
 
 
+def rows_of(image):
+    return TABLE[TABLE.image == image].drop(columns="image")
+
+
+def note_on(image):
+    return {"note": image[::-1].encode()}
+
+
 def write(files, image):
-    rows = TABLE[TABLE.image == image].drop(columns="image")
-    files.write(image, rows, {"note": image[::-1].encode()})
+    files.write(image, rows_of(image), note_on(image))
 
 
 @settings(max_examples=25)
 @given(
     order=st.permutations(IMAGES),
     packs=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5)), max_size=3),
+    batches=st.lists(st.sets(st.sampled_from(IMAGES), min_size=1), max_size=3),
     only=st.sampled_from([None, ["S", "E"], ["image", "S"], ["segment"]]),
 )
-def test_packing_at_any_time_changes_nothing(order, packs, only, tmp_path_factory):
-    """A twin: the table that was written, whatever the order and whenever it was packed."""
+def test_packing_at_any_time_changes_nothing(order, packs, batches, only, tmp_path_factory):
+    """A twin: the table that was written, whatever the order and whenever it was packed.
+
+    Batches that are written as packs may share images, with each other and with the files.
+    """
     files = SegmentFiles(LocalFolder(tmp_path_factory.mktemp("run")))
+    for batch in batches:
+        files.write_pack({image: (rows_of(image), note_on(image)) for image in batch})
     pending = sorted(packs)
     for written, image in enumerate(order):
         while pending and pending[0][0] <= written:
@@ -55,7 +68,8 @@ def test_an_image_without_segments_stays_known_in_a_pack(tmp_path):
     write(files, IMAGES[0])
     files.write("empty", TABLE.iloc[:0].drop(columns="image"), None)
     files.compact(10)
-    assert files.images() == {IMAGES[0], "empty"}
+    files.write_pack({"none": (TABLE.iloc[:0].drop(columns="image"), None)})
+    assert files.images() == {IMAGES[0], "empty", "none"}
 
 
 @pytest.mark.parametrize("left", range(12))

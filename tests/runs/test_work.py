@@ -202,3 +202,27 @@ def count_faults(way):
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has this setting")
 def test_what_was_freed_is_used_again():
     assert count_faults("keep") < count_faults("leave") / 4
+
+
+def test_names_that_are_in_files_are_read_once_until_these_change(run, monkeypatch):
+    monkeypatch.setattr("metaseg_tf.runs.work._NAMES_AT_ONCE", 3)
+    read = []
+
+    class Stored(Number):
+        state = "1 2"
+
+        @property
+        def name(self):
+            read.append(self.number)
+            return f"image/{self.number}" if self.number == 3 else str(self.number)
+
+    source = Source([Stored(i) for i in range(4)], {}, 5)
+    for expected in ([0, 1, 2, 3], [3], [1, 3]):
+        read.clear()
+        results = go_through(source, run, skip_errors=True)
+        assert [r.name for r in results] == ["0", "1", "2", "origin 3"]
+        assert sorted({*read}) == expected
+        source.items[1].state = "1 3" if expected == [3] else "1 2"
+    for content in (b"[]", b"{", b'{"origin 1": 5}', b'{"origin 1": "1 3/../x"}'):
+        run.write_bytes("names.json", content)
+        assert len(go_through(source, run, skip_errors=True)) == 4
