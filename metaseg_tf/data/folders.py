@@ -73,7 +73,9 @@ def write_file(target: Path, content: bytes) -> None:
 
     A process that is killed meanwhile leaves ``.<name>.<8 hexadecimal digits>.tmp``.
     """
-    aside = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
+    import secrets  # not above: it loads what takes longer than the rest of this module
+
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(aside, "xb") as file:
             file.write(content)
