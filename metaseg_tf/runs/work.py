@@ -223,7 +223,7 @@ def _remember_names(run: Run) -> Callable[[Item], str]:
             name = item.name
             known[item.origin], new = f"{state}/{name}", new + 1
             # Of few images, names are soon read again.
-            if new >= max(_NAMES_AT_ONCE, len(known) // 50):
+            if new >= max(_NAMES_AT_ONCE, len(known) // 20):
                 run.write_names(known)
                 new = 0
         return name
