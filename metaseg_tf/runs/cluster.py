@@ -44,9 +44,11 @@ class Cluster:
         self._client, self._resources, self._prepare = client, dict(resources or {}), prepare
         self._completed = as_completed()
         self._running: dict[Any, tuple[Work, Sequence[ImageJob]]] = {}
+        #: Single images that were on workers when these died, perhaps of others.
+        self._suspects: list[tuple[Work, Sequence[ImageJob]]] = []
 
     def __len__(self) -> int:
-        return len(self._running)
+        return len(self._running) + len(self._suspects)
 
     def submit(self, work: Work, jobs: Sequence[ImageJob]) -> None:
         """Have a worker do the jobs, another one if it is lost; ``work`` must be idempotent.
@@ -61,12 +63,15 @@ class Cluster:
     def collect(self) -> list[ImageResult]:
         """Wait for one task to end; one that its workers died of, or whose end is lost, has failed.
 
-        Of several images that workers died of, each half is tried again, so that it costs no other.
+        Of several images that workers died of, each half is tried again, and single ones once more
+        when nothing else is under way, so that it costs no other.
         Raises what ``work`` raised, or ClusterError if no worker came in the scheduler's time.
         """
         from distributed import CancelledError
         from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError
 
+        if alone := not self._running:
+            self.submit(*self._suspects.pop())
         future = next(self._completed)
         work, jobs = self._running.pop(future)
         try:
@@ -84,6 +89,9 @@ class Cluster:
                 self.submit(work, jobs[:half])
                 self.submit(work, jobs[half:])
                 return []
+            if not alone:
+                self._suspects.append((work, jobs))
+                return []
             lost = f"lost {error.allowed_failures + 1} workers one after the other with this task"
             advice = "give them more memory, or look at their logs"
         except CancelledError:
@@ -95,6 +103,7 @@ class Cluster:
         """Forget all tasks; those that have begun run to their end."""
         self._client.cancel(list(self._running))
         self._running.clear()
+        self._suspects.clear()
         self._completed.clear()
 
 
