@@ -70,7 +70,7 @@ def test_a_column_of_one_segment_makes_no_number_infinite(design):
     X[:, 0] = np.where(np.arange(len(X)) == 7, len(X) - 1, -1)
     fit = fit_linear(replace(design, X=X), ("D_in", design.columns[0]))
     assert fit.points["leverage"][7] == pytest.approx(1)
-    assert fit.points["cook"][7] < 1e-3
+    assert fit.points["cook"][7] < 0.1
     assert np.isfinite(fit.points).all(axis=None)
     assert np.isfinite(fit.coefficients["se_hc3"]).all()
 
