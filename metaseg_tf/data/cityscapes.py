@@ -185,7 +185,7 @@ def find_pairs(
 
 
 def _list(folder: Path, suffixes: str | tuple[str, ...]) -> list[tuple[str, bool]]:
-    """The names in a folder with one of the endings, in order; False for what is no file."""
+    """The names in a folder with one of the endings, in order; False for anything but a file."""
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:

@@ -17,7 +17,7 @@ from metaseg_tf.runs.work import ImageJob, ImageResult, Work, failed, keep_freed
 __all__ = ["Cluster", "connect", "parse_resources"]
 
 _SECONDS_TO_CONNECT = 15
-#: A task has so many images that it takes about a second, of which Dask takes a hundredth.
+#: A task holds about a second of work, of which Dask's own share is a hundredth.
 _SECONDS_PER_TASK, _MOST_PER_TASK = 1, 100
 _ONE_AT_A_TIME = threading.Lock()
 Prepare = Callable[[], None]

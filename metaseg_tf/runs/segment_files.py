@@ -31,7 +31,7 @@ from metaseg_tf.untrusted.arrays import fits
 
 __all__ = ["LIMIT", "SegmentFiles"]
 
-#: Rows that are analysed at once: of more, a sample of images of about so many is kept.
+#: Rows that are analysed at once; of a larger run a sample of images with about this number.
 LIMIT = 500_000
 #: Rows of a block, at least.
 _BLOCK = 100_000

@@ -229,8 +229,8 @@ def write_dataset(
     Image i is the scene of ``seed + i`` as `draw_scene` draws it, and its name begins with the
     city. Files that exist are kept, so an interrupted call can be repeated, and a second process
     can begin at the end (``step`` -1); each file appears under its name only when it is complete.
-    Raises InputError if the number of images is not 1 to
-    1,000,000, and RunError if a file cannot be written.
+    Raises InputError if the number of images is not 1 to 1,000,000, and RunError if a file cannot
+    be written.
     """
     if not 0 < n_images <= 1_000_000:
         raise InputError(f"n_images: expected 1 to 1,000,000, got {n_images}; split the set")
